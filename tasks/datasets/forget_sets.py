@@ -1,0 +1,65 @@
+"""Which training examples must be forgotten: `KIND:ARGUMENT` gives a mask over the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tasks.datasets.dataset import Dataset
+from tasks.registry import one_of
+from tasks.search_space import InvalidValue
+
+
+def whole_class(dataset: Dataset, argument: str, seed: int) -> np.ndarray:
+    """Every training example of the named class: the CS726 deck's adversarial forget set."""
+    one_of("class", argument, dataset.classes)
+    return dataset.train.labels == dataset.classes.index(argument)
+
+
+def random_share(dataset: Dataset, argument: str, seed: int) -> np.ndarray:
+    """A seeded random share of the training examples, `argument` in (0, 1)."""
+    try:
+        share = float(argument)
+        if not 0 < share < 1:
+            raise ValueError(argument)
+    except ValueError:
+        raise InvalidValue(f"random:{argument}: the share must be a number in (0, 1)") from None
+    count = len(dataset.train)
+    mask = np.zeros(count, bool)
+    chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(share * count))]
+    mask[chosen] = True
+    return mask
+
+
+FORGET_SETS: dict[str, Callable[[Dataset, str, int], np.ndarray]] = {
+    "class": whole_class,
+    "random": random_share,
+}
+
+
+def forget_mask(dataset: Dataset, spec: str, seed: int) -> np.ndarray:
+    """Boolean mask (N,) over the training split for `KIND:ARGUMENT`; raises InvalidValue."""
+    kind, _, argument = spec.partition(":")
+    return FORGET_SETS[one_of("forget set", kind, FORGET_SETS)](dataset, argument, seed)
+
+
+def forgotten_classes(dataset: Dataset, mask: np.ndarray) -> tuple[int, ...]:
+    """Classes none of whose training examples are retained."""
+    gone = set(dataset.train.labels[mask].tolist()) - set(dataset.train.labels[~mask].tolist())
+    return tuple(sorted(gone))
+
+
+def held_out_halves(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the validation and the test half of the held-out data: seeded and stratified.
+
+    Each class is cut in two; where its count is odd, the larger half alternates.
+    """
+    rng = np.random.default_rng(seed)
+    validation, test = [], []
+    for position, label in enumerate(np.unique(labels)):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        cut = (len(members) + position % 2) // 2
+        validation.append(members[:cut])
+        test.append(members[cut:])
+    return np.sort(np.concatenate(validation)), np.sort(np.concatenate(test))

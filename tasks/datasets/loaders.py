@@ -1,0 +1,37 @@
+"""The two ways to read training images: resident on the device, or FFCV's memory-mapped .beton."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from tasks.datasets.splits import ResidentSource, Source
+from tasks.registry import one_of
+from tasks.search_space import InvalidValue
+
+if TYPE_CHECKING:
+    import torch
+
+    from tasks.datasets.dataset import Dataset
+
+LOADERS: dict[str, str] = {
+    "auto": "resident: the faster one in benchmarks/loaders.py",
+    "ffcv": "ffcv.Loader over a .beton that all processes of a machine share",
+    "resident": "one uint8 tensor on the device; on a CPU, the memory-mapped file itself",
+}
+
+
+def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
+    """The training images of `dataset` behind the named loader.
+
+    Raises InvalidValue for an unknown name, or if FFCV is asked for and cannot serve.
+    """
+    if one_of("loader", loader, LOADERS) != "ffcv":
+        return ResidentSource(dataset.train, device)
+    if importlib.util.find_spec("ffcv") is None:
+        raise InvalidValue("loader ffcv: ffcv is not installed; `make setup` says how, or use resident")
+    if dataset.channels != 3:
+        raise InvalidValue(f"loader ffcv: {dataset.name} is not in colour; use --loader resident")
+    from tasks.datasets.beton import FFCVSource
+
+    return FFCVSource(dataset, device)

@@ -1,0 +1,137 @@
+"""A split is a set of indices over a source of images; everything downstream sees batches of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
+
+Batch = tuple[Tensor, Tensor]
+EVALUATION_BATCH = 1000
+
+
+class Source(Protocol):
+    """Random access to labelled images, on a device."""
+
+    device: torch.device
+
+    def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        """Batches of uint8 images (B, C, H, W) and int64 labels (B,), exactly in `order` (int64)."""
+        ...
+
+
+class ResidentSource:
+    """The images as one uint8 tensor on the device (on a CPU: the memory-mapped file itself)."""
+
+    def __init__(self, data: LabelledImages, device: torch.device) -> None:
+        self.device = device
+        self._images = torch.from_numpy(data.images).to(device)
+        self._labels = torch.from_numpy(data.labels).to(device)
+
+    def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        """See `Source.read`."""
+        for chunk in order.to(self.device).split(batch_size):
+            yield self._images[chunk], self._labels[chunk]
+
+
+class Split:
+    """Indices over a source, read as normalised batches; `retain` and `forget` are two of these.
+
+    Orders and augmentations are drawn from the caller's generator (on the CPU) and applied here,
+    so every source gives the same batches for the same seed.
+    """
+
+    def __init__(self, source: Source, indices: Tensor, dataset: Dataset) -> None:
+        self._source, self.indices = source, indices
+        self.augmentation = dataset.augmentation
+        self.classes = len(dataset.classes)
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (dataset.mean, dataset.std))
+        self._scale = (1 / (255 * std)).to(source.device)
+        self._shift = (-mean / std).to(source.device)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are."""
+        return self._source.device
+
+    def steps(self, batch_size: int, share: float = 1.0) -> int:
+        """How many batches `batches` gives."""
+        return math.ceil(self._count(share) / batch_size)
+
+    def batches(
+        self, batch_size: int, rng: torch.Generator, *, share: float = 1.0, augment: bool = True
+    ) -> Iterator[Batch]:
+        """Shuffled (images float32 (B, C, H, W), labels int64 (B,)) of one pass over a random `share`.
+
+        No example is dropped: the last batches are evened out instead of leaving a tiny one.
+        """
+        order = torch.randperm(len(self), generator=rng)[: self._count(share)]
+        size = math.ceil(len(order) / self.steps(batch_size, share))
+        for images, labels in self._source.read(self.indices[order], size):
+            if augment:
+                images = augmented(images, self.augmentation, rng)
+            yield self._normalised(images), labels
+
+    def ordered(self, batch_size: int = EVALUATION_BATCH) -> Iterator[Batch]:
+        """Every example once, in index order, not augmented: for evaluation."""
+        for images, labels in self._source.read(self.indices, batch_size):
+            yield self._normalised(images), labels
+
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
+        """Up to `count` normalised images, not augmented, drawn without replacement."""
+        order = torch.randperm(len(self), generator=rng)[:count]
+        return torch.cat([self._normalised(x) for x, _ in self._source.read(self.indices[order], count)])
+
+    def subset(self, count: int, rng: torch.Generator) -> Split:
+        """A fixed random part with `count` examples (all of them if there are no more)."""
+        part = object.__new__(Split)
+        part.__dict__.update(self.__dict__)
+        part.indices = self.indices[torch.randperm(len(self), generator=rng)[:count].sort().values]
+        return part
+
+    def _count(self, share: float) -> int:
+        return max(1, round(len(self) * share))
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        pixels = images.float() * self._scale + self._shift
+        return pixels.to(memory_format=torch.channels_last)
+
+
+def augmented(images: Tensor, how: Augmentation, rng: torch.Generator) -> Tensor:
+    """Flip and translate a batch (B, C, H, W) of any dtype, each image by its own draw from `rng`."""
+    count, device = len(images), images.device
+    if how.flip:
+        mirror = (torch.rand(count, generator=rng) < 0.5).to(device)
+        images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
+    if how.translate:
+        reach = how.translate
+        shift = torch.randint(0, 2 * reach + 1, (2, count), generator=rng).to(device)
+        padded = F.pad(images.float(), (reach,) * 4, mode="reflect").to(images.dtype)
+        windows = padded.unfold(2, images.shape[2], 1).unfold(3, images.shape[3], 1)
+        images = windows[torch.arange(count, device=device), :, shift[0], shift[1]]
+    return images
+
+
+def paired_batches(
+    first: Split, second: Split, batch_size: int, rng: torch.Generator, *, share: float = 1.0
+) -> Iterator[tuple[Batch, Batch]]:
+    """Batches of `first`, each beside one of `second`, which starts again whenever it is used up.
+
+    One pass over `share` of `first`. Both sides draw from `rng`.
+    """
+    others = iter(())
+    for batch in first.batches(batch_size, rng, share=share):
+        other = next(others, None)
+        if other is None:
+            others = second.batches(batch_size, rng)
+            other = next(others)
+        yield batch, other

@@ -1,0 +1,100 @@
+"""Loss-based membership inference: can forgotten examples be told from never-seen ones?
+
+The attack of the NeurIPS 2023 unlearning competition's starting kit: logistic regression on the
+cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.evaluation.outputs import Evaluation, Outputs
+
+SPLITS = 10
+SUBSAMPLE_SEED = 0
+
+
+def mia_simple_accuracy(evaluation: Evaluation) -> float:
+    """Simple MIA: the forget set against as many test examples of any class."""
+    return simple_attack(evaluation.forget, evaluation.test)
+
+
+def mia_class_matched_accuracy(evaluation: Evaluation) -> float:
+    """Class-matched MIA: non-members are test examples with the forget set's class histogram."""
+    return class_matched_attack(evaluation.forget, evaluation.test)
+
+
+def indistinguishability(evaluation: Evaluation) -> float:
+    """1 − |2a − 1| of the class-matched attack's accuracy a on the test half; 1 is ideal."""
+    return two_sided(mia_class_matched_accuracy(evaluation))
+
+
+def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
+    """The class-matched MIA with non-members from the validation half."""
+    return class_matched_attack(evaluation.forget, evaluation.validation)
+
+
+def validation_indistinguishability(evaluation: Evaluation) -> float:
+    """Indistinguishability with non-members from the validation half: what the search may see."""
+    return two_sided(validation_mia_class_matched_accuracy(evaluation))
+
+
+def two_sided(attack_accuracy: float) -> float:
+    """1 − |2a − 1|: both a telling and a perverse attack cost."""
+    return 1 - abs(2 * attack_accuracy - 1)
+
+
+def simple_attack(members: Outputs, others: Outputs) -> float:
+    """Attack accuracy on equally many losses of either side, subsampled with a fixed seed."""
+    rng = np.random.default_rng(SUBSAMPLE_SEED)
+    count = min(len(members.labels), len(others.labels))
+    return attack_accuracy(
+        rng.permutation(members.losses)[:count], rng.permutation(others.losses)[:count]
+    )
+
+
+def class_matched_attack(members: Outputs, others: Outputs) -> float:
+    """Attack accuracy where both sides have the same number of examples of every class.
+
+    The largest such samples that keep the members' class histogram, up to rounding; drawn with a
+    fixed seed. Raises ValueError if `others` lacks a class of the members.
+    """
+    rng = np.random.default_rng(SUBSAMPLE_SEED)
+    classes, counts = np.unique(members.labels, return_counts=True)
+    available = np.array([(others.labels == c).sum() for c in classes])
+    if not available.all():
+        raise ValueError("the held-out data lack a class of the forget set")
+    share = min(1.0, float((available / counts).min()))
+    wanted = np.maximum(1, np.floor(counts * share + 1e-9).astype(int))
+    return attack_accuracy(
+        _draw(members, classes, wanted, rng), _draw(others, classes, wanted, rng)
+    )
+
+
+def _draw(
+    outputs: Outputs, classes: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    chosen = [
+        rng.permutation(np.flatnonzero(outputs.labels == c))[:count]
+        for c, count in zip(classes, wanted, strict=True)
+    ]
+    return outputs.losses[np.concatenate(chosen)]
+
+
+def attack_accuracy(member_losses: np.ndarray, other_losses: np.ndarray) -> float:
+    """Mean accuracy over ten stratified shuffle splits of logistic regression on the loss.
+
+    Takes two equally long vectors; the accuracy is a fraction, .5 if nothing can be told.
+    Source: the starting kit of the NeurIPS 2023 machine unlearning competition.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    losses = np.concatenate([other_losses, member_losses])[:, None]
+    is_member = np.repeat([0, 1], [len(other_losses), len(member_losses)])
+    folds = StratifiedShuffleSplit(n_splits=SPLITS, random_state=0).split(losses, is_member)
+    scores = []
+    for fit, score in folds:
+        attack = LogisticRegression().fit(losses[fit], is_member[fit])
+        scores.append(attack.score(losses[score], is_member[score]))
+    return float(np.mean(scores))

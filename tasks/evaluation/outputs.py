@@ -1,0 +1,71 @@
+"""One forward pass a split; every metric reads from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tasks.datasets.splits import Split
+    from tasks.models.network import Network
+
+
+class Diverged(ArithmeticError):
+    """The model's outputs are not finite: there is nothing to measure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a model says of one split: logits float32 (N, classes), labels int64 (N,)."""
+
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Cross-entropy per example in nats, float64 (N,)."""
+        logits = self.logits.astype(np.float64)
+        top = logits.max(1, keepdims=True)
+        log_total = np.log(np.exp(logits - top).sum(1)) + top[:, 0]
+        return log_total - logits[np.arange(len(self.labels)), self.labels]
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether the top class is the label, bool (N,)."""
+        return self.logits.argmax(1) == self.labels
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The outputs of one model on every split: all that a metric may look at."""
+
+    retain: Outputs
+    forget: Outputs
+    validation: Outputs
+    test: Outputs
+    forgotten_classes: tuple[int, ...]
+    """Classes that the retain set no longer has; empty when the forget set is a random share."""
+
+
+def outputs(model: Network, split: Split) -> Outputs:
+    """Run `model` once over `split` in evaluation mode; its mode is restored.
+
+    Raises Diverged if any logit is NaN or infinite.
+    """
+    import torch
+
+    was_training = model.training
+    model.eval()
+    logits, labels = [], []
+    with torch.inference_mode():
+        for x, y in split.ordered():
+            logits.append(model(x))
+            labels.append(y)
+    model.train(was_training)
+    values = torch.cat(logits).cpu().numpy()
+    if not np.isfinite(values).all():
+        raise Diverged("diverged: the model's outputs are not finite")
+    return Outputs(values, torch.cat(labels).cpu().numpy())

@@ -1,0 +1,55 @@
+"""The model families: one file each, and one line here."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import torch
+
+from tasks.registry import resolve
+from tasks.search_space import InvalidValue
+
+if TYPE_CHECKING:
+    from tasks.datasets.dataset import Dataset
+    from tasks.models.network import Network
+
+MODELS: dict[str, str] = {
+    "resnet9": "tasks.models.resnet9:ResNet9",
+    "resnet18": "tasks.models.resnet18:ResNet18",
+    "small-cnn": "tasks.models.small_cnn:SmallCNN",
+}
+"""`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
+
+AUTO: dict[str, dict[str, str]] = {
+    "cifar10": {"cpu": "resnet9:0.5", "cuda": "resnet9:2"},
+    "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
+}
+"""What `--model auto` stands for, by data set and device type."""
+
+
+def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
+    """The class and the keyword arguments that `NAME` or `NAME:WIDTH` spells; raises InvalidValue."""
+    name, _, width = spec.partition(":")
+    cls = resolve("model", name, MODELS)
+    if not width:
+        return cls, {}
+    if "width" not in inspect.signature(cls).parameters:
+        raise InvalidValue(f"model {spec!r}: {name} has no width factor; valid: {name}")
+    try:
+        factor = float(width)
+        if not 0.1 <= factor <= 10:
+            raise ValueError(width)
+    except ValueError:
+        raise InvalidValue(f"model {spec!r}: the width must be a number in 0.1..10") from None
+    return cls, {"width": factor}
+
+
+def build(spec: str, dataset: Dataset, device: torch.device) -> Network:
+    """An uninitialised model for `dataset` on `device`, in the dtype that suits the device."""
+    from tasks.models.network import compute_dtype
+
+    cls, options = model_class(spec)
+    model = cls(dataset.channels, len(dataset.classes), **options)
+    model.compute_dtype = compute_dtype(device) if model.autocast else torch.float32
+    return model.to(device, memory_format=torch.channels_last)

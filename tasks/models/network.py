@@ -1,0 +1,68 @@
+"""What every model shares: its recipe, its compute dtype and a seeded initialisation."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tasks.recipe import Recipe
+
+
+class Network(nn.Module):
+    """A classifier whose forward runs in `compute_dtype` and returns float32 logits.
+
+    Autocast lives here, so that unlearners and metrics need not know of it and every method
+    computes in the same precision. Subclasses implement `logits`.
+    """
+
+    recipe: ClassVar[Recipe]
+    autocast: ClassVar[bool] = True
+    """Whether the family gains from bfloat16 where the device has it."""
+    compute_dtype: torch.dtype = torch.float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to float32 logits (N, classes)."""
+        if self.compute_dtype == torch.float32:
+            return self.logits(x)
+        with torch.autocast(x.device.type, dtype=self.compute_dtype):
+            return self.logits(x).float()
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The network proper, in whatever dtype autocast chooses."""
+        raise NotImplementedError(f"{type(self).__name__} defines no logits()")
+
+    @torch.no_grad()
+    def initialise(self, images: Tensor, rng: torch.Generator) -> None:
+        """Draw fresh weights from `rng` alone: He et al. (2015) for convolutions and linear layers.
+
+        `images` (N, C, H, W), a normalised sample of the training split, serves data-dependent
+        layers of subclasses.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                draw = torch.empty(module.weight.shape)
+                nn.init.kaiming_normal_(draw, nonlinearity="relu", generator=rng)
+                module.weight.copy_(draw)
+                if module.bias is not None:
+                    module.bias.zero_()
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it natively, float32 elsewhere."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_bf16()
+    return torch.bfloat16 if native else torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        with open("/proc/cpuinfo") as cpuinfo:
+            return "avx512_bf16" in cpuinfo.read()
+    except OSError:
+        return False

@@ -1,0 +1,73 @@
+"""A ResNet-9 of the airbench family (Jordan, 2024, arXiv:2404.00498), with a width factor.
+
+A frozen whitening convolution, then three groups of two convolutions with a residual around the
+second; pooling inside the groups keeps it fast. At width 1 the groups have 64, 128 and 256
+channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tasks.models.network import Network
+from tasks.recipe import Recipe
+
+WHITENING_EPS = 5e-4
+
+
+class Group(nn.Module):
+    """conv, pool, norm, GELU, then a residual conv, norm, GELU."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels_out, momentum=0.4)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels_out, momentum=0.4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
+        return x + F.gelu(self.norm2(self.conv2(x)))
+
+
+class ResNet9(Network):
+    """Images (N, 3, 32, 32) to logits; `width` scales every group's channels."""
+
+    recipe = Recipe(epochs=10, batch_size=500, lr=0.5, momentum=0.85, weight_decay=5e-4)
+
+    def __init__(self, channels: int, classes: int, width: float = 1.0) -> None:
+        super().__init__()
+        widths = [max(8, round(width * base / 8) * 8) for base in (64, 128, 256)]
+        patch = channels * 4
+        self.whiten = nn.Conv2d(channels, 2 * patch, 2, bias=False)
+        self.whiten.weight.requires_grad_(False)
+        inputs = [2 * patch, *widths[:-1]]
+        self.groups = nn.Sequential(*(Group(i, o) for i, o in zip(inputs, widths, strict=True)))
+        self.head = nn.Linear(widths[-1], classes, bias=False)
+
+    def logits(self, x: Tensor) -> Tensor:
+        x = F.gelu(self.whiten(x))
+        x = F.max_pool2d(self.groups(x), 3).flatten(1)
+        return self.head(x) / 9
+
+    @torch.no_grad()
+    def initialise(self, images: Tensor, rng: torch.Generator) -> None:
+        """Identity-like convolutions (Dirac) and a first layer that whitens 2x2 patches of `images`."""
+        super().initialise(images, rng)
+        for group in self.groups.children():
+            for conv in (group.conv1, group.conv2):
+                nn.init.dirac_(conv.weight[: conv.in_channels])
+        self.whiten.weight.copy_(whitening_filters(images))
+
+
+def whitening_filters(images: Tensor) -> Tensor:
+    """The 2x2 patches' scaled principal directions and their negatives: (8C, C, 2, 2)."""
+    channels = images.shape[1]
+    patches = F.unfold(images.float().cpu(), 2).transpose(1, 2).reshape(-1, channels * 4)
+    patches = patches - patches.mean(0)
+    covariance = patches.T.double() @ patches.double() / len(patches)
+    values, vectors = torch.linalg.eigh(covariance)
+    filters = (vectors / (values + WHITENING_EPS).sqrt()).T.reshape(-1, channels, 2, 2).float()
+    return torch.cat([filters, -filters])

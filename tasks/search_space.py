@@ -1,0 +1,135 @@
+"""One declaration per hyper-parameter: type, default, search domain and help, read everywhere.
+
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    \"\"\"SGD learning rate.\"\"\"
+
+A field without a domain is a setting: it can be set and is stored with the results, but no
+sampler moves it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import math
+import textwrap
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+
+class InvalidValue(ValueError):
+    """A value from outside that names no valid choice; the message is one line that says which are."""
+
+
+@dataclass(frozen=True)
+class Float:
+    """Real numbers in [low, high], searched on a logarithmic scale if `log`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g}..{self.high:g}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True)
+class Int:
+    """Whole numbers in [low, high], both included, searched on a logarithmic scale if `log`."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}{' (log)' if self.log else ''}"
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of a few named choices."""
+
+    choices: tuple[str | int | float | bool, ...]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.choices
+
+    def __str__(self) -> str:
+        return "|".join(str(choice) for choice in self.choices)
+
+
+Domain = Float | Int | Categorical
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a class declares of one of its fields."""
+
+    name: str
+    type: type
+    default: Any
+    domain: Domain | None
+    help: str
+
+    def parse(self, text: str) -> Any:
+        """The value that `text` spells; raises InvalidValue naming the type and the range."""
+        try:
+            value = {"true": True, "false": False}[text] if self.type is bool else self.type(text)
+        except (ValueError, KeyError):
+            raise InvalidValue(f"{self.name}={text} is not {self._expected()}") from None
+        return self.check(value)
+
+    def check(self, value: Any) -> Any:
+        """The value itself; raises InvalidValue if it lies outside the domain or is not finite."""
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidValue(f"{self.name}={value} is not {self._expected()}")
+        if self.domain is not None and value not in self.domain:
+            raise InvalidValue(f"{self.name}={value} is out of range: {self._expected()}")
+        return value
+
+    def _expected(self) -> str:
+        valid = f" in {self.domain}" if self.domain is not None else ""
+        return f"{'an' if self.type is int else 'a'} {self.type.__name__}{valid}"
+
+
+@functools.cache
+def parameters(cls: type) -> dict[str, Parameter]:
+    """Every field of a dataclass, in order, with what its annotation, default and docstring say."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        plain, *extras = typing.get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
+        domain = next((e for e in extras if isinstance(e, Float | Int | Categorical)), None)
+        help_text = _attribute_docs(cls).get(field.name, "")
+        found[field.name] = Parameter(field.name, plain, field.default, domain, help_text)
+    return found
+
+
+def search_space(cls: type) -> dict[str, Domain]:
+    """The domains a sampler may search: the fields of `cls` that declare one."""
+    return {name: p.domain for name, p in parameters(cls).items() if p.domain is not None}
+
+
+def _attribute_docs(cls: type) -> dict[str, str]:
+    """The string literal below each annotated field, of `cls` and the classes it extends."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        try:
+            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
+        except (OSError, TypeError):
+            continue
+        for statement, following in zip(body, body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
+                if isinstance(following.value, ast.Constant):
+                    docs[statement.target.id] = inspect.cleandoc(str(following.value.value))  # type: ignore[union-attr]
+    return docs

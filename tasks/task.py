@@ -1,0 +1,99 @@
+"""A task: data set, forget set, model and its training recipe, seed. Its key is a hash of them all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.datasets import DATASETS, load_dataset
+from tasks.datasets.forget_sets import FORGET_SETS, forget_mask
+from tasks.search_space import InvalidValue
+
+if TYPE_CHECKING:
+    from tasks.datasets.dataset import Dataset
+
+TASKS: dict[str, str] = {
+    "cifar10-class:automobile": "forget every training automobile (the CS726 deck's forget set)",
+    "cifar10-random:0.1": "forget a random tenth of CIFAR-10's training split",
+    "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
+    "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
+}
+"""Ready-made names. Any DATASET-class:NAME or DATASET-random:SHARE is a task as well."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be forgotten, from which model. Build one with `Task.named`."""
+
+    name: str
+    dataset: str
+    forget_set: str
+    model: str
+    seed: int
+
+    @classmethod
+    def named(cls, name: str, model: str = "auto", seed: int = 0, device: str = "cpu") -> Task:
+        """The task that DATASET-KIND:ARGUMENT spells.
+
+        `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
+        """
+        from tasks.models import AUTO, model_class
+
+        dataset, dash, forget_set = name.partition("-")
+        if dataset not in DATASETS or not dash or forget_set.partition(":")[0] not in FORGET_SETS:
+            patterns = [f"{d}-{k}:…" for d in DATASETS for k in FORGET_SETS]
+            raise InvalidValue(
+                f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
+            )
+        spec = AUTO[dataset][device] if model == "auto" else model
+        model_class(spec)
+        return cls(name, dataset, forget_set, spec, seed)
+
+    def load(self, data_dir: Path | None = None) -> Dataset:
+        """The data set, after checking that the forget set exists in it.
+
+        Raises DatasetNotFound if it is absent, InvalidValue for an unknown class or share.
+        """
+        dataset = load_dataset(self.dataset, data_dir)
+        forget_mask(dataset, self.forget_set, self.seed)
+        return dataset
+
+    def key(self, dataset: Dataset) -> str:
+        """Content key of the whole task, data included."""
+        return content_key(
+            task=self.name, data=dataset.fingerprint, recipe=self.recipe, seed=self.seed
+        )
+
+    def original_key(self, dataset: Dataset, dtype: str) -> str:
+        """Content key of the original model; tasks that differ in the forget set alone share it."""
+        return content_key(
+            role="original", data=dataset.fingerprint, recipe=self.recipe, seed=self.seed, dtype=dtype
+        )
+
+    def retrained_key(self, dataset: Dataset, dtype: str) -> str:
+        """Content key of the model retrained without the forget set."""
+        return content_key(
+            role="retrained",
+            forget=self.forget_set,
+            data=dataset.fingerprint,
+            recipe=self.recipe,
+            seed=self.seed,
+            dtype=dtype,
+        )
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The model's name and everything that decides its training."""
+        from tasks.models import model_class
+
+        return {"model": self.model, **dataclasses.asdict(model_class(self.model)[0].recipe)}
+
+
+def content_key(**parts: Any) -> str:
+    """Sixteen hex digits of the SHA-256 of `parts`, which must be plain JSON values."""
+    text = json.dumps(parts, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,110 @@
+"""One trial: the original model, an unlearner, and a point of the trade-off after each yield."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from tasks.artifacts import Artifact
+from tasks.cost import Stopwatch
+from tasks.evaluation.outputs import Diverged
+from tasks.unlearners.base import Unlearner
+from tasks.workbench import ORIGINAL, Workbench
+
+__all__ = ["Cost", "Diverged", "Point", "baseline_point", "run_trial"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a point of a trial's trajectory took, from the trial's start."""
+
+    unlearn_seconds: float
+    """Wall seconds in the unlearner, device-synchronised, evaluation left out."""
+    load_seconds: float
+    """Seconds to put a fresh original model on the device."""
+    evaluate_seconds: float
+    """Seconds spent measuring."""
+    gradient_samples: int
+    """Examples passed forward and backward."""
+    flops: float
+    """Floating-point operations of the unlearner's passes through the model."""
+    relative_cost: float
+    """`flops` over those of retraining from scratch."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The state after `epoch` yields of the unlearner: its metrics and its cost so far."""
+
+    epoch: int
+    metrics: dict[str, float | None]
+    cost: Cost
+
+
+def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Iterator[Point]:
+    """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
+
+    The last point is the trial's result; for a method that is not `anytime`, the only one that is
+    measured. Raises Diverged if the outputs are not finite.
+    """
+    load, learn, judge = (Stopwatch(bench.device) for _ in range(3))
+    with load.running():
+        model, meter = bench.model(bench.artifact(ORIGINAL))
+    steps = unlearner.unlearn(model, bench.retain, bench.forget, bench.generator(seed))
+    epoch, finished = 0, False
+    while not finished:
+        with learn.running():
+            finished = _advance(steps)
+        epoch += not finished
+        # Only an anytime method's intermediate states are results.
+        if finished == unlearner.anytime:
+            continue
+        with judge.running(), meter.pause():
+            metrics = bench.evaluate(model)
+        flops = (
+            meter.gradient_samples * bench.gradient_flops
+            + meter.forward_samples * bench.forward_flops
+        )
+        cost = Cost(
+            learn.seconds,
+            load.seconds,
+            judge.seconds,
+            meter.gradient_samples,
+            flops,
+            flops / bench.retrain_flops(),
+        )
+        yield Point(epoch, metrics, cost)
+
+
+def _advance(steps: Iterator[None]) -> bool:
+    """Run the unlearner up to its next yield; True if it has ended instead."""
+    try:
+        next(steps)
+    except StopIteration:
+        return True
+    return False
+
+
+def baseline_point(bench: Workbench, artifact: Artifact, *, trained_for_this: bool) -> Point:
+    """The original's or the retrained model's metrics, with the cost of its training.
+
+    The original model costs nothing here: the task starts from it.
+    """
+    load, judge = Stopwatch(bench.device), Stopwatch(bench.device)
+    with load.running():
+        model, _ = bench.model(artifact)
+    with judge.running(), torch.no_grad():
+        metrics = bench.evaluate(model)
+    record = artifact.record
+    paid = 1 if trained_for_this else 0
+    cost = Cost(
+        paid * record.seconds,
+        load.seconds,
+        judge.seconds,
+        paid * record.gradient_samples,
+        paid * record.flops,
+        paid * record.flops / bench.retrain_flops(),
+    )
+    return Point(0 if not paid else type(bench.model(artifact)[0]).recipe.epochs, metrics, cost)

@@ -1,0 +1,32 @@
+"""The unlearning methods: one file each, and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tasks.registry import resolve
+
+if TYPE_CHECKING:
+    from tasks.unlearners.base import Unlearner
+
+UNLEARNERS: dict[str, str] = {
+    "retrain": "tasks.unlearners.retrain:Retrain",
+    "finetune": "tasks.unlearners.finetune:Finetune",
+    "finetune-l2sp": "tasks.unlearners.finetune_l2sp:FinetuneL2SP",
+    "finetune-l1": "tasks.unlearners.finetune_l1:FinetuneL1",
+    "gradient-ascent": "tasks.unlearners.gradient_ascent:GradientAscent",
+    "negative-gradient+": "tasks.unlearners.negative_gradient_plus:NegativeGradientPlus",
+    "random-labels": "tasks.unlearners.random_labels:RandomLabels",
+    "ssd": "tasks.unlearners.ssd:SelectiveSynapticDampening",
+}
+
+PLUGINS = "orchestrator.unlearners"
+"""Entry-point group under which a package of the user's own offers further methods."""
+
+
+def unlearner_class(name: str) -> type[Unlearner]:
+    """The class of a registered method, of a plug-in, or of `module:Class`.
+
+    Raises InvalidValue, listing the valid names.
+    """
+    return resolve("unlearner", name, UNLEARNERS, PLUGINS)

@@ -1,0 +1,134 @@
+"""All that the trials of one task share in a process: data, splits, models, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tasks.artifacts import Artifact, ArtifactCache, TrainingRecord
+from tasks.cost import CostMeter, Stopwatch, flops_per_example
+from tasks.datasets.dataset import Dataset, LabelledImages
+from tasks.datasets.forget_sets import forget_mask, forgotten_classes, held_out_halves
+from tasks.datasets.loaders import open_source
+from tasks.datasets.splits import ResidentSource, Split
+from tasks.evaluation import RETAIN_SAMPLE, measure
+from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.models import build
+from tasks.models.network import Network
+from tasks.task import Task
+from tasks.training import train
+
+Progress = Callable[[str, int, int, float], None]
+"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
+
+ORIGINAL, RETRAINED = "original", "retrained"
+
+
+def silent(what: str, done: int, total: int, seconds: float) -> None:
+    """A Progress that says nothing."""
+
+
+class Workbench:
+    """Built once per process and task; trials and baselines run on it one after another."""
+
+    def __init__(
+        self,
+        task: Task,
+        dataset: Dataset,
+        artifacts: Path,
+        device: torch.device,
+        loader: str = "auto",
+    ) -> None:
+        self.task, self.dataset, self.device = task, dataset, device
+        self.cache = ArtifactCache(artifacts)
+        mask = forget_mask(dataset, task.forget_set, task.seed)
+        self._forgotten_classes = forgotten_classes(dataset, mask)
+        source = open_source(loader, dataset, device)
+        self.loader = type(source).__name__
+        self.retain = Split(source, _indices(~mask), dataset)
+        self.forget = Split(source, _indices(mask), dataset)
+        self._all = Split(source, torch.arange(len(dataset.train)), dataset)
+        self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
+        validation, test = held_out_halves(dataset.held_out.labels, task.seed)
+        self._validation = self._held_out(dataset.held_out, validation)
+        self._test = self._held_out(dataset.held_out, test)
+        self._model = build(task.model, dataset, device)
+        self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
+        shape = dataset.train.images.shape[1:]
+        self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A generator for one purpose; all randomness of a trial comes from one of these."""
+        return torch.Generator().manual_seed(seed)
+
+    def key(self, role: str) -> str:
+        """The artifact key of the original or the retrained model."""
+        keys = {ORIGINAL: self.task.original_key, RETRAINED: self.task.retrained_key}
+        return keys[role](self.dataset, self.dtype)
+
+    def artifact(self, role: str, progress: Progress = silent) -> Artifact:
+        """The original or the retrained model: from the cache, or trained now."""
+        split = {ORIGINAL: self._all, RETRAINED: self.retain}[role]
+        return self.cache.get(
+            self.key(role),
+            lambda: self._train(role, split, progress),
+            on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
+        )
+
+    def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
+        """A fresh model with the artifact's weights, and the meter that counts its examples."""
+        model = build(self.task.model, self.dataset, self.device)
+        model.load_state_dict(artifact.state)
+        return model, CostMeter(model)
+
+    def evaluate(self, model: Network) -> dict[str, float | None]:
+        """Every metric of `model`; raises Diverged if its outputs are not finite."""
+        return measure(
+            Evaluation(
+                retain=outputs(model, self._probe),
+                forget=outputs(model, self.forget),
+                validation=outputs(model, self._validation),
+                test=outputs(model, self._test),
+                forgotten_classes=self._forgotten_classes,
+            )
+        )
+
+    def retrain_flops(self) -> float:
+        """FLOPs of a full retrain: the unit of relative_cost."""
+        return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
+
+    def _train(
+        self, role: str, split: Split, progress: Progress
+    ) -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+        model = build(self.task.model, self.dataset, self.device)
+        meter, clock = CostMeter(model), Stopwatch(self.device)
+        epochs = model.recipe.epochs
+        progress(f"{role} model", 0, epochs, 0.0)
+        steps = train(model, split, self.generator(self.task.seed))
+        for epoch in range(epochs):
+            with clock.running():
+                next(steps)
+            progress(f"{role} model", epoch + 1, epochs, clock.seconds)
+        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+        samples = meter.gradient_samples
+        flops = samples * self.gradient_flops
+        name = device_name(self.device)
+        record = TrainingRecord(clock.seconds, samples, flops, name, torch.get_num_threads())
+        return state, record
+
+    def _held_out(self, data: LabelledImages, indices: np.ndarray) -> Split:
+        part = LabelledImages(data.images[indices], data.labels[indices])
+        source = ResidentSource(part, self.device)
+        return Split(source, torch.arange(len(part)), self.dataset)
+
+
+def device_name(device: torch.device) -> str:
+    """What the device calls itself, such as "NVIDIA H200", or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _indices(mask: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.flatnonzero(mask))
