@@ -1,0 +1,75 @@
+"""The columns of the results store: each is described once, here or in METRICS, and read everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tasks.evaluation import METRICS
+
+
+@dataclass(frozen=True)
+class Column:
+    """Name, Arrow type, unit and meaning of a column."""
+
+    name: str
+    type: pa.DataType
+    help: str
+    unit: str = ""
+
+    @property
+    def field(self) -> pa.Field:
+        """The Arrow field; help and unit travel in the Parquet schema."""
+        return pa.field(self.name, self.type, metadata={"help": self.help, "unit": self.unit})
+
+
+TEXT, REAL, WHOLE, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+MOMENT = pa.timestamp("us", tz="UTC")
+
+ROLES = ("trial", "original", "retrained")
+STATES = ("complete", "failed", "pruned")
+
+IDENTITY = (
+    Column("sweep", TEXT, "name of the sweep"),
+    Column("trial_id", TEXT, "the trial within its sweep: UNLEARNER-NUMBER, original or retrained"),
+    Column("role", TEXT, "|".join(ROLES)),
+    Column("task", TEXT, "name of the task"),
+    Column("unlearner", TEXT, "name of the method; null for the original model"),
+    Column("params", TEXT, "every hyper-parameter of the method, searched or not, as JSON"),
+    Column("seed", WHOLE, "seed of the trial's generator; for a baseline, of its training"),
+    Column("epoch", WHOLE, "yields of the unlearner so far: a trial's rows are its trajectory"),
+    Column("final", FLAG, "whether this is the trial's last point: exactly one per trial"),
+    Column("state", TEXT, "|".join(STATES)),
+    Column("error", TEXT, "why a trial failed or was pruned"),
+)
+COSTS = (
+    Column("unlearn_seconds", REAL, "wall time in the unlearner, device-synchronised", "s"),
+    Column("load_seconds", REAL, "wall time to put the original model on the device", "s"),
+    Column("evaluate_seconds", REAL, "wall time spent measuring, up to this point", "s"),
+    Column("gradient_samples", WHOLE, "examples passed forward and backward", "examples"),
+    Column("flops", REAL, "floating-point operations of the unlearner's passes", "FLOP"),
+    Column("relative_cost", REAL, "flops over those of retraining from scratch", "fraction"),
+)
+PROVENANCE = (
+    Column("model", TEXT, "model family and width"),
+    Column("loader", TEXT, "how training images were read"),
+    Column("device", TEXT, "name of the device"),
+    Column("dtype", TEXT, "dtype of the forward pass"),
+    Column("threads", WHOLE, "CPU threads of the process that measured the seconds"),
+    Column("host", TEXT, "machine that ran it"),
+    Column("task_seed", WHOLE, "seed of splits, forget set and baselines"),
+    Column("data", TEXT, "fingerprint of the data set's pixels and labels"),
+    Column("task_key", TEXT, "content key of the task"),
+    Column("trial_key", TEXT, "content key of task, method, hyper-parameters and seed"),
+    Column("original_key", TEXT, "artifact key of the original model"),
+    Column("retrained_key", TEXT, "artifact key of the retrained model"),
+    Column("code_version", TEXT, "hash of the source of tasks/"),
+    Column("versions", TEXT, "versions of Python and of the packages that matter, as JSON"),
+    Column("finished_at", MOMENT, "when the trial ended", "UTC"),
+)
+MEASURED = tuple(Column(n, REAL, m.help, "fraction") for n, m in METRICS.items())
+
+COLUMNS: dict[str, Column] = {c.name: c for c in (*IDENTITY, *MEASURED, *COSTS, *PROVENANCE)}
+
+SCHEMA = pa.schema([column.field for column in COLUMNS.values()], metadata={"schema_version": "1"})

@@ -1,0 +1,50 @@
+"""Pareto dominance and hypervolume, on plain lists of numbers. Every value is to be maximised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Point = Sequence[float]
+
+
+def dominates(a: Point, b: Point) -> bool:
+    """Whether `a` is at least as good as `b` everywhere and better somewhere."""
+    return all(x >= y for x, y in zip(a, b, strict=True)) and tuple(a) != tuple(b)
+
+
+def front(points: Sequence[Point]) -> list[int]:
+    """Indices of the points that no other dominates, in the order given; of equal points, the first."""
+    kept: list[int] = []
+    for index in sorted(range(len(points)), key=lambda i: (tuple(points[i]), -i), reverse=True):
+        # Sorted best first: a later point can never dominate an earlier one.
+        if not any(_covers(points[other], points[index]) for other in kept):
+            kept.append(index)
+    return sorted(kept)
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """Volume that `points` dominate above `reference`, in the product of the axes' units.
+
+    Exact, by exclusive contributions (While et al., 2012, "A fast way of calculating exact
+    hypervolumes"); meant for fronts of up to a few hundred points.
+    """
+    above = [tuple(p) for p in points if all(x > r for x, r in zip(p, reference, strict=True))]
+    return _volume(sorted((above[i] for i in front(above)), reverse=True), tuple(reference))
+
+
+def _volume(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> float:
+    if len(reference) == 1:
+        return max((p[0] - reference[0] for p in points), default=0.0)
+    total = 0.0
+    for index, point in enumerate(points):
+        box = 1.0
+        for x, r in zip(point, reference, strict=True):
+            box *= x - r
+        limited = [tuple(map(min, point, other)) for other in points[index + 1 :]]
+        rest = sorted((limited[i] for i in front(limited)), reverse=True)
+        total += box - _volume(rest, reference)
+    return total
+
+
+def _covers(a: Point, b: Point) -> bool:
+    return all(x >= y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,154 @@
+"""The results store: one Parquet dataset per storage root, one atomic file per finished trial.
+
+    <storage>/rows/<sweep>/<trial key>.parquet
+
+A file appears whole or not at all; running the same trial again replaces its own file. Any
+Parquet reader opens it. Needs pyarrow alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import uuid
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from orchestrator.columns import COLUMNS, SCHEMA
+
+__all__ = ["COLUMNS", "SCHEMA", "compact", "finished_trials", "read_results", "write_rows"]
+
+ROWS = "rows"
+COMPACTED = "compacted-"
+UNIQUE = ["sweep", "trial_id", "epoch"]
+
+
+def filesystem(storage: str | Path) -> tuple[fs.FileSystem, str]:
+    """The Arrow file system and the path that a local path or a URI such as s3://bucket/x names."""
+    text = str(storage)
+    if "://" in text:
+        return fs.FileSystem.from_uri(text)
+    return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text))
+
+
+def write_rows(storage: str | Path, sweep: str, key: str, rows: Iterable[dict[str, Any]]) -> str:
+    """Store the rows of one trial as one file named by its content key; returns its path.
+
+    Absent columns become null; an unknown column is an error (ValueError).
+    """
+    records = list(rows)
+    unknown = {name for row in records for name in row} - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
+    table = pa.Table.from_pylist(records, schema=SCHEMA)
+    return _put(storage, sweep, f"{key}.parquet", table)
+
+
+def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
+    """All rows of a storage root, or of one sweep, in the present schema.
+
+    A root without results gives an empty table. Columns that an older version did not write are
+    null, those of a newer one are left out, and a damaged file is skipped with a warning.
+    """
+    filesystem_, files = _files(storage, sweep)
+    try:
+        table = _read(filesystem_, files)
+    except (pa.ArrowException, OSError):
+        table = pa.concat_tables([SCHEMA.empty_table(), *_readable(filesystem_, files)])
+    return _without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
+
+
+def finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each trial of a sweep that has ended, by trial_id, in order of epoch."""
+    rows = read_results(storage, sweep).to_pylist()
+    ended = {row["trial_id"] for row in rows if row["final"]}
+    trials: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in sorted(ended)}
+    for row in rows:
+        if row["trial_id"] in ended:
+            trials[row["trial_id"]].append(row)
+    return trials
+
+
+def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
+    """Merge the files of each sweep into one; returns (files before, rows).
+
+    The merged file is in place before the others go: a crash in between repeats rows, which
+    `read_results` drops, and loses none. A damaged file stays where it is.
+    """
+    filesystem_, files = _files(storage, sweep)
+    by_folder: dict[str, list[str]] = {}
+    for file in files:
+        by_folder.setdefault(posixpath.dirname(file), []).append(file)
+    rows = 0
+    for folder, members in by_folder.items():
+        whole = [f for f in members if list(_readable(filesystem_, [f]))]
+        table = _without_repeats(_read(filesystem_, whole))
+        rows += len(table)
+        names = hashlib.sha256("\n".join(sorted(whole)).encode()).hexdigest()[:16]
+        kept = _put(storage, posixpath.basename(folder), f"{COMPACTED}{names}.parquet", table)
+        for file in set(whole) - {kept}:
+            filesystem_.delete_file(file)
+    return len(files), rows
+
+
+def _put(storage: str | Path, sweep: str, name: str, table: pa.Table) -> str:
+    filesystem_, root = filesystem(storage)
+    folder = posixpath.join(root, ROWS, sweep)
+    path = posixpath.join(folder, name)
+    filesystem_.create_dir(folder, recursive=True)
+    if not isinstance(filesystem_, fs.LocalFileSystem):
+        pq.write_table(table, path, filesystem=filesystem_)  # an object appears when it is complete
+        return path
+    partial = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}")
+    try:
+        with open(partial, "wb") as file:
+            pq.write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _files(storage: str | Path, sweep: str | None) -> tuple[fs.FileSystem, list[str]]:
+    filesystem_, root = filesystem(storage)
+    folder = posixpath.join(root, ROWS, sweep) if sweep else posixpath.join(root, ROWS)
+    selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
+    paths = [info.path for info in filesystem_.get_file_info(selector) if info.is_file]
+    visible = (p for p in paths if not posixpath.basename(p).startswith((".", "_")))
+    return filesystem_, sorted(p for p in visible if p.endswith(".parquet"))
+
+
+def _read(filesystem_: fs.FileSystem, files: list[str]) -> pa.Table:
+    if not files:
+        return SCHEMA.empty_table()
+    dataset = ds.dataset(files, schema=SCHEMA, filesystem=filesystem_, format="parquet")
+    return dataset.to_table()
+
+
+def _readable(filesystem_: fs.FileSystem, files: list[str]) -> Iterable[pa.Table]:
+    for file in files:
+        try:
+            yield _read(filesystem_, [file])
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=3)
+
+
+def _without_repeats(table: pa.Table) -> pa.Table:
+    """One row per trial and epoch: the one written last."""
+    if not len(table):
+        return table
+    ordered = table.sort_by("finished_at")
+    ranked = ordered.append_column("rank", pa.array(range(len(table)), pa.int64()))
+    return ordered.take(ranked.group_by(UNIQUE).aggregate([("rank", "max")])["rank_max"])
