@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from tasks.evaluation import METRICS
 
 
 @dataclass(frozen=True)
 class Column:
-    """Name, Arrow type, unit and meaning of a column."""
+    """Name, kind of value, meaning and unit of a column."""
 
     name: str
-    type: pa.DataType
+    type: str
+    """text, real, whole, flag or moment: the store maps these to Arrow types."""
     help: str
     unit: str = ""
 
-    @property
-    def field(self) -> pa.Field:
-        """The Arrow field; help and unit travel in the Parquet schema."""
-        return pa.field(self.name, self.type, metadata={"help": self.help, "unit": self.unit})
 
-
-TEXT, REAL, WHOLE, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-MOMENT = pa.timestamp("us", tz="UTC")
+TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
 
 ROLES = ("trial", "original", "retrained")
 STATES = ("complete", "failed", "pruned")
@@ -71,5 +64,3 @@ PROVENANCE = (
 MEASURED = tuple(Column(n, REAL, m.help, "fraction") for n, m in METRICS.items())
 
 COLUMNS: dict[str, Column] = {c.name: c for c in (*IDENTITY, *MEASURED, *COSTS, *PROVENANCE)}
-
-SCHEMA = pa.schema([column.field for column in COLUMNS.values()], metadata={"schema_version": "1"})

@@ -54,6 +54,10 @@ OBJECTIVES: dict[str, Objective] = {
 """The search sees the validation half alone; the test half's columns are only reported."""
 
 
+SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
+"""Columns that the scalar score and the live view read."""
+
+
 def score(row: Mapping[str, Any]) -> float | None:
     """Accuracy on retained classes times indistinguishability times the share of a retrain saved."""
     accuracy, hidden, cost = row[STEERING[0]], row[STEERING[1]], row["relative_cost"]

@@ -22,13 +22,29 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from orchestrator.columns import COLUMNS, SCHEMA
+from orchestrator.columns import COLUMNS
 
 __all__ = ["COLUMNS", "SCHEMA", "compact", "finished_trials", "read_results", "write_rows"]
 
 ROWS = "rows"
 COMPACTED = "compacted-"
 UNIQUE = ["sweep", "trial_id", "epoch"]
+
+ARROW = {
+    "text": pa.string(),
+    "real": pa.float64(),
+    "whole": pa.int64(),
+    "flag": pa.bool_(),
+    "moment": pa.timestamp("us", tz="UTC"),
+}
+SCHEMA = pa.schema(
+    [
+        pa.field(c.name, ARROW[c.type], metadata={"help": c.help, "unit": c.unit})
+        for c in COLUMNS.values()
+    ],
+    metadata={"schema_version": "1"},
+)
+"""Every column in order; help and unit travel in each Parquet file."""
 
 
 def filesystem(storage: str | Path) -> tuple[fs.FileSystem, str]:

@@ -49,9 +49,10 @@ class Task:
             raise InvalidValue(
                 f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
             )
-        spec = AUTO[dataset][device] if model == "auto" else model
-        model_class(spec)
-        return cls(name, dataset, forget_set, spec, seed)
+        if model == "auto":
+            return cls(name, dataset, forget_set, AUTO[dataset][device], seed)
+        model_class(model)
+        return cls(name, dataset, forget_set, model, seed)
 
     def load(self, data_dir: Path | None = None) -> Dataset:
         """The data set, after checking that the forget set exists in it.

@@ -55,7 +55,8 @@ class Workbench:
         validation, test = held_out_halves(dataset.held_out.labels, task.seed)
         self._validation = self._held_out(dataset.held_out, validation)
         self._test = self._held_out(dataset.held_out, test)
-        self._model = build(task.model, dataset, device)
+        self._artifacts: dict[str, Artifact] = {}
+        self._model = self.fresh_model()
         self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
         shape = dataset.train.images.shape[1:]
         self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
@@ -69,18 +70,28 @@ class Workbench:
         keys = {ORIGINAL: self.task.original_key, RETRAINED: self.task.retrained_key}
         return keys[role](self.dataset, self.dtype)
 
+    def is_cached(self, role: str) -> bool:
+        """Whether the model of `role` need not be trained any more."""
+        return self.cache.load(self.key(role)) is not None
+
     def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """The original or the retrained model: from the cache, or trained now."""
-        split = {ORIGINAL: self._all, RETRAINED: self.retain}[role]
-        return self.cache.get(
-            self.key(role),
-            lambda: self._train(role, split, progress),
-            on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
-        )
+        """The original or the retrained model: in memory, from the cache, or trained now."""
+        if role not in self._artifacts:
+            split = {ORIGINAL: self._all, RETRAINED: self.retain}[role]
+            self._artifacts[role] = self.cache.get(
+                self.key(role),
+                lambda: self._train(role, split, progress),
+                on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
+            )
+        return self._artifacts[role]
+
+    def fresh_model(self) -> Network:
+        """An uninitialised model of the task's family on the device."""
+        return build(self.task.model, self.dataset, self.device)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """A fresh model with the artifact's weights, and the meter that counts its examples."""
-        model = build(self.task.model, self.dataset, self.device)
+        model = self.fresh_model()
         model.load_state_dict(artifact.state)
         return model, CostMeter(model)
 
@@ -103,7 +114,7 @@ class Workbench:
     def _train(
         self, role: str, split: Split, progress: Progress
     ) -> tuple[dict[str, torch.Tensor], TrainingRecord]:
-        model = build(self.task.model, self.dataset, self.device)
+        model = self.fresh_model()
         meter, clock = CostMeter(model), Stopwatch(self.device)
         epochs = model.recipe.epochs
         progress(f"{role} model", 0, epochs, 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from tasks.datasets.splits import ResidentSource, Source
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from tasks.datasets.dataset import Dataset
+    from tasks.datasets.splits import Source
 
 LOADERS: dict[str, str] = {
     "auto": "resident: the faster one in benchmarks/loaders.py",
@@ -26,6 +26,8 @@ def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
 
     Raises InvalidValue for an unknown name, or if FFCV is asked for and cannot serve.
     """
+    from tasks.datasets.splits import ResidentSource
+
     if one_of("loader", loader, LOADERS) != "ffcv":
         return ResidentSource(dataset.train, device)
     if importlib.util.find_spec("ffcv") is None:

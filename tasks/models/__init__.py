@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-import torch
-
 from tasks.registry import resolve
 from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.dataset import Dataset
     from tasks.models.network import Network
 
@@ -47,6 +47,8 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
 
 def build(spec: str, dataset: Dataset, device: torch.device) -> Network:
     """An uninitialised model for `dataset` on `device`, in the dtype that suits the device."""
+    import torch
+
     from tasks.models.network import compute_dtype
 
     cls, options = model_class(spec)

@@ -1,0 +1,104 @@
+"""Which points of a sweep stand for the CS726 deck's models. Chosen on validation columns alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.results import Row
+
+MIA_MARGIN, COST_LIMIT = 0.03, 0.05
+"""Class-matched MIA within .5 ± .03; floating-point operations under 5 % of a retrain's."""
+ROUNDING = 1e-9
+"""0.53 - 0.5 is a little more than 0.03 in floating point."""
+
+
+@dataclass(frozen=True)
+class Half:
+    """The columns that one half of the held-out data fills."""
+
+    accuracy: str
+    attack: str
+
+
+VALIDATION = Half("validation_accuracy_retained", "validation_mia_class_matched_accuracy")
+TEST = Half("test_accuracy_retained", "mia_class_matched_accuracy")
+
+CONDITIONS = (
+    "validation_accuracy_retained at least the original's, "
+    "validation_mia_class_matched_accuracy in .5 ± .03, relative_cost under .05"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A point, and in one sentence why it."""
+
+    row: Row
+    qualifies: bool
+    rule: str
+
+
+def best_final(finals: Sequence[Row], unlearner: str) -> Row | None:
+    """Of a method's last points, the one with the highest validation_accuracy_retained."""
+    column = VALIDATION.accuracy
+    rows = [r for r in finals if r["unlearner"] == unlearner and r[column] is not None]
+    return max(rows, key=lambda row: row[column], default=None)
+
+
+def choose(points: Sequence[Row], original: Row) -> Choice | None:
+    """The sweep's final model, chosen on the validation half; None if no point is measured.
+
+    Of the points that meet every condition, the one with the highest accuracy; if none does, the
+    one that misses them by the least in sum.
+    """
+    needed = (VALIDATION.accuracy, VALIDATION.attack, "relative_cost")
+    if original[VALIDATION.accuracy] is None:
+        return None
+    measured = [row for row in points if all(row[column] is not None for column in needed)]
+    fit = [row for row in measured if not misses(row, original, VALIDATION)]
+    if fit:
+        rule = (
+            f"of {len(measured)} points, {len(fit)} have {CONDITIONS}; "
+            "of those, the highest validation_accuracy_retained."
+        )
+        return Choice(max(fit, key=_worth), qualifies=True, rule=rule)
+    if not measured:
+        return None
+    nearest = min(measured, key=lambda row: sum(shortfalls(row, original, VALIDATION)))
+    rule = (
+        f"no point qualifies ({CONDITIONS}); shown is the nearest of {len(measured)}, "
+        "with the least sum of what it lacks in accuracy, MIA and cost."
+    )
+    return Choice(nearest, qualifies=False, rule=rule)
+
+
+def shortfalls(row: Row, original: Row, half: Half) -> tuple[float, float, float]:
+    """By how much, as fractions, a point misses in accuracy, attack and cost; 0 where it does not.
+
+    A cost of exactly the limit misses by nothing, though `misses` counts it.
+    """
+    return (
+        max(0.0, original[half.accuracy] - row[half.accuracy]),
+        max(0.0, abs(row[half.attack] - 0.5) - MIA_MARGIN),
+        max(0.0, row["relative_cost"] - COST_LIMIT),
+    )
+
+
+def misses(row: Row, original: Row, half: Half) -> list[str]:
+    """What of the three conditions a point does not meet, in words; empty if it meets all."""
+    if None in (row[half.accuracy], row[half.attack], original[half.accuracy]):
+        return [f"{half.accuracy} or {half.attack} is missing"]
+    accuracy, attack, _ = shortfalls(row, original, half)
+    found = []
+    if accuracy > ROUNDING:
+        found.append(f"retained accuracy {row[half.accuracy]:.4f} < {original[half.accuracy]:.4f}")
+    if attack > ROUNDING:
+        found.append(f"class-matched MIA {row[half.attack]:.3f} not in .5 ± {MIA_MARGIN:.2f}")
+    if row["relative_cost"] >= COST_LIMIT:
+        found.append(f"cost {100 * row['relative_cost']:.1f} % of a retrain, not under 5 %")
+    return found
+
+
+def _worth(row: Row) -> tuple[float, float]:
+    return row[VALIDATION.accuracy], -row["relative_cost"]

@@ -1,0 +1,106 @@
+"""Methods against metrics: mean ± standard deviation over the trials of a sweep.
+
+python analysis/metric_table.py RESULTS [--sweep NAME] [--metrics a,b|all] [--markdown]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
+
+from analysis.results import ORIGINAL, RETRAINED, TRIAL, BadInput, Row, Sweep, read_sweep, run
+from analysis.tables import MISSING, Table, show, spell
+from orchestrator.columns import COSTS, MEASURED
+
+SHOWN = (
+    "test_accuracy_retained",
+    "test_accuracy_forgotten",
+    "retain_accuracy",
+    "forget_accuracy",
+    "mia_simple_accuracy",
+    "mia_class_matched_accuracy",
+    "indistinguishability",
+    "unlearn_seconds",
+    "relative_cost",
+)
+
+
+def metric_table(
+    results: str,
+    /,
+    *,
+    sweep: str | None = None,
+    metrics: str = ",".join(SHOWN),
+    markdown: bool = False,
+) -> None:
+    """Print every method's metrics against the original and the retrained model's.
+
+    Parameters
+    ----------
+    results
+        Storage root of the sweep.
+    sweep
+        Name of the sweep; the latest if not given.
+    metrics
+        Columns to show, with commas between, or all.
+    markdown
+        Print Markdown.
+    """
+    columns = columns_named(metrics)
+    show(table_of(read_sweep(results, sweep), columns), markdown=markdown)
+
+
+def columns_named(text: str) -> list[str]:
+    """Measured and cost columns from a comma-separated list or "all"; raises BadInput."""
+    valid = [column.name for column in (*MEASURED, *COSTS)]
+    names = valid if text == "all" else [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in valid:
+            raise BadInput(f"unknown metric {name!r}; valid: all, {', '.join(valid)}")
+    return names
+
+
+def table_of(sweep: Sweep, columns: Sequence[str]) -> Table:
+    """The baselines' values first, then a row per method over the last points of its trials."""
+    rows = [_baseline(role, sweep.baseline(role), columns) for role in (ORIGINAL, RETRAINED)]
+    trials = [row for row in sweep.rows if row["role"] == TRIAL]
+    for method in sorted({row["unlearner"] for row in trials if row["unlearner"]}):
+        finals = [row for row in sweep.finals if row["unlearner"] == method]
+        failed = sum(row["unlearner"] == method for row in sweep.failures)
+        cells = [spell_spread(c, [r[c] for r in finals if r[c] is not None]) for c in columns]
+        rows.append([method, str(len(finals)), str(failed), *cells])
+    return Table(
+        title=f"{sweep.name}: methods on {sweep.task}",
+        header=["method", "n", "failed", *(name.replace("_", "\n") for name in columns)],
+        rows=rows,
+        caption="Mean ± standard deviation over the last points of n complete trials: the spread "
+        "over hyper-parameters and seeds.",
+        sections=frozenset({2}),
+    )
+
+
+def spell_spread(column: str, values: Sequence[float]) -> str:
+    """`mean ± sample standard deviation` in the column's own format; no ± for a single value."""
+    if not values:
+        return MISSING
+    mean = spell(column, statistics.fmean(values))
+    return f"{mean} ± {spell(column, statistics.stdev(values))}" if len(values) > 1 else mean
+
+
+def _baseline(role: str, row: Row | None, columns: Sequence[str]) -> list[str]:
+    if row is None:
+        return [role, "0", "", *(MISSING for _ in columns)]
+    return [role, "1", "", *(spell(column, row[column]) for column in columns)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script on `argv`; returns its exit code."""
+    return run(metric_table, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

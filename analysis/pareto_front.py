@@ -1,0 +1,125 @@
+"""The Pareto front of a sweep: a table, a PNG and an interactive page.
+
+python analysis/pareto_front.py RESULTS [--sweep NAME] [--out DIR] [--objective NAME]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
+
+from analysis.front_figure import draw
+from analysis.front_page import write_page
+from analysis.front_points import Front, front_of
+from analysis.results import (
+    ORIGINAL,
+    RETRAINED,
+    BadInput,
+    Row,
+    Sweep,
+    note,
+    parse_objective,
+    read_sweep,
+    run,
+)
+from analysis.tables import MISSING, Table, show, spell, spell_params
+
+REPORTED = (
+    "test_accuracy_retained",
+    "indistinguishability",
+    "mia_class_matched_accuracy",
+    "unlearn_seconds",
+    "relative_cost",
+)
+
+
+def pareto_front(
+    results: str,
+    /,
+    *,
+    sweep: str | None = None,
+    out: Path | None = None,
+    objective: str = "pareto",
+    markdown: bool = False,
+) -> None:
+    """Print a sweep's Pareto front and draw it, as PNG and as an interactive page.
+
+    Parameters
+    ----------
+    results
+        Storage root of the sweep.
+    sweep
+        Name of the sweep; the latest if not given.
+    out
+        Folder for the figures; RESULTS/figures if not given, ./figures for a remote RESULTS.
+    objective
+        Name of an objective, or metric:direction,…, that selects the front.
+    markdown
+        Print the table as Markdown.
+    """
+    chosen = parse_objective(objective)
+    found = read_sweep(results, sweep)
+    front = front_of(found, chosen)
+    show(table_of(found, front), markdown=markdown)
+    if not front.drawn and not front.baselines:
+        note("nothing to draw yet")
+        return
+    folder = out or (
+        Path("figures") if "://" in results else Path(results).expanduser() / "figures"
+    )
+    for path in _write(front, folder, f"pareto_front-{found.name}"):
+        note(f"wrote {path}")
+
+
+def table_of(sweep: Sweep, front: Front) -> Table:
+    """The baselines, then the front in order of time: what selected each point, and its test."""
+    selected = [m for m in front.objective.metrics if m not in REPORTED and m != "score"]
+    columns = [*selected, *REPORTED]
+    header = ["method", "trial", "epoch", *(name.replace("_", "\n") for name in columns), "params"]
+    rows = [
+        [role, "", "", *(spell(c, row[c]) for c in columns), ""]
+        if (row := sweep.baseline(role))
+        else [role, *[MISSING] * (len(header) - 2), ""]
+        for role in (ORIGINAL, RETRAINED)
+    ]
+    rows += [_line(row, columns) for row in sorted(front.front, key=_seconds)]
+    return Table(
+        title=f"{sweep.name}: Pareto front on {sweep.task}, {len(front.front)} of "
+        f"{len(front.measured)} points of {front.trials} trials",
+        header=header,
+        rows=rows,
+        caption=front.caption,
+        sections=frozenset({2}),
+    )
+
+
+def _line(row: Row, columns: Sequence[str]) -> list[str]:
+    values = [spell(column, row[column]) for column in columns]
+    return [row["unlearner"], row["trial_id"], str(row["epoch"]), *values, spell_params(row)]
+
+
+def _seconds(row: Row) -> float:
+    return row["unlearn_seconds"] or 0.0
+
+
+def _write(front: Front, folder: Path, stem: str) -> tuple[Path, Path]:
+    picture, page = folder / f"{stem}.png", folder / f"{stem}.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw(front, picture)
+        write_page(front, page)
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder}: {error.strerror or error}") from error
+    return picture, page
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script on `argv`; returns its exit code."""
+    return run(pareto_front, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

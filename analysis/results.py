@@ -1,0 +1,151 @@
+"""What every analysis script shares: reading a results path, choosing its sweep, ending plainly."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from cyclopts import App, CycloptsError
+
+from orchestrator.columns import ROLES
+from orchestrator.objectives import Objective, objective_named
+from orchestrator.store import read_results
+
+Row = dict[str, Any]
+"""One row of the results store, by column; orchestrator.columns says what each holds."""
+
+TRIAL, ORIGINAL, RETRAINED = ROLES
+
+
+class BadInput(ValueError):
+    """Something the caller can put right; the message is one line that says what."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The rows of one sweep."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return next((row["task"] for row in self.rows if row["task"]), "an unnamed task")
+
+    @property
+    def points(self) -> list[Row]:
+        """Every complete point of the trials: their trajectories, last points included."""
+        return [r for r in self.rows if r["role"] == TRIAL and r["state"] == "complete"]
+
+    @property
+    def finals(self) -> list[Row]:
+        """The last point of each trial that completed."""
+        return [row for row in self.points if row["final"]]
+
+    @property
+    def failures(self) -> list[Row]:
+        """The last row of each trial that failed."""
+        return [
+            r for r in self.rows if r["role"] == TRIAL and r["state"] == "failed" and r["final"]
+        ]
+
+    def baseline(self, role: str) -> Row | None:
+        """The complete row of the original or the retrained model; None if it is not there yet."""
+        found = [r for r in self.rows if r["role"] == role and r["state"] == "complete"]
+        return max(found, key=_finished) if found else None
+
+
+def read_sweep(results: str, name: str | None = None) -> Sweep:
+    """A sweep of a storage root: the one named, or else the one that finished a trial last.
+
+    What is missing or was skipped is noted on standard error. Raises BadInput if the path cannot
+    be read or holds no results, and for an unknown sweep, listing the valid ones.
+    """
+    rows = _read(results)
+    sweeps: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["sweep"]:
+            sweeps.setdefault(row["sweep"], []).append(row)
+    if not sweeps:
+        raise BadInput(f"no results in {results}: give the storage root of a sweep")
+    if name is not None and name not in sweeps:
+        raise BadInput(f"unknown sweep {name!r}; valid: {', '.join(sorted(sweeps))}")
+    chosen = name or max(sweeps, key=lambda sweep: max(map(_finished, sweeps[sweep])))
+    if name is None and len(sweeps) > 1:
+        others = ", ".join(sorted(set(sweeps) - {chosen}))
+        note(f"the latest sweep, {chosen}; --sweep chooses another: {others}")
+    sweep = Sweep(chosen, sweeps[chosen])
+    _note_gaps(sweep)
+    return sweep
+
+
+def parse_objective(name: str) -> Objective:
+    """A registered objective or a user's own; raises BadInput, which lists the valid ones."""
+    try:
+        return objective_named(name)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def note(message: str) -> None:
+    """Print a remark to standard error, so that standard output stays the result alone."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+def run(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
+    """Run a script's command, whose signature says its flags; returns the exit code.
+
+    0 when done, 2 for bad input, said in one line.
+    """
+    app = App(
+        name=f"{command.__name__}.py",
+        help=command.__doc__,
+        version_flags=(),
+        result_action="return_value",
+    )
+    app.default(command)
+    try:
+        app(sys.argv[1:] if argv is None else argv, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except (BadInput, CycloptsError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _read(results: str) -> list[Row]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            rows = read_results(results).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"cannot read {results}: {str(error).splitlines()[0]}") from error
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        note(message)
+    if not rows and "://" not in results and not Path(results).expanduser().exists():
+        raise BadInput(f"no results in {results}: there is no such folder")
+    return rows
+
+
+def _note_gaps(sweep: Sweep) -> None:
+    for role in (ORIGINAL, RETRAINED):
+        if sweep.baseline(role) is None:
+            note(f"sweep {sweep.name} has no row of the {role} model yet")
+    if not sweep.finals:
+        note(f"sweep {sweep.name} has no complete trial yet")
+    if sweep.failures:
+        note(f"{len(sweep.failures)} failed trials are left out")
+
+
+def _finished(row: Row) -> datetime:
+    return row["finished_at"] or datetime.min.replace(tzinfo=UTC)

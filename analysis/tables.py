@@ -1,0 +1,94 @@
+"""Tables in a terminal or as Markdown, and how the values of the store's columns are spelt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from analysis.results import Row
+from orchestrator.columns import MEASURED
+
+MISSING = "—"
+_MEASURED = {column.name for column in MEASURED}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; `sections` are the numbers of rows after which a rule is drawn."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    sections: frozenset[int] = frozenset()
+
+
+def show(table: Table, *, markdown: bool = False) -> None:
+    """Print a table to standard output."""
+    if markdown:
+        print(_markdown(table))
+        return
+    console = Console()
+    grid = _grid(table)
+    if not sys.stdout.isatty():  # a file or a pipe has no width to fit into
+        unbounded = console.options.update(max_width=10_000)
+        console.width = max(console.width, console.measure(grid, options=unbounded).maximum)
+    console.print(Text(table.title, style="bold"), soft_wrap=True)
+    console.print(grid)
+    if table.caption:
+        console.print(Text(f"{table.caption}\n", style="dim"), soft_wrap=True)
+
+
+def spell(column: str, value: float | None) -> str:
+    """A value of a column: three decimals for a measured fraction, else three digits."""
+    if value is None:
+        return MISSING
+    if column in _MEASURED:
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def spell_params(row: Row) -> str:
+    """A row's hyper-parameters as `name=value …`; empty if it has none."""
+    params = json.loads(row["params"] or "{}")
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in params.items()
+    )
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(
+        box=box.SIMPLE_HEAD,
+    )
+    for index, name in enumerate(table.header):
+        right = index > 0 and _numeric([row[index] for row in table.rows])
+        grid.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for index, row in enumerate(table.rows, start=1):
+        # Text, not str: a cell with square brackets is no markup.
+        grid.add_row(*(Text(cell) for cell in row), end_section=index in table.sections)
+    return grid
+
+
+def _markdown(table: Table) -> str:
+    cells = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in table.rows]
+    right = [i > 0 and _numeric([row[i] for row in cells]) for i in range(len(table.header))]
+    lines = [
+        f"**{table.title}**",
+        "",
+        f"| {' | '.join(name.replace(chr(10), ' ') for name in table.header)} |",
+        f"|{'|'.join('---:' if r else '---' for r in right)}|",
+        *(f"| {' | '.join(row)} |" for row in cells),
+    ]
+    return "\n".join([*lines, "", table.caption, ""] if table.caption else [*lines, ""])
+
+
+def _numeric(cells: Sequence[str]) -> bool:
+    return all(cell in ("", MISSING) or cell.lstrip("-.+")[:1].isdigit() for cell in cells)

@@ -1,0 +1,151 @@
+"""The command line: sweep, resume, run, list, compact. Bad input is one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from orchestrator.config import SweepConfig
+from tasks.datasets.sources import DatasetNotFound
+from tasks.registry import one_of
+from tasks.search_space import InvalidValue
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = App(name="orchestrator", help="Find the Pareto front of machine-unlearning methods.")
+
+
+@app.command
+def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
+    """Search the hyper-parameters of unlearning methods and report the Pareto front."""
+    from orchestrator.sweep import run_sweep
+
+    return _report(lambda view: run_sweep(config, view))
+
+
+@app.command
+def resume(name: str, /, *, storage: str = "./results", address: str | None = None) -> int:
+    """Go on with a sweep that was interrupted or killed.
+
+    Parameters
+    ----------
+    name
+        Name of the sweep.
+    storage
+        Storage root it was started with.
+    address
+        Ray cluster, if another than before.
+    """
+    from orchestrator import sweep as sweeps
+
+    return _report(lambda view: sweeps.resume(name, storage, address, view))
+
+
+@app.command
+def run(
+    *,
+    task: str,
+    unlearner: str,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
+    data_dir: Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    loader: str = "auto",
+    device: str = "auto",
+    storage: str = "./results",
+) -> int:
+    """Run one trial in this process, without Ray or Optuna, and print all its metrics.
+
+    Parameters
+    ----------
+    task
+        Task, such as digits-class:1.
+    unlearner
+        Method; see `orchestrator list unlearners`.
+    set_
+        NAME=VALUE of a hyper-parameter; may be repeated.
+    data_dir
+        Folder with the data set.
+    model
+        Model family, NAME or NAME:WIDTH; auto chooses by device.
+    seed
+        Seed of the splits, the baselines and the trial.
+    loader
+        auto, ffcv or resident.
+    device
+        auto, cpu or cuda.
+    storage
+        Storage root, for the trained models; a single run writes no rows.
+    """
+    from orchestrator.single import run_single
+
+    run_single(task, unlearner, set_ or [], data_dir, model, seed, loader, device, storage)
+    return DONE
+
+
+@app.command(name="list")
+def list_(what: str, /) -> int:
+    """List what there is: tasks, unlearners, metrics, objectives, models, samplers or loaders.
+
+    Parameters
+    ----------
+    what
+        One of these words.
+    """
+    from orchestrator.listing import LISTINGS
+
+    for line in LISTINGS[one_of("listing", what, LISTINGS)]():
+        print(line)
+    return DONE
+
+
+@app.command
+def compact(*, storage: str = "./results", sweep: str | None = None) -> int:
+    """Merge the result files of each sweep into one.
+
+    Parameters
+    ----------
+    storage
+        Storage root.
+    sweep
+        This sweep alone.
+    """
+    from orchestrator.store import compact as merge
+
+    files, rows = merge(storage, sweep)
+    print(f"merged {files} files into one per sweep: {rows} rows")
+    return DONE
+
+
+def _report(start: Any) -> int:
+    """Run a sweep under a view; print its front; turn how it ended into an exit code."""
+    from rich.console import Console
+
+    from orchestrator.front_table import print_front
+    from orchestrator.view import View
+
+    console = Console()
+    outcome = start(View(console))
+    print_front(outcome.config, console)
+    return DONE if outcome.complete else FAILED
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    try:
+        code = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        return int(code or DONE)
+    except (CycloptsError, InvalidValue, DatasetNotFound) as error:
+        print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(
+            "orchestrator: interrupted; finished trials are kept, `orchestrator resume NAME` goes on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED

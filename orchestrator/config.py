@@ -1,0 +1,148 @@
+"""Every setting of a sweep, said once: type, default, help; the command line's flags are these fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from orchestrator.objectives import objective_named
+from orchestrator.samplers import SAMPLERS
+from tasks.datasets.loaders import LOADERS
+from tasks.registry import one_of
+from tasks.search_space import InvalidValue
+from tasks.unlearners import UNLEARNERS, unlearner_class
+
+DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
+
+DEFAULT_UNLEARNERS = tuple(name for name in UNLEARNERS if name != "retrain")
+"""Everything but the exact reference, which every sweep has as a baseline row."""
+
+DEFAULT_TRIALS = {("digits", "cpu"): 20, ("cifar10", "cpu"): 6}
+"""Per unlearner, sized for 2 cores: about 5 minutes on digits and 40 on CIFAR-10."""
+DEFAULT_TRIALS_ELSEWHERE = 50
+
+
+def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
+    return tuple(part.strip() for part in tokens[0].value.split(",") if part.strip())
+
+
+@Parameter(name="*", negative=())
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """What to search and where to run it."""
+
+    task: str | None = None
+    """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not to be had]."""
+    unlearners: Annotated[
+        tuple[str, ...], Parameter(converter=_comma_list, n_tokens=1, show_default=False)
+    ] = ()
+    """Methods to compare, comma-separated [default: all but retrain]."""
+    trials: int | None = None
+    """Trials per unlearner [default: sized by data set and device]."""
+    objective: str = "pareto"
+    """pareto, accuracy, mia, time, score, or your own as METRIC:DIRECTION,…"""
+    sampler: str = "tpe"
+    """Optuna sampler: tpe, nsgaii, nsgaiii, gp or random."""
+    name: str | None = None
+    """Name of the sweep; the name of an unfinished one goes on with it [default: from task and objective]."""
+    storage: str = "./results"
+    """Storage root: results, studies and trained models."""
+    data_dir: Path | None = None
+    """Folder with the data set [default: ./data, downloaded if it can be]."""
+    model: str = "auto"
+    """Model family, NAME or NAME:WIDTH; auto chooses by device."""
+    seed: int = 0
+    """Seed of splits, forget set, training, search and trials."""
+    loader: str = "auto"
+    """How training images are read: auto, ffcv or resident."""
+    max_concurrent: int | None = None
+    """Trials at a time [default: as many as the cluster's CPUs and GPUs hold]."""
+    cpus_per_trial: int = 1
+    """CPUs, and torch threads, of a trial."""
+    gpus_per_trial: float | None = None
+    """GPUs of a trial, may be a fraction [default: .25 if the cluster has a GPU, else 0]."""
+    address: str = "local"
+    """Ray cluster: local, auto or ray://HOST:PORT."""
+    preset: str | None = None
+    """A named experiment that fills in what is not given: cs726."""
+    optuna_storage: str | None = None
+    """URL of an Optuna database for the studies [default: a journal file in the sweep's folder]."""
+
+    def checked(self) -> SweepConfig:
+        """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
+        config = self._with_preset()
+        objective_named(config.objective)
+        one_of("sampler", config.sampler, SAMPLERS)
+        one_of("loader", config.loader, LOADERS)
+        for name in config.unlearners:
+            unlearner_class(name)
+        if len(set(config.unlearners)) < len(config.unlearners):
+            raise InvalidValue("--unlearners names a method twice")
+        for flag, value, least in (
+            ("trials", config.trials, 1),
+            ("max-concurrent", config.max_concurrent, 1),
+            ("cpus-per-trial", config.cpus_per_trial, 1),
+            ("gpus-per-trial", config.gpus_per_trial, 0),
+            ("seed", config.seed, 0),
+        ):
+            if value is not None and value < least:
+                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+        if config.name is not None:
+            check_name(config.name)
+        return config
+
+    def _with_preset(self) -> SweepConfig:
+        if self.preset is None:
+            return self
+        preset = PRESETS[one_of("preset", self.preset, PRESETS)]
+        defaults = SweepConfig()
+        left = {k: v for k, v in preset.items() if getattr(self, k) == getattr(defaults, k)}
+        return dataclasses.replace(self, **left)
+
+    def to_json(self) -> str:
+        """The settings as JSON, for the sweep's folder."""
+        return json.dumps(dataclasses.asdict(self), indent=1, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> SweepConfig:
+        """The inverse of `to_json`; settings of another version are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {k: v for k, v in json.loads(text).items() if k in known}
+        values["unlearners"] = tuple(values.get("unlearners", ()))
+        if values.get("data_dir") is not None:
+            values["data_dir"] = Path(values["data_dir"])
+        return cls(**values)
+
+    def differences(self, other: SweepConfig) -> list[str]:
+        """Settings that decide the results and differ from `other`'s, for a message."""
+        deciding = ("task", "unlearners", "trials", "objective", "sampler", "model", "seed")
+        return [
+            f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
+            for name in deciding
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cs726": {
+        "task": "cifar10-class:automobile",
+        "unlearners": ("finetune", "finetune-l2sp", "negative-gradient+"),
+    },
+}
+"""The CS726 deck: forget all automobiles by fine-tuning, without and with the penalty; NegGrad+ is
+the method of this collection that is to beat the deck's final model."""
+
+
+def check_name(name: str) -> str:
+    """The sweep's name; raises InvalidValue unless it is a plain file name."""
+    plain = name.isascii() and all(c.isalnum() or c in "-_.+:" for c in name)
+    if not plain or not name[:1].isalnum() or len(name) > 100:
+        raise InvalidValue(
+            f"--name {name[:100]!r}: up to 100 letters, digits and -_.+: , a letter or digit first"
+        )
+    return name

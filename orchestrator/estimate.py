@@ -1,0 +1,52 @@
+"""How long a sweep will take, from a calibration on the real model and the declared domains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tasks.search_space import Categorical, Domain, search_space
+from tasks.unlearners import unlearner_class
+
+if TYPE_CHECKING:
+    from orchestrator.baselines import Speed
+
+
+def seconds_per_trial(unlearner: str, speed: Speed, threads: int) -> float:
+    """Expected seconds of one trial whose hyper-parameters are drawn at random from their domains."""
+    cls = unlearner_class(unlearner)
+    space = search_space(cls)
+    share = expected(space["retain_share"]) if "retain_share" in space else 0.0
+    epochs = expected(space["epochs"]) if "epochs" in space else 1.0
+    samples = epochs * (speed.forget + share * speed.retain)
+    points = epochs if cls.anytime else 1.0
+    return (samples / speed.gradient_per_second + points * speed.evaluate_seconds) / threads
+
+
+def sweep_seconds(
+    unlearners: Sequence[str], trials: Sequence[int], speed: Speed, threads: int, concurrent: int
+) -> float:
+    """Expected seconds of a whole sweep, the training of its baselines included."""
+    work = sum(
+        count * seconds_per_trial(name, speed, threads)
+        for name, count in zip(unlearners, trials, strict=True)
+    )
+    return speed.training_seconds + work / concurrent
+
+
+def expected(domain: Domain) -> float:
+    """Mean of a uniform (or log-uniform) draw from a numeric domain; 1 for a categorical one."""
+    if isinstance(domain, Categorical):
+        return 1.0
+    if domain.log:
+        return (domain.high - domain.low) / math.log(domain.high / domain.low)
+    return (domain.low + domain.high) / 2
+
+
+def spelled(seconds: float) -> str:
+    """Seconds as people say them: "40 s", "5 min", "2 h 10 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,69 @@
+"""The end of a sweep in the terminal: its Pareto front, beside the two baselines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.config import SweepConfig
+from orchestrator.objectives import Objective, objective_named
+from orchestrator.pareto import front
+from orchestrator.store import read_results
+from tasks.search_space import search_space
+from tasks.unlearners import unlearner_class
+
+Row = dict[str, Any]
+
+SHOWN = {
+    "test_accuracy_retained": "test acc. (retained)",
+    "test_accuracy_forgotten": "test acc. (forgotten)",
+    "mia_class_matched_accuracy": "MIA (matched)",
+    "indistinguishability": "indisting.",
+    "unlearn_seconds": "seconds",
+    "relative_cost": "cost / retrain",
+}
+
+
+def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
+    """The rows of trials, trajectories included, that no other dominates."""
+    points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
+    valid = [(row, gains) for row, gains in points if gains and row["state"] == "complete"]
+    return [valid[i][0] for i in front([gains for _, gains in valid])]
+
+
+def print_front(config: SweepConfig, console: Console) -> None:
+    """Print the front and where the results are."""
+    objective = objective_named(config.objective)
+    rows = read_results(config.storage, config.name).to_pylist()
+    chosen = front_rows(rows, objective)
+    chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
+    table = Table(title=f"Pareto front of {config.name} (chosen on: {', '.join(objective.metrics)})")
+    table.add_column("method")
+    for heading in SHOWN.values():
+        table.add_column(heading, justify="right")
+    table.add_column("hyper-parameters", overflow="fold")
+    for row in [r for r in rows if r["role"] != "trial"] + chosen:
+        name = row["unlearner"] if row["role"] == "trial" else row["role"]
+        table.add_row(name, *(_number(row[column]) for column in SHOWN), searched(row))
+    console.print(table)
+    console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
+
+
+def searched(row: Row) -> str:
+    """The hyper-parameters that were searched, the epoch of this point among them."""
+    if row["role"] != "trial":
+        return ""
+    params = json.loads(row["params"])
+    space = search_space(unlearner_class(row["unlearner"]))
+    if "epochs" in space:
+        params["epochs"] = row["epoch"]
+    return " ".join(f"{name}={_number(params[name])}" for name in space)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,150 @@
+"""From what the user gave to what will be run: every default decided, once, and kept on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
+from orchestrator.config import (
+    DEFAULT_TASK,
+    DEFAULT_TRIALS,
+    DEFAULT_TRIALS_ELSEWHERE,
+    DEFAULT_UNLEARNERS,
+    FALLBACK_TASK,
+    SweepConfig,
+    check_name,
+)
+from tasks.datasets.sources import DatasetNotFound
+from tasks.search_space import InvalidValue
+from tasks.task import Task
+
+if TYPE_CHECKING:
+    from orchestrator.view import View
+
+SWEEPS, CONFIG = "sweeps", "config.json"
+
+
+def with_task(config: SweepConfig, view: View) -> SweepConfig:
+    """The configuration with a task whose data are at hand.
+
+    Raises DatasetNotFound for a task that was asked for; falls back to the digits, and says so,
+    if none was. Raises InvalidValue for an unknown task, class or share.
+    """
+    wanted = Task.named(config.task or DEFAULT_TASK, config.model, config.seed)
+    try:
+        wanted.load(config.data_dir)
+    except DatasetNotFound as error:
+        if config.task is not None:
+            raise
+        view.say(f"NOTICE: {error}.")
+        view.say(f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so.")
+        wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
+        wanted.load()
+    return dataclasses.replace(config, task=wanted.name)
+
+
+def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
+    """The configuration with everything decided that depends on the cluster.
+
+    Raises InvalidValue if the cluster cannot hold a single trial.
+    """
+    share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
+    gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
+    slots = resources.cpus // config.cpus_per_trial
+    if gpus:
+        slots = min(slots, int(resources.gpus / gpus))
+    if slots < 1 and not config.address.startswith("ray://"):
+        raise InvalidValue(
+            f"no node holds a trial of {config.cpus_per_trial} CPUs and {gpus:g} GPUs: "
+            f"the cluster has {resources.cpus} CPUs and {resources.gpus} GPUs"
+        )
+    device = "cuda" if gpus else "cpu"
+    assert config.task is not None
+    task = Task.named(config.task, config.model, config.seed, device)
+    trials = DEFAULT_TRIALS.get((task.dataset, device), DEFAULT_TRIALS_ELSEWHERE)
+    return dataclasses.replace(
+        config,
+        model=task.model,
+        gpus_per_trial=gpus,
+        trials=config.trials or trials,
+        unlearners=config.unlearners or DEFAULT_UNLEARNERS,
+        max_concurrent=min(config.max_concurrent or slots, slots),
+        name=config.name or free_name(config, sweeps_folder(config.storage)),
+    )
+
+
+def free_name(config: SweepConfig, sweeps: Path) -> str:
+    """TASK-OBJECTIVE-N with the first N that is not taken."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in config.task or "")
+    words = "".join(c if c.isalnum() else "-" for c in config.objective)[:40]
+    number = 1
+    while (sweeps / f"{plain}-{words}-{number}").exists():
+        number += 1
+    return f"{plain}-{words}-{number}"
+
+
+def sweeps_folder(storage: str) -> Path:
+    """Where every sweep has a folder for its configuration and studies."""
+    return Path(storage) / SWEEPS
+
+
+@contextmanager
+def claimed(config: SweepConfig) -> Iterator[Path]:
+    """The sweep's folder, held by this driver alone for the length of the block.
+
+    The configuration is stored on the first run. Raises InvalidValue if another driver is at it,
+    or if the sweep exists with another configuration.
+    """
+    assert config.name is not None
+    folder = sweeps_folder(config.storage) / check_name(config.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidValue(f"--storage {config.storage}: cannot write there ({error})") from error
+    lock = FileLock(folder / "driver.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InvalidValue(f"sweep {config.name!r} is being run by another process") from None
+    try:
+        _store_or_compare(config, folder / CONFIG)
+        yield folder
+    finally:
+        lock.release()
+
+
+def stored_config(name: str, storage: str) -> SweepConfig:
+    """The configuration of a sweep that was started before; raises InvalidValue, listing those."""
+    sweeps = sweeps_folder(storage)
+    file = sweeps / check_name(name) / CONFIG
+    if not file.exists():
+        known = sorted(p.parent.name for p in sweeps.glob(f"*/{CONFIG}"))
+        listed = ", ".join(known) or "none yet"
+        raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
+    try:
+        config = SweepConfig.from_json(file.read_text())
+    except (ValueError, TypeError) as error:
+        raise InvalidValue(f"{file} is damaged: {error}") from error
+    return dataclasses.replace(config, storage=storage)
+
+
+def _store_or_compare(config: SweepConfig, file: Path) -> None:
+    if not file.exists():
+        partial = file.with_name(f".{file.name}")
+        partial.write_text(config.to_json())
+        partial.replace(file)
+        return
+    assert config.name is not None
+    before = stored_config(config.name, config.storage)
+    different = before.differences(config)
+    if different:
+        raise InvalidValue(
+            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
+            f"choose another --name, or go on with it by: orchestrator resume {config.name}"
+        )

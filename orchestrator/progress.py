@@ -1,0 +1,82 @@
+"""What a sweep has achieved so far: counts, best values, hypervolume, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.estimate import spelled
+from orchestrator.objectives import OBJECTIVES, Objective
+from orchestrator.pareto import front, hypervolume
+
+Row = Mapping[str, Any]
+
+
+class Progress:
+    """Fed with the rows of each trial as it ends."""
+
+    def __init__(self, objective: Objective, total: int, retrain_seconds: float) -> None:
+        self._objective, self.total = objective, total
+        self._retrain_seconds = retrain_seconds
+        self.done = self.failed = self.running = 0
+        self._pareto: list[tuple[float, ...]] = []
+        self._best: dict[str, float] = {}
+        self._start, self._done_before = time.monotonic(), 0
+
+    def resume(self, trials: Sequence[Sequence[Row]]) -> None:
+        """Take in trials that ended before this driver started; they say nothing of its speed."""
+        for rows in trials:
+            self.finish(rows)
+        self._done_before = self.done + self.failed
+        self._start = time.monotonic()
+
+    def finish(self, rows: Sequence[Row]) -> None:
+        """Count a trial that has ended, with its rows in order of epoch."""
+        if rows[-1]["state"] != "complete":
+            self.failed += 1
+            return
+        self.done += 1
+        for row in rows:
+            gains = OBJECTIVES["pareto"].gains(row)
+            if gains is not None:
+                self._pareto.append(gains)
+            self._note_best(row)
+        self._pareto = [self._pareto[i] for i in front(self._pareto)]
+
+    @property
+    def hypervolume(self) -> float:
+        """Of accuracy, indistinguishability and share of the retrain time saved; at most 1.
+
+        The reference point is accuracy 0, indistinguishability 0 and the retrain time.
+        """
+        scaled = [(a, i, t / self._retrain_seconds) for a, i, t in self._pareto]
+        return hypervolume(scaled, (0.0, 0.0, -1.0))
+
+    def line(self) -> str:
+        """One line of plain text."""
+        best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
+        return (
+            f"{self.done + self.failed}/{self.total} trials, {self.running} running, "
+            f"{self.failed} failed; best {best or 'none yet'}; "
+            f"hypervolume {self.hypervolume:.3f}; {self._time_left()}"
+        )
+
+    def _time_left(self) -> str:
+        ended = self.done + self.failed
+        here = ended - self._done_before
+        if ended >= self.total:
+            return f"took {spelled(time.monotonic() - self._start)}"
+        if not here:
+            return "time left unknown yet"
+        rate = (time.monotonic() - self._start) / here
+        return f"about {spelled(rate * (self.total - ended))} left"
+
+    def _note_best(self, row: Row) -> None:
+        values = self._objective.values(row)
+        if values is None:
+            return
+        names = zip(self._objective.metrics, self._objective.maximise, values, strict=True)
+        for name, up, value in names:
+            better = max if up else min
+            self._best[name] = better(value, self._best.get(name, value))

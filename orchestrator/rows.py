@@ -1,0 +1,81 @@
+"""From points of a trial to rows of the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tasks.provenance import code_version, host, versions
+from tasks.task import content_key
+
+if TYPE_CHECKING:
+    from tasks.trial import Point
+    from tasks.workbench import Workbench
+
+Row = dict[str, Any]
+
+
+def trial_key(task_key: str, unlearner: str | None, params: dict[str, Any], seed: int) -> str:
+    """The content key of what was run: it names the trial's file in the store."""
+    return content_key(task=task_key, unlearner=unlearner, params=params, seed=seed)
+
+
+def trial_rows(
+    points: Sequence[Point],
+    *,
+    state: str,
+    error: str | None = None,
+    epoch: int = 0,
+    **identity: Any,
+) -> list[Row]:
+    """One row per point, the last one final; a trial that failed has one row, at `epoch`, alone.
+
+    `identity` are the columns that say which trial it is and where it ran.
+    """
+    common = {**identity, "state": state, "error": error, "finished_at": datetime.now(UTC)}
+    if state == "failed":
+        return [{**common, "epoch": epoch, "final": True}]
+    return [
+        {
+            **common,
+            "epoch": point.epoch,
+            "final": point is points[-1],
+            **point.metrics,
+            **asdict(point.cost),
+        }
+        for point in points
+    ]
+
+
+def provenance(bench: Workbench, role: str = "trial") -> Row:
+    """The columns that the task, the code and the machine decide."""
+    import torch
+
+    from tasks.workbench import ORIGINAL, RETRAINED, device_name
+
+    task = bench.task
+    return {
+        "role": role,
+        "task": task.name,
+        "model": task.model,
+        "loader": bench.loader,
+        "device": device_name(bench.device),
+        "dtype": bench.dtype,
+        "threads": torch.get_num_threads(),
+        "host": host(),
+        "task_seed": task.seed,
+        "data": bench.dataset.fingerprint,
+        "task_key": task.key(bench.dataset),
+        "original_key": bench.key(ORIGINAL),
+        "retrained_key": bench.key(RETRAINED),
+        "code_version": code_version(),
+        "versions": versions(),
+    }
+
+
+def params_json(params: dict[str, Any]) -> str:
+    """Hyper-parameters as the store keeps them."""
+    return json.dumps(params, sort_keys=True)

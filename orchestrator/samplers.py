@@ -1,0 +1,70 @@
+"""Optuna's samplers by name. Each proposal is drawn from a seed of its own: see `sampler_named`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+
+def _tpe(seed: int) -> BaseSampler:
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+
+
+def _nsgaii(seed: int) -> BaseSampler:
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(seed=seed, population_size=20)
+
+
+def _nsgaiii(seed: int) -> BaseSampler:
+    from optuna.samplers import NSGAIIISampler
+
+    return NSGAIIISampler(seed=seed, population_size=20)
+
+
+def _gp(seed: int) -> BaseSampler:
+    from optuna.samplers import GPSampler
+
+    return GPSampler(seed=seed)
+
+
+def _random(seed: int) -> BaseSampler:
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "nsgaii": _nsgaii,
+    "nsgaiii": _nsgaiii,
+    "gp": _gp,
+    "random": _random,
+}
+
+
+def derived_seed(*parts: str | int) -> int:
+    """A 31-bit seed that depends on every part and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def sampler_named(name: str, *parts: str | int) -> BaseSampler:
+    """A fresh sampler seeded by `parts`.
+
+    One per proposal: a sampler that is seeded once and reloaded after a crash would repeat its
+    first draws.
+    """
+    import warnings
+
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return SAMPLERS[name](derived_seed(name, *parts))

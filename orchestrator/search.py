@@ -1,0 +1,87 @@
+"""The Ray Tune searcher over the studies: an equal budget per unlearner, interleaved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from orchestrator.studies import UnlearnerStudy
+
+Row = Mapping[str, Any]
+
+
+class StudySearch(Searcher):
+    """Hands Tune the next trial of the unlearner that is furthest behind.
+
+    Keeps nothing of its own that matters: a trial's Tune id is mapped to its id in the study, and
+    the studies and the store are the truth. `finished` are trials already in the store.
+    """
+
+    def __init__(
+        self,
+        studies: Sequence[UnlearnerStudy],
+        trials: int,
+        finished: Mapping[str, Sequence[Row]],
+    ) -> None:
+        super().__init__()
+        self._studies = {study.unlearner: study for study in studies}
+        self._left = {study.unlearner: budget(study, trials) for study in studies}
+        for rows in finished.values():
+            unlearner = rows[-1]["unlearner"]
+            if rows[-1]["role"] == "trial" and unlearner in self._left:
+                self._left[unlearner] = max(0, self._left[unlearner] - 1)
+        self.running: dict[str, dict[str, Any]] = {}
+
+    @property
+    def left(self) -> int:
+        """Trials that are still to be proposed."""
+        return sum(self._left.values())
+
+    @property
+    def left_of(self) -> dict[str, int]:
+        """The same, by unlearner."""
+        return dict(self._left)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial's configuration, or FINISHED."""
+        unlearner = max(self._left, key=lambda name: self._left[name])
+        if self._left[unlearner] == 0:
+            return Searcher.FINISHED
+        self._left[unlearner] -= 1
+        trial = self._studies[unlearner].ask()
+        self.running[trial_id] = trial
+        return trial
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell the study; a trial whose worker died is told as failed."""
+        trial = self.running.pop(trial_id, None)
+        if trial is None:
+            return
+        rows = (result or {}).get("rows") if not error else None
+        failed = [{"state": "failed", "epoch": 0}]
+        self._studies[trial["unlearner"]].tell(trial["trial_id"], rows or failed)
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        """Tune's metric, mode and space have no say here: the studies have their own."""
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its searcher to restore it some day; this one is built anew instead."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the studies are on disk already."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: see `save`."""
+
+
+def budget(study: UnlearnerStudy, trials: int) -> int:
+    """`trials`, or one where there is nothing to search."""
+    return trials if study.searchable else 1

@@ -1,0 +1,145 @@
+"""One Optuna study per unlearner, and the only truth about what was proposed and told."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState, create_trial
+
+from orchestrator.objectives import Objective
+from orchestrator.samplers import derived_seed, sampler_named
+from tasks.search_space import Domain, Float, Int, search_space
+from tasks.unlearners import unlearner_class
+
+Row = Mapping[str, Any]
+TRAJECTORY_OF, TRIAL_ID, SEED = "trajectory_of", "trial_id", "seed"
+EPOCHS = "epochs"
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """Optuna's storage: a journal file in the sweep's folder, or the database behind `url`."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None:
+        return RDBStorage(url)
+    return JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's form of a declared search domain."""
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    if isinstance(domain, Int):
+        return IntDistribution(domain.low, domain.high, log=domain.log)
+    return CategoricalDistribution(domain.choices)
+
+
+class UnlearnerStudy:
+    """The study of one unlearner: proposes trials, takes their rows, survives any driver."""
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        sweep: str,
+        unlearner: str,
+        objective: Objective,
+        sampler: str,
+        seed: int,
+    ) -> None:
+        self.unlearner, self._objective = unlearner, objective
+        self._sampler, self._seed = sampler, seed
+        self._class = unlearner_class(unlearner)
+        self._space = {n: distribution(d) for n, d in search_space(self._class).items()}
+        self._study = optuna.create_study(
+            storage=storage,
+            study_name=f"{sweep}/{unlearner}",
+            directions=objective.directions,
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self._study.set_metric_names(list(objective.metrics))
+
+    @property
+    def searchable(self) -> bool:
+        """Whether there is anything to search; if not, one trial says it all."""
+        return bool(self._space)
+
+    def ask(self) -> dict[str, Any]:
+        """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
+        number = len(self._study.get_trials(deepcopy=False))
+        self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
+        trial = self._study.ask(self._space)
+        trial_id = f"{self.unlearner}-{trial.number:04d}"
+        seed = derived_seed(self._seed, trial_id)
+        trial.set_user_attr(TRIAL_ID, trial_id)
+        trial.set_user_attr(SEED, seed)
+        params = self._class.from_params(trial.params).params
+        return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
+
+    def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
+        """Close a trial with its rows, in order of epoch; told once, however often it is called.
+
+        `again`: a driver may have died half-way through telling this trial.
+
+        A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
+        of an anytime method's trajectory become further complete trials.
+        """
+        number = int(trial_id.rsplit("-", 1)[1])
+        trial = self._study.get_trials(deepcopy=False)[number]
+        if trial.state.is_finished():
+            return
+        *earlier, last = rows
+        told = self._told_points(trial_id) if again else set()
+        for row in earlier:
+            if row["epoch"] not in told:
+                self._tell_point(trial, row)
+        values = self._objective.values(last) if last["state"] == "complete" else None
+        if values is None:
+            self._study.tell(number, state=TrialState.FAIL)
+        else:
+            self._study.tell(number, list(values))
+
+    def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[str]:
+        """Close every trial that a dead driver left running: from its stored rows, else as FAIL.
+
+        Returns the ids of those that had no rows; their budget is proposed anew.
+        """
+        lost = []
+        for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            trial_id = trial.user_attrs.get(TRIAL_ID)
+            if trial_id in finished:
+                self.tell(trial_id, finished[trial_id], again=True)
+            else:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+                lost.append(trial_id or f"{self.unlearner}-{trial.number:04d}")
+        return lost
+
+    def _told_points(self, trial_id: str) -> set[int]:
+        trials = self._study.get_trials(deepcopy=False)
+        points = (t for t in trials if t.user_attrs.get(TRAJECTORY_OF) == trial_id)
+        return {point.params[EPOCHS] for point in points}
+
+    def _tell_point(self, trial: optuna.trial.FrozenTrial, row: Row) -> None:
+        values = self._objective.values(row)
+        if values is None or EPOCHS not in trial.params:
+            return
+        point = create_trial(
+            params={**trial.params, EPOCHS: row["epoch"]},
+            distributions=trial.distributions,
+            values=list(values),
+            user_attrs={TRAJECTORY_OF: trial.user_attrs[TRIAL_ID]},
+        )
+        self._study.add_trial(point)

@@ -1,0 +1,189 @@
+"""run_sweep: from settings to a Pareto front, surviving any kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from orchestrator import cluster
+from orchestrator.config import SweepConfig
+from orchestrator.objectives import objective_named
+from orchestrator.plan import claimed, stored_config, with_defaults, with_task
+from orchestrator.store import finished_trials, write_rows
+from orchestrator.view import View
+from tasks.task import Task
+
+MAX_WORKER_DEATHS = 3
+"""Times a trial whose worker dies is run again; deaths of whole nodes are not counted by Ray."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended."""
+
+    config: SweepConfig
+    complete: int
+    failed: int
+
+
+def run_sweep(config: SweepConfig, view: View) -> Outcome:
+    """Run a sweep to its end, or go on with it if its name exists with the same configuration.
+
+    Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
+    """
+    config = with_task(config.checked(), view)
+    with cluster.connected(config.address) as resources:
+        config = with_defaults(config, resources)
+        with claimed(config) as folder:
+            return _Run(config, folder, resources, view).to_the_end()
+
+
+def resume(name: str, storage: str, address: str | None, view: View) -> Outcome:
+    """Go on with a sweep that was interrupted or killed: no finished trial is run again."""
+    config = stored_config(name, storage)
+    return run_sweep(dataclasses.replace(config, address=address or config.address), view)
+
+
+class _Run:
+    """One driver's stretch of a sweep."""
+
+    def __init__(
+        self, config: SweepConfig, folder: Path, resources: cluster.Resources, view: View
+    ) -> None:
+        from orchestrator.trial import WorkerSettings
+
+        assert config.task and config.name and config.trials and config.max_concurrent
+        self._config, self._folder, self._view = config, folder, view
+        self._resources = resources
+        self._objective = objective_named(config.objective)
+        self._settings = WorkerSettings(
+            sweep=config.name,
+            task=Task.named(config.task, config.model, config.seed),
+            storage=os.path.abspath(config.storage),
+            data_dir=config.data_dir.absolute() if config.data_dir else None,
+            loader=config.loader,
+            cpus=config.cpus_per_trial,
+            gpus=config.gpus_per_trial or 0.0,
+            objective_metrics=self._objective.metrics,
+        )
+
+    def to_the_end(self) -> Outcome:
+        """Baselines, then the search; returns the counts of the whole sweep."""
+        from orchestrator.progress import Progress
+        from orchestrator.search import StudySearch
+
+        config, view = self._config, self._view
+        finished = self._finished()
+        studies = self._studies()
+        lost = [trial for study in studies for trial in study.recover(finished)]
+        search = StudySearch(studies, config.trials or 0, finished)
+        total = search.left + len(finished)
+        view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
+        if finished or lost:
+            view.say(f"going on: {len(finished)} trials are finished, {len(lost)} were cut short")
+        retrain_seconds = self._baselines(search.left_of)
+        progress = Progress(self._objective, total, retrain_seconds)
+        progress.resume(list(finished.values()))
+        if search.left:
+            self._search(search, progress)
+        view.update(progress, force=True)
+        return Outcome(config, progress.done, progress.failed)
+
+    def _finished(self) -> dict[str, list[dict[str, Any]]]:
+        rows = finished_trials(self._config.storage, self._settings.sweep)
+        return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
+
+    def _studies(self) -> list[Any]:
+        from orchestrator.studies import UnlearnerStudy, open_storage
+
+        config = self._config
+        storage = open_storage(self._folder, config.optuna_storage)
+        return [
+            UnlearnerStudy(
+                storage, self._settings.sweep, name, self._objective, config.sampler, config.seed
+            )
+            for name in config.unlearners
+        ]
+
+    def _baselines(self, left: dict[str, int]) -> float:
+        """Train and measure the original and the retrained model; returns the retrain seconds."""
+        import ray
+
+        from orchestrator.baselines import Baselines, watch
+        from orchestrator.estimate import spelled, sweep_seconds
+
+        gpus = 1 if self._settings.gpus else 0
+        threads = max(self._settings.cpus, 1 if gpus else self._resources.cpus_of_a_node)
+        options = {"num_cpus": threads, "num_gpus": gpus}
+        actor = Baselines.options(**options).remote(self._settings, threads)
+        if any(left.values()):
+            speed = ray.get(actor.speed.remote())
+            slots = self._config.max_concurrent or 1
+            seconds = sweep_seconds(list(left), list(left.values()), speed, self._settings.cpus, slots)
+            self._view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
+        rows = watch(actor, actor.run.remote(), self._view.training)
+        ray.kill(actor)
+        for role, row in rows.items():
+            self._view.say(
+                f"{role} model: test accuracy on retained classes "
+                f"{row['test_accuracy_retained']:.4f}, class-matched MIA "
+                f"{row['mia_class_matched_accuracy']:.3f}"
+            )
+        return float(rows["retrained"]["unlearn_seconds"])
+
+    def _search(self, search: Any, progress: Any) -> None:
+        from ray import tune
+
+        from orchestrator.trial import UnlearningTrial
+        from orchestrator.view import ProgressCallback
+
+        settings = self._settings
+        trainable = tune.with_resources(
+            tune.with_parameters(UnlearningTrial, settings=settings),
+            {"cpu": settings.cpus, "gpu": settings.gpus},
+        )
+        callback = ProgressCallback(progress, self._view, lambda trial: self._store_crash(trial))
+        with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
+            tuner = tune.Tuner(
+                trainable,
+                tune_config=tune.TuneConfig(
+                    search_alg=search,
+                    num_samples=search.left,
+                    max_concurrent_trials=self._config.max_concurrent,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(
+                    storage_path=scratch,
+                    callbacks=[callback],
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+                ),
+            )
+            tuner.fit()
+
+    def _store_crash(self, trial: Any) -> None:
+        """A failed row for a trial whose worker could not write one."""
+        from orchestrator.rows import params_json, trial_key, trial_rows
+
+        proposed, settings = trial.config, self._settings
+        error = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
+        key = trial_key(
+            settings.task.name, proposed["unlearner"], proposed["params"], proposed["seed"]
+        )
+        rows = trial_rows(
+            [],
+            state="failed",
+            error=f"worker died {MAX_WORKER_DEATHS + 1} times: {error}",
+            sweep=settings.sweep,
+            trial_id=proposed["trial_id"],
+            role="trial",
+            task=settings.task.name,
+            unlearner=proposed["unlearner"],
+            params=params_json(proposed["params"]),
+            seed=proposed["seed"],
+            trial_key=key,
+        )
+        write_rows(settings.storage, settings.sweep, key, rows)

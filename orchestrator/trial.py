@@ -1,0 +1,133 @@
+"""The trainable: a warm worker that keeps imports, data and models in place from trial to trial."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from orchestrator.rows import Row, params_json, provenance, trial_key, trial_rows
+from orchestrator.store import write_rows
+from tasks.task import Task
+from tasks.trial import Point, run_trial
+from tasks.unlearners import unlearner_class
+from tasks.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What a worker needs to know, the same for every trial of a sweep."""
+
+    sweep: str
+    task: Task
+    storage: str
+    data_dir: Path | None
+    loader: str
+    cpus: int
+    gpus: float
+    objective_metrics: tuple[str, ...]
+
+    @property
+    def artifacts(self) -> Path:
+        """Where trained models are kept."""
+        return Path(self.storage) / "artifacts"
+
+
+@functools.lru_cache(maxsize=1)
+def workbench(settings: WorkerSettings, threads: int) -> Workbench:
+    """The process's workbench, built on first use: `threads` torch threads, and a GPU if it has one."""
+    import torch
+
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if settings.gpus else "cpu")
+    dataset = settings.task.load(settings.data_dir)
+    return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
+
+
+class UnlearningTrial(tune.Trainable):
+    """Each step is one point of the trajectory; the rows are stored before the trial is reported done."""
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None) -> None:
+        """Build the workbench and begin the first trial."""
+        assert settings is not None
+        self._settings = settings
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another trial in this process."""
+        self._trial = new_config
+        self._points: list[Point] = []
+        self._steps: Any = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Advance to the next point; after the last one, store the rows and say so.
+
+        Whatever goes wrong in a trial becomes a failed row: the worker lives on.
+        """
+        trial = self._trial
+        try:
+            bench = workbench(self._settings, self._settings.cpus)
+            if self._steps is None:
+                unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
+                self._steps = run_trial(bench, unlearner, trial["seed"])
+            point = next(self._steps, None)
+        except Exception as error:
+            return self._finish("failed", _reason(error))
+        if point is None:
+            return self._finish("complete", None)
+        self._points.append(point)
+        return {"done": False, "epoch": point.epoch, "trial": trial["trial_id"]}
+
+    def cleanup(self) -> None:
+        """Close a trial that was stopped half-way."""
+        with contextlib.suppress(Exception):
+            self._steps.close()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial that is cut short is run again from its start."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see `save_checkpoint`."""
+
+    def _finish(self, state: str, error: str | None) -> dict[str, Any]:
+        trial, settings = self._trial, self._settings
+        where = provenance(workbench(settings, settings.cpus))
+        params = trial["params"]
+        key = trial_key(where["task_key"], trial["unlearner"], params, trial["seed"])
+        rows = trial_rows(
+            self._points,
+            state=state,
+            error=error,
+            epoch=self._points[-1].epoch if self._points else 0,
+            **where,
+            sweep=settings.sweep,
+            trial_id=trial["trial_id"],
+            unlearner=trial["unlearner"],
+            params=params_json(params),
+            seed=trial["seed"],
+            trial_key=key,
+        )
+        write_rows(settings.storage, settings.sweep, key, rows)
+        self._points, self._steps = [], None
+        return {"done": True, "trial": trial["trial_id"], "rows": _slim(rows, settings)}
+
+
+def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
+    """What the driver needs of the rows: the store has the rest, and the driver must stay small."""
+    from orchestrator.objectives import SCORING
+
+    needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}
+    return [{name: row.get(name) for name in needed} for row in rows]
+
+
+def _reason(error: Exception) -> str:
+    """One line for the table: the exception, and where it was raised."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text} ({Path(where.filename).name}:{where.lineno})"

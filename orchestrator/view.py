@@ -1,0 +1,85 @@
+"""The live view of a sweep: a line that renews itself in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ray.tune import Callback
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+
+from orchestrator.estimate import spelled
+from orchestrator.progress import Progress
+
+PLAIN_EVERY_SECONDS = 10.0
+
+
+class View:
+    """Says what is going on, on `console`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live: Live | None = None
+        self._said = 0.0
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def training(self, what: str, done: int, total: int, seconds: float) -> None:
+        """Progress of a baseline's training."""
+        if not done:
+            suffix = f": {total} epochs" if total else ""
+            return self.say(f"training the {what}{suffix}")
+        left = seconds / done * (total - done)
+        self.say(f"  {what}: epoch {done}/{total}, about {spelled(left)} left")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Around the search: in a terminal, a panel at the bottom."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(console=self.console, refresh_per_second=4) as self._live:
+            yield
+        self._live = None
+
+    def update(self, progress: Progress, *, force: bool = False) -> None:
+        """Show how far the sweep is; outside a terminal a line every ten seconds, or if forced."""
+        if self._live is not None:
+            self._live.update(Panel(progress.line().replace("; ", "\n"), title="sweep"))
+        elif force or time.monotonic() - self._said > PLAIN_EVERY_SECONDS:
+            self._said = time.monotonic()
+            self.say(progress.line())
+
+
+class ProgressCallback(Callback):
+    """Feeds a Progress and a View from Tune's events; stores a row for a trial whose worker died."""
+
+    def __init__(self, progress: Progress, view: View, on_crash: Any) -> None:
+        self._progress, self._view, self._on_crash = progress, view, on_crash
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks with the experiment; none is ever restored."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop has gone round once."""
+        self._progress.running = sum(trial.status == "RUNNING" for trial in trials[-64:])
+        self._view.update(self._progress)
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Any], trial: Any, **info: Any
+    ) -> None:
+        """A trial has stored its rows."""
+        rows = trial.last_result.get("rows")
+        self._progress.finish(rows or [{"state": "failed"}])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker died for good: the failed row is for the driver to write."""
+        self._on_crash(trial)
+        self._progress.finish([{"state": "failed"}])

@@ -1,0 +1,116 @@
+"""The front: who is on it, what it is selected on, and that its figures are there."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from analysis.front_figure import window_of
+from analysis.front_points import Clock, front_of
+from analysis.pareto_front import main
+from analysis.results import read_sweep
+from orchestrator.objectives import OBJECTIVES
+
+
+def listed(text):
+    """(trial, epoch) of every row of a Markdown table, baselines left out."""
+    cells = [
+        [c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line
+    ]
+    return {(c[1], int(c[2])) for c in cells if len(c) > 2 and c[2].isdigit()}
+
+
+def test_front_holds_trajectory_points_and_no_dominated_one(store, row, baselines, capsys):
+    root = store(
+        *baselines,
+        row("finetune-0", epoch=1, final=False, accuracy=0.85, mia=0.50, unlearn_seconds=5.0),
+        row("finetune-0", epoch=2, accuracy=0.86, mia=0.52, unlearn_seconds=10.0),
+        row("ssd-0", accuracy=0.84, mia=0.53, unlearn_seconds=6.0),  # finetune-0 at 1 dominates it
+        row("ssd-1", accuracy=0.80, mia=0.53, unlearn_seconds=1.0),
+        row("ssd-2", accuracy=0.99, mia=0.50, unlearn_seconds=0.1, state="failed"),
+        row("ssd-3", accuracy=0.99, mia=0.50, unlearn_seconds=0.1, state="pruned"),
+    )
+    assert main([str(root), "--markdown"]) == 0
+    assert listed(capsys.readouterr().out) == {("finetune-0", 1), ("finetune-0", 2), ("ssd-1", 1)}
+
+
+def test_front_is_selected_on_validation_and_reports_test(store, row, capsys):
+    root = store(
+        row("finetune-0", accuracy=0.86, test_accuracy_retained=0.70, mia=0.5),
+        row("finetune-1", accuracy=0.85, test_accuracy_retained=0.90, mia=0.5),
+    )
+    assert main([str(root), "--markdown"]) == 0
+    said = capsys.readouterr().out
+    assert listed(said) == {("finetune-0", 1)}
+    assert "0.700" in said
+    assert "validation_accuracy_retained ↑, validation_indistinguishability ↑" in said
+    assert "the test half had no part in it" in said
+
+
+def test_objective_of_the_users_own_selects_the_front(store, row, capsys):
+    root = store(
+        row("finetune-0", test_accuracy_retained=0.9, relative_cost=0.5),
+        row("finetune-1", test_accuracy_retained=0.8, relative_cost=0.1),
+        row("finetune-2", test_accuracy_retained=0.7, relative_cost=0.2),
+    )
+    own = "test_accuracy_retained:max,relative_cost:min"
+    assert main([str(root), "--markdown", "--objective", own]) == 0
+    said = capsys.readouterr().out
+    assert listed(said) == {("finetune-0", 1), ("finetune-1", 1)}
+    assert "its test values flatter" in said
+
+
+def test_unknown_objective_lists_the_valid_ones(store, row, capsys):
+    assert main([str(store(row("finetune-0"))), "--objective", "best"]) == 2
+    assert "pareto, accuracy, mia, time, score" in capsys.readouterr().err
+
+
+def test_figures_are_written_and_readable(store, row, baselines, tmp_path):
+    methods = ("finetune", "ssd", "gradient-ascent")
+    trials = [
+        row(f"{m}-{i}", accuracy=0.2 + 0.3 * i, mia=0.5 + 0.01 * i, unlearn_seconds=1.0 + i)
+        for i in range(3)
+        for m in methods
+    ]
+    assert main([str(store(*baselines, *trials)), "--out", str(tmp_path / "drawn" / "here")]) == 0
+    with Image.open(tmp_path / "drawn" / "here" / "pareto_front-deck.png") as picture:
+        picture.load()
+        assert picture.width >= 1200
+        assert len(picture.convert("RGB").getcolors(10**7)) > 100
+    page = (tmp_path / "drawn" / "here" / "pareto_front-deck.html").read_text(encoding="utf-8")
+    assert "Plotly.newPlot" in page
+    assert "<script src=" not in page.replace('charset="utf-8" ', "")  # self-contained
+    assert all(f"{m}-0" in page for m in methods)
+
+
+def test_figures_lie_beside_the_results_by_default(store, row, capsys):
+    root = store(row("finetune-0", unlearn_seconds=0.0))
+    assert main([str(root)]) == 0
+    assert (root / "figures" / "pareto_front-deck.png").is_file()
+    assert str(root / "figures" / "pareto_front-deck.html") in capsys.readouterr().err
+
+
+def test_points_that_cannot_be_drawn_are_left_out(store, row, baselines):
+    root = store(*baselines, row("finetune-0", indistinguishability=None), row("finetune-1"))
+    front = front_of(read_sweep(str(root)), OBJECTIVES["pareto"])
+    assert [r["trial_id"] for r in front.drawn] == ["finetune-1"]
+    assert set(front.baselines) == {"original", "retrained"}
+
+
+def test_folder_that_cannot_be_written_is_exit_code_2(store, row, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    root = store(row("finetune-0"))
+    assert main([str(root), "--out", str(tmp_path / "file")]) == 2
+    assert "error: cannot write to" in capsys.readouterr().err
+
+
+def test_close_up_leaves_out_collapsed_models(row):
+    good, poor = row("finetune-0", accuracy=0.9), row("gradient-ascent-0", accuracy=0.1)
+    window = window_of([good, poor])
+    assert good in window and poor not in window
+
+
+def test_marker_sizes_are_logarithmic_in_time():
+    clock = Clock(1.0, 100.0)
+    assert [clock.share(t) for t in (0.0, 1.0, 10.0, 100.0)] == pytest.approx([0, 0, 0.5, 1])
+    assert Clock(5.0, 5.0).share(5.0) == 0.5

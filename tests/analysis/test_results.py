@@ -1,0 +1,125 @@
+"""What all scripts share: which sweep they take, and how they end on input that is no good."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from analysis import cs726_table, metric_table, param_importance, pareto_front
+
+SCRIPTS = [pareto_front, metric_table, param_importance, cs726_table]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda module: module.__name__.rpartition(".")[2])
+def script(request):
+    return request.param
+
+
+def one_error(captured):
+    """The single line on standard error, with nothing on standard output."""
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_missing_folder_is_one_line_and_exit_code_2(script, tmp_path, capsys):
+    assert script.main([str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in one_error(capsys.readouterr())
+
+
+def test_empty_store_is_one_line_and_exit_code_2(script, tmp_path, capsys):
+    assert script.main([str(tmp_path)]) == 2
+    assert f"no results in {tmp_path}" in one_error(capsys.readouterr())
+
+
+def test_unknown_sweep_lists_the_valid_ones(script, store, row, capsys):
+    root = store(row("finetune-0", sweep="one"), row("finetune-0", sweep="two"))
+    assert script.main([str(root), "--sweep", "three"]) == 2
+    assert "unknown sweep 'three'; valid: one, two" in one_error(capsys.readouterr())
+
+
+def test_unknown_flag_is_one_line_and_exit_code_2(script, tmp_path, capsys):
+    assert script.main([str(tmp_path), "--swep", "x"]) == 2
+    assert "--swep" in one_error(capsys.readouterr())
+
+
+def test_partial_store_is_shown_with_a_note(script, store, row, capsys):
+    root = store(row("finetune-0"), row("finetune-1", state="failed", error="diverged"))
+    assert script.main([str(root)]) == 0
+    said = capsys.readouterr().err
+    assert "no row of the original model yet" in said
+    assert "no row of the retrained model yet" in said
+    assert "1 failed trials are left out" in said
+
+
+def test_baselines_alone_are_shown_with_a_note(script, store, baselines, capsys):
+    assert script.main([str(store(*baselines))]) == 0
+    assert "no complete trial yet" in capsys.readouterr().err
+
+
+def test_latest_sweep_is_taken_and_said(script, store, row, capsys):
+    late = row("finetune-0")["finished_at"] + timedelta(days=1)
+    root = store(
+        row("finetune-0", sweep="new", finished_at=late, task="digits-class:1"),
+        row("finetune-0", sweep="old"),
+    )
+    assert script.main([str(root)]) == 0
+    assert "the latest sweep, new; --sweep chooses another: old" in capsys.readouterr().err
+    assert script.main([str(root), "--sweep", "old"]) == 0
+    assert "the latest sweep" not in capsys.readouterr().err
+
+
+def test_damaged_file_is_skipped_with_one_note(store, row, baselines, capsys):
+    root = store(*baselines, row("finetune-0"), row("finetune-1"))
+    victim = root / "rows" / "deck" / "finetune-1.parquet"
+    victim.write_bytes(victim.read_bytes()[:100])
+    assert metric_table.main([str(root)]) == 0
+    captured = capsys.readouterr()
+    notes = captured.err.splitlines()
+    assert len(notes) == 1 and notes[0].startswith("note: skipped a damaged results file")
+    assert any(line.split()[:2] == ["finetune", "1"] for line in captured.out.splitlines())
+
+
+def test_store_of_damaged_files_alone_is_exit_code_2(script, store, row, capsys):
+    root = store(row("finetune-0"))
+    (root / "rows" / "deck" / "finetune-0.parquet").write_bytes(b"nonsense")
+    assert script.main([str(root)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "damaged" in lines[0] and lines[-1].startswith("error: no results in")
+
+
+def test_runs_as_a_script_from_another_folder(script, store, row, baselines, tmp_path):
+    """A process of its own, with nothing of the repository on its path."""
+    root = store(*baselines, *(row(f"finetune-{i}", params={"lr": 0.1 * i}) for i in range(1, 6)))
+    bare = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, script.__file__, root],
+        cwd=tmp_path,
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finetune" in done.stdout
+
+
+def test_runs_as_a_module_and_passes_its_exit_code_on(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.metric_table", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
