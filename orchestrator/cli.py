@@ -53,6 +53,7 @@ def run(
     data_dir: Path | None = None,
     model: str = "auto",
     seed: int = 0,
+    trial_seed: int | None = None,
     loader: str = "auto",
     device: str = "auto",
     storage: str = "./results",
@@ -72,7 +73,9 @@ def run(
     model
         Model family, NAME or NAME:WIDTH; auto chooses by device.
     seed
-        Seed of the splits, the baselines and the trial.
+        Seed of the splits, the forget set and the baselines: a row's task_seed.
+    trial_seed
+        Seed of the trial: a row's seed [default: the task's].
     loader
         auto, ffcv or resident.
     device
@@ -82,7 +85,8 @@ def run(
     """
     from orchestrator.single import run_single
 
-    run_single(task, unlearner, set_ or [], data_dir, model, seed, loader, device, storage)
+    seeds = (seed, seed if trial_seed is None else trial_seed)
+    run_single(task, unlearner, set_ or [], data_dir, model, seeds, loader, device, storage)
     return DONE
 
 

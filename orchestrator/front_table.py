@@ -18,13 +18,15 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 
 SHOWN = {
-    "test_accuracy_retained": "test acc. (retained)",
-    "test_accuracy_forgotten": "test acc. (forgotten)",
-    "mia_class_matched_accuracy": "MIA (matched)",
-    "indistinguishability": "indisting.",
-    "unlearn_seconds": "seconds",
-    "relative_cost": "cost / retrain",
+    "test_accuracy_retained": "test acc.\nretained",
+    "test_accuracy_forgotten": "test acc.\nforgotten",
+    "mia_class_matched_accuracy": "MIA\nmatched",
+    "indistinguishability": "indistin-\nguishability",
+    "unlearn_seconds": "unlearn\nseconds",
+    "relative_cost": "cost /\nretrain",
 }
+"""Columns of the table, reported on the test half; the front is chosen on the validation half."""
+WIDTH = 150
 
 
 def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
@@ -40,15 +42,16 @@ def print_front(config: SweepConfig, console: Console) -> None:
     rows = read_results(config.storage, config.name).to_pylist()
     chosen = front_rows(rows, objective)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
-    table = Table(title=f"Pareto front of {config.name} (chosen on: {', '.join(objective.metrics)})")
-    table.add_column("method")
+    table = Table(title=f"Pareto front of {config.name}")
+    table.add_column("method", no_wrap=True)
     for heading in SHOWN.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold")
     for row in [r for r in rows if r["role"] != "trial"] + chosen:
         name = row["unlearner"] if row["role"] == "trial" else row["role"]
         table.add_row(name, *(_number(row[column]) for column in SHOWN), searched(row))
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else WIDTH)
+    console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
     console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
 
 

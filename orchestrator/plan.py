@@ -30,6 +30,30 @@ if TYPE_CHECKING:
 SWEEPS, CONFIG = "sweeps", "config.json"
 
 
+def adopted(config: SweepConfig) -> SweepConfig:
+    """The configuration, with what was not given taken from the sweep of that name, if there is one.
+
+    Raises InvalidValue if the sweep exists with another configuration.
+    """
+    if config.name is None or not (sweeps_folder(config.storage) / config.name / CONFIG).exists():
+        return config
+    before = stored_config(config.name, config.storage)
+    filled = dataclasses.replace(
+        config,
+        task=config.task or before.task,
+        unlearners=config.unlearners or before.unlearners,
+        trials=config.trials or before.trials,
+        model=before.model if config.model == "auto" else config.model,
+    )
+    different = before.differences(filled)
+    if different:
+        raise InvalidValue(
+            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
+            f"choose another --name, or go on with it by: orchestrator resume {config.name}"
+        )
+    return filled
+
+
 def with_task(config: SweepConfig, view: View) -> SweepConfig:
     """The configuration with a task whose data are at hand.
 
@@ -98,8 +122,7 @@ def sweeps_folder(storage: str) -> Path:
 def claimed(config: SweepConfig) -> Iterator[Path]:
     """The sweep's folder, held by this driver alone for the length of the block.
 
-    The configuration is stored on the first run. Raises InvalidValue if another driver is at it,
-    or if the sweep exists with another configuration.
+    The configuration is stored on the first run. Raises InvalidValue if another driver is at it.
     """
     assert config.name is not None
     folder = sweeps_folder(config.storage) / check_name(config.name)
@@ -113,7 +136,8 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
     except Timeout:
         raise InvalidValue(f"sweep {config.name!r} is being run by another process") from None
     try:
-        _store_or_compare(config, folder / CONFIG)
+        if not (folder / CONFIG).exists():
+            _store(config, folder / CONFIG)
         yield folder
     finally:
         lock.release()
@@ -134,17 +158,7 @@ def stored_config(name: str, storage: str) -> SweepConfig:
     return dataclasses.replace(config, storage=storage)
 
 
-def _store_or_compare(config: SweepConfig, file: Path) -> None:
-    if not file.exists():
-        partial = file.with_name(f".{file.name}")
-        partial.write_text(config.to_json())
-        partial.replace(file)
-        return
-    assert config.name is not None
-    before = stored_config(config.name, config.storage)
-    different = before.differences(config)
-    if different:
-        raise InvalidValue(
-            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
-            f"choose another --name, or go on with it by: orchestrator resume {config.name}"
-        )
+def _store(config: SweepConfig, file: Path) -> None:
+    partial = file.with_name(f".{file.name}")
+    partial.write_text(config.to_json())
+    partial.replace(file)

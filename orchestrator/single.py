@@ -17,12 +17,14 @@ def run_single(
     assignments: list[str],
     data_dir: Path | None,
     model: str,
-    seed: int,
+    seeds: tuple[int, int],
     loader: str,
     device: str,
     storage: str,
 ) -> None:
     """Train or load the original model, unlearn, and print every point's metrics.
+
+    `seeds` are the task's and the trial's.
 
     Raises InvalidValue or DatasetNotFound for bad input.
     """
@@ -38,12 +40,12 @@ def run_single(
     if device == "cuda" and not has_gpu:
         raise InvalidValue("--device cuda: this machine has none that torch can use; valid: auto, cpu")
     kind = "cuda" if has_gpu and device != "cpu" else "cpu"
-    chosen = Task.named(task, model, seed, kind)
+    chosen = Task.named(task, model, seeds[0], kind)
     dataset = chosen.load(data_dir)
     print(f"{chosen.name} ({dataset.source}), model {chosen.model} on {kind}, {unlearner} {method.params}")
     bench = Workbench(chosen, dataset, Path(storage) / "artifacts", torch.device(kind), loader)
     bench.artifact("original", _show_training)
-    for point in run_trial(bench, method, seed):
+    for point in run_trial(bench, method, seeds[1]):
         print(f"epoch {point.epoch}:")
         for name, value in {**point.metrics, **vars(point.cost)}.items():
             print(f"    {name} = {'-' if value is None else format(value, '.6g')}")

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
 from orchestrator.objectives import objective_named
-from orchestrator.plan import claimed, stored_config, with_defaults, with_task
+from orchestrator.plan import adopted, claimed, stored_config, with_defaults, with_task
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
 from tasks.task import Task
@@ -34,7 +34,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
 
     Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
     """
-    config = with_task(config.checked(), view)
+    config = with_task(adopted(config.checked()), view)
     with cluster.connected(config.address) as resources:
         config = with_defaults(config, resources)
         with claimed(config) as folder:

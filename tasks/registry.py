@@ -34,5 +34,5 @@ def resolve(kind: str, name: str, registry: dict[str, str], group: str | None = 
     reference = name if group and ":" in name else known[one_of(kind, name, known)]
     try:
         return pkgutil.resolve_name(reference)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module may raise anything while it is imported
         raise InvalidValue(f"cannot import {kind} {name!r}: {error}") from error

@@ -60,6 +60,7 @@ class Workbench:
         self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
         shape = dataset.train.images.shape[1:]
         self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
+        self._warm_up()
 
     def generator(self, seed: int) -> torch.Generator:
         """A generator for one purpose; all randomness of a trial comes from one of these."""
@@ -110,6 +111,15 @@ class Workbench:
     def retrain_flops(self) -> float:
         """FLOPs of a full retrain: the unit of relative_cost."""
         return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
+
+    def _warm_up(self) -> None:
+        """Take a throw-away step: the first of a process pays seconds that belong to no trial."""
+        model = self.fresh_model()
+        x = self.forget.sample(2, self.generator(0))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
 
     def _train(
         self, role: str, split: Split, progress: Progress

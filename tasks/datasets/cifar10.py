@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.sources import DatasetNotFound, cached_arrays
+from tasks.search_space import InvalidValue
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -20,7 +21,7 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
     """CIFAR-10 from `data_dir`, or downloaded into it (default ./data) by torchvision.
 
     Parquet files in the layout of Hugging Face, FFCV .beton files and torchvision's folder are
-    recognised. Raises DatasetNotFound, which says what was tried.
+    recognised. Raises DatasetNotFound, which says what was tried, or InvalidValue for damaged files.
     """
     folder = Path(data_dir or "data")
     parquet = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
@@ -49,27 +50,43 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
 
 
 def _read_parquet(files: list[Path]) -> LabelledImages:
-    import pyarrow.parquet as pq
-    from PIL import Image
-
     images, labels = [], []
     for file in files:
-        table = pq.read_table(file)
-        pictures = table.column("img" if "img" in table.column_names else "image").to_pylist()
-        for picture in pictures:
-            pixels = np.asarray(Image.open(io.BytesIO(picture["bytes"])).convert("RGB"))
-            images.append(pixels.transpose(2, 0, 1))
-        labels.append(table.column("label").to_numpy())
+        try:
+            pictures, classes = _decoded(file)
+        except Exception as error:  # pyarrow and pillow raise whatever they stumble over
+            raise InvalidValue(
+                f"{file} cannot be read as Parquet with columns 'img' or 'image', and 'label': {error}"
+            ) from error
+        images += pictures
+        labels.append(classes)
     return LabelledImages(np.stack(images), np.concatenate(labels).astype(np.int64))
 
 
+def _decoded(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """The pictures uint8 (3, 32, 32) and the labels of one Parquet file."""
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    table = pq.read_table(file)
+    pictures = table.column("img" if "img" in table.column_names else "image").to_pylist()
+    pixels = [np.asarray(Image.open(io.BytesIO(p["bytes"])).convert("RGB")) for p in pictures]
+    return [p.transpose(2, 0, 1) for p in pixels], table.column("label").to_numpy()
+
+
 def _from_torchvision(folder: Path) -> dict[str, LabelledImages]:
-    present = (folder / TORCHVISION_FOLDER).is_dir()
-    if not present:
+    batches = folder / TORCHVISION_FOLDER
+    if not batches.is_dir():
         _download(folder)
-    files = {"train": sorted((folder / TORCHVISION_FOLDER).glob("data_batch_*"))}
-    files["test"] = [folder / TORCHVISION_FOLDER / "test_batch"]
-    return {split: cached_arrays(paths, _read_torchvision) for split, paths in files.items()}
+    files = {"train": [batches / f"data_batch_{n}" for n in range(1, 6)]}
+    files["test"] = [batches / "test_batch"]
+    try:
+        return {split: cached_arrays(paths, _read_torchvision) for split, paths in files.items()}
+    except (OSError, RuntimeError) as error:
+        raise InvalidValue(
+            f"{batches} is incomplete or damaged ({error}); delete it to have it downloaded again, "
+            "or give --data-dir another folder"
+        ) from error
 
 
 def _read_torchvision(files: list[Path]) -> LabelledImages:

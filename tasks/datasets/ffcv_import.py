@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
 
 from tasks.datasets.sources import machine_cache
 from tasks.search_space import InvalidValue
-
 
 CALL_C_BY_POINTER = {"decode", "imdecode", "memcpy", "resize_crop"}
 """Functions of ffcv that numba cannot cache, and would warn about."""
@@ -37,7 +37,7 @@ def _import_ffcv() -> None:
         numba.config.reload_config()  # someone may have imported numba before us
         typed, numba.typed.Dict = numba.typed.Dict, dict
         try:
-            import ffcv.fields.rgb_image
+            import_module("ffcv.fields.rgb_image")
         finally:
             numba.typed.Dict = typed
     except (ImportError, OSError) as error:
@@ -69,10 +69,10 @@ def _compile(cls: Any, code: Callable, signature: Any = None) -> Callable:
 
 def _set_num_threads(cls: Any, count: int) -> None:
     """`Compiler.set_num_threads` for numba alone: ffcv's sets torch's threads too, for good."""
-    import numba
+    from numba import set_num_threads
 
-    cls.num_threads = max(1, min(count, numba.config.NUMBA_NUM_THREADS))
-    numba.set_num_threads(cls.num_threads)
+    cls.num_threads = count
+    set_num_threads(count)
 
 
 _import_ffcv()

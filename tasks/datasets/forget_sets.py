@@ -10,6 +10,9 @@ from tasks.datasets.dataset import Dataset
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
 
+LEAST = 10
+"""Examples of the forget set, and of the rest, below which nothing can be measured."""
+
 
 def whole_class(dataset: Dataset, argument: str, seed: int) -> np.ndarray:
     """Every training example of the named class: the CS726 deck's adversarial forget set."""
@@ -26,8 +29,14 @@ def random_share(dataset: Dataset, argument: str, seed: int) -> np.ndarray:
     except ValueError:
         raise InvalidValue(f"random:{argument}: the share must be a number in (0, 1)") from None
     count = len(dataset.train)
+    size = round(share * count)
+    if not LEAST <= size <= count - LEAST:
+        raise InvalidValue(
+            f"random:{argument} would forget {size} of {count} training examples; "
+            f"at least {LEAST} must be forgotten, and as many retained"
+        )
     mask = np.zeros(count, bool)
-    chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(share * count))]
+    chosen = np.random.default_rng(seed).permutation(count)[:size]
     mask[chosen] = True
     return mask
 

@@ -35,7 +35,7 @@ def cached_arrays(
     with FileLock(folder / "lock"):
         try:
             return _mapped(folder)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):  # numpy's words for absent, cut and empty
             data = decode(files)
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))

@@ -76,7 +76,7 @@ class Split:
         """
         order = torch.randperm(len(self), generator=rng)[: self._count(share)]
         size = math.ceil(len(order) / self.steps(batch_size, share))
-        for images, labels in self._source.read(self.indices[order], size):
+        for images, labels in self._evened_out(self.indices[order], size):
             if augment:
                 images = augmented(images, self.augmentation, rng)
             yield self._normalised(images), labels
@@ -93,10 +93,26 @@ class Split:
 
     def subset(self, count: int, rng: torch.Generator) -> Split:
         """A fixed random part with `count` examples (all of them if there are no more)."""
+        chosen = torch.randperm(len(self), generator=rng)[:count].sort().values
+        return self._with(self.indices[chosen])
+
+    def joined(self, other: Split) -> Split:
+        """The examples of both; `other` must be another part of the same source."""
+        return self._with(torch.cat([self.indices, other.indices]))
+
+    def _with(self, indices: Tensor) -> Split:
         part = object.__new__(Split)
         part.__dict__.update(self.__dict__)
-        part.indices = self.indices[torch.randperm(len(self), generator=rng)[:count].sort().values]
+        part.indices = indices
         return part
+
+    def _evened_out(self, order: Tensor, size: int) -> Iterator[Batch]:
+        """Batches of `size`; the last two share alike if the last had less than half of that."""
+        last = len(order) % size
+        tail = size + last if 0 < last < size / 2 else 0
+        yield from self._source.read(order[: len(order) - tail], size)
+        if tail:
+            yield from self._source.read(order[-tail:], math.ceil(tail / 2))
 
     def _count(self, share: float) -> int:
         return max(1, round(len(self) * share))

@@ -6,6 +6,8 @@ cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unl
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tasks.evaluation.outputs import Evaluation, Outputs
@@ -53,6 +55,7 @@ def simple_attack(members: Outputs, others: Outputs) -> float:
     )
 
 
+@functools.lru_cache(maxsize=2)  # several metrics of one model read the same attack
 def class_matched_attack(members: Outputs, others: Outputs) -> float:
     """Attack accuracy where both sides have the same number of examples of every class.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.registry import resolve
+from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
@@ -27,6 +28,11 @@ PLUGINS = "orchestrator.unlearners"
 def unlearner_class(name: str) -> type[Unlearner]:
     """The class of a registered method, of a plug-in, or of `module:Class`.
 
-    Raises InvalidValue, listing the valid names.
+    Raises InvalidValue: for an unknown name, listing the valid ones, and for a broken plug-in.
     """
-    return resolve("unlearner", name, UNLEARNERS, PLUGINS)
+    cls = resolve("unlearner", name, UNLEARNERS, PLUGINS)
+    from tasks.unlearners.base import Unlearner
+
+    if not (isinstance(cls, type) and issubclass(cls, Unlearner)):
+        raise InvalidValue(f"unlearner {name!r} is not a subclass of tasks.unlearners.base.Unlearner")
+    return cls

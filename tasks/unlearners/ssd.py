@@ -31,7 +31,7 @@ class SelectiveSynapticDampening(Unlearner):
     dampening: Annotated[float, Float(0.05, 2.0)] = 1.0
     """Strength λ of what is left of a selected weight."""
     retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
-    """Share of the retain set on which importances are estimated."""
+    """Share of all the data on which the importances F_D are estimated."""
     batch_size: int = 64
     """Examples whose mean gradient is squared: as in the authors' code, batches stand for examples."""
 
@@ -41,11 +41,11 @@ class SelectiveSynapticDampening(Unlearner):
         """Yields once."""
         model.eval()
         on_forget = self._importance(model, forget, 1.0, rng)
-        on_retain = self._importance(model, retain, self.retain_share, rng)
-        forget_share = len(forget) / (len(forget) + len(retain))
+        # Batches that mix both sets, as in the authors' code. Adding up the importances of either set
+        # instead would bound the ratio by 1 / (share of the forget set): α = 10 could select nothing.
+        on_all = self._importance(model, retain.joined(forget), self.retain_share, rng)
         with torch.no_grad():
-            for weight, f_forget, f_retain in zip(trainable(model), on_forget, on_retain):
-                f_all = forget_share * f_forget + (1 - forget_share) * f_retain
+            for weight, f_forget, f_all in zip(trainable(model), on_forget, on_all, strict=True):
                 factor = (self.dampening * f_all / f_forget).clamp(max=1.0)
                 selected = f_forget > self.selection * f_all
                 weight.mul_(torch.where(selected, factor, torch.ones_like(factor)))

@@ -1,0 +1,42 @@
+# `make sweep` and `make test` do all of their set-up first; `make help` lists everything.
+PYTHON_IN_VENV := .venv/bin/python
+PACKAGES := tasks orchestrator analysis benchmarks
+COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ffcv sweep test test-all lint lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: ## virtual environment and locked packages in .venv (done by sweep and test too)
+	@PYTHON="$(PYTHON)" setup/install.sh
+
+ffcv: ## try again to build FFCV
+	@FFCV=yes PYTHON="$(PYTHON)" setup/install.sh
+
+sweep: setup ## find a Pareto front; choose by TASK=cifar10-class:automobile TRIALS=20 ARGS='--seed 1'
+	@$(PYTHON_IN_VENV) -m orchestrator sweep --objective pareto \
+		$(if $(TASK),--task $(TASK)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
+
+lint: setup ## ruff and mypy
+	$(PYTHON_IN_VENV) -m ruff check .
+	$(PYTHON_IN_VENV) -m ruff format --check .
+	$(PYTHON_IN_VENV) -m mypy $(PACKAGES)
+
+test: lint ## lint, and the tests that take seconds; more for pytest by ARGS
+	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
+
+test-all: lint ## lint, and all tests
+	$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+lock: setup ## resolve the newest packages that pyproject.toml allows; writes the lock files
+	echo uv | $(COMPILE) --upgrade -o requirements-uv.lock -
+	$(COMPILE) --upgrade --extra dev -o requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --extra ffcv -c requirements.lock \
+		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+		-o requirements-ffcv.lock pyproject.toml
+	sed -i '/^# The following packages were excluded/,$$d' requirements-ffcv.lock
+
+clean: ## remove the virtual environment and what tools left; results and data stay
+	rm -rf .venv .setup-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,75 @@
+"""Bad input: one clear line that names the valid choices, exit code 2, nothing lost, no traceback."""
+
+from __future__ import annotations
+
+import pytest
+
+SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("sweep", "--task", "cifar11-class:automobile"), "digits-class:1"),
+        (("sweep", "--task", "digits-class:eleven"), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (("sweep", "--task", "digits-random:1.5"), "(0, 1)"),
+        (("sweep", "--unlearners", "finetun"), "did you mean finetune?"),
+        (("sweep", "--unlearners", "ssd,ssd"), "twice"),
+        (("sweep", "--objective", "parreto"), "pareto"),
+        (("sweep", "--objective", "test_acuracy:max"), "test_accuracy"),
+        (("sweep", "--objective", "test_accuracy:sideways"), "maximize"),
+        (("sweep", "--sampler", "bayes"), "tpe, nsgaii, nsgaiii, gp, random"),
+        (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
+        (("sweep", "--model", "resnet50", "--task", "digits-class:1"), "resnet9, resnet18, small-cnn"),
+        (("sweep", "--model", "resnet9:wide", "--task", "digits-class:1"), "0.1..10"),
+        (("sweep", "--preset", "cs727"), "cs726"),
+        (("sweep", "--trials", "0"), "at least 1"),
+        (("sweep", "--trials", "many"), "many"),
+        (("sweep", "--cpus-per-trial", "0"), "at least 1"),
+        (("sweep", "--name", "../escape"), "letters, digits"),
+        (("sweep", "--name", "Ünïcode"), "letters, digits"),
+        ((*SWEEP, "--address", "somewhere"), "local, auto, ray://HOST:PORT"),
+        (("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/nowhere/at/all"), "--data-dir"),
+        (("resume", "never-started"), "no sweep 'never-started'"),
+        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"), "0.0001..0.1"),
+        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "rate=7"), "lr, epochs"),
+        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr"), "NAME=VALUE"),
+        (("list", "methods"), "unlearners"),
+        (("swep",), "sweep"),
+        (("sweep", "--frobnicate"), "--frobnicate"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
+)
+def test_one_line_that_names_the_valid_choices(tmp_path, capsys, arguments, expected):
+    from orchestrator.cli import main
+
+    storage = [] if arguments[0] in ("list", "swep") else ["--storage", str(tmp_path / "storage")]
+    assert main([*arguments, *storage]) == 2
+    captured = capsys.readouterr()
+    assert expected in captured.err
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err + captured.out
+    assert not (tmp_path / "storage").exists()
+
+
+def test_an_existing_name_with_another_configuration(trained, orchestrate):
+    before = {f.name for f in (trained / "rows" / "first").iterdir()}
+    refused = orchestrate("sweep", "--name", "first", "--trials", "9", "--storage", trained)
+    assert refused.returncode == 2
+    assert "trials was 3, now 9" in refused.stderr
+    assert {f.name for f in (trained / "rows" / "first").iterdir()} == before
+
+
+def test_too_many_cpus_for_any_node(storage, orchestrate):
+    refused = orchestrate(*SWEEP, "--cpus-per-trial", "5000", "--storage", storage)
+    assert refused.returncode == 2
+    assert "no node holds a trial of 5000 CPUs" in refused.stderr
+    assert not (storage / "rows").exists()
+
+
+def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(storage, tmp_path, orchestrate):
+    done = orchestrate(
+        "sweep", "--data-dir", tmp_path / "empty", "--unlearners", "ssd", "--trials", "1", "--storage", storage
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NOTICE" in done.stdout and "digits-class:1" in done.stdout

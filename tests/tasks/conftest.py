@@ -1,0 +1,93 @@
+"""Real small data for the tests of tasks/: the digits, and models trained on them once a session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.datasets.dataset import Dataset
+from tasks.datasets.digits import load_digits
+from tasks.task import Task
+from tasks.workbench import Workbench
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A machine may be busy; and one thread makes equal seeds give equal bits anywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """The embedded data set."""
+    return load_digits()
+
+
+@pytest.fixture(scope="session")
+def workbenches(
+    tmp_path_factory: pytest.TempPathFactory, digits: Dataset
+) -> Callable[[str], Workbench]:
+    """Workbenches by the name of a digits task, over one artifact cache."""
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    built: dict[str, Workbench] = {}
+
+    def named(task: str) -> Workbench:
+        if task not in built:
+            built[task] = Workbench(Task.named(task), digits, artifacts, CPU)
+        return built[task]
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def bench(workbenches: Callable[[str], Workbench]) -> Workbench:
+    """Forget every training scan of a one; the original model is trained on first use."""
+    return workbenches("digits-class:1")
+
+
+@pytest.fixture(scope="session")
+def random_bench(workbenches: Callable[[str], Workbench]) -> Workbench:
+    """Forget a random tenth of the digits."""
+    return workbenches("digits-random:0.1")
+
+
+@pytest.fixture
+def machine_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's cache of decoded data, private to one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "unlearning-sweeps"
+
+
+@pytest.fixture
+def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `python -c SOURCE ARGUMENTS` in a process of its own, with pipes; killed at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(source: str, *arguments: str | Path) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", source, *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()

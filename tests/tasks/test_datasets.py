@@ -1,0 +1,362 @@
+"""Data sets in the forms people have them, decoded once a machine, whatever is torn or concurrent."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from torchvision.datasets import CIFAR10
+
+from tasks.datasets import DATASETS, load_dataset
+from tasks.datasets.cifar10 import CLASSES, TORCHVISION_FOLDER, load_cifar10
+from tasks.datasets.dataset import Dataset, LabelledImages
+from tasks.datasets.sources import DatasetNotFound, cached_arrays
+from tasks.search_space import InvalidValue
+
+Parts = dict[str, LabelledImages]
+
+
+def pictures(count: int, seed: int) -> LabelledImages:
+    """Random pictures as CIFAR-10 has them: every class occurs."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+    return LabelledImages(images, rng.permutation(np.arange(count) % 10))
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """What is in the files that the tests write."""
+    return {"train": pictures(60, 0), "test": pictures(20, 1)}
+
+
+def same(read: LabelledImages, written: LabelledImages) -> bool:
+    """Whether both hold the same pixels and labels, in the same order and types."""
+    assert read.images.dtype == np.uint8
+    assert read.labels.dtype == np.int64
+    return np.array_equal(read.images, written.images) and np.array_equal(
+        read.labels, written.labels
+    )
+
+
+def write_parquet(path: Path, data: LabelledImages, column: str = "img") -> None:
+    """As Hugging Face's hub has it: PNG bytes in a struct, and the label."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = []
+    for image in data.images:
+        buffer = io.BytesIO()
+        Image.fromarray(image.transpose(1, 2, 0)).save(buffer, "PNG")
+        encoded.append({"bytes": buffer.getvalue(), "path": None})
+    pq.write_table(pa.table({column: encoded, "label": data.labels}), path)
+
+
+@pytest.fixture
+def hugging_face(tmp_path: Path, parts: Parts) -> Path:
+    """A folder in Hugging Face's layout; the training split is cut in two files."""
+    folder = tmp_path / "hub"
+    train = parts["train"]
+    for number, cut in enumerate((slice(0, 25), slice(25, None))):
+        piece = LabelledImages(train.images[cut], train.labels[cut])
+        write_parquet(folder / "plain_text" / f"train-0000{number}-of-00002.parquet", piece)
+    write_parquet(folder / "plain_text" / "test-00000-of-00001.parquet", parts["test"])
+    return folder
+
+
+@pytest.fixture
+def torchvision_folder(tmp_path: Path, parts: Parts) -> Path:
+    """A folder in torchvision's layout: five training batches, one test batch, the names."""
+    folder = tmp_path / "torchvision"
+    batches = folder / TORCHVISION_FOLDER
+    batches.mkdir(parents=True)
+
+    def dump(name: str, content: object) -> None:
+        (batches / name).write_bytes(pickle.dumps(content))
+
+    def rows(data: LabelledImages, cut: slice) -> dict[str, object]:
+        labels = data.labels[cut].tolist()
+        return {"data": data.images[cut].reshape(len(labels), -1), "labels": labels}
+
+    for number in range(5):
+        cut = slice(12 * number, 12 * number + 12)
+        dump(f"data_batch_{number + 1}", rows(parts["train"], cut))
+    dump("test_batch", rows(parts["test"], slice(None)))
+    dump("batches.meta", {"label_names": list(CLASSES)})
+    return folder
+
+
+@pytest.fixture
+def trusted(torchvision_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder where torchvision's own reader takes its checksums for the right ones."""
+
+    def sums(names: list[tuple[str, str]]) -> list[list[str]]:
+        files = [torchvision_folder / TORCHVISION_FOLDER / name for name, _ in names]
+        return [[f.name, hashlib.md5(f.read_bytes()).hexdigest()] for f in files]
+
+    meta = sums([(CIFAR10.meta["filename"], "")])[0][1]
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": meta})
+    for name in ("train_list", "test_list"):
+        monkeypatch.setattr(CIFAR10, name, sums(getattr(CIFAR10, name)))
+    return torchvision_folder
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No download gets anywhere: nothing listens on the discard port."""
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
+
+
+def test_digits_are_real_scans_in_two_parts_that_share_none(digits: Dataset) -> None:
+    assert (len(digits.train), len(digits.held_out)) == (1198, 599)
+    assert digits.train.images.shape[1:] == (1, 8, 8)
+    assert digits.train.images.dtype == np.uint8
+    assert digits.train.images.max() == 240  # 16 grey levels of the scans, times 15
+    for part in (digits.train, digits.held_out):
+        assert np.bincount(part.labels).min() > 40
+
+
+def test_digits_are_normalised_by_their_own_mean_and_deviation(digits: Dataset) -> None:
+    pixels = digits.train.images / 255
+    assert pixels.mean() == pytest.approx(digits.mean[0], abs=0.005)
+    assert pixels.std() == pytest.approx(digits.std[0], abs=0.005)
+
+
+@pytest.mark.parametrize("name", list(DATASETS))
+def test_an_unknown_data_set_lists_this_one(name: str) -> None:
+    with pytest.raises(InvalidValue, match=name):
+        load_dataset("imagenet")
+
+
+def test_a_fingerprint_tells_apart_a_single_pixel_or_label(digits: Dataset) -> None:
+    from dataclasses import replace
+
+    images, labels = digits.train.images.copy(), digits.train.labels.copy()
+    same_content = replace(digits, train=LabelledImages(images, labels), source="a copy")
+    assert same_content.fingerprint == digits.fingerprint
+    images[5, 0, 3, 3] ^= 1
+    assert replace(digits, train=LabelledImages(images, labels)).fingerprint != digits.fingerprint
+    labels[7] = (labels[7] + 1) % 10
+    other = LabelledImages(digits.train.images, labels)
+    assert replace(digits, train=other).fingerprint != digits.fingerprint
+
+
+def test_parquet_of_hugging_face(machine_cache: Path, hugging_face: Path, parts: Parts) -> None:
+    dataset = load_cifar10(hugging_face)
+    assert same(dataset.train, parts["train"])
+    assert same(dataset.held_out, parts["test"])
+    assert "Parquet" in dataset.source
+    assert dataset.classes == CLASSES
+
+
+def test_parquet_whose_column_is_called_image(
+    machine_cache: Path, tmp_path: Path, parts: Parts
+) -> None:
+    for split, data in parts.items():
+        write_parquet(tmp_path / "hub" / f"{split}.parquet", data, column="image")
+    dataset = load_cifar10(tmp_path / "hub")
+    assert same(dataset.train, parts["train"])
+    assert same(dataset.held_out, parts["test"])
+
+
+def test_parquet_of_jpegs_is_decoded_to_rgb(machine_cache: Path, tmp_path: Path) -> None:
+    """A grey JPEG too has three channels."""
+    rows = []
+    for mode in ("RGB", "L"):
+        buffer = io.BytesIO()
+        Image.new(mode, (32, 32), (200, 100, 50) if mode == "RGB" else 80).save(buffer, "JPEG")
+        rows.append({"bytes": buffer.getvalue()})
+    for split in ("train", "test"):
+        pq.write_table(pa.table({"img": rows, "label": [1, 2]}), tmp_path / f"{split}.parquet")
+    images = load_cifar10(tmp_path).train.images.astype(int)
+    assert abs(images[0].mean((1, 2)) - (200, 100, 50)).max() < 4
+    assert abs(images[1].mean((1, 2)) - 80).max() < 4
+
+
+def test_every_form_gives_the_same_fingerprint(
+    machine_cache: Path, hugging_face: Path, trusted: Path
+) -> None:
+    """So trained models and results of one form serve the other."""
+    assert load_cifar10(hugging_face).fingerprint == load_cifar10(trusted).fingerprint
+
+
+def test_the_folder_of_torchvision(machine_cache: Path, trusted: Path, parts: Parts) -> None:
+    dataset = load_cifar10(trusted)
+    assert same(dataset.train, parts["train"])
+    assert same(dataset.held_out, parts["test"])
+    assert TORCHVISION_FOLDER in dataset.source
+
+
+def test_a_folder_of_torchvision_with_wrong_checksums_is_refused(
+    machine_cache: Path, torchvision_folder: Path, offline: None
+) -> None:
+    with pytest.raises(InvalidValue) as raised:
+        load_cifar10(torchvision_folder)
+    assert str(torchvision_folder / TORCHVISION_FOLDER) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("missing", ["data_batch_*", "test_batch", "batches.meta", "*"])
+def test_a_folder_of_torchvision_that_is_incomplete_is_refused(
+    machine_cache: Path, trusted: Path, offline: None, missing: str
+) -> None:
+    """As a download leaves it that was interrupted while unpacking."""
+    for file in (trusted / TORCHVISION_FOLDER).glob(missing):
+        file.unlink()
+    with pytest.raises(InvalidValue) as raised:
+        load_cifar10(trusted)
+    assert str(trusted / TORCHVISION_FOLDER) in str(raised.value)
+
+
+def test_a_damaged_parquet_file_is_refused_by_name(
+    machine_cache: Path, hugging_face: Path
+) -> None:
+    file = next(hugging_face.glob("**/train-00001*"))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(InvalidValue, match=r"train-00001-of-00002\.parquet"):
+        load_cifar10(hugging_face)
+
+
+def test_parquet_of_another_data_set_is_refused(machine_cache: Path, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        pq.write_table(pa.table({"text": ["a"], "fine_label": [1]}), tmp_path / f"{split}.parquet")
+    with pytest.raises(InvalidValue, match=r"train\.parquet"):
+        load_cifar10(tmp_path)
+
+
+def test_nothing_found_says_what_was_tried_and_what_to_do(
+    machine_cache: Path, tmp_path: Path, offline: None
+) -> None:
+    with pytest.raises(DatasetNotFound) as raised:
+        load_cifar10(tmp_path / "nowhere")
+    message = str(raised.value)
+    for part in (str(tmp_path / "nowhere"), "train*.parquet", ".beton", TORCHVISION_FOLDER):
+        assert part in message
+    assert "--data-dir" in message
+    assert "\n" not in message
+
+
+def counting(calls: list[list[Path]], data: LabelledImages) -> Callable:
+    """A decoder that notes when it is called."""
+
+    def decode(files: list[Path]) -> LabelledImages:
+        calls.append(files)
+        return data
+
+    return decode
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file whose content the cache never looks at."""
+    path = tmp_path / "data.bin"
+    path.write_bytes(b"encoded")
+    return path
+
+
+def test_a_second_load_does_not_decode_again(machine_cache: Path, file: Path) -> None:
+    calls: list[list[Path]] = []
+    decode = counting(calls, pictures(30, 3))
+    first, second = cached_arrays([file], decode), cached_arrays([file], decode)
+    assert same(first, pictures(30, 3))
+    assert same(second, pictures(30, 3))
+    assert calls == [[file]]
+
+
+def test_the_decoded_images_are_mapped_and_cannot_be_changed_on_disk(
+    machine_cache: Path, file: Path
+) -> None:
+    decode = counting([], pictures(30, 3))
+    images = cached_arrays([file], decode).images
+    assert isinstance(images, np.memmap)
+    images[:] = 0
+    assert same(cached_arrays([file], decode), pictures(30, 3))
+
+
+def test_a_file_that_changes_is_decoded_again(machine_cache: Path, file: Path) -> None:
+    calls: list[list[Path]] = []
+    cached_arrays([file], counting(calls, pictures(30, 3)))
+    file.write_bytes(b"encoded anew")
+    assert same(cached_arrays([file], counting(calls, pictures(20, 4))), pictures(20, 4))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+@pytest.mark.parametrize("left", [0, 5, 100, -1, None], ids=str)
+def test_a_torn_copy_is_written_again(
+    machine_cache: Path, file: Path, name: str, left: int | None
+) -> None:
+    """Empty, cut in the magic, after the header, by one byte, or gone."""
+    calls: list[list[Path]] = []
+    decode = counting(calls, pictures(30, 3))
+    cached_arrays([file], decode)
+    (torn,) = machine_cache.glob(f"arrays/*/{name}")
+    if left is None:
+        torn.unlink()
+    else:
+        content = torn.read_bytes()
+        torn.unlink()
+        torn.write_bytes(content[:left])
+    assert same(cached_arrays([file], decode), pictures(30, 3))
+    assert len(calls) == 2
+    cached_arrays([file], decode)
+    assert len(calls) == 2
+
+
+def test_a_decoder_that_fails_leaves_nothing_behind(machine_cache: Path, file: Path) -> None:
+    def fail(files: list[Path]) -> LabelledImages:
+        raise InvalidValue("not an image")
+
+    with pytest.raises(InvalidValue, match="not an image"):
+        cached_arrays([file], fail)
+    assert same(cached_arrays([file], counting([], pictures(5, 0))), pictures(5, 0))
+
+
+DECODER = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from tasks.datasets.dataset import LabelledImages
+from tasks.datasets.sources import cached_arrays
+
+def decode(files):
+    print("decodes", flush=True)
+    sys.stdin.readline()
+    return LabelledImages(np.full((40, 3, 8, 8), 7, np.uint8), np.arange(40))
+
+print("starts", flush=True)
+data = cached_arrays([Path(sys.argv[1])], decode)
+print("has", int(data.images.sum()), int(data.labels.sum()), flush=True)
+"""
+
+
+def test_two_processes_at_once_decode_once(machine_cache: Path, file: Path, process) -> None:
+    first = process(DECODER, file)
+    assert [first.stdout.readline(), first.stdout.readline()] == ["starts\n", "decodes\n"]
+    second = process(DECODER, file)
+    assert second.stdout.readline() == "starts\n"
+    first.stdin.write("go on\n")
+    first.stdin.flush()
+    total = f"has {40 * 3 * 8 * 8 * 7} {sum(range(40))}\n"
+    assert first.stdout.read() == total
+    assert second.stdout.read() == total, "the second decoded too"
+
+
+@pytest.mark.skipif(
+    "CIFAR10_DIR" not in os.environ, reason="set CIFAR10_DIR to a folder that holds CIFAR-10"
+)
+def test_the_real_cifar10() -> None:
+    dataset = load_cifar10(Path(os.environ["CIFAR10_DIR"]))
+    assert dataset.train.images.shape == (50_000, 3, 32, 32)
+    assert dataset.held_out.images.shape == (10_000, 3, 32, 32)
+    assert np.bincount(dataset.train.labels).tolist() == [5000] * 10
+    assert np.bincount(dataset.held_out.labels).tolist() == [1000] * 10
+    pixels = dataset.train.images[::10] / 255
+    assert np.allclose(pixels.mean((0, 2, 3)), dataset.mean, atol=0.01)
+    assert np.allclose(pixels.std((0, 2, 3)), dataset.std, atol=0.01)

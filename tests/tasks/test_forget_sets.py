@@ -1,0 +1,87 @@
+"""Which examples are forgotten, and how the held-out data are halved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.datasets.dataset import Dataset
+from tasks.datasets.forget_sets import (
+    FORGET_SETS,
+    forget_mask,
+    forgotten_classes,
+    held_out_halves,
+)
+from tasks.search_space import InvalidValue
+
+
+def test_a_class_forget_set_is_every_training_example_of_it(digits: Dataset) -> None:
+    mask = forget_mask(digits, "class:7", seed=0)
+    assert np.array_equal(mask, digits.train.labels == 7)
+    assert forgotten_classes(digits, mask) == (7,)
+
+
+def test_a_class_forget_set_does_not_depend_on_the_seed(digits: Dataset) -> None:
+    assert np.array_equal(forget_mask(digits, "class:7", 0), forget_mask(digits, "class:7", 1))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_a_random_forget_set_has_its_share_and_no_class_is_gone(
+    digits: Dataset, share: float
+) -> None:
+    mask = forget_mask(digits, f"random:{share}", seed=0)
+    assert mask.sum() == round(share * len(digits.train))
+    assert forgotten_classes(digits, mask) == ()
+
+
+def test_a_random_forget_set_is_decided_by_its_seed(digits: Dataset) -> None:
+    first, same, other = (forget_mask(digits, "random:0.1", seed) for seed in (3, 3, 4))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("argument", ["0", "1", "1.5", "-0.1", "nan", "inf", "tenth", ""])
+def test_a_share_outside_zero_to_one_is_refused(digits: Dataset, argument: str) -> None:
+    with pytest.raises(InvalidValue, match=r"\(0, 1\)"):
+        forget_mask(digits, f"random:{argument}", seed=0)
+
+
+@pytest.mark.parametrize("share", ["0.00001", "0.004", "0.9999"])
+def test_a_share_that_leaves_too_few_on_either_side_is_refused(
+    digits: Dataset, share: str
+) -> None:
+    """An attack cannot be cross-validated on five examples, nor a model kept on none."""
+    with pytest.raises(InvalidValue, match=share):
+        forget_mask(digits, f"random:{share}", seed=0)
+
+
+def test_an_unknown_class_lists_the_classes(digits: Dataset) -> None:
+    with pytest.raises(InvalidValue, match="0, 1, 2, 3, 4, 5, 6, 7, 8, 9"):
+        forget_mask(digits, "class:eleven", seed=0)
+
+
+def test_an_unknown_kind_lists_the_kinds(digits: Dataset) -> None:
+    with pytest.raises(InvalidValue) as raised:
+        forget_mask(digits, "subclass:x", seed=0)
+    assert all(kind in str(raised.value) for kind in FORGET_SETS)
+
+
+@given(
+    labels=st.lists(st.integers(0, 6), min_size=1, max_size=200).map(np.array),
+    seed=st.integers(0, 10_000),
+)
+def test_halves_are_disjoint_complete_and_stratified(labels: np.ndarray, seed: int) -> None:
+    validation, test = held_out_halves(labels, seed)
+    together = np.concatenate([validation, test])
+    assert np.array_equal(np.sort(together), np.arange(len(labels)))
+    counts = [np.bincount(labels[half], minlength=7) for half in (validation, test)]
+    assert abs(counts[0] - counts[1]).max() <= 1
+
+
+def test_halves_are_decided_by_their_seed(digits: Dataset) -> None:
+    labels = digits.held_out.labels
+    first, same, other = (held_out_halves(labels, seed)[0] for seed in (0, 0, 1))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
