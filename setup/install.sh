@@ -86,7 +86,6 @@ sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
 
 # FFCV is a source build and optional: whatever goes wrong here, the set-up succeeds.
 install_ffcv() {
-    
     if ! has_headers && ! apt_install $HEADERS python3-dev; then
         say "FFCV left out, the resident tensor loader serves instead; to add it, as root: apt-get install $HEADERS python3-dev; then: make ffcv"
     elif ! install_locked requirements-ffcv.lock --no-deps --no-build-isolation >"$VENV/ffcv.log" 2>&1 ||
