@@ -35,7 +35,6 @@ class Speed:
     """What training the baselines will still take here."""
 
 
-@ray.remote(max_concurrency=2)
 class Baselines:
     """Trains on all of a node's CPUs, or a GPU; `progress` answers while it does."""
 
@@ -92,7 +91,9 @@ class Baselines:
                 "trial_key": artifact.key,
             }
             written = trial_rows([point], state="complete", **identity)
-            write_rows(self._settings.storage, self._settings.sweep, f"{role}-{artifact.key}", written)
+            write_rows(
+                self._settings.storage, self._settings.sweep, f"{role}-{artifact.key}", written
+            )
             rows[role] = written[0]
         return rows
 
@@ -106,7 +107,9 @@ class Baselines:
         self._progress = (what, done, total, seconds)
 
 
-def watch(actor: Any, reference: Any, show: Callable[[str, int, int, float], None]) -> dict[str, Row]:
+def watch(
+    actor: Any, reference: Any, show: Callable[[str, int, int, float], None]
+) -> dict[str, Row]:
     """Wait for `Baselines.run`, showing progress as it changes; raises what the actor raised."""
     for state in _changes(actor, reference):
         show(*state)

@@ -140,9 +140,7 @@ def _report(start: Any) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     try:
-        code = app(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         return int(code or DONE)
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
         print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)

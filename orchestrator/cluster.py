@@ -50,7 +50,9 @@ def connected(address: str) -> Iterator[Resources]:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise InvalidValue(f"--address {address}: no Ray cluster to connect to ({reason})") from error
+        raise InvalidValue(
+            f"--address {address}: no Ray cluster to connect to ({reason})"
+        ) from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     # Ray installs a handler of its own; a driver that is told to end does so as on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.columns import COSTS, MEASURED
 from tasks.registry import one_of
@@ -27,9 +27,8 @@ class Objective:
     def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
         """The row's values in the metrics' own units; None if one is missing or not finite."""
         found = [score(row) if m == SCORE else row[m] for m in self.metrics]
-        if any(v is None or not math.isfinite(v) for v in found):
-            return None
-        return tuple(float(v) for v in found)
+        values = tuple(float(v) for v in found if v is not None and math.isfinite(v))
+        return values if len(values) == len(found) else None
 
     def gains(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
         """`values` with every sign turned so that more is better."""
@@ -39,8 +38,8 @@ class Objective:
         return tuple(v if up else -v for v, up in zip(values, self.maximise, strict=True))
 
     @property
-    def directions(self) -> list[str]:
-        """"maximize" or "minimize" per metric, as Optuna spells them."""
+    def directions(self) -> list[Literal["minimize", "maximize"]]:
+        """ "maximize" or "minimize" per metric, as Optuna spells them."""
         return ["maximize" if up else "minimize" for up in self.maximise]
 
 

@@ -67,7 +67,9 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
         if config.task is not None:
             raise
         view.say(f"NOTICE: {error}.")
-        view.say(f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so.")
+        view.say(
+            f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so."
+        )
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
         wanted.load()
     return dataclasses.replace(config, task=wanted.name)

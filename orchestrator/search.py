@@ -44,7 +44,7 @@ class StudySearch(Searcher):
         """The same, by unlearner."""
         return dict(self._left)
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, or FINISHED."""
         unlearner = max(self._left, key=lambda name: self._left[name])
         if self._left[unlearner] == 0:

@@ -38,11 +38,15 @@ def run_single(
     one_of("device", device, ("auto", "cpu", "cuda"))
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
-        raise InvalidValue("--device cuda: this machine has none that torch can use; valid: auto, cpu")
+        raise InvalidValue(
+            "--device cuda: this machine has none that torch can use; valid: auto, cpu"
+        )
     kind = "cuda" if has_gpu and device != "cpu" else "cpu"
     chosen = Task.named(task, model, seeds[0], kind)
     dataset = chosen.load(data_dir)
-    print(f"{chosen.name} ({dataset.source}), model {chosen.model} on {kind}, {unlearner} {method.params}")
+    print(
+        f"{chosen.name} ({dataset.source}), model {chosen.model} on {kind}, {unlearner} {method.params}"
+    )
     bench = Workbench(chosen, dataset, Path(storage) / "artifacts", torch.device(kind), loader)
     bench.artifact("original", _show_training)
     for point in run_trial(bench, method, seeds[1]):
@@ -58,7 +62,9 @@ def parsed(cls: type, assignments: list[str]) -> dict[str, Any]:
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InvalidValue(f"--set {text}: not of the form NAME=VALUE; names: {', '.join(known)}")
+            raise InvalidValue(
+                f"--set {text}: not of the form NAME=VALUE; names: {', '.join(known)}"
+            )
         values[name] = known[one_of("hyper-parameter", name, known)].parse(value)
     return values
 

@@ -119,12 +119,13 @@ class UnlearnerStudy:
         """
         lost = []
         for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            trial_id = trial.user_attrs.get(TRIAL_ID)
+            # A driver may have died before it named the trial: no row has this id then.
+            trial_id = trial.user_attrs.get(TRIAL_ID, f"{self.unlearner}-{trial.number:04d}")
             if trial_id in finished:
                 self.tell(trial_id, finished[trial_id], again=True)
             else:
                 self._study.tell(trial.number, state=TrialState.FAIL)
-                lost.append(trial_id or f"{self.unlearner}-{trial.number:04d}")
+                lost.append(trial_id)
         return lost
 
     def _told_points(self, trial_id: str) -> set[int]:

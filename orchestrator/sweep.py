@@ -55,7 +55,8 @@ class _Run:
     ) -> None:
         from orchestrator.trial import WorkerSettings
 
-        assert config.task and config.name and config.trials and config.max_concurrent
+        assert config.task is not None
+        assert config.name is not None
         self._config, self._folder, self._view = config, folder, view
         self._resources = resources
         self._objective = objective_named(config.objective)
@@ -117,12 +118,16 @@ class _Run:
 
         gpus = 1 if self._settings.gpus else 0
         threads = max(self._settings.cpus, 1 if gpus else self._resources.cpus_of_a_node)
-        options = {"num_cpus": threads, "num_gpus": gpus}
-        actor = Baselines.options(**options).remote(self._settings, threads)
+        # Two threads: one trains, the other answers `progress`.
+        remote: Any = ray.remote(Baselines)
+        options = {"num_cpus": threads, "num_gpus": gpus, "max_concurrency": 2}
+        actor = remote.options(**options).remote(self._settings, threads)
         if any(left.values()):
             speed = ray.get(actor.speed.remote())
             slots = self._config.max_concurrent or 1
-            seconds = sweep_seconds(list(left), list(left.values()), speed, self._settings.cpus, slots)
+            seconds = sweep_seconds(
+                list(left), list(left.values()), speed, self._settings.cpus, slots
+            )
             self._view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
         rows = watch(actor, actor.run.remote(), self._view.training)
         ray.kill(actor)

@@ -72,9 +72,7 @@ class ProgressCallback(Callback):
         self._progress.running = sum(trial.status == "RUNNING" for trial in trials[-64:])
         self._view.update(self._progress)
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
-    ) -> None:
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has stored its rows."""
         rows = trial.last_result.get("rows")
         self._progress.finish(rows or [{"state": "failed"}])

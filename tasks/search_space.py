@@ -13,6 +13,7 @@ import ast
 import dataclasses
 import functools
 import inspect
+import itertools
 import math
 import textwrap
 import typing
@@ -102,8 +103,7 @@ class Parameter:
 
 
 @functools.cache
-def parameters(cls: type) -> dict[str, Parameter]:
-    """Every field of a dataclass, in order, with what its annotation, default and docstring say."""
+def _parameters(cls: Any) -> dict[str, Parameter]:
     hints = typing.get_type_hints(cls, include_extras=True)
     found = {}
     for field in dataclasses.fields(cls):
@@ -113,6 +113,11 @@ def parameters(cls: type) -> dict[str, Parameter]:
         help_text = _attribute_docs(cls).get(field.name, "")
         found[field.name] = Parameter(field.name, plain, field.default, domain, help_text)
     return found
+
+
+def parameters(cls: type) -> dict[str, Parameter]:
+    """Every field of a dataclass, in order, with what its annotation, default and docstring say."""
+    return _parameters(cls)
 
 
 def search_space(cls: type) -> dict[str, Domain]:
@@ -128,8 +133,8 @@ def _attribute_docs(cls: type) -> dict[str, str]:
             body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
         except (OSError, TypeError):
             continue
-        for statement, following in zip(body, body[1:], strict=False):
-            if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
-                if isinstance(following.value, ast.Constant):
-                    docs[statement.target.id] = inspect.cleandoc(str(following.value.value))  # type: ignore[union-attr]
+        for statement, following in itertools.pairwise(body):
+            match statement, following:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                    docs[name] = inspect.cleandoc(text)
     return docs

@@ -72,7 +72,11 @@ class Task:
     def original_key(self, dataset: Dataset, dtype: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it."""
         return content_key(
-            role="original", data=dataset.fingerprint, recipe=self.recipe, seed=self.seed, dtype=dtype
+            role="original",
+            data=dataset.fingerprint,
+            recipe=self.recipe,
+            seed=self.seed,
+            dtype=dtype,
         )
 
     def retrained_key(self, dataset: Dataset, dtype: str) -> str:

@@ -21,8 +21,8 @@ class LabelledImages:
 
     def digest(self) -> str:
         """SHA-256 over the pixels and the labels: the content, whichever file it came from."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels))
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
 
 

@@ -31,7 +31,9 @@ def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
     if one_of("loader", loader, LOADERS) != "ffcv":
         return ResidentSource(dataset.train, device)
     if importlib.util.find_spec("ffcv") is None:
-        raise InvalidValue("loader ffcv: ffcv is not installed; `make setup` says how, or use resident")
+        raise InvalidValue(
+            "loader ffcv: ffcv is not installed; `make setup` says how, or use resident"
+        )
     if dataset.channels != 3:
         raise InvalidValue(f"loader ffcv: {dataset.name} is not in colour; use --loader resident")
     from tasks.datasets.beton import FFCVSource

@@ -89,7 +89,9 @@ class Split:
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """Up to `count` normalised images, not augmented, drawn without replacement."""
         order = torch.randperm(len(self), generator=rng)[:count]
-        return torch.cat([self._normalised(x) for x, _ in self._source.read(self.indices[order], count)])
+        return torch.cat(
+            [self._normalised(x) for x, _ in self._source.read(self.indices[order], count)]
+        )
 
     def subset(self, count: int, rng: torch.Generator) -> Split:
         """A fixed random part with `count` examples (all of them if there are no more)."""
@@ -144,7 +146,7 @@ def paired_batches(
 
     One pass over `share` of `first`. Both sides draw from `rng`.
     """
-    others = iter(())
+    others: Iterator[Batch] = iter(())
     for batch in first.batches(batch_size, rng, share=share):
         other = next(others, None)
         if other is None:

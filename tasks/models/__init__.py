@@ -54,4 +54,4 @@ def build(spec: str, dataset: Dataset, device: torch.device) -> Network:
     cls, options = model_class(spec)
     model = cls(dataset.channels, len(dataset.classes), **options)
     model.compute_dtype = compute_dtype(device) if model.autocast else torch.float32
-    return model.to(device, memory_format=torch.channels_last)
+    return model.to(device).to(memory_format=torch.channels_last)

@@ -56,9 +56,9 @@ class ResNet9(Network):
     def initialise(self, images: Tensor, rng: torch.Generator) -> None:
         """Identity-like convolutions (Dirac) and a first layer that whitens 2x2 patches of `images`."""
         super().initialise(images, rng)
-        for group in self.groups.children():
-            for conv in (group.conv1, group.conv2):
-                nn.init.dirac_(conv.weight[: conv.in_channels])
+        for module in self.groups.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.dirac_(module.weight[: module.in_channels])
         self.whiten.weight.copy_(whitening_filters(images))
 
 

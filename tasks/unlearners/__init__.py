@@ -34,5 +34,7 @@ def unlearner_class(name: str) -> type[Unlearner]:
     from tasks.unlearners.base import Unlearner
 
     if not (isinstance(cls, type) and issubclass(cls, Unlearner)):
-        raise InvalidValue(f"unlearner {name!r} is not a subclass of tasks.unlearners.base.Unlearner")
+        raise InvalidValue(
+            f"unlearner {name!r} is not a subclass of tasks.unlearners.base.Unlearner"
+        )
     return cls

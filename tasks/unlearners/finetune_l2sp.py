@@ -47,6 +47,7 @@ class FinetuneL2SP(Unlearner):
         for _ in range(self.epochs):
             model.train()
             for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
-                strayed = sum((p - p0).square().sum() for p, p0 in zip(trainable(model), start))
+                pairs = zip(trainable(model), start, strict=True)
+                strayed = sum((p - p0).square().sum() for p, p0 in pairs)
                 step(optimizer, F.cross_entropy(model(x), y) + self.penalty / 2 * strayed)
             yield

@@ -20,7 +20,10 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--objective", "test_accuracy:sideways"), "maximize"),
         (("sweep", "--sampler", "bayes"), "tpe, nsgaii, nsgaiii, gp, random"),
         (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
-        (("sweep", "--model", "resnet50", "--task", "digits-class:1"), "resnet9, resnet18, small-cnn"),
+        (
+            ("sweep", "--model", "resnet50", "--task", "digits-class:1"),
+            "resnet9, resnet18, small-cnn",
+        ),
         (("sweep", "--model", "resnet9:wide", "--task", "digits-class:1"), "0.1..10"),
         (("sweep", "--preset", "cs727"), "cs726"),
         (("sweep", "--trials", "0"), "at least 1"),
@@ -29,11 +32,23 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--name", "../escape"), "letters, digits"),
         (("sweep", "--name", "Ünïcode"), "letters, digits"),
         ((*SWEEP, "--address", "somewhere"), "local, auto, ray://HOST:PORT"),
-        (("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/nowhere/at/all"), "--data-dir"),
+        (
+            ("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/nowhere/at/all"),
+            "--data-dir",
+        ),
         (("resume", "never-started"), "no sweep 'never-started'"),
-        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"), "0.0001..0.1"),
-        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "rate=7"), "lr, epochs"),
-        (("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr"), "NAME=VALUE"),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"),
+            "0.0001..0.1",
+        ),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "rate=7"),
+            "lr, epochs",
+        ),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr"),
+            "NAME=VALUE",
+        ),
         (("list", "methods"), "unlearners"),
         (("swep",), "sweep"),
         (("sweep", "--frobnicate"), "--frobnicate"),
@@ -67,9 +82,20 @@ def test_too_many_cpus_for_any_node(storage, orchestrate):
     assert not (storage / "rows").exists()
 
 
-def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(storage, tmp_path, orchestrate):
+def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(
+    storage, tmp_path, orchestrate
+):
     done = orchestrate(
-        "sweep", "--data-dir", tmp_path / "empty", "--unlearners", "ssd", "--trials", "1", "--storage", storage
+        "sweep",
+        "--data-dir",
+        tmp_path / "empty",
+        "--unlearners",
+        "ssd",
+        "--trials",
+        "1",
+        "--storage",
+        storage,
     )
     assert done.returncode == 0, done.stderr
-    assert "NOTICE" in done.stdout and "digits-class:1" in done.stdout
+    assert "NOTICE" in done.stdout
+    assert "digits-class:1" in done.stdout

@@ -55,7 +55,9 @@ def assert_whole(storage: Path, name: str) -> None:
         trials = study_of(storage, name, unlearner).trials
         assert {t.state for t in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
         told = {t.user_attrs.get("trial_id") for t in trials if t.state == TrialState.COMPLETE}
-        assert {r["trial_id"] for r in rows if r["unlearner"] == unlearner and r["role"] == "trial"} <= told
+        assert {
+            r["trial_id"] for r in rows if r["unlearner"] == unlearner and r["role"] == "trial"
+        } <= told
 
 
 @pytest.mark.parametrize("finished", [0, 2, 7])

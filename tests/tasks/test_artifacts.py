@@ -1,0 +1,227 @@
+"""Trained models: trained once, whoever asks, whoever dies; what is damaged is trained again."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.artifacts import Artifact, ArtifactCache, TrainingRecord
+from tasks.workbench import ORIGINAL, Workbench
+
+RECORD = TrainingRecord(1.5, 100, 2e6, "cpu", 1)
+KEY = "0123456789abcdef"
+
+
+class Trainer:
+    """Gives fixed weights and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.trained = 0
+
+    def __call__(self) -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+        self.trained += 1
+        return {"weight": torch.arange(1000.0), "steps": torch.tensor(7)}, RECORD
+
+
+@pytest.fixture
+def train() -> Trainer:
+    """A trainer that has not been asked yet."""
+    return Trainer()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ArtifactCache:
+    """An empty cache in a folder that does not exist yet."""
+    return ArtifactCache(tmp_path / "new" / "artifacts")
+
+
+def intact(artifact: Artifact | None) -> bool:
+    """Whether it is what the trainer gave."""
+    return (
+        artifact is not None
+        and artifact.record == RECORD
+        and torch.equal(artifact.state["weight"], torch.arange(1000.0))
+        and artifact.state["steps"].item() == 7
+    )
+
+
+def test_a_model_is_trained_once_and_read_from_then_on(
+    cache: ArtifactCache, train: Trainer
+) -> None:
+    assert cache.load(KEY) is None
+    assert intact(cache.get(KEY, train))
+    assert intact(ArtifactCache(cache.root).get(KEY, train))
+    assert intact(cache.load(KEY))
+    assert train.trained == 1
+    cache.get("another", train)
+    assert train.trained == 2
+
+
+def cut(fraction: float) -> Callable[[bytes], bytes]:
+    """Keep the first part of a file."""
+    return lambda content: content[: int(len(content) * fraction)]
+
+
+def flip(content: bytes) -> bytes:
+    """Change one bit in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGE = {
+    "weights gone": (".pt", None),
+    "weights empty": (".pt", cut(0)),
+    "weights cut": (".pt", cut(0.7)),
+    "weights altered": (".pt", flip),
+    "weights of something else": (".pt", lambda _: pickle.dumps({"weight": 1})),
+    "description gone": (".json", None),
+    "description empty": (".json", cut(0)),
+    "description cut": (".json", cut(0.5)),
+    "description not text": (".json", lambda _: b"\xff\xfe\x00"),
+    "description a list": (".json", lambda _: b"[1, 2]"),
+    "description null": (".json", lambda _: b"null"),
+    "record missing": (".json", lambda c: json.dumps({"sha256": json.loads(c)["sha256"]}).encode()),
+    "record of another version": (".json", lambda c: c.replace(b"threads", b"fibres")),
+}
+
+
+@pytest.mark.parametrize(("suffix", "damage"), DAMAGE.values(), ids=list(DAMAGE))
+def test_what_is_damaged_is_trained_again(
+    cache: ArtifactCache, train: Trainer, suffix: str, damage: Callable[[bytes], bytes] | None
+) -> None:
+    cache.get(KEY, train)
+    file = cache.root / f"{KEY}{suffix}"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    assert cache.load(KEY) is None
+    assert intact(cache.get(KEY, train))
+    assert train.trained == 2
+    assert intact(cache.load(KEY))
+
+
+def test_weights_that_would_run_code_are_never_unpickled(
+    cache: ArtifactCache, train: Trainer, tmp_path: Path
+) -> None:
+    """Even with a matching checksum: weights_only=True."""
+    import hashlib
+    import os
+
+    class Payload:
+        def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+            return os.mkdir, (str(tmp_path / "pwned"),)
+
+    cache.get(KEY, train)
+    torch.save({"weight": Payload()}, cache.root / f"{KEY}.pt")
+    description = json.loads((cache.root / f"{KEY}.json").read_text())
+    weights = (cache.root / f"{KEY}.pt").read_bytes()
+    description["sha256"] = hashlib.sha256(weights).hexdigest()
+    (cache.root / f"{KEY}.json").write_text(json.dumps(description))
+    with pytest.raises(pickle.UnpicklingError):
+        cache.load(KEY)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_training_that_fails_leaves_nothing_and_can_be_tried_again(
+    cache: ArtifactCache, train: Trainer
+) -> None:
+    def fail() -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.get(KEY, fail)
+    assert cache.load(KEY) is None
+    assert intact(cache.get(KEY, train))
+
+
+def test_nothing_unfinished_is_left_beside_the_files(cache: ArtifactCache, train: Trainer) -> None:
+    cache.get(KEY, train)
+    assert {f.suffix for f in cache.root.iterdir()} <= {".pt", ".json", ".lock"}
+
+
+WORKER = """
+import sys
+import torch
+from pathlib import Path
+from tasks.artifacts import ArtifactCache, TrainingRecord
+
+def train():
+    print("trains", flush=True)
+    sys.stdin.readline()
+    return {"weight": torch.full((10,), float(sys.argv[2]))}, TrainingRecord(1.0, 1, 1.0, "cpu", 1)
+
+cache = ArtifactCache(Path(sys.argv[1]))
+print("starts", flush=True)
+artifact = cache.get("key", train, on_wait=lambda: print("waits", flush=True))
+print("has", artifact.state["weight"].mean().item(), flush=True)
+"""
+
+
+def say(child, text: str = "go on\n") -> None:  # type: ignore[no-untyped-def]
+    """Let a worker that trains finish."""
+    child.stdin.write(text)
+    child.stdin.flush()
+
+
+def test_two_processes_train_once(tmp_path: Path, process) -> None:  # type: ignore[no-untyped-def]
+    first = process(WORKER, tmp_path, 1)
+    assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    second = process(WORKER, tmp_path, 2)
+    assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "waits\n"]
+    say(first)
+    assert first.stdout.read() == "has 1.0\n"
+    assert second.stdout.read() == "has 1.0\n", "the second trained a model of its own"
+
+
+def test_a_waiter_takes_over_when_the_trainer_is_killed(tmp_path: Path, process) -> None:  # type: ignore[no-untyped-def]
+    first = process(WORKER, tmp_path, 1)
+    assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    second = process(WORKER, tmp_path, 2)
+    assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "waits\n"]
+    first.kill()
+    first.wait()
+    assert second.stdout.readline() == "trains\n"
+    say(second)
+    assert second.stdout.read() == "has 2.0\n"
+
+
+def test_the_workbench_trains_the_original_once_and_counts_what_it_took(
+    bench: Workbench,
+) -> None:
+    artifact = bench.artifact(ORIGINAL)
+    assert bench.artifact(ORIGINAL) is artifact, "it is kept in memory"
+    assert bench.is_cached(ORIGINAL)
+    recipe, images = bench.fresh_model().recipe, len(bench.dataset.train)
+    assert artifact.record.gradient_samples == recipe.epochs * images
+    assert artifact.record.flops == artifact.record.gradient_samples * bench.gradient_flops
+    assert artifact.record.seconds > 0
+    assert (artifact.record.device, artifact.record.threads) == ("cpu", 1)
+
+
+def test_another_workbench_finds_the_model_and_says_nothing(bench: Workbench) -> None:
+    said: list[tuple[object, ...]] = []
+    found = bench.artifact(ORIGINAL)
+    again = Workbench(bench.task, bench.dataset, bench.cache.root, bench.device)
+    loaded = again.artifact(ORIGINAL, lambda *state: said.append(state))
+    assert said == []
+    assert all(torch.equal(loaded.state[n], t) for n, t in found.state.items())
+
+
+def test_progress_is_shown_for_every_epoch_of_training(bench: Workbench, tmp_path: Path) -> None:
+    said: list[tuple[str, int, int, float]] = []
+    fresh = Workbench(bench.task, bench.dataset, tmp_path, bench.device)
+    artifact = fresh.artifact(ORIGINAL, lambda *state: said.append(state))
+    epochs = fresh.fresh_model().recipe.epochs
+    assert [(done, total) for _, done, total, _ in said] == [(e, epochs) for e in range(epochs + 1)]
+    assert {what for what, *_ in said} == {"original model"}
+    seconds = [s for *_, s in said]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == artifact.record.seconds
+    expected = bench.artifact(ORIGINAL).state
+    assert all(torch.equal(artifact.state[n], t) for n, t in expected.items()), "not reproducible"

@@ -1,0 +1,193 @@
+"""The noise-free cost of unlearning: examples and FLOPs, counted exactly."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tasks.cost import CostMeter, Stopwatch, flops_per_example
+from tasks.evaluation.outputs import outputs
+from tasks.models import MODELS
+from tasks.models.network import Network
+from tasks.models.small_cnn import SmallCNN
+from tasks.recipe import Recipe
+from tasks.trial import run_trial
+from tasks.unlearners.finetune import Finetune
+from tasks.unlearners.gradient_ascent import GradientAscent
+from tasks.unlearners.negative_gradient_plus import NegativeGradientPlus
+from tasks.unlearners.ssd import SelectiveSynapticDampening
+from tasks.workbench import ORIGINAL, Workbench
+
+
+class OneLayer(Network):
+    """Any one layer before the mean over space, if there is any."""
+
+    recipe = Recipe(epochs=1, batch_size=1, lr=0.1)
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.layer(x).flatten(2).mean(2)
+
+
+class OneLinear(OneLayer):
+    """The layer sees a flat image."""
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.layer(x.flatten(1))
+
+
+def test_flops_of_a_linear_layer() -> None:
+    """2·in·out forward; the weights' gradient costs as much, the input needs none."""
+    forward, both = flops_per_example(OneLinear(nn.Linear(3 * 4 * 5, 7)), (3, 4, 5))
+    assert forward == 2 * 60 * 7
+    assert both == 2 * forward
+
+
+def test_flops_of_two_linear_layers() -> None:
+    """The second layer's input needs a gradient too: twice its forward pass again."""
+    stack = nn.Sequential(nn.Linear(60, 11, bias=False), nn.Linear(11, 7, bias=False))
+    forward, both = flops_per_example(OneLinear(stack), (3, 4, 5))
+    assert forward == 2 * (60 * 11 + 11 * 7)
+    assert both == forward + 2 * 60 * 11 + 2 * 2 * 11 * 7
+
+
+def test_flops_of_a_convolution() -> None:
+    """2·C·k²·out per position; a padded 3x3 kernel has as many positions as pixels."""
+    forward, both = flops_per_example(OneLayer(nn.Conv2d(3, 5, 3, padding=1)), (3, 6, 8))
+    assert forward == 2 * 3 * 9 * 5 * 6 * 8
+    assert both == 2 * forward
+
+
+def test_flops_leave_frozen_weights_out() -> None:
+    model = OneLinear(nn.Sequential(nn.Linear(60, 11), nn.Linear(11, 7)))
+    _, before = flops_per_example(model, (3, 4, 5))
+    model.layer[0].requires_grad_(False)
+    ahead, after = flops_per_example(model, (3, 4, 5))
+    assert after == ahead + 2 * 11 * 7
+    assert after < before
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_backward_costs_more_than_forward_and_leaves_no_trace(name: str) -> None:
+    from tasks.models import model_class
+
+    cls, options = model_class(f"{name}:0.25" if name == "resnet9" else name)
+    model = cls(3, 10, **options).train()
+    before = {n: t.clone() for n, t in model.state_dict().items()}
+    forward, both = flops_per_example(model, (3, 32, 32))
+    assert both - forward > forward > 0
+    assert model.training
+    assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.fixture
+def metered() -> tuple[SmallCNN, CostMeter]:
+    """A small model and its meter."""
+    model = SmallCNN(1, 10)
+    return model, CostMeter(model)
+
+
+def test_passes_with_and_without_gradients_are_counted_apart(metered) -> None:  # type: ignore[no-untyped-def]
+    model, meter = metered
+    model(torch.zeros(5, 1, 8, 8))
+    with torch.no_grad():
+        model(torch.zeros(7, 1, 8, 8))
+    with torch.inference_mode():
+        model(torch.zeros(11, 1, 8, 8))
+    assert (meter.gradient_samples, meter.forward_samples) == (5, 18)
+
+
+def test_passes_of_a_deep_copy_count_too(metered) -> None:  # type: ignore[no-untyped-def]
+    """A teacher or a reference model is part of the method's cost."""
+    model, meter = metered
+    teacher = copy.deepcopy(copy.deepcopy(model))
+    with torch.no_grad():
+        teacher(torch.zeros(7, 1, 8, 8))
+    copy.deepcopy(model)(torch.zeros(3, 1, 8, 8))
+    assert (meter.gradient_samples, meter.forward_samples) == (3, 7)
+
+
+def test_nothing_counts_while_it_is_paused(metered) -> None:  # type: ignore[no-untyped-def]
+    model, meter = metered
+    with pytest.raises(RuntimeError, match="stop"), meter.pause():
+        model(torch.zeros(5, 1, 8, 8))
+        copy.deepcopy(model)(torch.zeros(5, 1, 8, 8))
+        raise RuntimeError("stop")
+    assert (meter.gradient_samples, meter.forward_samples) == (0, 0)
+    model(torch.zeros(2, 1, 8, 8))
+    assert meter.gradient_samples == 2
+
+
+def test_evaluation_is_forward_only(bench: Workbench) -> None:
+    model, meter = bench.model(bench.artifact(ORIGINAL))
+    outputs(model, bench.forget)
+    assert (meter.gradient_samples, meter.forward_samples) == (0, len(bench.forget))
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(1, 1.0), (3, 1.0), (2, 0.3), (1, 0.02)])
+def test_finetune_costs_epochs_times_share_times_the_retain_set(
+    bench: Workbench, epochs: int, share: float
+) -> None:
+    points = list(run_trial(bench, Finetune(epochs=epochs, retain_share=share), 0))
+    per_epoch = round(share * len(bench.retain))
+    assert [p.cost.gradient_samples for p in points] == [per_epoch * e for e in range(1, epochs + 1)]
+    last = points[-1].cost
+    assert last.flops == last.gradient_samples * bench.gradient_flops, "evaluation was counted"
+    whole = bench.fresh_model().recipe.epochs * len(bench.retain)
+    assert last.relative_cost == pytest.approx(last.gradient_samples / whole)
+
+
+def test_each_method_costs_what_it_reads(bench: Workbench) -> None:
+    retain, forget = len(bench.retain), len(bench.forget)
+
+    def samples(unlearner) -> int:  # type: ignore[no-untyped-def]
+        *_, last = run_trial(bench, unlearner, 0)
+        return last.cost.gradient_samples
+
+    assert samples(GradientAscent(epochs=2)) == 2 * forget
+    assert samples(SelectiveSynapticDampening()) == forget + (retain + forget)
+    rounds = bench.retain.steps(256)  # the forget set fits one batch: it is read anew at each step
+    assert forget < 256
+    assert samples(NegativeGradientPlus(epochs=1)) == retain + rounds * forget
+
+
+def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
+    watch = Stopwatch(torch.device("cpu"))
+    x = torch.randn(300, 300)
+
+    def work() -> float:
+        start = time.perf_counter()
+        for _ in range(20):
+            x @ x
+        return time.perf_counter() - start
+
+    with watch.running():
+        inside = work()
+    outside = watch.seconds
+    assert inside <= outside < inside + 0.05
+    work()
+    assert watch.seconds == outside, "time outside was counted"
+    with pytest.raises(ZeroDivisionError), watch.running():
+        more = work()
+        1 / 0  # noqa: B018
+    assert watch.seconds >= outside + more
+
+
+def test_flops_are_those_of_the_probes_mean_loss() -> None:
+    """Twice the probe would be twice the FLOPs: the number is per example."""
+    model = OneLinear(nn.Linear(60, 7))
+    x = torch.zeros(6, 3, 4, 5)
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(model(x), torch.zeros(6, dtype=torch.int64)).backward()
+    assert counter.get_total_flops() / 6 == flops_per_example(model, (3, 4, 5))[1]
