@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -16,7 +16,8 @@ class StudySearch(Searcher):
     """Hands Tune the next trial of the unlearner that is furthest behind.
 
     Keeps nothing of its own that matters: a trial's Tune id is mapped to its id in the study, and
-    the studies and the store are the truth. `finished` are trials already in the store.
+    the studies and the store are the truth. `finished` are trials already in the store; `on_crash`
+    gives the rows of a trial whose worker died for good.
     """
 
     def __init__(
@@ -24,8 +25,10 @@ class StudySearch(Searcher):
         studies: Sequence[UnlearnerStudy],
         trials: int,
         finished: Mapping[str, Sequence[Row]],
+        on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
     ) -> None:
         super().__init__()
+        self._on_crash = on_crash
         self._studies = {study.unlearner: study for study in studies}
         self._left = {study.unlearner: budget(study, trials) for study in studies}
         for rows in finished.values():
@@ -57,13 +60,12 @@ class StudySearch(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the study; a trial whose worker died is told as failed."""
+        """Tell the study what the trial's rows say."""
         trial = self.running.pop(trial_id, None)
         if trial is None:
             return
-        rows = (result or {}).get("rows") if not error else None
-        failed = [{"state": "failed", "epoch": 0}]
-        self._studies[trial["unlearner"]].tell(trial["trial_id"], rows or failed)
+        rows = None if error else (result or {}).get("rows")
+        self._studies[trial["unlearner"]].tell(trial["trial_id"], rows or self._on_crash(trial))
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from tasks.task import Task
 
 MAX_WORKER_DEATHS = 3
 """Times a trial whose worker dies is run again; deaths of whole nodes are not counted by Ray."""
+
+
+Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +64,7 @@ class _Run:
         self._config, self._folder, self._view = config, folder, view
         self._resources = resources
         self._objective = objective_named(config.objective)
+        self._task_key = ""
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
@@ -80,7 +85,7 @@ class _Run:
         finished = self._finished()
         studies = self._studies()
         lost = [trial for study in studies for trial in study.recover(finished)]
-        search = StudySearch(studies, config.trials or 0, finished)
+        search = StudySearch(studies, config.trials or 0, finished, self._close_crashed)
         total = search.left + len(finished)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or lost:
@@ -93,7 +98,7 @@ class _Run:
         view.update(progress, force=True)
         return Outcome(config, progress.done, progress.failed)
 
-    def _finished(self) -> dict[str, list[dict[str, Any]]]:
+    def _finished(self) -> dict[str, list[Row]]:
         rows = finished_trials(self._config.storage, self._settings.sweep)
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
@@ -137,6 +142,7 @@ class _Run:
                 f"{row['test_accuracy_retained']:.4f}, class-matched MIA "
                 f"{row['mia_class_matched_accuracy']:.3f}"
             )
+        self._task_key = rows["retrained"]["task_key"]
         return float(rows["retrained"]["unlearn_seconds"])
 
     def _search(self, search: Any, progress: Any) -> None:
@@ -150,7 +156,7 @@ class _Run:
             tune.with_parameters(UnlearningTrial, settings=settings),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
-        callback = ProgressCallback(progress, self._view, lambda trial: self._store_crash(trial))
+        callback = ProgressCallback(progress, self._view, lambda: len(search.running))
         with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
             tuner = tune.Tuner(
                 trainable,
@@ -169,26 +175,28 @@ class _Run:
             )
             tuner.fit()
 
-    def _store_crash(self, trial: Any) -> None:
-        """A failed row for a trial whose worker could not write one."""
+    def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
+        """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
         from orchestrator.rows import params_json, trial_key, trial_rows
 
-        proposed, settings = trial.config, self._settings
-        error = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
-        key = trial_key(
-            settings.task.name, proposed["unlearner"], proposed["params"], proposed["seed"]
-        )
+        settings, params = self._settings, proposed["params"]
+        written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
+        if written:
+            return written
+        key = trial_key(self._task_key, proposed["unlearner"], params, proposed["seed"])
         rows = trial_rows(
             [],
             state="failed",
-            error=f"worker died {MAX_WORKER_DEATHS + 1} times: {error}",
+            error=f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)",
             sweep=settings.sweep,
             trial_id=proposed["trial_id"],
             role="trial",
             task=settings.task.name,
+            task_key=self._task_key,
             unlearner=proposed["unlearner"],
-            params=params_json(proposed["params"]),
+            params=params_json(params),
             seed=proposed["seed"],
             trial_key=key,
         )
         write_rows(settings.storage, settings.sweep, key, rows)
+        return rows

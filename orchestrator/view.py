@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,10 +58,10 @@ class View:
 
 
 class ProgressCallback(Callback):
-    """Feeds a Progress and a View from Tune's events; stores a row for a trial whose worker died."""
+    """Feeds a Progress and a View from Tune's events; `running` says how many trials run."""
 
-    def __init__(self, progress: Progress, view: View, on_crash: Any) -> None:
-        self._progress, self._view, self._on_crash = progress, view, on_crash
+    def __init__(self, progress: Progress, view: View, running: Callable[[], int]) -> None:
+        self._progress, self._view, self._running = progress, view, running
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -69,7 +69,7 @@ class ProgressCallback(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round once."""
-        self._progress.running = sum(trial.status == "RUNNING" for trial in trials[-64:])
+        self._progress.running = self._running()
         self._view.update(self._progress)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -78,6 +78,5 @@ class ProgressCallback(Callback):
         self._progress.finish(rows or [{"state": "failed"}])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker died for good: the failed row is for the driver to write."""
-        self._on_crash(trial)
+        """A worker died for good."""
         self._progress.finish([{"state": "failed"}])

@@ -170,10 +170,11 @@ def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
             x @ x
         return time.perf_counter() - start
 
+    start = time.perf_counter()
     with watch.running():
         inside = work()
+    assert inside <= watch.seconds <= time.perf_counter() - start
     outside = watch.seconds
-    assert inside <= outside < inside + 0.05
     work()
     assert watch.seconds == outside, "time outside was counted"
     with pytest.raises(ZeroDivisionError), watch.running():

@@ -1,0 +1,124 @@
+"""The studies behind a sweep: proposals, what is told, and what a dead driver leaves behind."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from orchestrator.objectives import OBJECTIVES
+from orchestrator.samplers import SAMPLERS
+from orchestrator.search import StudySearch
+from orchestrator.studies import UnlearnerStudy, open_storage
+from tasks.search_space import search_space
+from tasks.unlearners import UNLEARNERS, unlearner_class
+
+PARETO = OBJECTIVES["pareto"]
+
+
+def study(folder: Path, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0) -> UnlearnerStudy:
+    folder.mkdir(exist_ok=True)
+    return UnlearnerStudy(open_storage(folder, None), "sweep", unlearner, PARETO, sampler, seed)
+
+
+def recorded(folder: Path, unlearner: str = "finetune") -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=f"sweep/{unlearner}", storage=open_storage(folder, None)).trials
+
+
+def row(epoch: int, accuracy: float = 0.9, state: str = "complete") -> dict:
+    return {
+        "epoch": epoch,
+        "state": state,
+        "validation_accuracy_retained": accuracy,
+        "validation_indistinguishability": 0.8,
+        "unlearn_seconds": float(epoch),
+    }
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_proposes_within_the_declared_domains(tmp_path, sampler):
+    finetune = study(tmp_path, sampler=sampler)
+    for number in range(4):
+        trial = finetune.ask()
+        for name, domain in search_space(unlearner_class("finetune")).items():
+            assert trial["params"][name] in domain
+        finetune.tell(trial["trial_id"], [row(trial["params"]["epochs"], accuracy=0.1 * number)])
+    told = [t for t in recorded(tmp_path) if "trial_id" in t.user_attrs]
+    assert [t.values[0] for t in told] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("unlearner", [name for name in UNLEARNERS if name != "retrain"])
+def test_every_unlearner_can_be_asked_for(tmp_path, unlearner):
+    trial = study(tmp_path, unlearner).ask()
+    assert unlearner_class(unlearner).from_params(trial["params"]).params == trial["params"]
+
+
+def test_the_same_seed_gives_the_same_proposals_and_another_seed_others(tmp_path):
+    def proposals(folder: str, seed: int) -> list[dict]:
+        finetune = study(tmp_path / folder, seed=seed)
+        return [finetune.ask() for _ in range(3)]
+
+    assert proposals("a", 1) == proposals("b", 1)
+    assert proposals("a2", 1) != proposals("c", 2)
+
+
+def test_a_driver_that_starts_again_does_not_repeat_the_first_draws(tmp_path):
+    first = study(tmp_path, sampler="random").ask()
+    second = study(tmp_path, sampler="random").ask()
+    assert first["params"] != second["params"]
+    assert first["seed"] != second["seed"]
+
+
+def test_a_value_that_is_not_finite_is_told_as_failed(tmp_path):
+    finetune = study(tmp_path)
+    finetune.tell(finetune.ask()["trial_id"], [row(1, accuracy=math.nan)])
+    assert [t.state for t in recorded(tmp_path)] == [TrialState.FAIL]
+
+
+def test_trajectory_points_are_told_with_their_own_epoch(tmp_path):
+    finetune = study(tmp_path)
+    trial_id = finetune.ask()["trial_id"]
+    finetune.tell(trial_id, [row(1), row(2), row(3)])
+    points = [t for t in recorded(tmp_path) if t.user_attrs.get("trajectory_of") == trial_id]
+    assert [(t.params["epochs"], t.values[2]) for t in points] == [(1, 1.0), (2, 2.0)]
+
+
+def test_what_a_dead_driver_left_running_is_closed(tmp_path):
+    dead = study(tmp_path)
+    stored, lost = dead.ask()["trial_id"], dead.ask()["trial_id"]
+    alive = study(tmp_path)
+    assert alive.recover({stored: [row(1), row(2)]}) == [lost]
+    states = {t.user_attrs["trial_id"]: t.state for t in recorded(tmp_path) if "trial_id" in t.user_attrs}
+    assert states == {stored: TrialState.COMPLETE, lost: TrialState.FAIL}
+
+
+def test_recovering_twice_tells_nothing_twice(tmp_path):
+    dead = study(tmp_path)
+    trial_id = dead.ask()["trial_id"]
+    dead._tell_point(recorded(tmp_path)[0], row(1))  # it died half-way through telling
+    for _ in range(2):
+        study(tmp_path).recover({trial_id: [row(1), row(2), row(3)]})
+    assert sorted(t.params["epochs"] for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs) == [1, 2]
+
+
+def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):
+    studies = [study(tmp_path, name) for name in ("finetune", "ssd", "retrain")]
+    done = {"role": "trial", "unlearner": "finetune", "state": "complete"}
+    search = StudySearch(studies, 3, {"finetune-0000": [done]}, on_crash=lambda _: [])
+    assert search.left_of == {"finetune": 2, "ssd": 3, "retrain": 1}
+    order = [search.suggest(f"tune-{n}") for n in range(7)]
+    names = [trial["unlearner"] for trial in order[:6]]
+    assert names == ["ssd", "finetune", "ssd", "finetune", "ssd", "retrain"]
+    assert order[6] == StudySearch.FINISHED
+
+
+def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write(tmp_path):
+    finetune = study(tmp_path)
+    search = StudySearch([finetune], 2, {}, on_crash=lambda trial: [row(1)])
+    search.suggest("tune-a")
+    search.on_trial_complete("tune-a", error=True)
+    assert [t.state for t in recorded(tmp_path)] == [TrialState.COMPLETE]
+    assert not search.running
