@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -28,7 +29,8 @@ __all__ = ["COLUMNS", "SCHEMA", "compact", "finished_trials", "read_results", "w
 
 ROWS = "rows"
 COMPACTED = "compacted-"
-UNIQUE = ["sweep", "trial_id", "epoch"]
+TRIAL = ["sweep", "trial_id"]
+UNIQUE = [*TRIAL, "epoch"]
 
 ARROW = {
     "text": pa.string(),
@@ -106,6 +108,8 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
     rows = 0
     for folder, members in by_folder.items():
         whole = [f for f in members if list(_readable(filesystem_, [f]))]
+        if not whole:
+            continue
         table = _without_repeats(_read(filesystem_, whole))
         rows += len(table)
         names = hashlib.sha256("\n".join(sorted(whole)).encode()).hexdigest()[:16]
@@ -162,9 +166,15 @@ def _readable(filesystem_: fs.FileSystem, files: list[str]) -> Iterable[pa.Table
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:
-    """One row per trial and epoch: the one written last."""
+    """One row per epoch of a trial, as it was written when the trial ended last."""
     if not len(table):
         return table
     ordered = table.sort_by("finished_at")
-    ranked = ordered.append_column("rank", pa.array(range(len(table)), pa.int64()))
-    return ordered.take(ranked.group_by(UNIQUE).aggregate([("rank", "max")])["rank_max"])
+    ranked = ordered.select([*UNIQUE, "finished_at"])
+    ranked = ranked.append_column("rank", pa.array(range(len(table)), pa.int64()))
+    # A trial that was run again may have fewer epochs: its older rows go as a whole.
+    ended = ranked.group_by(TRIAL).aggregate([("finished_at", "max")])
+    ranked = ranked.join(ended, TRIAL)
+    older = pc.less(ranked["finished_at"], ranked["finished_at_max"])
+    current = ranked.filter(pc.invert(pc.fill_null(older, False)))
+    return ordered.take(current.group_by(UNIQUE).aggregate([("rank", "max")])["rank_max"])

@@ -153,7 +153,11 @@ def test_rows_are_in_order_of_trial_and_epoch(three: Path) -> None:
 def test_finished_trials_have_their_final_row(three: Path) -> None:
     write_rows(three, "s", "half", [{**r, "final": False} for r in trial("c-0")])
     trials = finished_trials(three, "s")
-    assert {trial_id: len(rows) for trial_id, rows in trials.items()} == {"a-0": 1, "a-1": 2, "b-0": 3}
+    assert {trial_id: len(rows) for trial_id, rows in trials.items()} == {
+        "a-0": 1,
+        "a-1": 2,
+        "b-0": 3,
+    }
     assert all(rows[-1]["final"] for rows in trials.values())
 
 
@@ -246,12 +250,6 @@ def test_a_uri_names_the_same_store(storage: Path) -> None:
     write_rows(storage.as_uri(), "s", "k", trial("a-0"))
     assert read_results(storage).equals(read_results(storage.as_uri()))
     assert names(storage) == {"k.parquet"}
-
-
-def test_a_store_without_our_own_file_system_still_writes_and_compacts() -> None:
-    """Arrow's in-memory file system stands where S3 would: no rename, no local path."""
-    write_rows("mock:///bucket", "s", "k", trial("a-0"))
-    assert read_results("mock:///bucket").num_rows == 0, "each look at it is a new, empty one"
 
 
 def test_compacting_keeps_the_rows_in_one_file_per_sweep(three: Path) -> None:

@@ -118,10 +118,11 @@ def test_passes_of_a_deep_copy_count_too(metered) -> None:  # type: ignore[no-un
 
 def test_nothing_counts_while_it_is_paused(metered) -> None:  # type: ignore[no-untyped-def]
     model, meter = metered
-    with pytest.raises(RuntimeError, match="stop"), meter.pause():
+    with meter.pause():
         model(torch.zeros(5, 1, 8, 8))
         copy.deepcopy(model)(torch.zeros(5, 1, 8, 8))
-        raise RuntimeError("stop")
+    with pytest.raises(RuntimeError), meter.pause():
+        model(torch.zeros(5, 3, 8, 8))  # it has one channel
     assert (meter.gradient_samples, meter.forward_samples) == (0, 0)
     model(torch.zeros(2, 1, 8, 8))
     assert meter.gradient_samples == 2
@@ -139,7 +140,9 @@ def test_finetune_costs_epochs_times_share_times_the_retain_set(
 ) -> None:
     points = list(run_trial(bench, Finetune(epochs=epochs, retain_share=share), 0))
     per_epoch = round(share * len(bench.retain))
-    assert [p.cost.gradient_samples for p in points] == [per_epoch * e for e in range(1, epochs + 1)]
+    assert [p.cost.gradient_samples for p in points] == [
+        per_epoch * e for e in range(1, epochs + 1)
+    ]
     last = points[-1].cost
     assert last.flops == last.gradient_samples * bench.gradient_flops, "evaluation was counted"
     whole = bench.fresh_model().recipe.epochs * len(bench.retain)
@@ -177,10 +180,9 @@ def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
     outside = watch.seconds
     work()
     assert watch.seconds == outside, "time outside was counted"
-    with pytest.raises(ZeroDivisionError), watch.running():
-        more = work()
-        1 / 0  # noqa: B018
-    assert watch.seconds >= outside + more
+    with pytest.raises(RuntimeError, match="shapes"), watch.running():
+        x @ torch.zeros(7, 7)
+    assert watch.seconds > outside
 
 
 def test_flops_are_those_of_the_probes_mean_loss() -> None:

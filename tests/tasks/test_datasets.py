@@ -214,9 +214,7 @@ def test_a_folder_of_torchvision_that_is_incomplete_is_refused(
     assert str(trusted / TORCHVISION_FOLDER) in str(raised.value)
 
 
-def test_a_damaged_parquet_file_is_refused_by_name(
-    machine_cache: Path, hugging_face: Path
-) -> None:
+def test_a_damaged_parquet_file_is_refused_by_name(machine_cache: Path, hugging_face: Path) -> None:
     file = next(hugging_face.glob("**/train-00001*"))
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(InvalidValue, match=r"train-00001-of-00002\.parquet"):

@@ -56,7 +56,9 @@ def test_losses_are_torchs_cross_entropies_also_for_extreme_logits() -> None:
     expected = F.cross_entropy(
         torch.from_numpy(logits).double(), torch.from_numpy(labels), reduction="none"
     )
-    np.testing.assert_allclose(Outputs(logits, labels).losses, expected.numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        Outputs(logits, labels).losses, expected.numpy(), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_identical_distributions_cannot_be_told_apart() -> None:
@@ -122,9 +124,7 @@ def test_class_matching_takes_away_what_the_class_alone_tells() -> None:
     members=st.lists(st.integers(0, 300), min_size=3, max_size=3),
     others=st.lists(st.integers(20, 200), min_size=3, max_size=3),
 )
-def test_class_matching_makes_the_histograms_equal(
-    members: list[int], others: list[int]
-) -> None:
+def test_class_matching_makes_the_histograms_equal(members: list[int], others: list[int]) -> None:
     """A loss that is its class's number shows which classes the attack was given."""
     if sum(members) < 30:
         members = [m + 30 for m in members]
@@ -191,7 +191,9 @@ def test_accuracy_is_split_into_retained_and_forgotten_classes() -> None:
 def test_accuracies_agree_with_a_count_by_hand() -> None:
     case = evaluation((0, 3))
     test = case.test
-    hits = [int(np.argmax(row)) == label for row, label in zip(test.logits, test.labels, strict=True)]
+    hits = [
+        int(np.argmax(row)) == label for row, label in zip(test.logits, test.labels, strict=True)
+    ]
     inside = [h for h, label in zip(hits, test.labels, strict=True) if label in (0, 3)]
     outside = [h for h, label in zip(hits, test.labels, strict=True) if label not in (0, 3)]
     found = measure(case)

@@ -49,9 +49,7 @@ def test_a_share_outside_zero_to_one_is_refused(digits: Dataset, argument: str) 
 
 
 @pytest.mark.parametrize("share", ["0.00001", "0.004", "0.9999"])
-def test_a_share_that_leaves_too_few_on_either_side_is_refused(
-    digits: Dataset, share: str
-) -> None:
+def test_a_share_that_leaves_too_few_on_either_side_is_refused(digits: Dataset, share: str) -> None:
     """An attack cannot be cross-validated on five examples, nor a model kept on none."""
     with pytest.raises(InvalidValue, match=share):
         forget_mask(digits, f"random:{share}", seed=0)

@@ -28,7 +28,8 @@ def test_any_class_or_share_of_a_data_set_is_a_task() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "digits", "digits-", "digits-subset:1", "mnist-class:1", "class:1", "digits:class-1"]
+    "name",
+    ["", "digits", "digits-", "digits-subset:1", "mnist-class:1", "class:1", "digits:class-1"],
 )
 def test_an_unknown_name_lists_the_valid_ones(name: str) -> None:
     with pytest.raises(InvalidValue) as raised:
@@ -78,9 +79,7 @@ def test_the_key_changes_with_each_ingredient(
     from tasks.models.small_cnn import SmallCNN
 
     task = Task.named("digits-class:1")
-    other_data = replace(
-        digits, train=LabelledImages(digits.train.images ^ 1, digits.train.labels)
-    )
+    other_data = replace(digits, train=LabelledImages(digits.train.images ^ 1, digits.train.labels))
     keys = {
         "plain": task.key(digits),
         "forget set": Task.named("digits-class:2").key(digits),

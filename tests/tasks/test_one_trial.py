@@ -49,7 +49,13 @@ def test_an_anytime_method_gives_a_point_per_epoch(trajectory: list[Point]) -> N
 
 
 def test_every_cost_grows_along_the_trajectory(trajectory: list[Point]) -> None:
-    for name in ("unlearn_seconds", "evaluate_seconds", "gradient_samples", "flops", "relative_cost"):
+    for name in (
+        "unlearn_seconds",
+        "evaluate_seconds",
+        "gradient_samples",
+        "flops",
+        "relative_cost",
+    ):
         values = [getattr(p.cost, name) for p in trajectory]
         assert values == sorted(set(values)), name
         assert values[0] > 0
@@ -90,9 +96,7 @@ def test_a_trial_leaves_the_shared_model_as_it_was(bench: Workbench) -> None:
     assert all(torch.equal(before[n], t) for n, t in bench.artifact(ORIGINAL).state.items())
 
 
-def test_the_same_seed_gives_the_same_metrics(
-    bench: Workbench, trajectory: list[Point]
-) -> None:
+def test_the_same_seed_gives_the_same_metrics(bench: Workbench, trajectory: list[Point]) -> None:
     again = list(run_trial(bench, Finetune(epochs=3, retain_share=0.1), 0))
     assert [p.metrics for p in again] == [p.metrics for p in trajectory]
 
@@ -111,7 +115,9 @@ def test_retraining_is_the_retrained_baseline_at_the_whole_cost(bench: Workbench
 def test_the_original_model_costs_nothing_and_knows_the_forget_set(bench: Workbench) -> None:
     point = baseline_point(bench, bench.artifact(ORIGINAL), trained_for_this=False)
     cost = point.cost
-    assert (point.epoch, cost.unlearn_seconds, cost.gradient_samples, cost.relative_cost) == (0,) * 4
+    assert (point.epoch, cost.unlearn_seconds, cost.gradient_samples, cost.relative_cost) == (
+        0,
+    ) * 4
     assert point.metrics["forget_accuracy"] > 0.99
     assert point.metrics["test_accuracy"] > 0.9
     retrained = baseline_point(bench, bench.artifact(RETRAINED), trained_for_this=True)

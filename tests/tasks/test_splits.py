@@ -118,7 +118,9 @@ def test_augment_false_leaves_the_images_as_they_are() -> None:
     augmenting = split_of(numbered(30, Augmentation(flip=True, translate=1)))
     plain = split_of(numbered(30))
     pairs = zip(
-        augmenting.batches(8, generator(), augment=False), plain.batches(8, generator()), strict=True
+        augmenting.batches(8, generator(), augment=False),
+        plain.batches(8, generator()),
+        strict=True,
     )
     assert all(torch.equal(a, b) for (a, _), (b, _) in pairs)
 
@@ -144,7 +146,7 @@ def test_a_subset_is_a_fixed_part_and_joined_is_the_union() -> None:
 
 def windows(image: torch.Tensor, reach: int) -> list[torch.Tensor]:
     """Every shift of an image (C, H, W) by up to `reach`, its border reflected, by hand."""
-    channels, height, width = image.shape
+    height, width = image.shape[1:]
 
     def reflected(position: int, size: int) -> int:
         position = abs(position)
@@ -175,7 +177,9 @@ def test_an_augmented_image_is_a_mirrored_window_of_itself(flip: bool, reach: in
         matches = [i for i, w in enumerate(allowed) if torch.equal(w, result)]
         assert matches, "not a window of the image"
         used.add(matches[0])
-        possible = {w.numpy().tobytes() for w in allowed}  # some mirrored windows are plain ones too
+        possible = {
+            w.numpy().tobytes() for w in allowed
+        }  # some mirrored windows are plain ones too
     assert len(used) >= 0.9 * len(possible), "some changes never occur"
 
 
@@ -187,9 +191,7 @@ def test_about_half_of_the_images_are_flipped() -> None:
 
 @settings(deadline=None)
 @given(first=st.integers(1, 120), second=st.integers(1, 40), batch_size=st.integers(1, 32))
-def test_paired_batches_restart_the_shorter_side(
-    first: int, second: int, batch_size: int
-) -> None:
+def test_paired_batches_restart_the_shorter_side(first: int, second: int, batch_size: int) -> None:
     dataset = numbered(first + second)
     retain = split_of(dataset, list(range(first)))
     forget = split_of(dataset, list(range(first, first + second)))

@@ -128,9 +128,7 @@ def test_another_seed_gives_other_weights(
     assert differing(outcome(name, 0).state, outcome(name, 1).state)
 
 
-def test_yields_after_each_epoch_or_once(
-    name: str, outcome: Callable[[str, int], Outcome]
-) -> None:
+def test_yields_after_each_epoch_or_once(name: str, outcome: Callable[[str, int], Outcome]) -> None:
     done, unlearner = outcome(name, 0), unlearner_class(name)()
     whole = done.model.recipe.epochs if name == "retrain" else 1
     assert done.yields == getattr(unlearner, "epochs", whole)

@@ -1,0 +1,226 @@
+"""The architecture that DESIGN.md draws, held by the syntax trees of every file."""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.objectives import OBJECTIVES
+from tasks.datasets import DATASETS
+from tasks.evaluation import METRICS
+from tasks.models import AUTO, MODELS
+from tasks.task import TASKS
+from tasks.unlearners import UNLEARNERS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("tasks", "orchestrator", "analysis")
+FILES = [f for package in PACKAGES for f in sorted((ROOT / package).rglob("*.py"))]
+READABLE = {
+    "orchestrator.store", "orchestrator.columns", "orchestrator.pareto", "orchestrator.objectives",
+}  # fmt: skip
+"""What analysis/ may read of the orchestrator: the results and how they are spoken of."""
+
+MOST_LINES_OF_A_FUNCTION = 60
+MOST_LINES_OF_A_FILE = 300
+
+
+def name_of(file: Path) -> str:
+    """A file's path in the repository: the test's id."""
+    return file.relative_to(ROOT).as_posix()
+
+
+def inside(*folders: str) -> list[Path]:
+    """The files below any of the folders."""
+    return [f for f in FILES if any((ROOT / folder) in f.parents for folder in folders)]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports anywhere, also inside functions; `from a import b` is a.b."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(imported: str) -> str:
+    """The module in an imported dotted name: a.b.C is a.b, for a name C that is no module."""
+    parts = imported.split(".")
+    while parts:
+        path = ROOT.joinpath(*parts)
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            return ".".join(parts)
+        parts.pop()
+    return imported
+
+
+def ours(file: Path) -> set[str]:
+    """The modules of this repository that a file imports."""
+    top = {f"{package}." for package in (*PACKAGES, "tests", "benchmarks")}
+    return {module_of(m) for m in imports(file) if any(f"{m}.".startswith(t) for t in top)}
+
+
+def uses(file: Path, *roots: str) -> set[str]:
+    """Which of the top-level packages a file imports."""
+    return {m.partition(".")[0] for m in imports(file)} & set(roots)
+
+
+def test_the_scan_sees_what_is_there() -> None:
+    """Guards the tests below: an empty scan would pass them all."""
+    assert len(FILES) > 60
+    assert "tasks.unlearners.base" in ours(ROOT / "tasks/unlearners/finetune.py")
+    assert "orchestrator.columns" in ours(ROOT / "orchestrator/store.py")
+    assert uses(ROOT / "orchestrator/store.py", "pyarrow") == {"pyarrow"}
+
+
+@pytest.mark.parametrize("file", inside("tasks"), ids=name_of)
+def test_tasks_import_nothing_of_ours_outside_tasks(file: Path) -> None:
+    assert {m for m in ours(file) if m.partition(".")[0] != "tasks"} == set()
+    assert uses(file, "ray", "optuna", "cyclopts", "rich") == set()
+
+
+@pytest.mark.parametrize("file", inside("tasks/unlearners"), ids=name_of)
+def test_unlearners_import_neither_each_other_nor_evaluation(file: Path) -> None:
+    own = "tasks.unlearners." + file.stem
+    found = {m for m in ours(file) if m.startswith(("tasks.unlearners", "tasks.evaluation"))}
+    assert found - {own, "tasks.unlearners.base"} == set()
+    banned = ("tasks.workbench", "tasks.trial", "tasks.task", "tasks.artifacts")
+    assert {m for m in ours(file) if m in banned} == set(), "an unlearner sees its two splits alone"
+
+
+@pytest.mark.parametrize("file", inside("tasks/evaluation", "tasks/models"), ids=name_of)
+def test_metrics_and_models_know_no_unlearner(file: Path) -> None:
+    assert {m for m in ours(file) if m.startswith("tasks.unlearners")} == set()
+
+
+@pytest.mark.parametrize("file", inside("analysis"), ids=name_of)
+def test_analysis_reads_the_store_and_nothing_that_ran(file: Path) -> None:
+    found = {m for m in ours(file) if m.partition(".")[0] != "analysis"}
+    assert found - READABLE == set()
+    assert uses(file, "torch", "ray") == set()
+
+
+@pytest.mark.parametrize("file", inside("orchestrator"), ids=name_of)
+def test_the_orchestrator_knows_no_analysis_and_no_tests(file: Path) -> None:
+    assert {m for m in ours(file) if m.startswith(("analysis", "tests", "benchmarks"))} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_top_level_init_files_are_empty(package: str) -> None:
+    assert (ROOT / package / "__init__.py").read_text() == ""
+
+
+def test_tests_are_no_packages_and_their_names_differ() -> None:
+    """Otherwise two test modules of one name would hide each other."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+    assert len({f.name for f in files}) == len(files)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_functions_and_files_stay_short(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= MOST_LINES_OF_A_FILE
+    long = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == {}
+
+
+def calls(file: Path) -> Iterator[str]:
+    """The dotted names that a file calls, such as torch.manual_seed."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+GLOBAL_SEEDS = {
+    "torch.manual_seed", "torch.seed", "torch.random.manual_seed", "torch.cuda.manual_seed",
+    "torch.cuda.manual_seed_all", "torch.set_rng_state", "np.random.seed", "numpy.random.seed",
+    "np.random.set_state", "random.seed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", inside("tasks", "orchestrator"), ids=name_of)
+def test_nothing_is_seeded_globally_or_moved_to_a_hard_coded_device(file: Path) -> None:
+    called = set(calls(file))
+    assert called & GLOBAL_SEEDS == set()
+    assert {c for c in called if c.endswith(".cuda")} == set()
+    legacy = {c for c in called if c.startswith(("np.random.", "numpy.random."))}
+    assert {c for c in legacy if not c.startswith("np.random.default_rng")} == set()
+
+
+ENTRIES = {**DATASETS, **MODELS, **UNLEARNERS}
+
+
+@pytest.mark.parametrize("name", list(ENTRIES))
+def test_every_registered_name_resolves_to_something_documented(name: str) -> None:
+    found = pkgutil.resolve_name(ENTRIES[name])
+    assert callable(found)
+    assert found.__doc__
+
+
+@pytest.mark.parametrize("name", list(METRICS))
+def test_every_metric_is_a_function_of_its_name(name: str) -> None:
+    function = pkgutil.resolve_name(f"tasks.evaluation.{METRICS[name].function}")
+    assert function.__name__ == name
+    assert function.__doc__
+
+
+def test_registries_agree_with_each_other() -> None:
+    assert set(AUTO) == set(DATASETS)
+    assert {
+        spec.partition(":")[0] for by_device in AUTO.values() for spec in by_device.values()
+    } <= set(MODELS)
+    assert {name.partition("-")[0] for name in TASKS} == set(DATASETS)
+    assert all(len(o.metrics) == len(o.maximise) for o in OBJECTIVES.values())
+
+
+def defines(file: Path, kind: type[ast.stmt], prefix: str = "") -> bool:
+    """Whether a file defines a function or class at its top level, whose name begins so."""
+    body = ast.parse(file.read_text()).body
+    return any(isinstance(node, kind) and node.name.startswith(prefix) for node in body)  # type: ignore[attr-defined]
+
+
+def test_no_method_model_or_data_set_is_left_out_of_its_registry() -> None:
+    """A file with a class or a loader that no registry names can never be chosen."""
+    choices = [
+        *(f for f in inside("tasks/unlearners") if defines(f, ast.ClassDef) and f.stem != "base"),
+        *(f for f in inside("tasks/models") if defines(f, ast.ClassDef) and f.stem != "network"),
+        *(f for f in inside("tasks/datasets") if defines(f, ast.FunctionDef, "load_")),
+    ]
+    named = {reference.partition(":")[0] for reference in ENTRIES.values()}
+    modules = {name_of(f).removesuffix(".py").replace("/", ".") for f in choices}
+    assert modules - {"tasks.datasets.__init__"} == named
+
+
+IMPORTED = """
+import sys
+import {module}
+print(" ".join(sorted({{m.partition(".")[0] for m in sys.modules}} & set({heavy!r}))))
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["tasks", "tasks.task", "tasks.unlearners", "tasks.models", "orchestrator.store",
+     "orchestrator.objectives", "orchestrator.pareto", "orchestrator.config"],
+)  # fmt: skip
+def test_what_a_command_line_needs_imports_nothing_heavy(module: str) -> None:
+    """`list`, `--help` and bad input answer at once: torch, ray and optuna take seconds."""
+    heavy = {"torch", "torchvision", "ray", "optuna", "sklearn", "ffcv", "matplotlib"}
+    source = IMPORTED.format(module=module, heavy=sorted(heavy))
+    out = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == []
