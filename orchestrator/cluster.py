@@ -20,6 +20,8 @@ ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Trials measure seconds: Ray's usual niceness of 15 would let any other program disturb them.
+    "RAY_worker_niceness": "0",
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }

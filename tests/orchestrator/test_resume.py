@@ -16,7 +16,7 @@ from test_sweep import rows_of, study_of
 from orchestrator.store import finished_trials
 
 UNLEARNERS = ("finetune", "negative-gradient+", "ssd")
-TRIALS = 4
+TRIALS = 3
 
 
 def start(storage: Path, name: str) -> subprocess.Popen[str]:
@@ -31,10 +31,11 @@ def start(storage: Path, name: str) -> subprocess.Popen[str]:
 
 
 def wait_for_trials(process: subprocess.Popen[str], storage: Path, name: str, count: int) -> None:
-    """Block until `count` trials are in the store; fails if the process ends before that."""
+    """Block until the sweep exists and has `count` trials; fails if the process ends before that."""
     while True:
         trials = finished_trials(storage, name)
-        if sum(rows[-1]["role"] == "trial" for rows in trials.values()) >= count:
+        started = (storage / "sweeps" / name / "config.json").exists()
+        if started and sum(rows[-1]["role"] == "trial" for rows in trials.values()) >= count:
             return
         try:
             process.wait(timeout=0.1)
@@ -60,7 +61,7 @@ def assert_whole(storage: Path, name: str) -> None:
         } <= told
 
 
-@pytest.mark.parametrize("finished", [0, 2, 7])
+@pytest.mark.parametrize("finished", [0, 4])
 def test_a_killed_driver_is_resumed_without_loss_or_repetition(storage, orchestrate, finished):
     process = start(storage, "killed")
     wait_for_trials(process, storage, "killed", finished)

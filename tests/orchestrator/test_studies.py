@@ -19,13 +19,17 @@ from tasks.unlearners import UNLEARNERS, unlearner_class
 PARETO = OBJECTIVES["pareto"]
 
 
-def study(folder: Path, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0) -> UnlearnerStudy:
+def study(
+    folder: Path, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0
+) -> UnlearnerStudy:
     folder.mkdir(exist_ok=True)
     return UnlearnerStudy(open_storage(folder, None), "sweep", unlearner, PARETO, sampler, seed)
 
 
 def recorded(folder: Path, unlearner: str = "finetune") -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name=f"sweep/{unlearner}", storage=open_storage(folder, None)).trials
+    return optuna.load_study(
+        study_name=f"sweep/{unlearner}", storage=open_storage(folder, None)
+    ).trials
 
 
 def row(epoch: int, accuracy: float = 0.9, state: str = "complete") -> dict:
@@ -91,7 +95,9 @@ def test_what_a_dead_driver_left_running_is_closed(tmp_path):
     stored, lost = dead.ask()["trial_id"], dead.ask()["trial_id"]
     alive = study(tmp_path)
     assert alive.recover({stored: [row(1), row(2)]}) == [lost]
-    states = {t.user_attrs["trial_id"]: t.state for t in recorded(tmp_path) if "trial_id" in t.user_attrs}
+    states = {
+        t.user_attrs["trial_id"]: t.state for t in recorded(tmp_path) if "trial_id" in t.user_attrs
+    }
     assert states == {stored: TrialState.COMPLETE, lost: TrialState.FAIL}
 
 
@@ -101,7 +107,9 @@ def test_recovering_twice_tells_nothing_twice(tmp_path):
     dead._tell_point(recorded(tmp_path)[0], row(1))  # it died half-way through telling
     for _ in range(2):
         study(tmp_path).recover({trial_id: [row(1), row(2), row(3)]})
-    assert sorted(t.params["epochs"] for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs) == [1, 2]
+    assert sorted(
+        t.params["epochs"] for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs
+    ) == [1, 2]
 
 
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):

@@ -175,6 +175,7 @@ def test_two_processes_train_once(tmp_path: Path, process) -> None:  # type: ign
     second = process(WORKER, tmp_path, 2)
     assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "waits\n"]
     say(first)
+    say(second)  # were it to train after all, it would not wait for ever
     assert first.stdout.read() == "has 1.0\n"
     assert second.stdout.read() == "has 1.0\n", "the second trained a model of its own"
 

@@ -339,8 +339,9 @@ def test_two_processes_at_once_decode_once(machine_cache: Path, file: Path, proc
     assert [first.stdout.readline(), first.stdout.readline()] == ["starts\n", "decodes\n"]
     second = process(DECODER, file)
     assert second.stdout.readline() == "starts\n"
-    first.stdin.write("go on\n")
-    first.stdin.flush()
+    for child in (first, second):  # were the second to decode after all, it would not wait for ever
+        child.stdin.write("go on\n")
+        child.stdin.flush()
     total = f"has {40 * 3 * 8 * 8 * 7} {sum(range(40))}\n"
     assert first.stdout.read() == total
     assert second.stdout.read() == total, "the second decoded too"
