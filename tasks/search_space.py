@@ -90,11 +90,17 @@ class Parameter:
         return self.check(value)
 
     def check(self, value: Any) -> Any:
-        """The value itself; raises InvalidValue if it lies outside the domain or is not finite."""
+        """The value itself; raises InvalidValue if it lies outside the domain or is not finite.
+
+        A setting without a domain is a count of at least 1, or a number of at least 0.
+        """
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"{self.name}={value} is not {self._expected()}")
         if self.domain is not None and value not in self.domain:
             raise InvalidValue(f"{self.name}={value} is out of range: {self._expected()}")
+        least = {int: 1, float: 0}.get(self.type)
+        if self.domain is None and least is not None and value < least:
+            raise InvalidValue(f"{self.name}={value} is out of range: at least {least}")
         return value
 
     def _expected(self) -> str:

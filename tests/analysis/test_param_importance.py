@@ -52,7 +52,8 @@ def test_too_few_distinct_trials_are_said(store, row, capsys):
     assert main([str(store(*same, *trials(row, 4)))]) == 0
     captured = capsys.readouterr()
     assert "ssd: too few trials with distinct hyper-parameters (3; needs 4)" in captured.err
-    assert "finetune: importance" in captured.out and "ssd" not in captured.out
+    assert "finetune: importance" in captured.out
+    assert "ssd" not in captured.out
 
 
 def test_distributions_are_read_off_the_values():

@@ -83,7 +83,8 @@ def test_damaged_file_is_skipped_with_one_note(store, row, baselines, capsys):
     assert metric_table.main([str(root)]) == 0
     captured = capsys.readouterr()
     notes = captured.err.splitlines()
-    assert len(notes) == 1 and notes[0].startswith("note: skipped a damaged results file")
+    assert len(notes) == 1
+    assert notes[0].startswith("note: skipped a damaged results file")
     assert any(line.split()[:2] == ["finetune", "1"] for line in captured.out.splitlines())
 
 
@@ -92,7 +93,8 @@ def test_store_of_damaged_files_alone_is_exit_code_2(script, store, row, capsys)
     (root / "rows" / "deck" / "finetune-0.parquet").write_bytes(b"nonsense")
     assert script.main([str(root)]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert "damaged" in lines[0] and lines[-1].startswith("error: no results in")
+    assert "damaged" in lines[0]
+    assert lines[-1].startswith("error: no results in")
 
 
 def test_runs_as_a_script_from_another_folder(script, store, row, baselines, tmp_path):

@@ -49,6 +49,10 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr"),
             "NAME=VALUE",
         ),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "ssd", "--set", "batch_size=0"),
+            "at least 1",
+        ),
         (("list", "methods"), "unlearners"),
         (("swep",), "sweep"),
         (("sweep", "--frobnicate"), "--frobnicate"),
