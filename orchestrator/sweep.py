@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import objective_named
 from orchestrator.plan import adopted, claimed, stored_config, with_defaults, with_task
 from orchestrator.store import finished_trials, write_rows
@@ -156,7 +157,10 @@ class _Run:
             tune.with_parameters(UnlearningTrial, settings=settings),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
-        callback = ProgressCallback(progress, self._view, lambda: len(search.running))
+        interrupts = Interrupts()
+        callback = ProgressCallback(
+            progress, self._view, lambda: len(search.running), interrupts.check
+        )
         with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
             tuner = tune.Tuner(
                 trainable,
@@ -173,7 +177,8 @@ class _Run:
                     failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
                 ),
             )
-            tuner.fit()
+            with interrupts.deferred():
+                tuner.fit()
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""

@@ -58,10 +58,20 @@ class View:
 
 
 class ProgressCallback(Callback):
-    """Feeds a Progress and a View from Tune's events; `running` says how many trials run."""
+    """Feeds a Progress and a View from Tune's events.
 
-    def __init__(self, progress: Progress, view: View, running: Callable[[], int]) -> None:
-        self._progress, self._view, self._running = progress, view, running
+    `running` says how many trials run; `safe_point` is called between two steps of Tune's loop.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        view: View,
+        running: Callable[[], int],
+        safe_point: Callable[[], None],
+    ) -> None:
+        self._progress, self._view = progress, view
+        self._running, self._safe_point = running, safe_point
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -69,6 +79,7 @@ class ProgressCallback(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round once."""
+        self._safe_point()
         self._progress.running = self._running()
         self._view.update(self._progress)
 
