@@ -15,7 +15,11 @@ from tasks.search_space import InvalidValue
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-app = App(name="orchestrator", help="Find the Pareto front of machine-unlearning methods.")
+app = App(
+    name="orchestrator",
+    help="Find the Pareto front of machine-unlearning methods.",
+    suppress_keyboard_interrupt=False,  # `main` has something to say then
+)
 
 
 @app.command
