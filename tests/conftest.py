@@ -26,7 +26,7 @@ def command(*arguments: str | Path) -> list[str]:
 def orchestrate() -> Orchestrate:
     """Run `python -m orchestrator ARGUMENTS` to its end."""
 
-    def run(*arguments: str | Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments),
             cwd=ROOT,
