@@ -47,8 +47,6 @@ def connected(address: str) -> Iterator[Resources]:
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     import ray
 
-    if address not in ("local", "auto") and not address.startswith("ray://"):
-        raise InvalidValue(f"--address {address!r} is not one of: local, auto, ray://HOST:PORT")
     options = {"include_dashboard": False} if address == "local" else _remote_options()
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)

@@ -92,6 +92,10 @@ class SweepConfig:
         ):
             if value is not None and value < least:
                 raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+        if config.address not in ("local", "auto") and not config.address.startswith("ray://"):
+            raise InvalidValue(
+                f"--address {config.address!r} is not one of: local, auto, ray://HOST:PORT"
+            )
         if config.name is not None:
             check_name(config.name)
         return config

@@ -55,7 +55,7 @@ def adopted(config: SweepConfig) -> SweepConfig:
 
 
 def with_task(config: SweepConfig, view: View) -> SweepConfig:
-    """The configuration with a task whose data are at hand.
+    """The configuration with a task whose data are at hand, and a name.
 
     Raises DatasetNotFound for a task that was asked for; falls back to the digits, and says so,
     if none was. Raises InvalidValue for an unknown task, class or share.
@@ -72,7 +72,9 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
         )
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
         wanted.load()
-    return dataclasses.replace(config, task=wanted.name)
+    named = dataclasses.replace(config, task=wanted.name)
+    name = config.name or free_name(named, sweeps_folder(config.storage))
+    return dataclasses.replace(named, name=name)
 
 
 def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
@@ -101,7 +103,6 @@ def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
         trials=config.trials or trials,
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=min(config.max_concurrent or slots, slots),
-        name=config.name or free_name(config, sweeps_folder(config.storage)),
     )
 
 
@@ -124,7 +125,7 @@ def sweeps_folder(storage: str) -> Path:
 def claimed(config: SweepConfig) -> Iterator[Path]:
     """The sweep's folder, held by this driver alone for the length of the block.
 
-    The configuration is stored on the first run. Raises InvalidValue if another driver is at it.
+    Raises InvalidValue if another driver is at it, or if the storage cannot be written.
     """
     assert config.name is not None
     folder = sweeps_folder(config.storage) / check_name(config.name)
@@ -138,8 +139,6 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
     except Timeout:
         raise InvalidValue(f"sweep {config.name!r} is being run by another process") from None
     try:
-        if not (folder / CONFIG).exists():
-            _store(config, folder / CONFIG)
         yield folder
     finally:
         lock.release()
@@ -160,7 +159,11 @@ def stored_config(name: str, storage: str) -> SweepConfig:
     return dataclasses.replace(config, storage=storage)
 
 
-def _store(config: SweepConfig, file: Path) -> None:
+def store_once(config: SweepConfig, folder: Path) -> None:
+    """Keep the configuration of a new sweep in its folder; that of an old one stays as it is."""
+    file = folder / CONFIG
+    if file.exists():
+        return
     partial = file.with_name(f".{file.name}")
     partial.write_text(config.to_json())
     partial.replace(file)

@@ -13,7 +13,14 @@ from orchestrator import cluster
 from orchestrator.config import SweepConfig
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import objective_named
-from orchestrator.plan import adopted, claimed, stored_config, with_defaults, with_task
+from orchestrator.plan import (
+    adopted,
+    claimed,
+    store_once,
+    stored_config,
+    with_defaults,
+    with_task,
+)
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
 from tasks.task import Task
@@ -40,10 +47,10 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
     """
     config = with_task(adopted(config.checked()), view)
-    with cluster.connected(config.address) as resources:
+    with claimed(config) as folder, cluster.connected(config.address) as resources:
         config = with_defaults(config, resources)
-        with claimed(config) as folder:
-            return _Run(config, folder, resources, view).to_the_end()
+        store_once(config, folder)
+        return _Run(config, folder, resources, view).to_the_end()
 
 
 def resume(name: str, storage: str, address: str | None, view: View) -> Outcome:

@@ -92,7 +92,7 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(storage, orchestrate):
 
 def test_a_second_driver_on_the_same_sweep_is_refused(storage, orchestrate):
     process = start(storage, "twice")
-    wait_for_trials(process, storage, "twice", 1)
+    wait_for_trials(process, storage, "twice", 0)
     refused = orchestrate("resume", "twice", "--storage", storage)
     assert refused.returncode == 2
     assert "is being run by another process" in refused.stderr
