@@ -132,10 +132,10 @@ def _report(start: Any) -> int:
     """Run a sweep under a view; print its front; turn how it ended into an exit code."""
     from rich.console import Console
 
-    from orchestrator.front_table import print_front
+    from orchestrator.front_table import PLAIN_WIDTH, print_front
     from orchestrator.view import View
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     outcome = start(View(console))
     print_front(outcome.config, console)
     return DONE if outcome.complete else FAILED

@@ -26,7 +26,8 @@ SHOWN = {
     "relative_cost": "cost /\nretrain",
 }
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
-WIDTH = 150
+PLAIN_WIDTH = 150
+"""Columns of the output where it is no terminal, whose width nobody knows."""
 
 
 def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
@@ -50,7 +51,7 @@ def print_front(config: SweepConfig, console: Console) -> None:
     for row in [r for r in rows if r["role"] != "trial"] + chosen:
         name = row["unlearner"] if row["role"] == "trial" else row["role"]
         table.add_row(name, *(_number(row[column]) for column in SHOWN), searched(row))
-    console.print(table, width=None if console.is_terminal else WIDTH)
+    console.print(table)
     console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
     console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
 
