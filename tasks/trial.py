@@ -107,4 +107,4 @@ def baseline_point(bench: Workbench, artifact: Artifact, *, trained_for_this: bo
         paid * record.flops,
         paid * record.flops / bench.retrain_flops(),
     )
-    return Point(0 if not paid else type(bench.model(artifact)[0]).recipe.epochs, metrics, cost)
+    return Point(0 if not paid else model.recipe.epochs, metrics, cost)
