@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+from program import ENVIRONMENT, ROOT, command
 
 Orchestrate = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def command(*arguments: str | Path) -> list[str]:
-    """The command line of the real program."""
-    return [sys.executable, "-m", "orchestrator", *map(str, arguments)]
-
-
 @pytest.fixture(scope="session")
 def orchestrate() -> Orchestrate:
-    """Run `python -m orchestrator ARGUMENTS` to its end."""
+    """Run `python -m orchestrator ARGUMENTS` to its end, with more environment variables."""
 
-    def run(*arguments: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, timeout: float = 600, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments),
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | variables,
             capture_output=True,
             text=True,
             timeout=timeout,

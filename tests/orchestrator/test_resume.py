@@ -9,9 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, ROOT, command
 from optuna.trial import TrialState
-from test_sweep import rows_of, study_of
+from program import ENVIRONMENT, ROOT, command, rows_of, study_of
 
 from orchestrator.store import finished_trials
 

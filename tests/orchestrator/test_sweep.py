@@ -7,24 +7,10 @@ import json
 import math
 import subprocess
 from collections import Counter
-from pathlib import Path
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
-
-from orchestrator.store import read_results
-
-
-def rows_of(storage: Path, sweep: str) -> list[dict]:
-    return read_results(storage, sweep).to_pylist()
-
-
-def study_of(storage: Path, sweep: str, unlearner: str) -> optuna.Study:
-    journal = JournalFileBackend(str(storage / "sweeps" / sweep / "studies.journal"))
-    return optuna.load_study(study_name=f"{sweep}/{unlearner}", storage=JournalStorage(journal))
+from program import rows_of, study_of
 
 
 def test_every_unlearner_gets_an_equal_budget(trained):
@@ -174,15 +160,12 @@ class Dies(Unlearner):
 """
 
 
-def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(
-    storage, tmp_path, orchestrate, monkeypatch
-):
+def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_path, orchestrate):
     (tmp_path / "broken_methods.py").write_text(BROKEN)
-    monkeypatch.setitem(__import__("conftest").ENVIRONMENT, "PYTHONPATH", str(tmp_path))
     methods = "broken_methods:Explodes,broken_methods:Diverges,broken_methods:Dies,ssd"
     done = orchestrate(
         "sweep", "--task", "digits-class:1", "--unlearners", methods, "--trials", "1",
-        "--storage", storage, "--name", "broken",
+        "--storage", storage, "--name", "broken", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     trials = [r for r in rows_of(storage, "broken") if r["role"] == "trial"]

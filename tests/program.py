@@ -1,0 +1,33 @@
+"""The real program as tests start it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from orchestrator.store import read_results
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line of the real program."""
+    return [sys.executable, "-m", "orchestrator", *map(str, arguments)]
+
+
+def rows_of(storage: Path, sweep: str) -> list[dict[str, Any]]:
+    """The rows of a sweep."""
+    return read_results(storage, sweep).to_pylist()
+
+
+def study_of(storage: Path, sweep: str, unlearner: str) -> optuna.Study:
+    """The study of one unlearner of a sweep, from its journal."""
+    journal = JournalFileBackend(str(storage / "sweeps" / sweep / "studies.journal"))
+    return optuna.load_study(study_name=f"{sweep}/{unlearner}", storage=JournalStorage(journal))
