@@ -11,9 +11,7 @@ import ray
 
 from orchestrator.rows import Row, provenance, trial_rows
 from orchestrator.store import write_rows
-from orchestrator.trial import WorkerSettings, workbench
-from tasks.trial import baseline_point
-from tasks.workbench import ORIGINAL, RETRAINED
+from orchestrator.worker import WorkerSettings, workbench
 
 POLL_SECONDS = 0.5
 CALIBRATION_SECONDS = 2.0
@@ -51,6 +49,8 @@ class Baselines:
         import torch
         from torch.nn import functional as F
 
+        from tasks.workbench import ORIGINAL, RETRAINED
+
         bench = self._bench()
         model = bench.fresh_model()
         rng = bench.generator(0)
@@ -74,6 +74,9 @@ class Baselines:
 
     def run(self) -> dict[str, Row]:
         """Train what is not cached, measure both, store their rows; returns them by role."""
+        from tasks.trial import baseline_point
+        from tasks.workbench import ORIGINAL, RETRAINED
+
         bench = self._bench()
         rows = {}
         for role in (ORIGINAL, RETRAINED):

@@ -32,9 +32,11 @@ def run_single(
     method = cls.from_params(parsed(cls, assignments))
     import torch
 
+    from tasks.memory import keep_freed_memory
     from tasks.trial import run_trial
     from tasks.workbench import Workbench
 
+    keep_freed_memory()
     one_of("device", device, ("auto", "cpu", "cuda"))
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:

@@ -80,7 +80,8 @@ def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
     try:
         table = _read(filesystem_, files)
     except (pa.ArrowException, OSError):
-        table = pa.concat_tables([SCHEMA.empty_table(), *_readable(filesystem_, files)])
+        whole = dict(_readable(filesystem_, files)).values()
+        table = pa.concat_tables([SCHEMA.empty_table(), *whole])
     return _without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
 
 
@@ -107,14 +108,14 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
         by_folder.setdefault(posixpath.dirname(file), []).append(file)
     rows = 0
     for folder, members in by_folder.items():
-        whole = [f for f in members if list(_readable(filesystem_, [f]))]
+        whole = dict(_readable(filesystem_, members))
         if not whole:
             continue
-        table = _without_repeats(_read(filesystem_, whole))
+        table = _without_repeats(pa.concat_tables(whole.values()))
         rows += len(table)
         names = hashlib.sha256("\n".join(sorted(whole)).encode()).hexdigest()[:16]
         kept = _put(storage, posixpath.basename(folder), f"{COMPACTED}{names}.parquet", table)
-        for file in set(whole) - {kept}:
+        for file in whole.keys() - {kept}:
             filesystem_.delete_file(file)
     return len(files), rows
 
@@ -156,10 +157,11 @@ def _read(filesystem_: fs.FileSystem, files: list[str]) -> pa.Table:
     return dataset.to_table()
 
 
-def _readable(filesystem_: fs.FileSystem, files: list[str]) -> Iterable[pa.Table]:
+def _readable(filesystem_: fs.FileSystem, files: list[str]) -> Iterable[tuple[str, pa.Table]]:
+    """Each file and its rows; a damaged one is left out with a warning."""
     for file in files:
         try:
-            yield _read(filesystem_, [file])
+            yield file, _read(filesystem_, [file])
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
             warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=3)

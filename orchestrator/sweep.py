@@ -65,7 +65,7 @@ class _Run:
     def __init__(
         self, config: SweepConfig, folder: Path, resources: cluster.Resources, view: View
     ) -> None:
-        from orchestrator.trial import WorkerSettings
+        from orchestrator.worker import WorkerSettings
 
         assert config.task is not None
         assert config.name is not None

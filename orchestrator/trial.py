@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from orchestrator.rows import Row, params_json, provenance, trial_key, trial_rows
 from orchestrator.store import write_rows
-from tasks.task import Task
-from tasks.trial import Point, run_trial
+from orchestrator.worker import WorkerSettings, workbench
 from tasks.unlearners import unlearner_class
-from tasks.workbench import Workbench
 
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """What a worker needs to know, the same for every trial of a sweep."""
-
-    sweep: str
-    task: Task
-    storage: str
-    data_dir: Path | None
-    loader: str
-    cpus: int
-    gpus: float
-    objective_metrics: tuple[str, ...]
-
-    @property
-    def artifacts(self) -> Path:
-        """Where trained models are kept."""
-        return Path(self.storage) / "artifacts"
-
-
-@functools.lru_cache(maxsize=1)
-def workbench(settings: WorkerSettings, threads: int) -> Workbench:
-    """The process's workbench, built on first use: `threads` torch threads, and a GPU if it has one."""
-    import torch
-
-    torch.set_num_threads(threads)
-    device = torch.device("cuda" if settings.gpus else "cpu")
-    dataset = settings.task.load(settings.data_dir)
-    return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
+if TYPE_CHECKING:
+    from tasks.trial import Point
 
 
 class UnlearningTrial(tune.Trainable):
@@ -74,6 +43,8 @@ class UnlearningTrial(tune.Trainable):
         try:
             bench = workbench(self._settings, self._settings.cpus)
             if self._steps is None:
+                from tasks.trial import run_trial
+
                 unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
                 self._steps = run_trial(bench, unlearner, trial["seed"])
             point = next(self._steps, None)

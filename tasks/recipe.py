@@ -22,7 +22,11 @@ class Recipe:
     warmup: float = 0.2
     """Share of the steps over which the rate climbs to its peak."""
     label_smoothing: float = 0.0
-    """Zero by default: smoothing changes confidences, hence membership inference."""
+    """Changes confidences, hence membership inference: the same for original and retrained."""
+    bias_factor: float = 1.0
+    """How much faster the biases of normalisation layers learn."""
+    lookahead: bool = False
+    """Whether slow weights follow the fast ones, which return to them every few steps."""
 
     def lr_at(self, step: int, total: int) -> float:
         """Learning rate of step `step` (from 0) of `total`: linear up to the peak, linear to zero."""

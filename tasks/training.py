@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional as F
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
+    from tasks.recipe import Recipe
 
 INITIALISATION_IMAGES = 1000
+LOOKAHEAD_STEPS = 5
+LOOKAHEAD_DECAY = 0.95
 
 
 def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
@@ -22,18 +24,62 @@ def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
     """
     recipe = model.recipe
     model.initialise(split.sample(INITIALISATION_IMAGES, rng), rng)
-    trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(
-        trainable, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
+        parameter_groups(model, recipe), recipe.lr, recipe.momentum, nesterov=True
     )
+    slow = Lookahead(model) if recipe.lookahead else None
     step, total = 0, recipe.epochs * split.steps(recipe.batch_size)
     for _ in range(recipe.epochs):
         model.train()
         for x, y in split.batches(recipe.batch_size, rng):
-            optimizer.param_groups[0]["lr"] = recipe.lr_at(step, total)
-            loss = F.cross_entropy(model(x), y, label_smoothing=recipe.label_smoothing)
+            for group in optimizer.param_groups:
+                group["lr"] = group["factor"] * recipe.lr_at(step, total)
+            loss = torch.nn.functional.cross_entropy(
+                model(x), y, label_smoothing=recipe.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             step += 1
+            if slow is not None and step % LOOKAHEAD_STEPS == 0:
+                slow.follow(step / total)
+        if slow is not None and step == total:
+            slow.settle()
         yield
+
+
+def parameter_groups(model: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """What SGD moves: biases of normalisation layers faster, but decayed alike (Jordan, 2024)."""
+    biases = [m.bias for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    chosen = {id(bias) for bias in biases}
+    others = [p for p in model.parameters() if p.requires_grad and id(p) not in chosen]
+    factor, decay = recipe.bias_factor, recipe.weight_decay
+    return [
+        {"params": others, "factor": 1.0, "weight_decay": decay},
+        {"params": biases, "factor": factor, "weight_decay": decay / factor},
+    ]
+
+
+class Lookahead:
+    """Slow weights that follow the fast ones (Zhang et al., 2019), ever more slowly (Jordan, 2024)."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._fast = [t for t in model.state_dict().values() if t.is_floating_point()]
+        self._slow = [t.clone() for t in self._fast]
+
+    @torch.no_grad()
+    def follow(self, progress: float) -> None:
+        """Move the slow weights towards the fast ones, and the fast ones back to them.
+
+        `progress` is the share of the training that is done.
+        """
+        weight = 1 - LOOKAHEAD_DECAY**LOOKAHEAD_STEPS * progress**3
+        for slow, fast in zip(self._slow, self._fast, strict=True):
+            slow.lerp_(fast, weight)
+        self.settle()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Leave the slow weights in the model."""
+        for slow, fast in zip(self._slow, self._fast, strict=True):
+            fast.copy_(slow)

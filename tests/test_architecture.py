@@ -224,3 +224,31 @@ def test_what_a_command_line_needs_imports_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert out.stdout.split() == []
+
+
+ANSWERED = """
+import sys
+from orchestrator.cli import main
+main({arguments!r})
+import orchestrator.baselines, orchestrator.search, orchestrator.sweep, orchestrator.trial
+import orchestrator.view
+print("torch._C" in sys.modules, "sklearn" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "unlearners"],
+        ["sweep", "--unlearners", "finetun"],
+        ["run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_driver_reads_the_unlearners_without_torch(arguments: list[str]) -> None:
+    """Torch and scikit-learn take seconds, and it is the workers that compute."""
+    source = ANSWERED.format(arguments=arguments)
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == "False False"

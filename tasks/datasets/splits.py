@@ -81,6 +81,18 @@ class Split:
                 images = augmented(images, self.augmentation, rng)
             yield self._normalised(images), labels
 
+    def paired(
+        self, other: Split, batch_size: int, rng: torch.Generator, *, share: float = 1.0
+    ) -> Iterator[tuple[Batch, Batch]]:
+        """`batches`, each beside one of `other`, which starts again whenever it is used up."""
+        others: Iterator[Batch] = iter(())
+        for batch in self.batches(batch_size, rng, share=share):
+            beside = next(others, None)
+            if beside is None:
+                others = other.batches(batch_size, rng)
+                beside = next(others)
+            yield batch, beside
+
     def ordered(self, batch_size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """Every example once, in index order, not augmented: for evaluation."""
         for images, labels in self._source.read(self.indices, batch_size):
@@ -137,19 +149,3 @@ def augmented(images: Tensor, how: Augmentation, rng: torch.Generator) -> Tensor
         windows = padded.unfold(2, images.shape[2], 1).unfold(3, images.shape[3], 1)
         images = windows[torch.arange(count, device=device), :, shift[0], shift[1]]
     return images
-
-
-def paired_batches(
-    first: Split, second: Split, batch_size: int, rng: torch.Generator, *, share: float = 1.0
-) -> Iterator[tuple[Batch, Batch]]:
-    """Batches of `first`, each beside one of `second`, which starts again whenever it is used up.
-
-    One pass over `share` of `first`. Both sides draw from `rng`.
-    """
-    others: Iterator[Batch] = iter(())
-    for batch in first.batches(batch_size, rng, share=share):
-        other = next(others, None)
-        if other is None:
-            others = second.batches(batch_size, rng)
-            other = next(others)
-        yield batch, other

@@ -22,7 +22,7 @@ MODELS: dict[str, str] = {
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
 AUTO: dict[str, dict[str, str]] = {
-    "cifar10": {"cpu": "resnet9:0.75", "cuda": "resnet9:2"},
+    "cifar10": {"cpu": "resnet9", "cuda": "resnet9:2"},
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
 }
 """What `--model auto` stands for, by data set and device type."""

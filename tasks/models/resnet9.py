@@ -17,15 +17,22 @@ from tasks.recipe import Recipe
 WHITENING_EPS = 5e-4
 
 
+def norm(channels: int) -> nn.BatchNorm2d:
+    """Batch normalisation whose scale stays 1: the next layer has one of its own."""
+    layer = nn.BatchNorm2d(channels, momentum=0.4)
+    layer.weight.requires_grad_(False)
+    return layer
+
+
 class Group(nn.Module):
     """conv, pool, norm, GELU, then a residual conv, norm, GELU."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels_out, momentum=0.4)
+        self.norm1 = norm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels_out, momentum=0.4)
+        self.norm2 = norm(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
@@ -35,7 +42,10 @@ class Group(nn.Module):
 class ResNet9(Network):
     """Images (N, 3, 32, 32) to logits; `width` scales every group's channels."""
 
-    recipe = Recipe(epochs=12, batch_size=250, lr=0.4, weight_decay=8e-4)
+    recipe = Recipe(
+        epochs=8, batch_size=500, lr=0.75, momentum=0.85, weight_decay=1.5e-3,
+        label_smoothing=0.1, bias_factor=64.0, lookahead=True,
+    )  # fmt: skip
 
     def __init__(self, channels: int, classes: int, width: float = 1.0) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""What an unlearner is, and the few lines that every gradient method shares."""
+"""What an unlearner is, and the few lines that every gradient method shares.
+
+Methods import torch inside functions: a driver and `orchestrator list` read what they declare, at once.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-
 from tasks.search_space import InvalidValue, parameters
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -64,7 +67,16 @@ def sgd(
     model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
 ) -> torch.optim.SGD:
     """SGD over the trainable parameters of `model`."""
+    import torch
+
     return torch.optim.SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
+
+
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of logits (N, classes) against labels (N,)."""
+    import torch
+
+    return torch.nn.functional.cross_entropy(logits, labels)
 
 
 def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:

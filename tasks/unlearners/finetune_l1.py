@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import torch
-from torch.nn import functional as F
-
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, sgd, step, trainable
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step, trainable
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -48,5 +47,5 @@ class FinetuneL1(Unlearner):
             strength = self.penalty * (1 - epoch / self.epochs)
             for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
                 norm = sum(p.abs().sum() for p in trainable(model))
-                step(optimizer, F.cross_entropy(model(x), y) + strength * norm)
+                step(optimizer, cross_entropy(model(x), y) + strength * norm)
             yield

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch.nn import functional as F
-
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, sgd, step, trainable
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step, trainable
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -49,5 +48,5 @@ class FinetuneL2SP(Unlearner):
             for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
                 pairs = zip(trainable(model), start, strict=True)
                 strayed = sum((p - p0).square().sum() for p, p0 in pairs)
-                step(optimizer, F.cross_entropy(model(x), y) + self.penalty / 2 * strayed)
+                step(optimizer, cross_entropy(model(x), y) + self.penalty / 2 * strayed)
             yield

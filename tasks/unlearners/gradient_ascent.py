@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch.nn import functional as F
-
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, sgd, step
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -38,5 +37,5 @@ class GradientAscent(Unlearner):
         for _ in range(self.epochs):
             model.train()
             for x, y in forget.batches(self.batch_size, rng):
-                step(optimizer, -F.cross_entropy(model(x), y))
+                step(optimizer, -cross_entropy(model(x), y))
             yield

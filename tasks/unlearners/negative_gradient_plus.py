@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch.nn import functional as F
-
-from tasks.datasets.splits import paired_batches
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, sgd, step
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -44,9 +42,9 @@ class NegativeGradientPlus(Unlearner):
         optimizer = sgd(model, self.lr, self.momentum, self.weight_decay)
         for _ in range(self.epochs):
             model.train()
-            pairs = paired_batches(retain, forget, self.batch_size, rng, share=self.retain_share)
+            pairs = retain.paired(forget, self.batch_size, rng, share=self.retain_share)
             for (x_r, y_r), (x_f, y_f) in pairs:
-                loss = self.retain_weight * F.cross_entropy(model(x_r), y_r)
-                loss = loss - (1 - self.retain_weight) * F.cross_entropy(model(x_f), y_f)
+                loss = self.retain_weight * cross_entropy(model(x_r), y_r)
+                loss = loss - (1 - self.retain_weight) * cross_entropy(model(x_f), y_f)
                 step(optimizer, loss)
             yield

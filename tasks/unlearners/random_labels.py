@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, sgd, step
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -43,13 +42,15 @@ class RandomLabels(Unlearner):
         for _ in range(self.epochs):
             model.train()
             for x, y in forget.batches(self.batch_size, rng):
-                step(optimizer, F.cross_entropy(model(x), wrong_labels(y, forget.classes, rng)))
+                step(optimizer, cross_entropy(model(x), wrong_labels(y, forget.classes, rng)))
             for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
-                step(optimizer, F.cross_entropy(model(x), y))
+                step(optimizer, cross_entropy(model(x), y))
             yield
 
 
 def wrong_labels(y: Tensor, classes: int, rng: torch.Generator) -> Tensor:
     """For each label (N,) one of the other `classes` − 1, uniformly."""
+    import torch
+
     offset = torch.randint(1, classes, y.shape, generator=rng).to(y.device)
     return (y + offset) % classes

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-
-from tasks.training import train
 from tasks.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
+    import torch
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -26,4 +25,6 @@ class Retrain(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields per epoch; only the last is a trained model."""
+        from tasks.training import train
+
         yield from train(model, retain, rng)

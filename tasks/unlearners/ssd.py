@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from tasks.search_space import Float
-from tasks.unlearners.base import Unlearner, trainable
+from tasks.unlearners.base import Unlearner, cross_entropy, trainable
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
@@ -39,6 +38,8 @@ class SelectiveSynapticDampening(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields once."""
+        import torch
+
         model.eval()
         on_forget = self._importance(model, forget, 1.0, rng)
         # Batches that mix both sets, as in the authors' code. Adding up the importances of either set
@@ -55,10 +56,12 @@ class SelectiveSynapticDampening(Unlearner):
         self, model: Network, split: Split, share: float, rng: torch.Generator
     ) -> list[Tensor]:
         """Mean squared gradient of the cross-entropy per weight: the diagonal Fisher of `split`."""
+        import torch
+
         weights = trainable(model)
         total = [torch.zeros_like(w) for w in weights]
         for x, y in split.batches(self.batch_size, rng, share=share, augment=False):
-            gradients = torch.autograd.grad(F.cross_entropy(model(x), y), weights)
+            gradients = torch.autograd.grad(cross_entropy(model(x), y), weights)
             for accumulated, gradient in zip(total, gradients, strict=True):
                 accumulated.add_(gradient.square())
         steps = split.steps(self.batch_size, share)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.splits import ResidentSource, Split, augmented, paired_batches
+from tasks.datasets.splits import ResidentSource, Split, augmented
 
 CPU = torch.device("cpu")
 
@@ -195,7 +195,7 @@ def test_paired_batches_restart_the_shorter_side(first: int, second: int, batch_
     dataset = numbered(first + second)
     retain = split_of(dataset, list(range(first)))
     forget = split_of(dataset, list(range(first, first + second)))
-    pairs = list(paired_batches(retain, forget, batch_size, generator()))
+    pairs = list(retain.paired(forget, batch_size, generator()))
     assert len(pairs) == retain.steps(batch_size)
     left = torch.cat([y for (_, y), _ in pairs])
     assert left.sort().values.tolist() == list(range(first))
@@ -210,5 +210,5 @@ def test_paired_batches_restart_the_shorter_side(first: int, second: int, batch_
 def test_paired_batches_visit_a_share_of_the_first_side() -> None:
     dataset = numbered(120)
     retain, forget = split_of(dataset, list(range(100))), split_of(dataset, list(range(100, 120)))
-    pairs = list(paired_batches(retain, forget, 8, generator(), share=0.25))
+    pairs = list(retain.paired(forget, 8, generator(), share=0.25))
     assert sum(len(y) for (_, y), _ in pairs) == 25

@@ -1,0 +1,47 @@
+"""What every process of a sweep that computes is told, and the workbench that it builds from it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.task import Task
+
+if TYPE_CHECKING:
+    from tasks.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What a worker needs to know, the same for every trial of a sweep."""
+
+    sweep: str
+    task: Task
+    storage: str
+    data_dir: Path | None
+    loader: str
+    cpus: int
+    gpus: float
+    objective_metrics: tuple[str, ...]
+
+    @property
+    def artifacts(self) -> Path:
+        """Where trained models are kept."""
+        return Path(self.storage) / "artifacts"
+
+
+@functools.lru_cache(maxsize=1)
+def workbench(settings: WorkerSettings, threads: int) -> Workbench:
+    """The process's workbench, built on first use: `threads` torch threads, and a GPU if it has one."""
+    import torch
+
+    from tasks.memory import keep_freed_memory
+    from tasks.workbench import Workbench
+
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if settings.gpus else "cpu")
+    dataset = settings.task.load(settings.data_dir)
+    return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
