@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
-
-import ray
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.rows import Row, provenance, trial_rows
 from orchestrator.store import write_rows
 from orchestrator.worker import WorkerSettings, workbench
 
-POLL_SECONDS = 0.5
+if TYPE_CHECKING:
+    from tasks.workbench import Workbench
+
 CALIBRATION_SECONDS = 2.0
 
 
@@ -33,97 +35,97 @@ class Speed:
     """What training the baselines will still take here."""
 
 
-class Baselines:
-    """Trains on all of a node's CPUs, or a GPU; `progress` answers while it does."""
+@dataclass(frozen=True)
+class Training:
+    """How far the training of a baseline is."""
 
-    def __init__(self, settings: WorkerSettings, threads: int) -> None:
-        self._settings, self._threads = settings, threads
-        self._progress: tuple[str, int, int, float] | None = None
-
-    def progress(self) -> tuple[str, int, int, float] | None:
-        """What is being trained, epochs done, epochs in all, seconds so far."""
-        return self._progress
-
-    def speed(self) -> Speed:
-        """Calibrate on a few training steps of the real model."""
-        import torch
-        from torch.nn import functional as F
-
-        from tasks.workbench import ORIGINAL, RETRAINED
-
-        bench = self._bench()
-        model = bench.fresh_model()
-        rng = bench.generator(0)
-        model.initialise(bench.retain.sample(100, rng), rng)
-        seen, start = 0, time.perf_counter()
-        while (spent := time.perf_counter() - start) < CALIBRATION_SECONDS:
-            for x, y in bench.retain.batches(256, rng, share=min(1.0, 512 / len(bench.retain))):
-                F.cross_entropy(model(x), y).backward()
-                seen += len(y)
-            if bench.device.type == "cuda":
-                torch.cuda.synchronize()
-        per_worker = 1 if self._settings.gpus else self._threads
-        start = time.perf_counter()
-        bench.evaluate(model)
-        judged = (time.perf_counter() - start) * per_worker
-        rate = seen / spent
-        missing = [role for role in (ORIGINAL, RETRAINED) if not bench.is_cached(role)]
-        sizes = {ORIGINAL: len(bench.retain) + len(bench.forget), RETRAINED: len(bench.retain)}
-        training = sum(sizes[role] * model.recipe.epochs / rate for role in missing)
-        return Speed(rate / per_worker, judged, len(bench.retain), len(bench.forget), training)
-
-    def run(self) -> dict[str, Row]:
-        """Train what is not cached, measure both, store their rows; returns them by role."""
-        from tasks.trial import baseline_point
-        from tasks.workbench import ORIGINAL, RETRAINED
-
-        bench = self._bench()
-        rows = {}
-        for role in (ORIGINAL, RETRAINED):
-            artifact = bench.artifact(role, self._note)
-            point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
-            identity: dict[str, Any] = {
-                **provenance(bench, role),
-                "device": artifact.record.device,
-                "threads": artifact.record.threads,
-                "sweep": self._settings.sweep,
-                "trial_id": role,
-                "unlearner": "retrain" if role == RETRAINED else None,
-                "params": "{}",
-                "seed": self._settings.task.seed,
-                "trial_key": artifact.key,
-            }
-            written = trial_rows([point], state="complete", **identity)
-            write_rows(
-                self._settings.storage, self._settings.sweep, f"{role}-{artifact.key}", written
-            )
-            rows[role] = written[0]
-        return rows
-
-    def _bench(self) -> Any:
-        import torch
-
-        torch.set_num_threads(self._threads)  # per thread of this actor, not only per process
-        return workbench(self._settings, self._threads)
-
-    def _note(self, what: str, done: int, total: int, seconds: float) -> None:
-        self._progress = (what, done, total, seconds)
+    what: str
+    done: int
+    """Epochs done."""
+    total: int
+    """Epochs in all."""
+    seconds: float
+    """Seconds so far."""
 
 
-def watch(
-    actor: Any, reference: Any, show: Callable[[str, int, int, float], None]
-) -> dict[str, Row]:
-    """Wait for `Baselines.run`, showing progress as it changes; raises what the actor raised."""
-    for state in _changes(actor, reference):
-        show(*state)
-    rows: dict[str, Row] = ray.get(reference)
+Rows = dict[str, Row]
+Event = Speed | Training | Rows
+
+
+def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterator[Event]:
+    """Train what is not cached, measure both models, store their rows: what a Ray task runs.
+
+    Yields a Speed if it is to `calibrate`, a Training per epoch, and at last the rows by role.
+    """
+    events: SimpleQueue[Event | None] = SimpleQueue()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(_measured, settings, threads, calibrate, events.put)
+        work.add_done_callback(lambda _: events.put(None))
+        while (event := events.get()) is not None:
+            yield event
+        yield work.result()
+
+
+def _measured(
+    settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
+) -> Rows:
+    from tasks.trial import baseline_point
+    from tasks.workbench import ORIGINAL, RETRAINED
+
+    bench = workbench(settings, threads)
+    if calibrate:
+        tell(calibrated(bench, 1 if settings.gpus else threads))
+    rows = {}
+    for role in (ORIGINAL, RETRAINED):
+        artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
+        point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
+        identity: dict[str, Any] = {
+            **provenance(bench, role),
+            "device": artifact.record.device,
+            "threads": artifact.record.threads,
+            "sweep": settings.sweep,
+            "trial_id": role,
+            "unlearner": "retrain" if role == RETRAINED else None,
+            "params": "{}",
+            "seed": settings.task.seed,
+            "trial_key": artifact.key,
+        }
+        written = trial_rows([point], state="complete", **identity)
+        write_rows(settings.storage, settings.sweep, f"{role}-{artifact.key}", written)
+        rows[role] = written[0]
     return rows
 
 
-def _changes(actor: Any, reference: Any) -> Iterator[tuple[str, int, int, float]]:
-    last = None
-    while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
-        state = ray.get(actor.progress.remote())
-        if state is not None and state != last:
-            last = state
-            yield state
+def calibrated(bench: Workbench, workers: int) -> Speed:
+    """The Speed of `bench`, from a few training steps of the real model.
+
+    `workers` is how many trials could do the same beside each other on what this process has.
+    """
+    import torch
+
+    from tasks.workbench import ORIGINAL, RETRAINED
+
+    model = bench.fresh_model()
+    rng = bench.generator(0)
+    model.initialise(bench.retain.sample(100, rng), rng)
+
+    def learn(seconds: float) -> float:
+        """Examples per second."""
+        seen, start = 0, time.perf_counter()
+        while not seen or time.perf_counter() - start < seconds:
+            for x, y in bench.retain.batches(256, rng, share=min(1.0, 512 / len(bench.retain))):
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                seen += len(y)
+            if bench.device.type == "cuda":
+                torch.cuda.synchronize()
+        return seen / (time.perf_counter() - start)
+
+    learn(0.0)  # the first steps compile kernels
+    rate = learn(CALIBRATION_SECONDS)
+    start = time.perf_counter()
+    bench.evaluate(model)
+    judged = (time.perf_counter() - start) * workers
+    missing = [role for role in (ORIGINAL, RETRAINED) if not bench.is_cached(role)]
+    sizes = {ORIGINAL: len(bench.retain) + len(bench.forget), RETRAINED: len(bench.retain)}
+    training = sum(sizes[role] * model.recipe.epochs / rate for role in missing)
+    return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), training)

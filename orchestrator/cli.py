@@ -1,4 +1,4 @@
-"""The command line: sweep, resume, run, list, compact. Bad input is one line and exit code 2."""
+"""The command line: sweep, resume, status, run, list, compact. Bad input is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -46,6 +46,23 @@ def resume(name: str, /, *, storage: str = "./results", address: str | None = No
     from orchestrator import sweep as sweeps
 
     return _report(lambda view: sweeps.resume(name, storage, address, view))
+
+
+@app.command
+def status(name: str, /, *, storage: str = "./results") -> int:
+    """Say how far a sweep is, and its front so far; it may be running elsewhere.
+
+    Parameters
+    ----------
+    name
+        Name of the sweep.
+    storage
+        Storage root it was started with.
+    """
+    from orchestrator.status import print_status
+
+    print_status(name, storage, _console())
+    return DONE
 
 
 @app.command
@@ -130,15 +147,22 @@ def compact(*, storage: str = "./results", sweep: str | None = None) -> int:
 
 def _report(start: Any) -> int:
     """Run a sweep under a view; print its front; turn how it ended into an exit code."""
-    from rich.console import Console
-
-    from orchestrator.front_table import PLAIN_WIDTH, print_front
+    from orchestrator.front_table import print_front
     from orchestrator.view import View
 
-    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console = _console()
     outcome = start(View(console))
     print_front(outcome.config, console)
     return DONE if outcome.complete else FAILED
+
+
+def _console() -> Any:
+    """Where a command writes: as wide as the terminal, or wide enough where there is none."""
+    from rich.console import Console
+
+    from orchestrator.front_table import PLAIN_WIDTH
+
+    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
 
 
 def main(arguments: list[str] | None = None) -> int:

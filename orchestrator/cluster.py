@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,8 +47,6 @@ def connected(address: str) -> Iterator[Resources]:
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     import ray
 
-    # Ray's processes take seconds to come up: the time to import what the search needs.
-    threading.Thread(target=importlib.import_module, args=["ray.tune"], daemon=True).start()
     options = {"include_dashboard": False} if address == "local" else _remote_options()
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)

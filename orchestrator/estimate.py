@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tasks.search_space import Categorical, Domain, search_space
@@ -24,14 +24,9 @@ def seconds_per_trial(unlearner: str, speed: Speed, threads: int) -> float:
     return (samples / speed.gradient_per_second + points * speed.evaluate_seconds) / threads
 
 
-def sweep_seconds(
-    unlearners: Sequence[str], trials: Sequence[int], speed: Speed, threads: int, concurrent: int
-) -> float:
-    """Expected seconds of a whole sweep, the training of its baselines included."""
-    work = sum(
-        count * seconds_per_trial(name, speed, threads)
-        for name, count in zip(unlearners, trials, strict=True)
-    )
+def sweep_seconds(trials: Mapping[str, int], speed: Speed, threads: int, concurrent: int) -> float:
+    """Expected seconds of `trials` by unlearner, the training of the baselines included."""
+    work = sum(count * seconds_per_trial(name, speed, threads) for name, count in trials.items())
     return speed.training_seconds + work / concurrent
 
 

@@ -133,7 +133,7 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidValue(f"--storage {config.storage}: cannot write there ({error})") from error
-    lock = FileLock(folder / "driver.lock")
+    lock = _lock(folder)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -142,6 +142,21 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
         yield folder
     finally:
         lock.release()
+
+
+def is_claimed(config: SweepConfig) -> bool:
+    """Whether a driver is at the sweep now."""
+    lock = _lock(sweeps_folder(config.storage) / str(config.name))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / "driver.lock")
 
 
 def stored_config(name: str, storage: str) -> SweepConfig:

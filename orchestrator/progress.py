@@ -45,6 +45,11 @@ class Progress:
         self._pareto = [self._pareto[i] for i in front(self._pareto)]
 
     @property
+    def left(self) -> int:
+        """Trials that have not ended."""
+        return max(0, self.total - self.done - self.failed)
+
+    @property
     def hypervolume(self) -> float:
         """Of accuracy, indistinguishability and share of the retrain time saved; at most 1.
 
@@ -65,8 +70,8 @@ class Progress:
     def _time_left(self) -> str:
         ended = self.done + self.failed
         here = ended - self._done_before
-        if ended >= self.total:
-            return f"took {spelled(time.monotonic() - self._start)}"
+        if not self.left:
+            return f"took {spelled(time.monotonic() - self._start)}" if here else "all done"
         if not here:
             return "time left unknown yet"
         rate = (time.monotonic() - self._start) / here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from tasks.provenance import code_version, host, versions
 from tasks.task import content_key
 
 if TYPE_CHECKING:
+    from orchestrator.worker import WorkerSettings
     from tasks.trial import Point
     from tasks.workbench import Workbench
 
@@ -48,6 +49,22 @@ def trial_rows(
         }
         for point in points
     ]
+
+
+def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[str, Any]) -> Row:
+    """The columns that a proposed trial decides, wherever it runs."""
+    unlearner, params, seed = trial["unlearner"], trial["params"], trial["seed"]
+    return {
+        "sweep": settings.sweep,
+        "trial_id": trial["trial_id"],
+        "role": "trial",
+        "task": settings.task.name,
+        "task_key": task_key,
+        "unlearner": unlearner,
+        "params": params_json(params),
+        "seed": seed,
+        "trial_key": trial_key(task_key, unlearner, params, seed),
+    }
 
 
 def provenance(bench: Workbench, role: str = "trial") -> Row:

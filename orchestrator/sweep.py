@@ -21,6 +21,7 @@ from orchestrator.plan import (
     with_defaults,
     with_task,
 )
+from orchestrator.rows import proposed_identity, trial_rows
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
 from tasks.task import Task
@@ -72,7 +73,7 @@ class _Run:
         self._config, self._folder, self._view = config, folder, view
         self._resources = resources
         self._objective = objective_named(config.objective)
-        self._task_key = ""
+        self._retrained: Row = {}
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
@@ -86,6 +87,7 @@ class _Run:
 
     def to_the_end(self) -> Outcome:
         """Baselines, then the search; returns the counts of the whole sweep."""
+        from orchestrator.prepare import prepared
         from orchestrator.progress import Progress
         from orchestrator.search import StudySearch
 
@@ -98,8 +100,8 @@ class _Run:
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or lost:
             view.say(f"going on: {len(finished)} trials are finished, {len(lost)} were cut short")
-        retrain_seconds = self._baselines(search.left_of)
-        progress = Progress(self._objective, total, retrain_seconds)
+        self._retrained = prepared(config, self._settings, self._resources, search.left_of, view)
+        progress = Progress(self._objective, total, self._retrained["unlearn_seconds"])
         progress.resume(list(finished.values()))
         if search.left:
             self._search(search, progress)
@@ -121,37 +123,6 @@ class _Run:
             )
             for name in config.unlearners
         ]
-
-    def _baselines(self, left: dict[str, int]) -> float:
-        """Train and measure the original and the retrained model; returns the retrain seconds."""
-        import ray
-
-        from orchestrator.baselines import Baselines, watch
-        from orchestrator.estimate import spelled, sweep_seconds
-
-        gpus = 1 if self._settings.gpus else 0
-        threads = max(self._settings.cpus, 1 if gpus else self._resources.cpus_of_a_node)
-        # Two threads: one trains, the other answers `progress`.
-        remote: Any = ray.remote(Baselines)
-        options = {"num_cpus": threads, "num_gpus": gpus, "max_concurrency": 2}
-        actor = remote.options(**options).remote(self._settings, threads)
-        if any(left.values()):
-            speed = ray.get(actor.speed.remote())
-            slots = self._config.max_concurrent or 1
-            seconds = sweep_seconds(
-                list(left), list(left.values()), speed, self._settings.cpus, slots
-            )
-            self._view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
-        rows = watch(actor, actor.run.remote(), self._view.training)
-        ray.kill(actor)
-        for role, row in rows.items():
-            self._view.say(
-                f"{role} model: test accuracy on retained classes "
-                f"{row['test_accuracy_retained']:.4f}, class-matched MIA "
-                f"{row['mia_class_matched_accuracy']:.3f}"
-            )
-        self._task_key = rows["retrained"]["task_key"]
-        return float(rows["retrained"]["unlearn_seconds"])
 
     def _search(self, search: Any, progress: Any) -> None:
         from ray import tune
@@ -189,26 +160,15 @@ class _Run:
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
-        from orchestrator.rows import params_json, trial_key, trial_rows
-
-        settings, params = self._settings, proposed["params"]
+        settings = self._settings
         written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
         if written:
             return written
-        key = trial_key(self._task_key, proposed["unlearner"], params, proposed["seed"])
         rows = trial_rows(
             [],
             state="failed",
             error=f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)",
-            sweep=settings.sweep,
-            trial_id=proposed["trial_id"],
-            role="trial",
-            task=settings.task.name,
-            task_key=self._task_key,
-            unlearner=proposed["unlearner"],
-            params=params_json(params),
-            seed=proposed["seed"],
-            trial_key=key,
+            **proposed_identity(settings, self._retrained["task_key"], proposed),
         )
-        write_rows(settings.storage, settings.sweep, key, rows)
+        write_rows(settings.storage, settings.sweep, rows[0]["trial_key"], rows)
         return rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.rows import Row, params_json, provenance, trial_key, trial_rows
+from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import write_rows
 from orchestrator.worker import WorkerSettings, workbench
 from tasks.unlearners import unlearner_class
@@ -67,26 +67,19 @@ class UnlearningTrial(tune.Trainable):
         """Nothing: see `save_checkpoint`."""
 
     def _finish(self, state: str, error: str | None) -> dict[str, Any]:
-        trial, settings = self._trial, self._settings
+        settings = self._settings
         where = provenance(workbench(settings, settings.cpus))
-        params = trial["params"]
-        key = trial_key(where["task_key"], trial["unlearner"], params, trial["seed"])
         rows = trial_rows(
             self._points,
             state=state,
             error=error,
             epoch=self._points[-1].epoch if self._points else 0,
-            **where,
-            sweep=settings.sweep,
-            trial_id=trial["trial_id"],
-            unlearner=trial["unlearner"],
-            params=params_json(params),
-            seed=trial["seed"],
-            trial_key=key,
+            **{**where, **proposed_identity(settings, where["task_key"], self._trial)},
         )
-        write_rows(settings.storage, settings.sweep, key, rows)
+        write_rows(settings.storage, settings.sweep, rows[0]["trial_key"], rows)
+        trial_id = self._trial["trial_id"]
         self._points, self._steps = [], None
-        return {"done": True, "trial": trial["trial_id"], "rows": _slim(rows, settings)}
+        return {"done": True, "trial": trial_id, "rows": _slim(rows, settings)}
 
 
 def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:

@@ -16,6 +16,7 @@ from orchestrator.estimate import spelled
 from orchestrator.progress import Progress
 
 PLAIN_EVERY_SECONDS = 10.0
+TRAINING_EVERY_SECONDS = 1.0
 
 
 class View:
@@ -35,6 +36,9 @@ class View:
         if not done:
             suffix = f": {total} epochs" if total else ""
             return self.say(f"training the {what}{suffix}")
+        if time.monotonic() - self._said < TRAINING_EVERY_SECONDS and done < total:
+            return
+        self._said = time.monotonic()
         left = seconds / done * (total - done)
         self.say(f"  {what}: epoch {done}/{total}, about {spelled(left)} left")
 

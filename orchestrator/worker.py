@@ -32,16 +32,28 @@ class WorkerSettings:
         return Path(self.storage) / "artifacts"
 
 
-@functools.lru_cache(maxsize=1)
 def workbench(settings: WorkerSettings, threads: int) -> Workbench:
-    """The process's workbench, built on first use: `threads` torch threads, and a GPU if it has one."""
+    """The process's workbench, built on first use, with `threads` torch threads from now on."""
+    import torch
+
+    torch.set_num_threads(threads)  # of this thread: each has a number of its own
+    return _workbench(settings)
+
+
+@functools.lru_cache(maxsize=1)
+def _workbench(settings: WorkerSettings) -> Workbench:
     import torch
 
     from tasks.memory import keep_freed_memory
     from tasks.workbench import Workbench
 
     keep_freed_memory()
-    torch.set_num_threads(threads)
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
     return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
+
+
+def warm_up() -> None:
+    """Import what a trial uses; Ray gives the process to the next task or trial that asks for one."""
+
+    import tasks.workbench  # noqa: F401

@@ -41,16 +41,15 @@ def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
             loss.backward()
             optimizer.step()
             step += 1
-            if slow is not None and step % LOOKAHEAD_STEPS == 0:
+            if slow is not None and (step % LOOKAHEAD_STEPS == 0 or step == total):
                 slow.follow(step / total)
-        if slow is not None and step == total:
-            slow.settle()
         yield
 
 
 def parameter_groups(model: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """What SGD moves: biases of normalisation layers faster, but decayed alike (Jordan, 2024)."""
-    biases = [m.bias for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    biases = [norm.bias for norm in norms if norm.bias.requires_grad]
     chosen = {id(bias) for bias in biases}
     others = [p for p in model.parameters() if p.requires_grad and id(p) not in chosen]
     factor, decay = recipe.bias_factor, recipe.weight_decay
@@ -76,10 +75,4 @@ class Lookahead:
         weight = 1 - LOOKAHEAD_DECAY**LOOKAHEAD_STEPS * progress**3
         for slow, fast in zip(self._slow, self._fast, strict=True):
             slow.lerp_(fast, weight)
-        self.settle()
-
-    @torch.no_grad()
-    def settle(self) -> None:
-        """Leave the slow weights in the model."""
-        for slow, fast in zip(self._slow, self._fast, strict=True):
             fast.copy_(slow)

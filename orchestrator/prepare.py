@@ -1,0 +1,66 @@
+"""What stands before the search: warm processes, an estimate, the two models that trials are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from orchestrator.baselines import Speed, Training, baselines
+from orchestrator.cluster import Resources
+from orchestrator.config import SweepConfig
+from orchestrator.estimate import spelled, sweep_seconds
+from orchestrator.rows import Row
+from orchestrator.worker import WorkerSettings, warm_up
+
+if TYPE_CHECKING:
+    from orchestrator.view import View
+
+
+def prepared(
+    config: SweepConfig,
+    settings: WorkerSettings,
+    resources: Resources,
+    left: Mapping[str, int],
+    view: View,
+) -> Row:
+    """Train, measure and store the original and the retrained model; returns the latter's row.
+
+    `left` are the trials still to be run, by unlearner, for the estimate.
+    """
+    slots = config.max_concurrent or 1
+    searching = any(left.values())
+    # A process that has had a GPU is not used again.
+    if searching and config.address == "local" and not settings.gpus:
+        _warm(slots, settings.cpus)
+    gpus = 1 if settings.gpus else 0
+    threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
+    task: Any = ray.remote(baselines)
+    options = {"num_cpus": threads, "num_gpus": gpus, "max_retries": 0}
+    events = task.options(**options, num_returns="streaming").remote(settings, threads, searching)
+    rows: dict[str, Row] = {}
+    for reference in events:
+        match ray.get(reference):
+            case Speed() as speed:
+                seconds = sweep_seconds(left, speed, settings.cpus, slots)
+                view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
+            case Training(what, done, total, spent):
+                view.training(what, done, total, spent)
+            case rows:
+                _say(rows, view)
+    return rows["retrained"]
+
+
+def _warm(slots: int, cpus: int) -> None:
+    """Let a process per slot import at the same time; Ray gives them to the baselines and the trials."""
+    task: Any = ray.remote(warm_up)
+    ray.get([task.options(num_cpus=cpus).remote() for _ in range(slots)])
+
+
+def _say(rows: Mapping[str, Row], view: View) -> None:
+    for role, row in rows.items():
+        view.say(
+            f"{role} model: test accuracy on retained classes {row['test_accuracy_retained']:.4f}, "
+            f"class-matched MIA {row['mia_class_matched_accuracy']:.3f}"
+        )

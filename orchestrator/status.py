@@ -1,0 +1,45 @@
+"""How far a sweep is, from its folder alone: from any machine that sees the storage."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from orchestrator.config import SweepConfig
+from orchestrator.front_table import print_front
+from orchestrator.objectives import objective_named
+from orchestrator.plan import is_claimed, stored_config
+from orchestrator.progress import Progress
+from orchestrator.store import finished_trials
+from tasks.search_space import search_space
+from tasks.unlearners import unlearner_class
+
+
+def print_status(name: str, storage: str, console: Console) -> bool:
+    """Print how far a sweep is and its front so far; returns whether all its trials have ended.
+
+    Raises InvalidValue for a name that no sweep has, listing those there are.
+    """
+    config = stored_config(name, storage)
+    trials = finished_trials(storage, name)
+    retrained = trials.pop("retrained", [{"unlearn_seconds": float("inf")}])
+    trials.pop("original", None)
+    progress = Progress(
+        objective_named(config.objective), budget(config), retrained[-1]["unlearn_seconds"]
+    )
+    progress.resume(list(trials.values()))
+    if progress.left == 0:
+        state = "finished"
+    elif is_claimed(config):
+        state = "running"
+    else:
+        state = f"not running; to go on: orchestrator resume {name} --storage {storage}"
+    console.print(f"{name}: {state}", highlight=False, soft_wrap=True)
+    console.print(progress.line(), highlight=False, soft_wrap=True)
+    print_front(config, console)
+    return progress.left == 0
+
+
+def budget(config: SweepConfig) -> int:
+    """Trials of the whole sweep: an equal number per method, one where there is nothing to search."""
+    searched = [bool(search_space(unlearner_class(name))) for name in config.unlearners]
+    return sum((config.trials or 1) if has_space else 1 for has_space in searched)
