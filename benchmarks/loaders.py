@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import IO, Any, cast
 
+from benchmarks.report import RESULTS, show, write
+
 ARMS = ("resident", "ffcv", "dataloader")
 MEASURES = ("images_per_second", "start_seconds", "pss_mb")
 
@@ -28,7 +30,7 @@ def main() -> None:
     """Measure every arm, print the table, write the Parquet file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data-dir", default="data", help="where CIFAR-10 is, or is downloaded to")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/loaders.parquet"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "loaders.parquet")
     parser.add_argument("--readers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="reading time of a measurement")
@@ -47,7 +49,11 @@ def main() -> None:
                     )
                 )
     write(rows, options.out)
-    show(rows, options.readers)
+    show(
+        "CIFAR-10, augmented and normalised, ratios to resident: medians of repeats",
+        ["loader", "readers", "images/s ratio", "images/s", "start s", "PSS MB"],
+        table(rows, options.readers),
+    )
 
 
 def measure(
@@ -95,47 +101,18 @@ def answer(process: subprocess.Popen) -> dict[str, Any]:
     return json.loads(line)
 
 
-def show(rows: list[dict[str, Any]], readers: list[int]) -> None:
-    """The table: ratios to `resident` of the same repeat first, then medians."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        title="CIFAR-10, augmented and normalised, ratios to resident: medians of repeats"
-    )
-    for column in (
-        "readers",
-        "loader",
-        "images/s ratio",
-        "images/s",
-        "start s",
-        "PSS MB",
-    ):
-        table.add_column(column, justify="left" if column == "loader" else "right")
+def table(rows: list[dict[str, Any]], readers: list[int]) -> list[list[str]]:
+    """Ratios to `resident` of the same repeat first, then medians."""
+    lines = []
     for count in readers:
         of = {arm: [r for r in rows if (r["arm"], r["readers"]) == (arm, count)] for arm in ARMS}
         for arm, mine in of.items():
             speed, start, pss = (median(r[m] for r in mine) for m in MEASURES)
             pairs = zip(mine, of["resident"], strict=True)
             ratio = median(a[MEASURES[0]] / b[MEASURES[0]] for a, b in pairs)
-            numbers = (
-                f"{ratio:.2f}",
-                f"{speed:,.0f}",
-                f"{start:.1f}",
-                f"{pss:.0f}",
-            )
-            table.add_row(str(count), arm, *numbers, end_section=arm == ARMS[-1])
-    Console().print(table)
-
-
-def write(rows: list[dict[str, Any]], out: Path) -> None:
-    """Every measurement, one row each."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), out)
-    print(f"wrote {out}")
+            numbers = f"{ratio:.2f}", f"{speed:,.0f}", f"{start:.1f}", f"{pss:.0f}"
+            lines.append([arm, str(count), *numbers])
+    return lines
 
 
 if __name__ == "__main__":

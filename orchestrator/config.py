@@ -66,6 +66,8 @@ class SweepConfig:
     """CPUs, and torch threads, of a trial."""
     gpus_per_trial: float | None = None
     """GPUs of a trial, may be a fraction [default: .25 if the cluster has a GPU, else 0]."""
+    trial_seconds: float | None = None
+    """Seconds after which a trial is given up and stored as failed [default: no limit]."""
     address: str = "local"
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -88,6 +90,7 @@ class SweepConfig:
             ("max-concurrent", config.max_concurrent, 1),
             ("cpus-per-trial", config.cpus_per_trial, 1),
             ("gpus-per-trial", config.gpus_per_trial, 0),
+            ("trial-seconds", config.trial_seconds, 1),
             ("seed", config.seed, 0),
         ):
             if value is not None and value < least:

@@ -83,6 +83,7 @@ class _Run:
             cpus=config.cpus_per_trial,
             gpus=config.gpus_per_trial or 0.0,
             objective_metrics=self._objective.metrics,
+            trial_seconds=config.trial_seconds,
         )
 
     def to_the_end(self) -> Outcome:

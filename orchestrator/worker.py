@@ -25,6 +25,7 @@ class WorkerSettings:
     cpus: int
     gpus: float
     objective_metrics: tuple[str, ...]
+    trial_seconds: float | None
 
     @property
     def artifacts(self) -> Path:

@@ -29,6 +29,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--trials", "0"), "at least 1"),
         (("sweep", "--trials", "many"), "many"),
         (("sweep", "--cpus-per-trial", "0"), "at least 1"),
+        (("sweep", "--trial-seconds", "0"), "at least 1"),
         (("sweep", "--name", "../escape"), "letters, digits"),
         (("sweep", "--name", "Ünïcode"), "letters, digits"),
         ((*SWEEP, "--address", "somewhere"), "local, auto, ray://HOST:PORT"),

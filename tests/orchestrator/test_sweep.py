@@ -132,7 +132,7 @@ def test_a_second_sweep_trains_nothing(storage, orchestrate):
 BROKEN = """
 from dataclasses import dataclass
 from typing import Annotated
-import os, signal
+import os, signal, threading
 from tasks.search_space import Float
 from tasks.unlearners.base import Unlearner
 
@@ -157,15 +157,22 @@ class Dies(Unlearner):
     def unlearn(self, model, retain, forget, rng):
         os.kill(os.getpid(), signal.SIGKILL)
         yield
+
+@dataclass(frozen=True)
+class Hangs(Unlearner):
+    strength: Annotated[float, Float(0.0, 1.0)] = 0.5
+    def unlearn(self, model, retain, forget, rng):
+        threading.Event().wait()
+        yield
 """
 
 
 def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_path, orchestrate):
     (tmp_path / "broken_methods.py").write_text(BROKEN)
-    methods = "broken_methods:Explodes,broken_methods:Diverges,broken_methods:Dies,ssd"
+    methods = "broken_methods:Explodes,broken_methods:Diverges,broken_methods:Dies,broken_methods:Hangs,ssd"
     done = orchestrate(
         "sweep", "--task", "digits-class:1", "--unlearners", methods, "--trials", "1",
-        "--storage", storage, "--name", "broken", PYTHONPATH=str(tmp_path),
+        "--storage", storage, "--name", "broken", "--trial-seconds", "15", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     trials = [r for r in rows_of(storage, "broken") if r["role"] == "trial"]
@@ -173,11 +180,12 @@ def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_pat
     assert "it went up in smoke" in errors["Explodes"]
     assert "not finite" in errors["Diverges"]
     assert "died" in errors["Dies"]
-    assert Counter((r["unlearner"].split(":")[-1], r["state"]) for r in trials if r["final"]) == {
-        ("Explodes", "failed"): 1, ("Diverges", "failed"): 1, ("Dies", "failed"): 1, ("ssd", "complete"): 1,
-    }  # fmt: skip
+    assert errors["Hangs"] == "ran longer than the limit of 15 s"
+    ended = Counter((r["unlearner"].split(":")[-1], r["state"]) for r in trials if r["final"])
+    failed = ("Explodes", "Diverges", "Dies", "Hangs")
+    assert ended == {**{(name, "failed"): 1 for name in failed}, ("ssd", "complete"): 1}
     assert all(r["test_accuracy"] is None for r in trials if r["state"] == "failed")
-    for name in ("Explodes", "Dies"):
+    for name in ("Explodes", "Dies", "Hangs"):
         states = {t.state for t in study_of(storage, "broken", f"broken_methods:{name}").trials}
         assert states == {TrialState.FAIL}
 

@@ -1,0 +1,100 @@
+"""The results store at scale: write, read, compact, find the front.
+
+    python -m benchmarks.store [--rows 100000]
+
+Rows come ten to a trial, hence to a file, as anytime methods write them. Ratios are to reading the
+same rows from one compacted file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import RESULTS, show, write
+from orchestrator.objectives import OBJECTIVES
+from orchestrator.pareto import front
+from orchestrator.store import compact, read_results, write_rows
+
+EPOCHS = 10
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    """Measure every step, print the table, write the Parquet file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--out", type=Path, default=RESULTS / "store.parquet")
+    options = parser.parse_args()
+    rows = []
+    for count in options.rows:
+        with tempfile.TemporaryDirectory() as storage:
+            rows += [{"rows": count, **row} for row in measured(storage, count)]
+    write(rows, options.out)
+    base = {r["rows"]: r["seconds"] for r in rows if r["step"] == "read, compacted"}
+    show(
+        "Results store, ten rows to a trial",
+        ["step", "rows", "ratio", "seconds", "microseconds a row"],
+        [
+            [
+                row["step"],
+                f"{row['rows']:,}",
+                f"{row['seconds'] / base[row['rows']]:.1f}",
+                f"{row['seconds']:.2f}",
+                f"{1e6 * row['seconds'] / row['rows']:.1f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def measured(storage: str, count: int) -> list[dict[str, Any]]:
+    """Seconds of each step over `count` rows."""
+    steps: dict[str, Callable[[], Any]] = {
+        "write, a file per trial": lambda: fill(storage, count),
+        "read, a file per trial": lambda: read_results(storage, "s"),
+        "compact": lambda: compact(storage),
+        "read, compacted": lambda: read_results(storage, "s"),
+        "read, then the front": lambda: front_of(storage),
+    }
+    rows = []
+    for step, action in steps.items():
+        start = time.perf_counter()
+        action()
+        rows.append({"step": step, "seconds": time.perf_counter() - start})
+    return rows
+
+
+def fill(storage: str, count: int) -> None:
+    """Write plausible trials."""
+    rng = np.random.default_rng(0)
+    for trial in range(count // EPOCHS):
+        name = f"finetune-{trial:06d}"
+        quality = rng.random((EPOCHS, 2)).tolist()
+        rows = [
+            {
+                "sweep": "s", "trial_id": name, "role": "trial", "unlearner": "finetune",
+                "state": "complete", "epoch": epoch, "final": epoch == EPOCHS, "finished_at": NOW,
+                "validation_accuracy_retained": accuracy, "validation_indistinguishability": mia,
+                "unlearn_seconds": float(epoch), "params": '{"lr": 0.01, "epochs": 10}',
+            }
+            for epoch, (accuracy, mia) in enumerate(quality, 1)
+        ]  # fmt: skip
+        write_rows(storage, "s", name, rows)
+
+
+def front_of(storage: str) -> int:
+    """Points on the Pareto front."""
+    gains = [OBJECTIVES["pareto"].gains(row) for row in read_results(storage, "s").to_pylist()]
+    return len(front([g for g in gains if g is not None]))
+
+
+if __name__ == "__main__":
+    main()

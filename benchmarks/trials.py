@@ -1,0 +1,139 @@
+"""Trials per hour: a sweep, against what a user would do instead, on the very same trials.
+
+    python -m benchmarks.trials [--task cifar10-class:automobile --data-dir DIR] [--trials N]
+
+A sweep runs first, and what it proposed is run again by each of the other arms:
+
+    sweep      this program, from its command to its end, without the training of the two models
+    process    a process per trial, as many at a time as there are cores
+    loop       one process that runs them one after another on all cores, as an Optuna loop does
+    tune       Ray Tune as its documentation shows it
+    warm       a warm process per core, its start left out: the pure compute time
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import RESULTS, show, write
+from orchestrator.store import finished_trials
+
+Trial = dict[str, Any]
+CORES = len(os.sched_getaffinity(0))
+
+
+def main() -> None:
+    """Run every arm, print the table, write the Parquet file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--task", default="digits-class:1")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--unlearners", default="finetune,gradient-ascent,ssd")
+    parser.add_argument("--trials", type=int, default=20, help="per unlearner")
+    parser.add_argument("--arms", default="process,loop,tune,warm")
+    parser.add_argument("--out", type=Path, default=RESULTS / "trials.parquet")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as storage:
+        options.storage = storage
+        sweep(options, "train", 1)
+        seconds = {"sweep": sweep(options, "measured", options.trials)}
+        trials = proposals(storage, "measured")
+        for arm in options.arms.split(","):
+            seconds[arm] = ARMS[arm](trials, options)
+            print(f"{arm}: {seconds[arm]:.1f} s", flush=True)
+    rows = [
+        {"arm": arm, "task": options.task, "trials": len(trials), "seconds": s, "cores": CORES}
+        for arm, s in seconds.items()
+    ]
+    write(rows, options.out)
+    show(
+        f"{len(trials)} trials of {options.task} on {CORES} cores",
+        ["arm", "trials per hour", "the sweep is so many times faster"],
+        [
+            [arm, f"{3600 * len(trials) / s:,.0f}", f"{s / seconds['sweep']:.2f}"]
+            for arm, s in seconds.items()
+        ],
+    )
+
+
+def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
+    """Seconds of the whole command."""
+    command = [sys.executable, "-m", "orchestrator", "sweep", "--task", options.task]
+    command += ["--unlearners", options.unlearners, "--trials", str(trials), "--name", name]
+    command += ["--sampler", "random", "--storage", options.storage]
+    command += ["--data-dir", options.data_dir] if options.data_dir else []
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def proposals(storage: str, name: str) -> list[Trial]:
+    """What the sweep ran: method, hyper-parameters and seed of each trial."""
+    last = [rows[-1] for rows in finished_trials(storage, name).values()]
+    return [
+        {"unlearner": r["unlearner"], "params": json.loads(r["params"]), "seed": r["seed"]}
+        for r in last
+        if r["role"] == "trial"
+    ]
+
+
+def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: int) -> float:
+    """Run trials in a process of benchmarks.trial_process; returns the seconds it computed."""
+    command = [sys.executable, "-m", "benchmarks.trial_process", arm, "--task", options.task]
+    command += ["--storage", options.storage, "--threads", str(threads)]
+    command += ["--data-dir", options.data_dir] if options.data_dir else []
+    text = "\n".join(json.dumps(trial) for trial in trials)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        command, input=text, text=True, check=True, capture_output=True, env=environment
+    )
+    return float(done.stdout.split()[-1]) if arm != "tune" else 0.0
+
+
+def process_per_trial(trials: list[Trial], options: argparse.Namespace) -> float:
+    """A fresh process for each, CORES at a time."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(lambda trial: child("one", [trial], options, 1), trials))
+    return time.perf_counter() - start
+
+
+def one_loop(trials: list[Trial], options: argparse.Namespace) -> float:
+    """One process, all threads, its start included."""
+    start = time.perf_counter()
+    child("one", trials, options, CORES)
+    return time.perf_counter() - start
+
+
+def tune_as_documented(trials: list[Trial], options: argparse.Namespace) -> float:
+    """Ray Tune with its defaults, its start included."""
+    start = time.perf_counter()
+    child("tune", trials, options, 1)
+    return time.perf_counter() - start
+
+
+def warm_processes(trials: list[Trial], options: argparse.Namespace) -> float:
+    """A warm process per core, each with its share of the trials: the slower one's seconds."""
+    with ThreadPoolExecutor(CORES) as pool:
+        shares = [trials[i::CORES] for i in range(CORES)]
+        return max(pool.map(lambda share: child("warm", share, options, 1), shares))
+
+
+ARMS: dict[str, Callable[[list[Trial], argparse.Namespace], float]] = {
+    "process": process_per_trial,
+    "loop": one_loop,
+    "tune": tune_as_documented,
+    "warm": warm_processes,
+}
+
+if __name__ == "__main__":
+    main()
