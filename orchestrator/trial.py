@@ -28,6 +28,7 @@ class UnlearningTrial(tune.Trainable):
         assert settings is not None
         self._settings = settings
         self._watchdog = threading.Timer(0.0, self._give_up)
+        self._stored: list[Row] = []
         self.reset_config(config)
         # An earlier worker may have stored this trial before it died.
         stored = finished_trials(settings.storage, settings.sweep)
@@ -38,7 +39,7 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._points: list[Point] = []
         self._steps: Any = None
-        self._stored: list[Row] = []
+        self._stored = []
         return True
 
     def step(self) -> dict[str, Any]:
