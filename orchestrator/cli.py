@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from orchestrator.config import SweepConfig
+from orchestrator.config import SweepConfig, check_name
 from tasks.datasets.sources import DatasetNotFound
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
@@ -25,9 +27,7 @@ app = App(
 @app.command
 def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
-    from orchestrator.sweep import run_sweep
-
-    return _report(lambda view: run_sweep(config, view))
+    return _swept(config)
 
 
 @app.command
@@ -43,9 +43,10 @@ def resume(name: str, /, *, storage: str = "./results", address: str | None = No
     address
         Ray cluster, if another than before.
     """
-    from orchestrator import sweep as sweeps
+    from orchestrator.plan import stored_config
 
-    return _report(lambda view: sweeps.resume(name, storage, address, view))
+    config = stored_config(name, storage)
+    return _swept(dataclasses.replace(config, address=address or config.address))
 
 
 @app.command
@@ -140,18 +141,32 @@ def compact(*, storage: str = "./results", sweep: str | None = None) -> int:
     """
     from orchestrator.store import compact as merge
 
-    files, rows = merge(storage, sweep)
+    files, rows = merge(storage, check_name(sweep) if sweep else None)
+    if not files:
+        raise InvalidValue(f"no results{f' of sweep {sweep!r}' if sweep else ''} under {storage}")
     print(f"merged {files} files into one per sweep: {rows} rows")
     return DONE
 
 
-def _report(start: Any) -> int:
+def _swept(config: SweepConfig) -> int:
+    """Run a sweep where its address says; the exit code."""
+    from orchestrator.cluster import REMOTE, on_the_cluster
+
+    config = config.checked()
+    if not config.address.startswith(REMOTE):
+        return _report(config)
+    there = dataclasses.replace(config, address="auto")
+    return on_the_cluster(config.address, functools.partial(_report, there))
+
+
+def _report(config: SweepConfig) -> int:
     """Run a sweep under a view; print its front; turn how it ended into an exit code."""
     from orchestrator.front_table import print_front
+    from orchestrator.sweep import run_sweep
     from orchestrator.view import View
 
     console = _console()
-    outcome = start(View(console))
+    outcome = run_sweep(config, View(console))
     print_front(outcome.config, console)
     return DONE if outcome.complete else FAILED
 

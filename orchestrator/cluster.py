@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
 
 ENVIRONMENT = {
@@ -20,21 +22,41 @@ ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # A trial's working directory stays the driver's: a relative path means the same everywhere.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Trials measure seconds: Ray's usual niceness of 15 would let any other program disturb them.
     "RAY_worker_niceness": "0",
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 DEFAULT_GPU_SHARE = 0.25
+REMOTE = "ray://"
+"""Addresses of clusters that this machine is no part of."""
+TUNE_ENVIRONMENT = {"PL_DISABLE_FORK": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
+"""What Tune gives its workers. With the same for the whole job, a process that is warm serves any of it."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the cluster has, and the most that one node of it has."""
+    """CPUs and GPUs of each node of the cluster."""
 
-    cpus: int
-    gpus: int
-    cpus_of_a_node: int
+    nodes: tuple[tuple[int, int], ...]
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the whole cluster."""
+        return sum(gpus for _, gpus in self.nodes)
+
+    @property
+    def cpus_of_a_node(self) -> int:
+        """The most CPUs that a single process can have."""
+        return max((cpus for cpus, _ in self.nodes), default=1)
+
+    def slots(self, cpus: int, gpus: float) -> int:
+        """How many trials of that size run at a time: each within one node."""
+        return sum(
+            min(n // cpus, int(g / gpus + 1e-9)) if gpus else n // cpus for n, g in self.nodes
+        )
 
 
 @contextmanager
@@ -47,9 +69,21 @@ def connected(address: str) -> Iterator[Resources]:
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     import ray
 
-    options = {"include_dashboard": False} if address == "local" else _remote_options()
+    if ray.is_initialized():  # this driver runs on the cluster already, see `on_the_cluster`
+        yield _resources()
+        return
+    runtime_env: dict[str, Any] = {"env_vars": TUNE_ENVIRONMENT}
+    options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    if address != "local":
+        runtime_env |= _our_code()
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        ray.init(
+            address,
+            log_to_driver=address.startswith(REMOTE),
+            logging_level=logging.ERROR,
+            runtime_env=runtime_env,
+            **options,
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidValue(
@@ -64,16 +98,40 @@ def connected(address: str) -> Iterator[Resources]:
         ray.shutdown()
 
 
-def _remote_options() -> dict[str, object]:
+def on_the_cluster(address: str, work: Callable[[], int]) -> int:
+    """Run `work` on the cluster at a ray:// address and return what it returns.
+
+    Tune's loop has to be near its workers, and to outlive nothing: without this process it ends.
+    What it prints appears here. Raises what was wrong with the input.
+    """
+    with connected(address):
+        import ray
+
+        task: Any = ray.remote(num_cpus=0, max_retries=0)(work)
+        return int(got(task.remote()))
+
+
+def got(reference: Any) -> Any:
+    """What a task returned; raises what was wrong with the input, as it was raised there."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, InvalidValue | DatasetNotFound):
+            raise error.cause from error
+        raise
+
+
+def _our_code() -> dict[str, Any]:
     """Send this program along, so that the nodes need its dependencies but no copy of it."""
     root = Path(__file__).resolve().parent.parent
     excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]
-    return {"runtime_env": {"working_dir": str(root), "excludes": excludes}}
+    return {"working_dir": str(root), "excludes": excludes}
 
 
 def _resources() -> Resources:
     import ray
 
-    total = ray.cluster_resources()
-    of_a_node = max((node["Resources"].get("CPU", 0) for node in ray.nodes()), default=0)
-    return Resources(int(total.get("CPU", 0)), int(total.get("GPU", 0)), int(of_a_node))
+    alive = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return Resources(tuple((int(n.get("CPU", 0)), int(n.get("GPU", 0))) for n in alive))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +79,7 @@ class SweepConfig:
 
     def checked(self) -> SweepConfig:
         """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
-        config = self._with_preset()
+        config = dataclasses.replace(self._with_preset(), storage=storage_root(self.storage))
         objective_named(config.objective)
         one_of("sampler", config.sampler, SAMPLERS)
         one_of("loader", config.loader, LOADERS)
@@ -91,10 +93,10 @@ class SweepConfig:
             ("cpus-per-trial", config.cpus_per_trial, 1),
             ("gpus-per-trial", config.gpus_per_trial, 0),
             ("trial-seconds", config.trial_seconds, 1),
-            ("seed", config.seed, 0),
         ):
-            if value is not None and value < least:
+            if value is not None and not least <= value < math.inf:
                 raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+        check_seed(config.seed)
         if config.address not in ("local", "auto") and not config.address.startswith("ray://"):
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: local, auto, ray://HOST:PORT"
@@ -144,6 +146,23 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """The CS726 deck: forget all automobiles by fine-tuning, without and with the penalty; the other two
 methods, which cost a few per cent of a retrain, are there to beat the deck's final model."""
+
+
+def check_seed(seed: int) -> int:
+    """The seed; raises InvalidValue for one that the generators do not take."""
+    if not 0 <= seed < 2**63:
+        raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
+    return seed
+
+
+def storage_root(text: str) -> str:
+    """The absolute path of a storage root; raises InvalidValue for a URI."""
+    if "://" in text:
+        raise InvalidValue(
+            f"--storage {text}: studies and trained models need a folder; give a path, on a "
+            "cluster one that every node shares"
+        )
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def check_name(name: str) -> str:

@@ -53,6 +53,12 @@ OBJECTIVES: dict[str, Objective] = {
 """The search sees the validation half alone; the test half's columns are only reported."""
 
 
+def steers_on_test(objective: Objective) -> list[str]:
+    """The metrics of an objective that are measured on the test half."""
+    halves = ("test_", "mia_", "indistinguishability")
+    return [metric for metric in objective.metrics if metric.startswith(halves)]
+
+
 SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
 """Columns that the scalar score and the live view read."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,9 @@ from orchestrator.config import (
     FALLBACK_TASK,
     SweepConfig,
     check_name,
+    storage_root,
 )
+from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
 from tasks.task import Task
@@ -27,7 +31,7 @@ from tasks.task import Task
 if TYPE_CHECKING:
     from orchestrator.view import View
 
-SWEEPS, CONFIG = "sweeps", "config.json"
+SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
 
 
 def adopted(config: SweepConfig) -> SweepConfig:
@@ -44,6 +48,8 @@ def adopted(config: SweepConfig) -> SweepConfig:
         unlearners=config.unlearners or before.unlearners,
         trials=config.trials or before.trials,
         model=before.model if config.model == "auto" else config.model,
+        data_dir=config.data_dir or before.data_dir,
+        optuna_storage=config.optuna_storage or before.optuna_storage,
     )
     different = before.differences(filled)
     if different:
@@ -62,7 +68,7 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
     """
     wanted = Task.named(config.task or DEFAULT_TASK, config.model, config.seed)
     try:
-        wanted.load(config.data_dir)
+        dataset = wanted.load(config.data_dir)
     except DatasetNotFound as error:
         if config.task is not None:
             raise
@@ -71,7 +77,8 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
             f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so."
         )
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
-        wanted.load()
+        dataset = wanted.load()
+    check_loader(config.loader, dataset)
     named = dataclasses.replace(config, task=wanted.name)
     name = config.name or free_name(named, sweeps_folder(config.storage))
     return dataclasses.replace(named, name=name)
@@ -84,13 +91,12 @@ def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
     """
     share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
     gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
-    slots = resources.cpus // config.cpus_per_trial
-    if gpus:
-        slots = min(slots, int(resources.gpus / gpus))
-    if slots < 1 and not config.address.startswith("ray://"):
+    slots = resources.slots(config.cpus_per_trial, gpus)
+    if slots < 1:
+        nodes = ", ".join(f"{c} CPUs and {g} GPUs" for c, g in sorted(set(resources.nodes)))
         raise InvalidValue(
             f"no node holds a trial of {config.cpus_per_trial} CPUs and {gpus:g} GPUs: "
-            f"the cluster has {resources.cpus} CPUs and {resources.gpus} GPUs"
+            f"the nodes have {nodes}"
         )
     device = "cuda" if gpus else "cpu"
     assert config.task is not None
@@ -129,13 +135,10 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
     """
     assert config.name is not None
     folder = sweeps_folder(config.storage) / check_name(config.name)
+    make_folder(folder, config.storage)
+    lock = FileLock(folder / DRIVER_LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidValue(f"--storage {config.storage}: cannot write there ({error})") from error
-    lock = _lock(folder)
-    try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # `is_claimed` may hold it for an instant
     except Timeout:
         raise InvalidValue(f"sweep {config.name!r} is being run by another process") from None
     try:
@@ -144,23 +147,31 @@ def claimed(config: SweepConfig) -> Iterator[Path]:
         lock.release()
 
 
-def is_claimed(config: SweepConfig) -> bool:
-    """Whether a driver is at the sweep now."""
-    lock = _lock(sweeps_folder(config.storage) / str(config.name))
+def make_folder(folder: Path, storage: str) -> None:
+    """Make a folder below the storage root; raises InvalidValue if that cannot be written."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError("permission denied")
+    except OSError as error:
+        raise InvalidValue(f"--storage {storage}: cannot write there ({error})") from error
+
+
+def is_claimed(config: SweepConfig) -> bool:
+    """Whether a driver is at the sweep now; looks without writing."""
+    try:
+        with open(sweeps_folder(config.storage) / str(config.name) / DRIVER_LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
-    lock.release()
     return False
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder / "driver.lock")
 
 
 def stored_config(name: str, storage: str) -> SweepConfig:
     """The configuration of a sweep that was started before; raises InvalidValue, listing those."""
+    storage = storage_root(storage)
     sweeps = sweeps_folder(storage)
     file = sweeps / check_name(name) / CONFIG
     if not file.exists():

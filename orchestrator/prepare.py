@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from orchestrator.baselines import Speed, Training, baselines
-from orchestrator.cluster import Resources
+from orchestrator.cluster import Resources, got
 from orchestrator.config import SweepConfig
 from orchestrator.estimate import spelled, sweep_seconds
 from orchestrator.rows import Row
@@ -41,7 +41,7 @@ def prepared(
     events = task.options(**options, num_returns="streaming").remote(settings, threads, searching)
     rows: dict[str, Row] = {}
     for reference in events:
-        match ray.get(reference):
+        match got(reference):
             case Speed() as speed:
                 seconds = sweep_seconds(left, speed, settings.cpus, slots)
                 view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")

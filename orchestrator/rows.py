@@ -67,6 +67,12 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
     }
 
 
+def retrain_seconds(retrained: Row, cpus: int) -> float:
+    """What a full retrain would take on what a trial has: it was trained on all CPUs of a node."""
+    share = retrained["threads"] / cpus if retrained["device"] == "cpu" else 1.0
+    return float(retrained["unlearn_seconds"]) * max(1.0, share)
+
+
 def provenance(bench: Workbench, role: str = "trial") -> Row:
     """The columns that the task, the code and the machine decide."""
     import torch

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import check_seed, storage_root
+from orchestrator.plan import make_folder
+from tasks.datasets.loaders import check_loader
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue, parameters
 from tasks.task import Task
@@ -28,6 +31,9 @@ def run_single(
 
     Raises InvalidValue or DatasetNotFound for bad input.
     """
+    for value in seeds:
+        check_seed(value)
+    artifacts = Path(storage_root(storage)) / "artifacts"
     cls = unlearner_class(unlearner)
     method = cls.from_params(parsed(cls, assignments))
     import torch
@@ -46,10 +52,12 @@ def run_single(
     kind = "cuda" if has_gpu and device != "cpu" else "cpu"
     chosen = Task.named(task, model, seeds[0], kind)
     dataset = chosen.load(data_dir)
+    check_loader(loader, dataset)
+    make_folder(artifacts, storage)
     print(
         f"{chosen.name} ({dataset.source}), model {chosen.model} on {kind}, {unlearner} {method.params}"
     )
-    bench = Workbench(chosen, dataset, Path(storage) / "artifacts", torch.device(kind), loader)
+    bench = Workbench(chosen, dataset, artifacts, torch.device(kind), loader)
     bench.artifact("original", _show_training)
     for point in run_trial(bench, method, seeds[1]):
         print(f"epoch {point.epoch}:")

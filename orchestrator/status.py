@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 
 from orchestrator.config import SweepConfig
@@ -9,6 +11,7 @@ from orchestrator.front_table import print_front
 from orchestrator.objectives import objective_named
 from orchestrator.plan import is_claimed, stored_config
 from orchestrator.progress import Progress
+from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
 from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
@@ -20,12 +23,11 @@ def print_status(name: str, storage: str, console: Console) -> bool:
     Raises InvalidValue for a name that no sweep has, listing those there are.
     """
     config = stored_config(name, storage)
-    trials = finished_trials(storage, name)
-    retrained = trials.pop("retrained", [{"unlearn_seconds": float("inf")}])
-    trials.pop("original", None)
-    progress = Progress(
-        objective_named(config.objective), budget(config), retrained[-1]["unlearn_seconds"]
-    )
+    trials = finished_trials(config.storage, name)
+    baselines = {role: trials.pop(role, []) for role in ("original", "retrained")}
+    measured = [retrain_seconds(row, config.cpus_per_trial) for row in baselines["retrained"]]
+    seconds = measured[-1] if measured else math.inf
+    progress = Progress(objective_named(config.objective), budget(config), seconds)
     progress.resume(list(trials.values()))
     if progress.left == 0:
         state = "finished"

@@ -25,7 +25,15 @@ from pyarrow import fs
 
 from orchestrator.columns import COLUMNS
 
-__all__ = ["COLUMNS", "SCHEMA", "compact", "finished_trials", "read_results", "write_rows"]
+__all__ = [
+    "COLUMNS",
+    "SCHEMA",
+    "compact",
+    "finished_trials",
+    "read_results",
+    "stored_rows",
+    "write_rows",
+]
 
 ROWS = "rows"
 COMPACTED = "compacted-"
@@ -83,6 +91,16 @@ def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
         whole = dict(_readable(filesystem_, files)).values()
         table = pa.concat_tables([SCHEMA.empty_table(), *whole])
     return _without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
+
+
+def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
+    """The rows of the trial with this content key, in order of epoch; none if it has not ended."""
+    filesystem_, root = filesystem(storage)
+    file = posixpath.join(root, ROWS, sweep, f"{key}.parquet")
+    if filesystem_.get_file_info(file).type == fs.FileType.NotFound:
+        return []
+    tables = dict(_readable(filesystem_, [file])).values()
+    return [row for table in tables for row in table.sort_by("epoch").to_pylist()]
 
 
 def finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:

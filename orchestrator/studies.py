@@ -21,7 +21,7 @@ from optuna.trial import TrialState, create_trial
 
 from orchestrator.objectives import Objective
 from orchestrator.samplers import derived_seed, sampler_named
-from tasks.search_space import Domain, Float, Int, search_space
+from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
 from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
@@ -30,10 +30,17 @@ EPOCHS = "epochs"
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """Optuna's storage: a journal file in the sweep's folder, or the database behind `url`."""
+    """Optuna's storage: a journal file in the sweep's folder, or the database behind `url`.
+
+    Raises InvalidValue if there is no such database.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None:
-        return RDBStorage(url)
+        try:
+            return RDBStorage(url)
+        except Exception as error:  # SQLAlchemy and the driver of the database raise their own
+            reason = str(error).splitlines()[0]
+            raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
     return JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
 
 
@@ -76,6 +83,12 @@ class UnlearnerStudy:
     def searchable(self) -> bool:
         """Whether there is anything to search; if not, one trial says it all."""
         return bool(self._space)
+
+    @property
+    def trial_ids(self) -> set[str]:
+        """Every trial that was proposed."""
+        trials = self._study.get_trials(deepcopy=False)
+        return {t.user_attrs[TRIAL_ID] for t in trials if TRIAL_ID in t.user_attrs}
 
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
 from orchestrator.interrupts import Interrupts
-from orchestrator.objectives import objective_named
+from orchestrator.objectives import objective_named, steers_on_test
 from orchestrator.plan import (
     adopted,
     claimed,
     store_once,
-    stored_config,
     with_defaults,
     with_task,
 )
-from orchestrator.rows import proposed_identity, trial_rows
+from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
+from tasks.datasets.sources import DEFAULT_DATA_DIR
+from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 MAX_WORKER_DEATHS = 3
@@ -47,38 +46,41 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
 
     Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
     """
+    from orchestrator.studies import open_storage
+
     config = with_task(adopted(config.checked()), view)
+    unsteady = steers_on_test(objective_named(config.objective))
+    if unsteady:
+        view.say(
+            f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
+            "reports there flatters. The validation_… columns keep the test half unseen."
+        )
     with claimed(config) as folder, cluster.connected(config.address) as resources:
         config = with_defaults(config, resources)
+        studies = open_storage(folder, config.optuna_storage)
         store_once(config, folder)
-        return _Run(config, folder, resources, view).to_the_end()
-
-
-def resume(name: str, storage: str, address: str | None, view: View) -> Outcome:
-    """Go on with a sweep that was interrupted or killed: no finished trial is run again."""
-    config = stored_config(name, storage)
-    return run_sweep(dataclasses.replace(config, address=address or config.address), view)
+        return _Run(config, studies, resources, view).to_the_end()
 
 
 class _Run:
     """One driver's stretch of a sweep."""
 
     def __init__(
-        self, config: SweepConfig, folder: Path, resources: cluster.Resources, view: View
+        self, config: SweepConfig, storage: Any, resources: cluster.Resources, view: View
     ) -> None:
         from orchestrator.worker import WorkerSettings
 
         assert config.task is not None
         assert config.name is not None
-        self._config, self._folder, self._view = config, folder, view
+        self._config, self._storage, self._view = config, storage, view
         self._resources = resources
         self._objective = objective_named(config.objective)
         self._retrained: Row = {}
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
-            storage=os.path.abspath(config.storage),
-            data_dir=config.data_dir.absolute() if config.data_dir else None,
+            storage=config.storage,
+            data_dir=(config.data_dir or DEFAULT_DATA_DIR).absolute(),
             loader=config.loader,
             cpus=config.cpus_per_trial,
             gpus=config.gpus_per_trial or 0.0,
@@ -95,6 +97,7 @@ class _Run:
         config, view = self._config, self._view
         finished = self._finished()
         studies = self._studies()
+        self._check_known(finished, studies)
         lost = [trial for study in studies for trial in study.recover(finished)]
         search = StudySearch(studies, config.trials or 0, finished, self._close_crashed)
         total = search.left + len(finished)
@@ -102,25 +105,42 @@ class _Run:
         if finished or lost:
             view.say(f"going on: {len(finished)} trials are finished, {len(lost)} were cut short")
         self._retrained = prepared(config, self._settings, self._resources, search.left_of, view)
-        progress = Progress(self._objective, total, self._retrained["unlearn_seconds"])
+        progress = Progress(
+            self._objective, total, retrain_seconds(self._retrained, config.cpus_per_trial)
+        )
         progress.resume(list(finished.values()))
         if search.left:
             self._search(search, progress)
         view.update(progress, force=True)
         return Outcome(config, progress.done, progress.failed)
 
+    def _check_known(self, finished: Mapping[str, Any], studies: Sequence[Any]) -> None:
+        """New trials would take the names of finished ones if the studies had been lost."""
+        known = {trial_id for study in studies for trial_id in study.trial_ids}
+        unknown = sorted(set(finished) - known)
+        if unknown:
+            raise InvalidValue(
+                f"the studies of sweep {self._settings.sweep!r} do not know its finished trial "
+                f"{unknown[0]}: give back its studies.journal (or --optuna-storage), or choose "
+                "another --name"
+            )
+
     def _finished(self) -> dict[str, list[Row]]:
         rows = finished_trials(self._config.storage, self._settings.sweep)
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
     def _studies(self) -> list[Any]:
-        from orchestrator.studies import UnlearnerStudy, open_storage
+        from orchestrator.studies import UnlearnerStudy
 
         config = self._config
-        storage = open_storage(self._folder, config.optuna_storage)
         return [
             UnlearnerStudy(
-                storage, self._settings.sweep, name, self._objective, config.sampler, config.seed
+                self._storage,
+                self._settings.sweep,
+                name,
+                self._objective,
+                config.sampler,
+                config.seed,
             )
             for name in config.unlearners
         ]
@@ -133,7 +153,9 @@ class _Run:
 
         settings = self._settings
         trainable = tune.with_resources(
-            tune.with_parameters(UnlearningTrial, settings=settings),
+            tune.with_parameters(
+                UnlearningTrial, settings=settings, task_key=self._retrained["task_key"]
+            ),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
         interrupts = Interrupts()

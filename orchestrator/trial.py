@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from orchestrator.deadline import Deadline
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
-from orchestrator.store import finished_trials, write_rows
+from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
 from tasks.unlearners import unlearner_class
 
@@ -23,23 +24,24 @@ if TYPE_CHECKING:
 class UnlearningTrial(tune.Trainable):
     """Each step is one point of the trajectory; the rows are stored before the trial is reported done."""
 
-    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None) -> None:
-        """Build the workbench and begin the first trial."""
+    def setup(
+        self,
+        config: dict[str, Any],
+        settings: WorkerSettings | None = None,
+        task_key: str = "",
+    ) -> None:
+        """Begin the first trial of this process."""
         assert settings is not None
-        self._settings = settings
-        self._watchdog = threading.Timer(0.0, self._give_up)
-        self._stored: list[Row] = []
+        self._settings, self._task_key = settings, task_key
+        self._deadline = Deadline(None, lambda: None)
         self.reset_config(config)
-        # An earlier worker may have stored this trial before it died.
-        stored = finished_trials(settings.storage, settings.sweep)
-        self._stored = stored.get(config["trial_id"], [])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another trial in this process."""
         self._trial = new_config
+        self._identity = proposed_identity(self._settings, self._task_key, new_config)
         self._points: list[Point] = []
         self._steps: Any = None
-        self._stored = []
         return True
 
     def step(self) -> dict[str, Any]:
@@ -47,28 +49,28 @@ class UnlearningTrial(tune.Trainable):
 
         Whatever goes wrong in a trial becomes a failed row: the worker lives on.
         """
-        trial = self._trial
-        if self._stored:
-            return self._done(self._stored)
+        settings = self._settings
+        if self._steps is None:
+            # A worker may have stored this very trial before it died.
+            stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+            if stored:
+                return self._done(stored)
         try:
-            bench = workbench(self._settings, self._settings.cpus)
             if self._steps is None:
-                from tasks.trial import run_trial
-
-                unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
-                self._steps = run_trial(bench, unlearner, trial["seed"])
-                self._watch()
+                self._steps = self._begun()
             point = next(self._steps, None)
         except Exception as error:
-            return self._finish("failed", _reason(error))
+            return self._failed(error)
+        if point is None and not self._points:
+            return self._finish("failed", "the unlearner yielded nothing")
         if point is None:
             return self._finish("complete", None)
         self._points.append(point)
-        return {"done": False, "epoch": point.epoch, "trial": trial["trial_id"]}
+        return {"done": False, "epoch": point.epoch, "trial": self._trial["trial_id"]}
 
     def cleanup(self) -> None:
         """Close a trial that was stopped half-way."""
-        self._watchdog.cancel()
+        self._deadline.met()
         with contextlib.suppress(Exception):
             self._steps.close()
 
@@ -78,38 +80,41 @@ class UnlearningTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
 
-    def _watch(self) -> None:
-        if self._settings.trial_seconds is not None:
-            self._watchdog = threading.Timer(self._settings.trial_seconds, self._give_up)
-            self._watchdog.daemon = True
-            self._watchdog.start()
+    def _begun(self) -> Iterator[Point]:
+        from tasks.trial import run_trial
 
-    def _give_up(self) -> None:
-        """Whatever a trial hangs in cannot be interrupted from here: its worker ends, and is replaced."""
-        self._store("failed", f"ran longer than the limit of {self._settings.trial_seconds:g} s")
-        os._exit(1)
+        trial, limit = self._trial, self._settings.trial_seconds
+        bench = workbench(self._settings, self._settings.cpus)
+        unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
+        reason = f"ran longer than the limit of {limit or 0:g} s"
+        self._deadline = Deadline(limit, lambda: self._store("failed", reason))
+        return run_trial(bench, unlearner, trial["seed"])
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        done = self._finish("failed", _reason(error))
+        if self._settings.gpus and "CUDA error" in str(error):
+            os._exit(1)  # every later call of this process would fail too; another finds the row
+        return done
 
     def _finish(self, state: str, error: str | None) -> dict[str, Any]:
-        self._watchdog.cancel()
+        self._deadline.met()
         rows = self._store(state, error)
         self._points, self._steps = [], None
         return self._done(rows)
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
-        trial_id = self._trial["trial_id"]
-        return {"done": True, "trial": trial_id, "rows": _slim(rows, self._settings)}
+        slim = _slim(rows, self._settings)
+        return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
 
     def _store(self, state: str, error: str | None) -> list[Row]:
         settings = self._settings
-        where = provenance(workbench(settings, settings.cpus))
-        rows = trial_rows(
-            self._points,
-            state=state,
-            error=error,
-            epoch=self._points[-1].epoch if self._points else 0,
-            **{**where, **proposed_identity(settings, where["task_key"], self._trial)},
-        )
-        write_rows(settings.storage, settings.sweep, rows[0]["trial_key"], rows)
+        where: Row = {}
+        with contextlib.suppress(Exception):  # there may be no workbench: that is why it failed
+            where = provenance(workbench(settings, settings.cpus))
+        epoch = self._points[-1].epoch if self._points else 0
+        columns = {**where, **self._identity}
+        rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
+        write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
         return rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.sources import DatasetNotFound, cached_arrays
+from tasks.datasets.sources import DEFAULT_DATA_DIR, DatasetNotFound, cached_arrays
 from tasks.search_space import InvalidValue
 
 CLASSES = (
@@ -23,7 +23,7 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
     Parquet files in the layout of Hugging Face, FFCV .beton files and torchvision's folder are
     recognised. Raises DatasetNotFound, which says what was tried, or InvalidValue for damaged files.
     """
-    folder = Path(data_dir or "data")
+    folder = data_dir or DEFAULT_DATA_DIR
     parquet = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
     betons = {s: sorted(folder.glob(f"*{s}*.beton")) for s in ("train", "test")}
     if all(parquet.values()):

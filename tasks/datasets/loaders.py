@@ -21,21 +21,25 @@ LOADERS: dict[str, str] = {
 }
 
 
-def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
-    """The training images of `dataset` behind the named loader.
-
-    Raises InvalidValue for an unknown name, or if FFCV is asked for and cannot serve.
-    """
-    from tasks.datasets.splits import ResidentSource
-
+def check_loader(loader: str, dataset: Dataset) -> None:
+    """Raises InvalidValue for an unknown name, or if FFCV is asked for and cannot serve."""
     if one_of("loader", loader, LOADERS) != "ffcv":
-        return ResidentSource(dataset.train, device)
+        return
     if importlib.util.find_spec("ffcv") is None:
         raise InvalidValue(
             "loader ffcv: ffcv is not installed; `make setup` says how, or use resident"
         )
     if dataset.channels != 3:
         raise InvalidValue(f"loader ffcv: {dataset.name} is not in colour; use --loader resident")
+
+
+def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
+    """The training images of `dataset` behind the named loader; raises as `check_loader` does."""
+    from tasks.datasets.splits import ResidentSource
+
+    check_loader(loader, dataset)
+    if loader != "ffcv":
+        return ResidentSource(dataset.train, device)
     from tasks.datasets.beton import FFCVSource
 
     return FFCVSource(dataset, device)

@@ -12,6 +12,9 @@ from filelock import FileLock
 
 from tasks.datasets.dataset import LabelledImages
 
+DEFAULT_DATA_DIR = Path("data")
+"""Where data sets are looked for, and downloaded to, if no folder is given."""
+
 
 class DatasetNotFound(FileNotFoundError):
     """The data are neither on this machine nor downloadable; the message says what was tried."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
@@ -30,11 +32,19 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--trials", "many"), "many"),
         (("sweep", "--cpus-per-trial", "0"), "at least 1"),
         (("sweep", "--trial-seconds", "0"), "at least 1"),
+        (("sweep", "--trial-seconds", "nan"), "at least 1"),
+        (("sweep", "--gpus-per-trial", "nan"), "at least 0"),
+        (("sweep", "--seed", str(2**64)), "out of range: 0.."),
+        ((*SWEEP, "--loader", "ffcv"), "--loader resident"),
+        (("compact", "--sweep", "never-started"), "no results of sweep"),
+        (("compact", "--sweep", "../rows"), "letters, digits"),
+        (("status", "never-started"), "no sweep 'never-started'"),
+        (("run", "--task", "digits-class:1", "--unlearner", "ssd", "--seed", "-1"), "--seed -1"),
         (("sweep", "--name", "../escape"), "letters, digits"),
         (("sweep", "--name", "Ünïcode"), "letters, digits"),
         ((*SWEEP, "--address", "somewhere"), "local, auto, ray://HOST:PORT"),
         (
-            ("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/nowhere/at/all"),
+            ("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/dev/null/nowhere"),
             "--data-dir",
         ),
         (("resume", "never-started"), "no sweep 'never-started'"),
@@ -80,6 +90,37 @@ def test_an_existing_name_with_another_configuration(trained, orchestrate):
     assert {f.name for f in (trained / "rows" / "first").iterdir()} == before
 
 
+@pytest.mark.parametrize("command", ["sweep", "run", "resume"])
+def test_a_storage_that_is_no_folder(tmp_path, capsys, command):
+    from orchestrator.cli import main
+
+    (tmp_path / "file").touch()
+    what = {"sweep": SWEEP[1:], "run": ("--task", "digits-class:1", "--unlearner", "ssd")}
+    for storage, reason in (("s3://bucket/x", "need a folder"), (tmp_path / "file", "file")):
+        arguments = what.get(command, ("never-started",))
+        assert main([command, *arguments, "--storage", str(storage)]) == 2
+        said = capsys.readouterr().err
+        assert reason in said
+        assert said.count("\n") == 1
+
+
+def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(storage, orchestrate):
+    bad = (*SWEEP, "--storage", storage, "--name", "db", "--optuna-storage", "nonsense")
+    refused = orchestrate(*bad)
+    assert refused.returncode == 2, refused.stderr
+    assert "--optuna-storage nonsense" in refused.stderr
+    assert not (storage / "sweeps" / "db" / "config.json").exists()
+
+
+def test_studies_that_were_lost_are_not_begun_anew(trained, storage, orchestrate):
+    for part in ("sweeps", "rows"):
+        shutil.copytree(trained / part / "first", storage / part / "first")
+    (storage / "sweeps" / "first" / "studies.journal").unlink()
+    refused = orchestrate("resume", "first", "--storage", storage)
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "do not know its finished trial" in refused.stderr
+
+
 def test_too_many_cpus_for_any_node(storage, orchestrate):
     refused = orchestrate(*SWEEP, "--cpus-per-trial", "5000", "--storage", storage)
     assert refused.returncode == 2
@@ -90,10 +131,11 @@ def test_too_many_cpus_for_any_node(storage, orchestrate):
 def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(
     storage, tmp_path, orchestrate
 ):
+    (tmp_path / "file").touch()  # nothing can be downloaded into it
     done = orchestrate(
         "sweep",
         "--data-dir",
-        tmp_path / "empty",
+        tmp_path / "file" / "data",
         "--unlearners",
         "ssd",
         "--trials",
