@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.rows import Row, provenance, trial_rows
-from orchestrator.store import write_rows
+from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterat
 def _measured(
     settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
 ) -> Rows:
-    from tasks.trial import baseline_point
     from tasks.workbench import ORIGINAL, RETRAINED
 
     bench = workbench(settings, threads)
@@ -77,23 +76,34 @@ def _measured(
         tell(calibrated(bench, 1 if settings.gpus else threads))
     rows = {}
     for role in (ORIGINAL, RETRAINED):
-        artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
-        point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
-        identity: dict[str, Any] = {
-            **provenance(bench, role),
-            "device": artifact.record.device,
-            "threads": artifact.record.threads,
-            "sweep": settings.sweep,
-            "trial_id": role,
-            "unlearner": "retrain" if role == RETRAINED else None,
-            "params": "{}",
-            "seed": settings.task.seed,
-            "trial_key": artifact.key,
-        }
-        written = trial_rows([point], state="complete", **identity)
-        write_rows(settings.storage, settings.sweep, f"{role}-{artifact.key}", written)
-        rows[role] = written[0]
+        file = f"{role}-{bench.key(role)}"
+        stored = stored_rows(settings.storage, settings.sweep, file)
+        rows[role] = (stored or [_baseline_row(settings, bench, role, tell)])[0]
+        if not stored:
+            write_rows(settings.storage, settings.sweep, file, [rows[role]])
     return rows
+
+
+def _baseline_row(
+    settings: WorkerSettings, bench: Workbench, role: str, tell: Callable[[Event], None]
+) -> Row:
+    from tasks.trial import baseline_point
+    from tasks.workbench import RETRAINED
+
+    artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
+    point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
+    identity: dict[str, Any] = {
+        **provenance(bench, role),
+        "device": artifact.record.device,
+        "threads": artifact.record.threads,
+        "sweep": settings.sweep,
+        "trial_id": role,
+        "unlearner": "retrain" if role == RETRAINED else None,
+        "params": "{}",
+        "seed": settings.task.seed,
+        "trial_key": artifact.key,
+    }
+    return trial_rows([point], state="complete", **identity)[0]
 
 
 def calibrated(bench: Workbench, workers: int) -> Speed:
