@@ -32,6 +32,8 @@ ENVIRONMENT = {
 DEFAULT_GPU_SHARE = 0.25
 REMOTE = "ray://"
 """Addresses of clusters that this machine is no part of."""
+REMOTE = "ray://"
+"""Addresses of clusters that this machine is no part of."""
 TUNE_ENVIRONMENT = {"PL_DISABLE_FORK": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
 """What Tune gives its workers. With the same for the whole job, a process that is warm serves any of it."""
 
@@ -72,16 +74,14 @@ def connected(address: str) -> Iterator[Resources]:
     if ray.is_initialized():  # this driver runs on the cluster already, see `on_the_cluster`
         yield _resources()
         return
-    runtime_env: dict[str, Any] = {"env_vars": TUNE_ENVIRONMENT}
-    options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    options: dict[str, Any] = {"include_dashboard": False}
     if address != "local":
-        runtime_env |= _our_code()
+        options = {"runtime_env": _our_code()}
     try:
         ray.init(
             address,
             log_to_driver=address.startswith(REMOTE),
             logging_level=logging.ERROR,
-            runtime_env=runtime_env,
             **options,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What stands before the search: warm processes, an estimate, the two models that trials are held against."""
+"""What stands before the search: an estimate, and the two models that trials are held against."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.cluster import Resources, got
 from orchestrator.config import SweepConfig
 from orchestrator.estimate import spelled, sweep_seconds
 from orchestrator.rows import Row
-from orchestrator.worker import WorkerSettings, warm_up
+from orchestrator.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from orchestrator.view import View
@@ -30,15 +30,13 @@ def prepared(
     `left` are the trials still to be run, by unlearner, for the estimate.
     """
     slots = config.max_concurrent or 1
-    searching = any(left.values())
-    # A process that has had a GPU is not used again.
-    if searching and config.address == "local" and not settings.gpus:
-        _warm(slots, settings.cpus)
     gpus = 1 if settings.gpus else 0
     threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
     task: Any = ray.remote(baselines)
     options = {"num_cpus": threads, "num_gpus": gpus, "max_retries": 0}
-    events = task.options(**options, num_returns="streaming").remote(settings, threads, searching)
+    events = task.options(**options, num_returns="streaming").remote(
+        settings, threads, any(left.values())
+    )
     rows: dict[str, Row] = {}
     for reference in events:
         match got(reference):
@@ -50,12 +48,6 @@ def prepared(
             case rows:
                 _say(rows, view)
     return rows["retrained"]
-
-
-def _warm(slots: int, cpus: int) -> None:
-    """Let a process per slot import at the same time; Ray gives them to the baselines and the trials."""
-    task: Any = ray.remote(warm_up)
-    ray.get([task.options(num_cpus=cpus).remote() for _ in range(slots)])
 
 
 def _say(rows: Mapping[str, Row], view: View) -> None:

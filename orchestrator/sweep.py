@@ -55,11 +55,12 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
-    with claimed(config) as folder, cluster.connected(config.address) as resources:
-        config = with_defaults(config, resources)
+    with claimed(config) as folder:
         studies = open_storage(folder, config.optuna_storage)
-        store_once(config, folder)
-        return _Run(config, studies, resources, view).to_the_end()
+        with cluster.connected(config.address) as resources:
+            config = with_defaults(config, resources)
+            store_once(config, folder)
+            return _Run(config, studies, resources, view).to_the_end()
 
 
 class _Run:

@@ -52,9 +52,3 @@ def _workbench(settings: WorkerSettings) -> Workbench:
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
     return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
-
-
-def warm_up() -> None:
-    """Import what a trial uses; Ray gives the process to the next task or trial that asks for one."""
-
-    import tasks.workbench  # noqa: F401

@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 from program import ENVIRONMENT, rows_of
 
+pytestmark = pytest.mark.slow
+
+# A machine that has run Ray has a token, and a head that finds one asks for it: say which, on both sides.
+NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -32,7 +37,7 @@ def head() -> Iterator[tuple[int, int]]:
             f"--temp-dir={folder}",
         ]  # fmt: skip
         node = subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            command, env=ENVIRONMENT | NO_TOKEN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,
         )  # fmt: skip
         assert node.stdout is not None
@@ -53,7 +58,7 @@ def test_a_sweep_on_a_cluster_that_runs_already(storage, orchestrate, head, addr
     done = orchestrate(
         "sweep", "--task", "digits-class:1", "--unlearners", "ssd,gradient-ascent", "--trials", "2",
         "--storage", storage, "--name", address, "--address", spelt,
-        RAY_ADDRESS=f"127.0.0.1:{cluster}" if address == "auto" else "",
+        RAY_ADDRESS=f"127.0.0.1:{cluster}" if address == "auto" else "", **NO_TOKEN,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Pareto front of {address}" in done.stdout
@@ -64,7 +69,7 @@ def test_a_sweep_on_a_cluster_that_runs_already(storage, orchestrate, head, addr
 def test_bad_input_that_only_the_cluster_finds_is_one_line(storage, orchestrate, head):
     refused = orchestrate(
         "sweep", "--task", "digits-class:eleven", "--storage", storage, "--address",
-        f"ray://127.0.0.1:{head[1]}",
+        f"ray://127.0.0.1:{head[1]}", **NO_TOKEN,
     )  # fmt: skip
     assert refused.returncode == 2, refused.stderr
     assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in refused.stderr

@@ -104,12 +104,13 @@ def test_a_storage_that_is_no_folder(tmp_path, capsys, command):
         assert said.count("\n") == 1
 
 
-def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(storage, orchestrate):
-    bad = (*SWEEP, "--storage", storage, "--name", "db", "--optuna-storage", "nonsense")
-    refused = orchestrate(*bad)
-    assert refused.returncode == 2, refused.stderr
-    assert "--optuna-storage nonsense" in refused.stderr
-    assert not (storage / "sweeps" / "db" / "config.json").exists()
+def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(tmp_path, capsys):
+    from orchestrator.cli import main
+
+    bad = (*SWEEP, "--storage", str(tmp_path), "--name", "db", "--optuna-storage", "nonsense")
+    assert main(list(bad)) == 2
+    assert "--optuna-storage nonsense" in capsys.readouterr().err
+    assert not (tmp_path / "sweeps" / "db" / "config.json").exists()
 
 
 def test_studies_that_were_lost_are_not_begun_anew(trained, storage, orchestrate):

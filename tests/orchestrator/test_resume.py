@@ -9,9 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from optuna.trial import TrialState
 from program import ENVIRONMENT, ROOT, command, rows_of, study_of
 
+from orchestrator.cli import main
 from orchestrator.store import finished_trials
 
 UNLEARNERS = ("finetune", "negative-gradient+", "ssd")
@@ -60,7 +62,7 @@ def assert_whole(storage: Path, name: str) -> None:
         } <= told
 
 
-@pytest.mark.parametrize("finished", [0, 4])
+@pytest.mark.parametrize("finished", [pytest.param(0, marks=pytest.mark.slow), 4])
 def test_a_killed_driver_is_resumed_without_loss_or_repetition(storage, orchestrate, finished):
     process = start(storage, "killed")
     wait_for_trials(process, storage, "killed", finished)
@@ -88,15 +90,10 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(storage, orchestrate):
     assert_whole(storage, "stopped")
 
 
-def test_a_second_driver_on_the_same_sweep_is_refused(storage, orchestrate):
-    process = start(storage, "twice")
-    wait_for_trials(process, storage, "twice", 0)
-    refused = orchestrate("resume", "twice", "--storage", storage)
-    assert refused.returncode == 2
-    assert "is being run by another process" in refused.stderr
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    assert_whole(storage, "twice")
+def test_a_second_driver_on_the_same_sweep_is_refused(trained, capsys):
+    with FileLock(trained / "sweeps" / "first" / "driver.lock"):
+        assert main(["resume", "first", "--storage", str(trained)]) == 2
+    assert "is being run by another process" in capsys.readouterr().err
 
 
 def test_resuming_a_finished_sweep_runs_nothing(trained, orchestrate):
