@@ -77,7 +77,7 @@ def test_docstrings_below_the_fields_are_read_through_inheritance() -> None:
         ("mask", "gradient", "gradient"),
         ("nesterov", "true", True),
         ("nesterov", "false", False),
-        ("undocumented", "-7", -7),
+        ("undocumented", "7", 7),
     ],
 )
 def test_parses_what_a_text_spells(name: str, text: str, value: object) -> None:
@@ -100,6 +100,7 @@ def test_parses_what_a_text_spells(name: str, text: str, value: object) -> None:
         ("mask", "weights", ["mask=weights", "none|gradient"]),
         ("nesterov", "maybe", ["nesterov=maybe", "bool"]),
         ("undocumented", "x", ["undocumented=x", "an int"]),
+        ("undocumented", "-7", ["out of range", "at least 1"]),
     ],
 )
 def test_a_bad_text_is_one_line_that_names_the_range(
