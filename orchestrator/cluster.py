@@ -32,10 +32,6 @@ ENVIRONMENT = {
 DEFAULT_GPU_SHARE = 0.25
 REMOTE = "ray://"
 """Addresses of clusters that this machine is no part of."""
-REMOTE = "ray://"
-"""Addresses of clusters that this machine is no part of."""
-TUNE_ENVIRONMENT = {"PL_DISABLE_FORK": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
-"""What Tune gives its workers. With the same for the whole job, a process that is warm serves any of it."""
 
 
 @dataclass(frozen=True)
