@@ -17,6 +17,12 @@ from tasks.search_space import InvalidValue
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
+KEPT = "finished trials are kept, `orchestrator resume NAME` goes on"
+
+STORAGE = SweepConfig().storage
+SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
+Storage = Annotated[str, Parameter(help="Storage root: results, studies and trained models.")]
+
 app = App(
     name="orchestrator",
     help="Find the Pareto front of machine-unlearning methods.",
@@ -31,15 +37,11 @@ def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
 
 
 @app.command
-def resume(name: str, /, *, storage: str = "./results", address: str | None = None) -> int:
+def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | None = None) -> int:
     """Go on with a sweep that was interrupted or killed.
 
     Parameters
     ----------
-    name
-        Name of the sweep.
-    storage
-        Storage root it was started with.
     address
         Ray cluster, if another than before.
     """
@@ -50,16 +52,8 @@ def resume(name: str, /, *, storage: str = "./results", address: str | None = No
 
 
 @app.command
-def status(name: str, /, *, storage: str = "./results") -> int:
-    """Say how far a sweep is, and its front so far; it may be running elsewhere.
-
-    Parameters
-    ----------
-    name
-        Name of the sweep.
-    storage
-        Storage root it was started with.
-    """
+def status(name: SweepName, /, *, storage: Storage = STORAGE) -> int:
+    """Say how far a sweep is, and its front so far; it may be running elsewhere."""
     from orchestrator.status import print_status
 
     print_status(name, storage, _console())
@@ -78,9 +72,11 @@ def run(
     trial_seed: int | None = None,
     loader: str = "auto",
     device: str = "auto",
-    storage: str = "./results",
+    storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics.
+
+    The trained models are kept under the storage root; a single run writes no rows.
 
     Parameters
     ----------
@@ -102,8 +98,6 @@ def run(
         auto, ffcv or resident.
     device
         auto, cpu or cuda.
-    storage
-        Storage root, for the trained models; a single run writes no rows.
     """
     from orchestrator.single import run_single
 
@@ -129,13 +123,11 @@ def list_(what: str, /) -> int:
 
 
 @app.command
-def compact(*, storage: str = "./results", sweep: str | None = None) -> int:
+def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     """Merge the result files of each sweep into one.
 
     Parameters
     ----------
-    storage
-        Storage root.
     sweep
         This sweep alone.
     """
@@ -188,9 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
         print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:  # a full disk, a file system that went away
+        print(f"orchestrator: {error}; {KEPT}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
-        print(
-            "orchestrator: interrupted; finished trials are kept, `orchestrator resume NAME` goes on",
-            file=sys.stderr,
-        )
+        print(f"orchestrator: interrupted; {KEPT}", file=sys.stderr)
         return INTERRUPTED

@@ -108,13 +108,13 @@ def on_the_cluster(address: str, work: Callable[[], int]) -> int:
 
 
 def got(reference: Any) -> Any:
-    """What a task returned; raises what was wrong with the input, as it was raised there."""
+    """What a task returned; raises what was wrong with input or storage, as it was raised there."""
     import ray
 
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, InvalidValue | DatasetNotFound):
+        if isinstance(error.cause, InvalidValue | DatasetNotFound | OSError):
             raise error.cause from error
         raise
 

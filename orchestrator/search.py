@@ -16,8 +16,9 @@ class StudySearch(Searcher):
     """Hands Tune the next trial of the unlearner that is furthest behind.
 
     Keeps nothing of its own that matters: a trial's Tune id is mapped to its id in the study, and
-    the studies and the store are the truth. `finished` are trials already in the store; `on_crash`
-    gives the rows of a trial whose worker died for good.
+    the studies and the store are the truth. `finished` are trials already in the store, `again` are
+    proposals whose run was cut short: they come first. `on_crash` gives the rows of a trial whose
+    worker died for good.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class StudySearch(Searcher):
         studies: Sequence[UnlearnerStudy],
         trials: int,
         finished: Mapping[str, Sequence[Row]],
+        again: Sequence[dict[str, Any]],
         on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
     ) -> None:
         super().__init__()
@@ -35,7 +37,10 @@ class StudySearch(Searcher):
             unlearner = rows[-1]["unlearner"]
             if rows[-1]["role"] == "trial" and unlearner in self._left:
                 self._left[unlearner] = max(0, self._left[unlearner] - 1)
+        self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
+        self.failure: OSError | None = None
+        """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
 
     @property
     def left(self) -> int:
@@ -49,23 +54,41 @@ class StudySearch(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, or FINISHED."""
-        unlearner = max(self._left, key=lambda name: self._left[name])
-        if self._left[unlearner] == 0:
+        trial = self._next()
+        if trial is None:
             return Searcher.FINISHED
-        self._left[unlearner] -= 1
-        trial = self._studies[unlearner].ask()
+        self._left[trial["unlearner"]] -= 1
         self.running[trial_id] = trial
         return trial
+
+    def _next(self) -> dict[str, Any] | None:
+        while self._again:
+            trial = self._again.pop(0)
+            if self._left[trial["unlearner"]]:
+                return trial
+        furthest = max(self._left, key=lambda name: self._left[name])
+        return self._studies[furthest].ask() if self._left[furthest] else None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the study what the trial's rows say."""
+        """Tell the study what the trial's rows say; a trial without rows stays open, to be run again."""
         trial = self.running.pop(trial_id, None)
-        if trial is None:
+        if trial is None or self.failure:
             return
-        rows = None if error else (result or {}).get("rows")
-        self._studies[trial["unlearner"]].tell(trial["trial_id"], rows or self._on_crash(trial))
+        result = {} if error or result is None else result
+        try:
+            if "unstored" in result:
+                raise OSError(result["unstored"])
+            rows = result.get("rows") or self._on_crash(trial)
+            self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
+        except OSError as failure:
+            self.failure = failure
+
+    def check(self) -> None:
+        """Raises OSError if the storage cannot be written any more."""
+        if self.failure:
+            raise self.failure
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

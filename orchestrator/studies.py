@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +27,7 @@ from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
 from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
-TRAJECTORY_OF, TRIAL_ID, SEED = "trajectory_of", "trial_id", "seed"
+TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
 EPOCHS = "epochs"
 
 
@@ -41,7 +43,37 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and the driver of the database raise their own
             reason = str(error).splitlines()[0]
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
-    return JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
+    journal = folder / "studies.journal"
+    mend(journal)
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def mend(journal: Path) -> None:
+    """Cut a journal before its first line that is not whole: a machine may die while it writes.
+
+    Optuna reads no further than that line, and would write its next one behind it. What is cut off
+    is kept beside the journal; the store still has what was run, see `UnlearnerStudy.recover`.
+    """
+    if not journal.exists():
+        return
+    whole = 0
+    with journal.open("rb") as file:
+        for line in file:
+            if not _is_record(line):
+                break
+            whole += len(line)
+        file.seek(whole)
+        rest = file.read()
+    if rest:
+        journal.with_name(f"{journal.name}.damaged").write_bytes(rest)
+        os.truncate(journal, whole)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -65,7 +97,7 @@ class UnlearnerStudy:
         sampler: str,
         seed: int,
     ) -> None:
-        self.unlearner, self._objective = unlearner, objective
+        self.unlearner, self._objective, self._storage = unlearner, objective, storage
         self._sampler, self._seed = sampler, seed
         self._class = unlearner_class(unlearner)
         self._space = {n: distribution(d) for n, d in search_space(self._class).items()}
@@ -87,20 +119,15 @@ class UnlearnerStudy:
     @property
     def trial_ids(self) -> set[str]:
         """Every trial that was proposed."""
-        trials = self._study.get_trials(deepcopy=False)
-        return {t.user_attrs[TRIAL_ID] for t in trials if TRIAL_ID in t.user_attrs}
+        return {self._id(t) for t in self._trials() if TRAJECTORY_OF not in t.user_attrs}
 
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
-        number = len(self._study.get_trials(deepcopy=False))
+        number = len(self._trials())
         self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
         trial = self._study.ask(self._space)
-        trial_id = f"{self.unlearner}-{trial.number:04d}"
-        seed = derived_seed(self._seed, trial_id)
-        trial.set_user_attr(TRIAL_ID, trial_id)
-        trial.set_user_attr(SEED, seed)
-        params = self._class.from_params(trial.params).params
-        return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
+        trial.set_user_attr(TRIAL_ID, self._id(trial))
+        return self._proposal(trial)
 
     def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
         """Close a trial with its rows, in order of epoch; told once, however often it is called.
@@ -110,8 +137,8 @@ class UnlearnerStudy:
         A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
         of an anytime method's trajectory become further complete trials.
         """
-        number = int(trial_id.rsplit("-", 1)[1])
-        trial = self._study.get_trials(deepcopy=False)[number]
+        number = number_of(trial_id)
+        trial = self._trials()[number]
         if trial.state.is_finished():
             return
         *earlier, last = rows
@@ -125,25 +152,61 @@ class UnlearnerStudy:
         else:
             self._study.tell(number, list(values))
 
-    def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[str]:
-        """Close every trial that a dead driver left running: from its stored rows, else as FAIL.
+    def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+        """Bring the study in line with the store, which knows what was run.
 
-        Returns the ids of those that had no rows; their budget is proposed anew.
+        Closes trials that a dead driver left running but a worker finished, and adds those that a
+        damaged journal has lost. Returns the proposals that have no rows, to be run again.
         """
-        lost = []
-        for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            # A driver may have died before it named the trial: no row has this id then.
-            trial_id = trial.user_attrs.get(TRIAL_ID, f"{self.unlearner}-{trial.number:04d}")
+        self._add_lost(finished)
+        again = []
+        for trial in self._trials():
+            trial_id = self._id(trial)
+            if TRAJECTORY_OF in trial.user_attrs:
+                continue
             if trial_id in finished:
                 self.tell(trial_id, finished[trial_id], again=True)
-            else:
+            elif trial.params.keys() == self._space.keys():
+                again.append(self._proposal(trial))
+            elif not trial.state.is_finished():  # its driver died while it was being proposed
                 self._study.tell(trial.number, state=TrialState.FAIL)
-                lost.append(trial_id)
-        return lost
+        return again
+
+    def _add_lost(self, finished: Mapping[str, Sequence[Row]]) -> None:
+        """Add stored trials at their own numbers, as running; what stood between them is gone."""
+        stored = {
+            number_of(trial_id): json.loads(rows[-1]["params"])
+            for trial_id, rows in finished.items()
+            if rows[-1]["unlearner"] == self.unlearner
+        }
+        for number in range(len(self._trials()), max(stored, default=-1) + 1):
+            state = TrialState.RUNNING if number in stored else TrialState.FAIL
+            self._study.add_trial(create_trial(state=state))
+        for trial in self._trials():
+            if trial.state.is_finished() or trial.number not in stored:
+                continue
+            for name in self._space.keys() - trial.params.keys():
+                domain, value = self._space[name], stored[trial.number][name]
+                internal = domain.to_internal_repr(value)
+                self._storage.set_trial_param(trial._trial_id, name, internal, domain)
+
+    def _proposal(self, trial: optuna.trial.FrozenTrial | optuna.Trial) -> dict[str, Any]:
+        trial_id = self._id(trial)
+        return {
+            "trial_id": trial_id,
+            "unlearner": self.unlearner,
+            "params": self._class.from_params(trial.params).params,
+            "seed": derived_seed(self._seed, trial_id),
+        }
+
+    def _id(self, trial: optuna.trial.FrozenTrial | optuna.Trial) -> str:
+        return f"{self.unlearner}-{trial.number:04d}"
+
+    def _trials(self) -> list[optuna.trial.FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
 
     def _told_points(self, trial_id: str) -> set[int]:
-        trials = self._study.get_trials(deepcopy=False)
-        points = (t for t in trials if t.user_attrs.get(TRAJECTORY_OF) == trial_id)
+        points = (t for t in self._trials() if t.user_attrs.get(TRAJECTORY_OF) == trial_id)
         return {point.params[EPOCHS] for point in points}
 
     def _tell_point(self, trial: optuna.trial.FrozenTrial, row: Row) -> None:
@@ -154,6 +217,11 @@ class UnlearnerStudy:
             params={**trial.params, EPOCHS: row["epoch"]},
             distributions=trial.distributions,
             values=list(values),
-            user_attrs={TRAJECTORY_OF: trial.user_attrs[TRIAL_ID]},
+            user_attrs={TRAJECTORY_OF: self._id(trial)},
         )
         self._study.add_trial(point)
+
+
+def number_of(trial_id: str) -> int:
+    """The trial's number in its study: its id is UNLEARNER-NUMBER."""
+    return int(trial_id.rsplit("-", 1)[1])

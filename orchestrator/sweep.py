@@ -19,7 +19,7 @@ from orchestrator.plan import (
     with_task,
 )
 from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
-from orchestrator.store import finished_trials, write_rows
+from orchestrator.store import finished_trials, stored_rows, write_rows
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
@@ -98,13 +98,13 @@ class _Run:
         config, view = self._config, self._view
         finished = self._finished()
         studies = self._studies()
+        again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
-        lost = [trial for study in studies for trial in study.recover(finished)]
-        search = StudySearch(studies, config.trials or 0, finished, self._close_crashed)
+        search = StudySearch(studies, config.trials or 0, finished, again, self._close_crashed)
         total = search.left + len(finished)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
-        if finished or lost:
-            view.say(f"going on: {len(finished)} trials are finished, {len(lost)} were cut short")
+        if finished or again:
+            view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")
         self._retrained = prepared(config, self._settings, self._resources, search.left_of, view)
         progress = Progress(
             self._objective, total, retrain_seconds(self._retrained, config.cpus_per_trial)
@@ -161,7 +161,7 @@ class _Run:
         )
         interrupts = Interrupts()
         callback = ProgressCallback(
-            progress, self._view, lambda: len(search.running), interrupts.check
+            progress, self._view, lambda: len(search.running), (interrupts.check, search.check)
         )
         with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
             tuner = tune.Tuner(
@@ -185,14 +185,11 @@ class _Run:
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
         settings = self._settings
-        written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
+        identity = proposed_identity(settings, self._retrained["task_key"], proposed)
+        written = stored_rows(settings.storage, settings.sweep, identity["trial_key"])
         if written:
             return written
-        rows = trial_rows(
-            [],
-            state="failed",
-            error=f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)",
-            **proposed_identity(settings, self._retrained["task_key"], proposed),
-        )
-        write_rows(settings.storage, settings.sweep, rows[0]["trial_key"], rows)
+        error = f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
+        rows = trial_rows([], state="failed", error=error, **identity)
+        write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
         return rows

@@ -98,7 +98,10 @@ class UnlearningTrial(tune.Trainable):
 
     def _finish(self, state: str, error: str | None) -> dict[str, Any]:
         self._deadline.met()
-        rows = self._store(state, error)
+        try:
+            rows = self._store(state, error)
+        except OSError as problem:  # not the trial's failure: the sweep ends, and can be resumed
+            return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
         self._points, self._steps = [], None
         return self._done(rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,8 @@ class View:
 class ProgressCallback(Callback):
     """Feeds a Progress and a View from Tune's events.
 
-    `running` says how many trials run; `safe_point` is called between two steps of Tune's loop.
+    `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
+    what they raise ends it.
     """
 
     def __init__(
@@ -72,10 +73,10 @@ class ProgressCallback(Callback):
         progress: Progress,
         view: View,
         running: Callable[[], int],
-        safe_point: Callable[[], None],
+        checks: Sequence[Callable[[], None]],
     ) -> None:
         self._progress, self._view = progress, view
-        self._running, self._safe_point = running, safe_point
+        self._running, self._checks = running, checks
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -83,14 +84,15 @@ class ProgressCallback(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round once."""
-        self._safe_point()
+        for check in self._checks:
+            check()
         self._progress.running = self._running()
         self._view.update(self._progress)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has stored its rows."""
-        rows = trial.last_result.get("rows")
-        self._progress.finish(rows or [{"state": "failed"}])
+        """A trial has ended; if it could not store its rows, it will be run again."""
+        if "unstored" not in trial.last_result:
+            self._progress.finish(trial.last_result.get("rows") or [{"state": "failed"}])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker died for good."""

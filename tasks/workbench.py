@@ -113,8 +113,10 @@ class Workbench:
         return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
 
     def _warm_up(self) -> None:
-        """Take a throw-away step: the first of a process pays seconds that belong to no trial."""
+        """Throw away a step and a measurement: the first of a process pay seconds of no trial's."""
         model = self.fresh_model()
+        few = outputs(model, self.forget.subset(20, self.generator(0)))
+        measure(Evaluation(few, few, few, few, forgotten_classes=()))
         x = self.forget.sample(2, self.generator(0))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
         optimizer.zero_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
@@ -111,15 +109,6 @@ def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(tmp_path, capsys)
     assert main(list(bad)) == 2
     assert "--optuna-storage nonsense" in capsys.readouterr().err
     assert not (tmp_path / "sweeps" / "db" / "config.json").exists()
-
-
-def test_studies_that_were_lost_are_not_begun_anew(trained, storage, orchestrate):
-    for part in ("sweeps", "rows"):
-        shutil.copytree(trained / part / "first", storage / part / "first")
-    (storage / "sweeps" / "first" / "studies.journal").unlink()
-    refused = orchestrate("resume", "first", "--storage", storage)
-    assert refused.returncode == 2, refused.stdout + refused.stderr
-    assert "do not know its finished trial" in refused.stderr
 
 
 def test_too_many_cpus_for_any_node(storage, orchestrate):

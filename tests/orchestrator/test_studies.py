@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def recorded(folder: Path, unlearner: str = "finetune") -> list[optuna.trial.Fro
     ).trials
 
 
-def row(epoch: int, accuracy: float = 0.9, state: str = "complete") -> dict:
+def row(epoch: int, accuracy: float = 0.9, state: str = "complete", params: str = "{}") -> dict:
     return {
+        "unlearner": "finetune",
+        "params": params,
         "epoch": epoch,
         "state": state,
         "validation_accuracy_retained": accuracy,
@@ -90,15 +93,83 @@ def test_trajectory_points_are_told_with_their_own_epoch(tmp_path):
     assert [(t.params["epochs"], t.values[2]) for t in points] == [(1, 1.0), (2, 2.0)]
 
 
-def test_what_a_dead_driver_left_running_is_closed(tmp_path):
+def states(folder: Path) -> dict[str, TrialState]:
+    """Of each trial that was proposed."""
+    trials = recorded(folder)
+    return {t.user_attrs["trial_id"]: t.state for t in trials if "trial_id" in t.user_attrs}
+
+
+def test_what_a_dead_driver_left_running_is_told_or_run_again(tmp_path):
     dead = study(tmp_path)
-    stored, lost = dead.ask()["trial_id"], dead.ask()["trial_id"]
+    stored, lost = dead.ask(), dead.ask()
     alive = study(tmp_path)
-    assert alive.recover({stored: [row(1), row(2)]}) == [lost]
-    states = {
-        t.user_attrs["trial_id"]: t.state for t in recorded(tmp_path) if "trial_id" in t.user_attrs
-    }
-    assert states == {stored: TrialState.COMPLETE, lost: TrialState.FAIL}
+    assert alive.recover({stored["trial_id"]: [row(1), row(2)]}) == [lost]
+    alive.tell(lost["trial_id"], [row(1)])
+    assert states(tmp_path) == {
+        stored["trial_id"]: TrialState.COMPLETE, lost["trial_id"]: TrialState.COMPLETE,
+    }  # fmt: skip
+
+
+def test_a_proposal_that_was_cut_short_is_closed(tmp_path):
+    finetune = study(tmp_path)
+    half = finetune._study.ask()  # the driver died before it had drawn every hyper-parameter
+    assert study(tmp_path).recover({}) == []
+    assert recorded(tmp_path)[half.number].state == TrialState.FAIL
+
+
+def test_a_trial_whose_rows_were_lost_is_run_again_as_it_was(tmp_path):
+    finetune = study(tmp_path)
+    trial = finetune.ask()
+    finetune.tell(trial["trial_id"], [row(1)])
+    again = study(tmp_path).recover({})
+    assert again == [trial]
+    search = StudySearch([finetune], 1, {}, again, on_crash=lambda _: [])
+    assert search.suggest("tune-a") == trial
+    assert search.suggest("tune-b") == StudySearch.FINISHED
+
+
+def stored_trials(finetune: UnlearnerStudy, count: int) -> dict[str, list[dict]]:
+    """Ask for and tell trials of two points each; returns their rows, as the store has them."""
+    finished = {}
+    for number in range(count):
+        trial = finetune.ask()
+        params = json.dumps(trial["params"])
+        rows = [row(epoch, accuracy=0.1 * number, params=params) for epoch in (1, 2)]
+        finetune.tell(trial["trial_id"], rows)
+        finished[trial["trial_id"]] = rows
+    return finished
+
+
+def own_values(folder: Path) -> dict[float, list[float]]:
+    """What each trial was told, the points of its trajectory left out, by its learning rate."""
+    trials = (t for t in recorded(folder) if "trajectory_of" not in t.user_attrs)
+    return {t.params["lr"]: t.values for t in trials if t.state == TrialState.COMPLETE}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
+def test_a_journal_cut_anywhere_is_mended_from_the_store(tmp_path, share):
+    finished = stored_trials(study(tmp_path), 4)
+    whole = own_values(tmp_path)
+    journal = tmp_path / "studies.journal"
+    content = journal.read_bytes()
+    journal.write_bytes(content[: int(share * len(content))])
+    for _ in range(2):
+        assert study(tmp_path).recover(finished) == []
+    assert own_values(tmp_path) == whole
+    points = [t for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs]
+    assert len(points) == 4
+    assert study(tmp_path).ask()["trial_id"] not in finished
+
+
+def test_a_line_that_is_no_record_ends_a_journal_and_is_kept_beside_it(tmp_path):
+    finished = stored_trials(study(tmp_path), 3)
+    journal = tmp_path / "studies.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[len(lines) // 2] = b"\0" * 20 + b"\n"
+    journal.write_bytes(b"".join(lines))
+    assert study(tmp_path).recover(finished) == []
+    damaged = tmp_path / "studies.journal.damaged"
+    assert damaged.read_bytes() == b"".join(lines[len(lines) // 2 :])
 
 
 def test_recovering_twice_tells_nothing_twice(tmp_path):
@@ -115,7 +186,7 @@ def test_recovering_twice_tells_nothing_twice(tmp_path):
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):
     studies = [study(tmp_path, name) for name in ("finetune", "ssd", "retrain")]
     done = {"role": "trial", "unlearner": "finetune", "state": "complete"}
-    search = StudySearch(studies, 3, {"finetune-0000": [done]}, on_crash=lambda _: [])
+    search = StudySearch(studies, 3, {"finetune-0000": [done]}, [], on_crash=lambda _: [])
     assert search.left_of == {"finetune": 2, "ssd": 3, "retrain": 1}
     order = [search.suggest(f"tune-{n}") for n in range(7)]
     names = [trial["unlearner"] for trial in order[:6]]
@@ -125,7 +196,7 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path)
 
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write(tmp_path):
     finetune = study(tmp_path)
-    search = StudySearch([finetune], 2, {}, on_crash=lambda trial: [row(1)])
+    search = StudySearch([finetune], 2, {}, [], on_crash=lambda trial: [row(1)])
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)
     assert [t.state for t in recorded(tmp_path)] == [TrialState.COMPLETE]
