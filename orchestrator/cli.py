@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -176,10 +177,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
         return int(code or DONE)
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
         print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:  # a full disk, a file system that went away
         print(f"orchestrator: {error}; {KEPT}", file=sys.stderr)
         return FAILED

@@ -119,14 +119,14 @@ class UnlearnerStudy:
     @property
     def trial_ids(self) -> set[str]:
         """Every trial that was proposed."""
-        return {self._id(t) for t in self._trials() if TRAJECTORY_OF not in t.user_attrs}
+        return {self._id(t.number) for t in self._trials() if TRAJECTORY_OF not in t.user_attrs}
 
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
         number = len(self._trials())
         self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
         trial = self._study.ask(self._space)
-        trial.set_user_attr(TRIAL_ID, self._id(trial))
+        trial.set_user_attr(TRIAL_ID, self._id(trial.number))
         return self._proposal(trial)
 
     def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
@@ -161,7 +161,7 @@ class UnlearnerStudy:
         self._add_lost(finished)
         again = []
         for trial in self._trials():
-            trial_id = self._id(trial)
+            trial_id = self._id(trial.number)
             if TRAJECTORY_OF in trial.user_attrs:
                 continue
             if trial_id in finished:
@@ -181,7 +181,8 @@ class UnlearnerStudy:
         }
         for number in range(len(self._trials()), max(stored, default=-1) + 1):
             state = TrialState.RUNNING if number in stored else TrialState.FAIL
-            self._study.add_trial(create_trial(state=state))
+            known = {TRIAL_ID: self._id(number)} if number in stored else {}
+            self._study.add_trial(create_trial(state=state, user_attrs=known))
         for trial in self._trials():
             if trial.state.is_finished() or trial.number not in stored:
                 continue
@@ -191,7 +192,7 @@ class UnlearnerStudy:
                 self._storage.set_trial_param(trial._trial_id, name, internal, domain)
 
     def _proposal(self, trial: optuna.trial.FrozenTrial | optuna.Trial) -> dict[str, Any]:
-        trial_id = self._id(trial)
+        trial_id = self._id(trial.number)
         return {
             "trial_id": trial_id,
             "unlearner": self.unlearner,
@@ -199,8 +200,8 @@ class UnlearnerStudy:
             "seed": derived_seed(self._seed, trial_id),
         }
 
-    def _id(self, trial: optuna.trial.FrozenTrial | optuna.Trial) -> str:
-        return f"{self.unlearner}-{trial.number:04d}"
+    def _id(self, number: int) -> str:
+        return f"{self.unlearner}-{number:04d}"
 
     def _trials(self) -> list[optuna.trial.FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
@@ -217,7 +218,7 @@ class UnlearnerStudy:
             params={**trial.params, EPOCHS: row["epoch"]},
             distributions=trial.distributions,
             values=list(values),
-            user_attrs={TRAJECTORY_OF: self._id(trial)},
+            user_attrs={TRAJECTORY_OF: self._id(trial.number)},
         )
         self._study.add_trial(point)
 

@@ -50,10 +50,6 @@ def fill(disk: Path) -> Path:
     return file
 
 
-def remount(disk: Path, mode: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk.parent)], check=True)
-
-
 def assert_resumed(sweep: Sweep, kept: dict[str, object]) -> str:
     """`resume` ends well, and has run no trial of `kept` again."""
     output, _ = (process := sweep.resume()).communicate(timeout=600)
@@ -64,24 +60,33 @@ def assert_resumed(sweep: Sweep, kept: dict[str, object]) -> str:
     return output
 
 
-@pytest.mark.parametrize("fault", ["full", "read-only"])
-def test_a_disk_that_cannot_be_written_ends_the_sweep_in_one_line(small_disk, fault):
+def test_a_full_disk_ends_the_sweep_in_one_line(small_disk):
     sweep = Sweep(small_disk, "disk")
     process = sweep.start()
     sweep.wait_for(process, 3)
-    if fault == "full":
-        ballast = fill(small_disk.parent)
-    else:
-        remount(small_disk, "ro")
+    ballast = fill(small_disk.parent)
     output, _ = process.communicate(timeout=300)
-    if fault == "full":
-        ballast.unlink()
-    else:
-        remount(small_disk, "rw")
+    ballast.unlink()
     assert process.returncode == 1, output
     assert "Traceback" not in output
-    assert {"full": "No space left", "read-only": "Read-only file system"}[fault] in output
+    assert "No space left" in output
     assert "resume" in output.splitlines()[-1]
+    assert_resumed(sweep, sweep.ended())
+
+
+def test_a_storage_that_became_read_only_is_refused_in_one_line(small_disk):
+    sweep = Sweep(small_disk, "disk")
+    process = sweep.start()
+    sweep.wait_for(process, 1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk.parent)], check=True)
+    output, _ = (refused := sweep.resume()).communicate(timeout=120)
+    assert refused.returncode == 2, output
+    assert len(output.splitlines()) == 1
+    assert "--storage" in output
+    assert "ead-only" in output or "permission" in output
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk.parent)], check=True)
     assert_resumed(sweep, sweep.ended())
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
+from program import ENVIRONMENT, ROOT, command
 
 SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
 
@@ -136,3 +140,18 @@ def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(
     assert done.returncode == 0, done.stderr
     assert "NOTICE" in done.stdout
     assert "digits-class:1" in done.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error_to_speak_of():
+    reading, writing = os.pipe()
+    os.close(reading)
+    listing = subprocess.run(
+        command("list", "columns"),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writing)
+    assert listing.returncode == 1
+    assert listing.stderr == b""
