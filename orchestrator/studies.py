@@ -173,7 +173,7 @@ class UnlearnerStudy:
         return again
 
     def _add_lost(self, finished: Mapping[str, Sequence[Row]]) -> None:
-        """Add stored trials at their own numbers, as running; what stood between them is gone."""
+        """Add stored trials at their own numbers, as running; complete those cut off while proposed."""
         stored = {
             number_of(trial_id): json.loads(rows[-1]["params"])
             for trial_id, rows in finished.items()
@@ -181,15 +181,17 @@ class UnlearnerStudy:
         }
         for number in range(len(self._trials()), max(stored, default=-1) + 1):
             state = TrialState.RUNNING if number in stored else TrialState.FAIL
-            known = {TRIAL_ID: self._id(number)} if number in stored else {}
-            self._study.add_trial(create_trial(state=state, user_attrs=known))
+            self._study.add_trial(create_trial(state=state))
         for trial in self._trials():
-            if trial.state.is_finished() or trial.number not in stored:
+            if trial.state.is_finished():
                 continue
-            for name in self._space.keys() - trial.params.keys():
-                domain, value = self._space[name], stored[trial.number][name]
-                internal = domain.to_internal_repr(value)
-                self._storage.set_trial_param(trial._trial_id, name, internal, domain)
+            if TRIAL_ID not in trial.user_attrs:
+                self._storage.set_trial_user_attr(trial._trial_id, TRIAL_ID, self._id(trial.number))
+            for name, value in stored.get(trial.number, {}).items():
+                domain = self._space.get(name)
+                if domain is not None and name not in trial.params:
+                    internal = domain.to_internal_repr(value)
+                    self._storage.set_trial_param(trial._trial_id, name, internal, domain)
 
     def _proposal(self, trial: optuna.trial.FrozenTrial | optuna.Trial) -> dict[str, Any]:
         trial_id = self._id(trial.number)
