@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import sys
 from pathlib import Path
@@ -149,7 +148,7 @@ def _swept(config: SweepConfig) -> int:
     if not config.address.startswith(REMOTE):
         return _report(config)
     there = dataclasses.replace(config, address="auto")
-    return on_the_cluster(config.address, functools.partial(_report, there))
+    return on_the_cluster(config.address, _report, there)
 
 
 def _report(config: SweepConfig) -> int:

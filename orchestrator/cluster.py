@@ -94,8 +94,8 @@ def connected(address: str) -> Iterator[Resources]:
         ray.shutdown()
 
 
-def on_the_cluster(address: str, work: Callable[[], int]) -> int:
-    """Run `work` on the cluster at a ray:// address and return what it returns.
+def on_the_cluster(address: str, work: Callable[..., int], *arguments: Any) -> int:
+    """Call the function `work` on the cluster at a ray:// address and return what it returns.
 
     Tune's loop has to be near its workers, and to outlive nothing: without this process it ends.
     What it prints appears here. Raises what was wrong with the input.
@@ -104,7 +104,7 @@ def on_the_cluster(address: str, work: Callable[[], int]) -> int:
         import ray
 
         task: Any = ray.remote(num_cpus=0, max_retries=0)(work)
-        return int(got(task.remote()))
+        return int(got(task.remote(*arguments)))
 
 
 def got(reference: Any) -> Any:
