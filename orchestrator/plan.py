@@ -121,8 +121,10 @@ def free_name(config: SweepConfig) -> str:
 
 
 def sweeps_of(storage: str) -> Storage:
-    """Where every sweep has a folder for its configuration and studies."""
-    return storage_at(f"{storage}/{SWEEPS}")
+    """Where every sweep has a folder for its configuration and studies; raises StorageError."""
+    sweeps = storage_at(f"{storage}/{SWEEPS}")
+    sweeps.reach()
+    return sweeps
 
 
 @contextmanager

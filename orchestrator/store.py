@@ -159,9 +159,10 @@ def _at_once(place: Storage, sweep: str | None) -> pa.Table | None:
         return None
     files = [str(place.folder / file) for file in _files(place, sweep)]
     try:
-        return ds.dataset(files, schema=SCHEMA, format=PARQUET).to_table() if files else None
-    except (pa.ArrowException, OSError):
+        table = ds.dataset(files, schema=SCHEMA, format=PARQUET).to_table() if files else None
+    except Exception:  # the file that is damaged, or gone, is found by reading each
         return None
+    return None if table is None or _nameless(table) else table
 
 
 def _whole(place: Storage, sweep: str | None) -> tuple[dict[str, Content], int]:
@@ -194,18 +195,24 @@ def _content(place: Storage, file: str) -> Content | Exception | None:
     """What a file holds, what is wrong with it, or None if there is none."""
     try:
         content = place.read(file)
-        if content is None:
-            return None
+    except OSError as error:
+        return error
+    if content is None:
+        return None
+    try:
         source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         rows = source.read(use_threads=False)  # several files are read at a time
-        return Content(_in_present_schema(rows), rows.schema.equals(SCHEMA))
-    except (pa.ArrowException, OSError) as error:
+        every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
+        present = every.select(SCHEMA.names).cast(SCHEMA)
+    except Exception as error:  # Arrow has no one class for what damage makes it stumble over
         return error
+    if _nameless(present):
+        return ValueError(f"rows without {', '.join(UNIQUE)}")
+    return Content(present, rows.schema.equals(SCHEMA))
 
 
-def _in_present_schema(rows: pa.Table) -> pa.Table:
-    every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
-    return every.select(SCHEMA.names).cast(SCHEMA)
+def _nameless(table: pa.Table) -> bool:
+    return any(table[name].null_count for name in UNIQUE)
 
 
 def _warn_of_damage(file: str, error: Exception | None) -> None:

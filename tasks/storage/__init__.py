@@ -50,8 +50,11 @@ class Storage(Protocol):
     def folder(self) -> Path | None:
         """The folder that it is, for what can only work on files; None for a bucket."""
 
+    def reach(self) -> None:
+        """Raise StorageError soon if it cannot be reached; everything else is patient."""
+
     def check(self) -> None:
-        """Raise StorageError, saying why in one line, unless objects can be written here."""
+        """Raise StorageError soon, saying why in one line, unless objects can be written here."""
 
     def read(self, name: str) -> bytes | None:
         """The content; None if there is none of this name."""

@@ -24,6 +24,9 @@ class FolderStorage:
     def __init__(self, folder: Path) -> None:
         self.root, self.folder = str(folder), folder
 
+    def reach(self) -> None:
+        """Nothing: what is not there is made by `check`."""
+
     def check(self) -> None:
         """Make the folder; raises StorageError if files cannot be made in it."""
         try:

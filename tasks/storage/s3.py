@@ -26,7 +26,7 @@ from tasks.storage.lease import ABSENT, Lease
 ATTEMPTS = 10
 """Tries of a request, with back-off that doubles up to 20 s: about a minute in all."""
 CHECK_ATTEMPTS = 3
-"""Tries of the first request: a root that cannot be used is soon said so."""
+"""Tries of `reach` and `check`: of a root that cannot be used it is soon said."""
 ALWAYS: Mapping[str, str] = {}
 MARKER = ".storage"
 """An object that `check` leaves at the root."""
@@ -53,6 +53,12 @@ class S3Storage:
         self.root = root.rstrip("/")
         self._bucket, _, prefix = self.root.removeprefix(S3).partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
+
+    def reach(self) -> None:
+        """Raise StorageError unless the bucket can be listed."""
+        with self._said_plainly():
+            client = _client(endpoint(), CHECK_ATTEMPTS)
+            client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def check(self) -> None:
         """Raise StorageError unless the bucket is there, writable, and refuses what it should."""
@@ -196,7 +202,7 @@ def _client(endpoint_url: str | None, attempts: int) -> Any:
     """A client for all threads of the process: making one takes a tenth of a second."""
     # A server elsewhere than AWS has a name of its own, and buckets below it by path alone.
     style = {"addressing_style": "path" if endpoint_url else "auto"}
-    return boto3.client(
+    return boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint_url,
         config=Config(
