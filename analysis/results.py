@@ -128,7 +128,7 @@ def _read(results: str) -> list[Row]:
         warnings.simplefilter("always")
         try:
             rows = read_results(results).to_pylist()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise BadInput(f"cannot read {results}: {str(error).splitlines()[0]}") from error
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         note(message)

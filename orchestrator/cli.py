@@ -132,7 +132,9 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
         This sweep alone.
     """
     from orchestrator.store import compact as merge
+    from tasks.storage import storage_at
 
+    storage_at(storage).reach()
     files, rows = merge(storage, check_name(sweep) if sweep else None)
     if not files:
         raise InvalidValue(f"no results{f' of sweep {sweep!r}' if sweep else ''} under {storage}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from orchestrator.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
+from tasks.storage import normal_root
 from tasks.unlearners import UNLEARNERS, unlearner_class
 
 DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
@@ -53,7 +53,7 @@ class SweepConfig:
     name: str | None = None
     """Name of the sweep; the name of an unfinished one goes on with it [default: from task and objective]."""
     storage: str = "./results"
-    """Storage root: results, studies and trained models."""
+    """Storage root, a folder or s3://BUCKET/PREFIX: results, studies and trained models."""
     data_dir: Path | None = None
     """Folder with the data set [default: ./data, downloaded if it can be]."""
     model: str = "auto"
@@ -79,7 +79,7 @@ class SweepConfig:
 
     def checked(self) -> SweepConfig:
         """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
-        config = dataclasses.replace(self._with_preset(), storage=storage_root(self.storage))
+        config = dataclasses.replace(self._with_preset(), storage=normal_root(self.storage))
         objective_named(config.objective)
         one_of("sampler", config.sampler, SAMPLERS)
         one_of("loader", config.loader, LOADERS)
@@ -153,16 +153,6 @@ def check_seed(seed: int) -> int:
     if not 0 <= seed < 2**63:
         raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
     return seed
-
-
-def storage_root(text: str) -> str:
-    """The absolute path of a storage root; raises InvalidValue for a URI."""
-    if "://" in text:
-        raise InvalidValue(
-            f"--storage {text}: studies and trained models need a folder; give a path, on a "
-            "cluster one that every node shares"
-        )
-    return os.path.abspath(os.path.expanduser(text))
 
 
 def check_name(name: str) -> str:

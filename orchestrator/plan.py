@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
 
 from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
 from orchestrator.config import (
@@ -21,11 +18,11 @@ from orchestrator.config import (
     FALLBACK_TASK,
     SweepConfig,
     check_name,
-    storage_root,
 )
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
+from tasks.storage import Storage, normal_root, storage_at
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ def adopted(config: SweepConfig) -> SweepConfig:
 
     Raises InvalidValue if the sweep exists with another configuration.
     """
-    if config.name is None or not (sweeps_folder(config.storage) / config.name / CONFIG).exists():
+    if config.name is None or sweeps_of(config.storage).read(f"{config.name}/{CONFIG}") is None:
         return config
     before = stored_config(config.name, config.storage)
     filled = dataclasses.replace(
@@ -80,7 +77,7 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
         dataset = wanted.load()
     check_loader(config.loader, dataset)
     named = dataclasses.replace(config, task=wanted.name)
-    name = config.name or free_name(named, sweeps_folder(config.storage))
+    name = config.name or free_name(named)
     return dataclasses.replace(named, name=name)
 
 
@@ -112,84 +109,72 @@ def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
     )
 
 
-def free_name(config: SweepConfig, sweeps: Path) -> str:
+def free_name(config: SweepConfig) -> str:
     """TASK-OBJECTIVE-N with the first N that is not taken."""
+    taken = set(sweeps_of(config.storage).names())
     plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in config.task or "")
     words = "".join(c if c.isalnum() else "-" for c in config.objective)[:40]
     number = 1
-    while (sweeps / f"{plain}-{words}-{number}").exists():
+    while f"{plain}-{words}-{number}/" in taken:
         number += 1
     return f"{plain}-{words}-{number}"
 
 
-def sweeps_folder(storage: str) -> Path:
-    """Where every sweep has a folder for its configuration and studies."""
-    return Path(storage) / SWEEPS
+def sweeps_of(storage: str) -> Storage:
+    """Where every sweep has a folder for its configuration and studies; raises StorageError."""
+    sweeps = storage_at(f"{storage}/{SWEEPS}")
+    sweeps.reach()
+    return sweeps
 
 
 @contextmanager
-def claimed(config: SweepConfig) -> Iterator[Path]:
-    """The sweep's folder, held by this driver alone for the length of the block.
+def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
+    """What the sweep keeps its own in, held by this driver alone for the length of the block.
 
     Raises InvalidValue if another driver is at it, or if the storage cannot be written.
     """
     assert config.name is not None
-    folder = sweeps_folder(config.storage) / check_name(config.name)
-    make_folder(folder, config.storage)
-    lock = FileLock(folder / DRIVER_LOCK)
-    try:
-        lock.acquire(timeout=1)  # `is_claimed` may hold it for an instant
-    except Timeout:
-        raise InvalidValue(f"sweep {config.name!r} is being run by another process") from None
-    try:
-        yield folder
-    finally:
-        lock.release()
+    own = storage_at(f"{config.storage}/{SWEEPS}/{check_name(config.name)}")
+    own.check()
 
+    def refuse() -> None:
+        raise InvalidValue(f"sweep {config.name!r} is being run by another process")
 
-def make_folder(folder: Path, storage: str) -> None:
-    """Make a folder below the storage root; raises InvalidValue if that cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError("permission denied")
-    except OSError as error:
-        raise InvalidValue(f"--storage {storage}: cannot write there ({error})") from error
+    def stop() -> None:
+        view.say(f"sweep {config.name}: another process has taken it over, since this one hung")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    if own.takeover_seconds and own.is_locked(DRIVER_LOCK):
+        view.say(
+            f"sweep {config.name} has a driver; if it is dead, this one takes over within "
+            f"{own.takeover_seconds:.0f} s"
+        )
+    with own.lock(DRIVER_LOCK, on_held=refuse, on_lost=stop):
+        yield own
 
 
 def is_claimed(config: SweepConfig) -> bool:
     """Whether a driver is at the sweep now; looks without writing."""
-    try:
-        with open(sweeps_folder(config.storage) / str(config.name) / DRIVER_LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return sweeps_of(config.storage).is_locked(f"{config.name}/{DRIVER_LOCK}")
 
 
 def stored_config(name: str, storage: str) -> SweepConfig:
     """The configuration of a sweep that was started before; raises InvalidValue, listing those."""
-    storage = storage_root(storage)
-    sweeps = sweeps_folder(storage)
-    file = sweeps / check_name(name) / CONFIG
-    if not file.exists():
-        known = sorted(p.parent.name for p in sweeps.glob(f"*/{CONFIG}"))
-        listed = ", ".join(known) or "none yet"
+    storage = normal_root(storage)
+    sweeps = sweeps_of(storage)
+    file = f"{check_name(name)}/{CONFIG}"
+    content = sweeps.read(file)
+    if content is None:
+        known = [n for n in sweeps.names() if sweeps.read(f"{n}{CONFIG}") is not None]
+        listed = ", ".join(n.rstrip("/") for n in known) or "none yet"
         raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
     try:
-        config = SweepConfig.from_json(file.read_text())
+        config = SweepConfig.from_json(content.decode())
     except (ValueError, TypeError) as error:
-        raise InvalidValue(f"{file} is damaged: {error}") from error
+        raise InvalidValue(f"{sweeps.root}/{file} is damaged: {error}") from error
     return dataclasses.replace(config, storage=storage)
 
 
-def store_once(config: SweepConfig, folder: Path) -> None:
-    """Keep the configuration of a new sweep in its folder; that of an old one stays as it is."""
-    file = folder / CONFIG
-    if file.exists():
-        return
-    partial = file.with_name(f".{file.name}")
-    partial.write_text(config.to_json())
-    partial.replace(file)
+def store_once(config: SweepConfig, own: Storage) -> None:
+    """Keep the configuration of a new sweep with it; that of an old one stays as it is."""
+    own.create(CONFIG, config.to_json().encode())

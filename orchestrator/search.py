@@ -8,6 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.studies import UnlearnerStudy
+from tasks.storage import UNWRITABLE
 
 Row = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ class StudySearch(Searcher):
                 self._left[unlearner] = max(0, self._left[unlearner] - 1)
         self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
-        self.failure: OSError | None = None
+        self.failure: str | None = None
         """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
 
     @property
@@ -74,21 +75,20 @@ class StudySearch(Searcher):
     ) -> None:
         """Tell the study what the trial's rows say; a trial without rows stays open, to be run again."""
         trial = self.running.pop(trial_id, None)
+        result = {} if error or result is None else result
+        self.failure = self.failure or result.get("unstored")
         if trial is None or self.failure:
             return
-        result = {} if error or result is None else result
         try:
-            if "unstored" in result:
-                raise OSError(result["unstored"])
             rows = result.get("rows") or self._on_crash(trial)
             self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
-        except OSError as failure:
-            self.failure = failure
+        except UNWRITABLE as failure:
+            self.failure = str(failure)
 
     def check(self) -> None:
         """Raises OSError if the storage cannot be written any more."""
         if self.failure:
-            raise self.failure
+            raise OSError(self.failure)
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

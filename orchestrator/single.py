@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config import check_seed, storage_root
-from orchestrator.plan import make_folder
+from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue, parameters
+from tasks.storage import normal_root, storage_at
 from tasks.task import Task
 from tasks.unlearners import unlearner_class
 
@@ -33,7 +33,7 @@ def run_single(
     """
     for value in seeds:
         check_seed(value)
-    artifacts = Path(storage_root(storage)) / "artifacts"
+    artifacts = f"{normal_root(storage)}/artifacts"
     cls = unlearner_class(unlearner)
     method = cls.from_params(parsed(cls, assignments))
     import torch
@@ -53,7 +53,7 @@ def run_single(
     chosen = Task.named(task, model, seeds[0], kind)
     dataset = chosen.load(data_dir)
     check_loader(loader, dataset)
-    make_folder(artifacts, storage)
+    storage_at(artifacts).check()
     print(
         f"{chosen.name} ({dataset.source}), model {chosen.model} on {kind}, {unlearner} {method.params}"
     )

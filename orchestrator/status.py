@@ -1,4 +1,4 @@
-"""How far a sweep is, from its folder alone: from any machine that sees the storage."""
+"""How far a sweep is, from what is stored alone: from any machine that sees the storage."""
 
 from __future__ import annotations
 

@@ -3,27 +3,26 @@
     <storage>/rows/<sweep>/<trial key>.parquet
 
 A file appears whole or not at all; running the same trial again replaces its own file. Any
-Parquet reader opens it. Needs pyarrow alone.
+Parquet reader opens it. Needs pyarrow alone, and boto3 for a storage root in a bucket.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import os
 import posixpath
-import uuid
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from orchestrator.columns import COLUMNS
+from tasks.storage import Storage, several_at_a_time, storage_at
 
 __all__ = [
     "COLUMNS",
@@ -57,12 +56,17 @@ SCHEMA = pa.schema(
 """Every column in order; help and unit travel in each Parquet file."""
 
 
-def filesystem(storage: str | Path) -> tuple[fs.FileSystem, str]:
-    """The Arrow file system and the path that a local path or a URI such as s3://bucket/x names."""
-    text = str(storage)
-    if "://" in text:
-        return fs.FileSystem.from_uri(text)
-    return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text))
+CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=CHECKED)
+
+
+class Content(NamedTuple):
+    """What a whole file holds."""
+
+    rows: pa.Table
+    """In the present schema."""
+    current: bool
+    """Whether the file's own schema is the present one too."""
 
 
 def write_rows(storage: str | Path, sweep: str, key: str, rows: Iterable[dict[str, Any]]) -> str:
@@ -75,7 +79,7 @@ def write_rows(storage: str | Path, sweep: str, key: str, rows: Iterable[dict[st
     if unknown:
         raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
     table = pa.Table.from_pylist(records, schema=SCHEMA)
-    return _put(storage, sweep, f"{key}.parquet", table)
+    return _put(storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet", table)
 
 
 def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
@@ -84,23 +88,23 @@ def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
     A root without results gives an empty table. Columns that an older version did not write are
     null, those of a newer one are left out, and a damaged file is skipped with a warning.
     """
-    filesystem_, files = _files(storage, sweep)
-    try:
-        table = _read(filesystem_, files)
-    except (pa.ArrowException, OSError):
-        whole = dict(_readable(filesystem_, files)).values()
-        table = pa.concat_tables([SCHEMA.empty_table(), *whole])
+    place = storage_at(storage)
+    table = _at_once(place, sweep)
+    if table is None:
+        whole, _ = _whole(place, sweep)
+        table = pa.concat_tables([SCHEMA.empty_table(), *(c.rows for c in whole.values())])
     return _without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
 
 
 def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
     """The rows of the trial with this content key, in order of epoch; none if it has not ended."""
-    filesystem_, root = filesystem(storage)
-    file = posixpath.join(root, ROWS, sweep, f"{key}.parquet")
-    if filesystem_.get_file_info(file).type == fs.FileType.NotFound:
-        return []
-    tables = dict(_readable(filesystem_, [file])).values()
-    return [row for table in tables for row in table.sort_by("epoch").to_pylist()]
+    file = f"{ROWS}/{sweep}/{key}.parquet"
+    content = _content(storage_at(storage), file)
+    if isinstance(content, Content):
+        return list(content.rows.sort_by("epoch").to_pylist())
+    if content is not None:
+        _warn_of_damage(file, content)
+    return []
 
 
 def finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
@@ -118,71 +122,102 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
     """Merge the files of each sweep into one; returns (files before, rows).
 
     The merged file is in place before the others go: a crash in between repeats rows, which
-    `read_results` drops, and loses none. A damaged file stays where it is.
+    `read_results` drops, and loses none. A damaged file stays where it is, and so does one that
+    another version of this program wrote: merged, columns of a newer one would be lost.
     """
-    filesystem_, files = _files(storage, sweep)
-    by_folder: dict[str, list[str]] = {}
-    for file in files:
-        by_folder.setdefault(posixpath.dirname(file), []).append(file)
+    place = storage_at(storage)
+    whole, damaged = _whole(place, sweep)
+    by_folder: dict[str, dict[str, pa.Table]] = {}
+    for file, content in whole.items():
+        if content.current:
+            by_folder.setdefault(posixpath.dirname(file), {})[file] = content.rows
     rows = 0
     for folder, members in by_folder.items():
-        whole = dict(_readable(filesystem_, members))
-        if not whole:
-            continue
-        table = _without_repeats(pa.concat_tables(whole.values()))
+        table = _without_repeats(pa.concat_tables(members.values()))
         rows += len(table)
-        names = hashlib.sha256("\n".join(sorted(whole)).encode()).hexdigest()[:16]
-        kept = _put(storage, posixpath.basename(folder), f"{COMPACTED}{names}.parquet", table)
-        for file in whole.keys() - {kept}:
-            filesystem_.delete_file(file)
-    return len(files), rows
+        names = hashlib.sha256("\n".join(sorted(members)).encode()).hexdigest()[:16]
+        kept = f"{folder}/{COMPACTED}{names}.parquet"
+        _put(place, kept, table)
+        for file in members.keys() - {kept}:
+            place.delete(file)
+    others = [file for file, content in whole.items() if not content.current]
+    if others:
+        warnings.warn(f"left {len(others)} files of another version as they are", stacklevel=2)
+    return len(whole) + damaged, rows
 
 
-def _put(storage: str | Path, sweep: str, name: str, table: pa.Table) -> str:
-    filesystem_, root = filesystem(storage)
-    folder = posixpath.join(root, ROWS, sweep)
-    path = posixpath.join(folder, name)
-    filesystem_.create_dir(folder, recursive=True)
-    if not isinstance(filesystem_, fs.LocalFileSystem):
-        pq.write_table(table, path, filesystem=filesystem_)  # an object appears when it is complete
-        return path
-    partial = posixpath.join(folder, f".{name}.{uuid.uuid4().hex}")
+def _put(place: Storage, file: str, table: pa.Table) -> str:
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content, write_page_checksum=True)
+    place.write(file, content.getvalue().to_pybytes())
+    return f"{place.root}/{file}"
+
+
+def _at_once(place: Storage, sweep: str | None) -> pa.Table | None:
+    """All rows if the files are on a file system and whole: Arrow reads them on all cores."""
+    if place.folder is None:
+        return None
+    files = [str(place.folder / file) for file in _files(place, sweep)]
     try:
-        with open(partial, "wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
-    return path
+        table = ds.dataset(files, schema=SCHEMA, format=PARQUET).to_table() if files else None
+    except Exception:  # the file that is damaged, or gone, is found by reading each
+        return None
+    return None if table is None or _nameless(table) else table
 
 
-def _files(storage: str | Path, sweep: str | None) -> tuple[fs.FileSystem, list[str]]:
-    filesystem_, root = filesystem(storage)
-    folder = posixpath.join(root, ROWS, sweep) if sweep else posixpath.join(root, ROWS)
-    selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
-    paths = [info.path for info in filesystem_.get_file_info(selector) if info.is_file]
-    visible = (p for p in paths if not posixpath.basename(p).startswith((".", "_")))
-    return filesystem_, sorted(p for p in visible if p.endswith(".parquet"))
+def _whole(place: Storage, sweep: str | None) -> tuple[dict[str, Content], int]:
+    """Every whole file, and how many are damaged, which a warning says for each."""
+    while True:
+        files = _files(place, sweep)
+        contents = list(several_at_a_time(place, functools.partial(_content, place), files))
+        if all(content is not None for content in contents):
+            break  # else one was merged into another meanwhile
+    whole = {}
+    for file, content in zip(files, contents, strict=True):
+        if isinstance(content, Content):
+            whole[file] = content
+        else:
+            _warn_of_damage(f"{place.root}/{file}", content)
+    return whole, len(files) - len(whole)
 
 
-def _read(filesystem_: fs.FileSystem, files: list[str]) -> pa.Table:
-    if not files:
-        return SCHEMA.empty_table()
-    dataset = ds.dataset(files, schema=SCHEMA, filesystem=filesystem_, format="parquet")
-    return dataset.to_table()
+def _files(place: Storage, sweep: str | None) -> list[str]:
+    sweeps = [f"{sweep}/"] if sweep else [n for n in place.names(ROWS) if n.endswith("/")]
+    paths = (
+        f"{ROWS}/{folder}{name}" for folder in sweeps for name in place.names(f"{ROWS}/{folder}")
+    )
+    return [
+        p for p in paths if p.endswith(".parquet") and not posixpath.basename(p).startswith("_")
+    ]
 
 
-def _readable(filesystem_: fs.FileSystem, files: list[str]) -> Iterable[tuple[str, pa.Table]]:
-    """Each file and its rows; a damaged one is left out with a warning."""
-    for file in files:
-        try:
-            yield file, _read(filesystem_, [file])
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=3)
+def _content(place: Storage, file: str) -> Content | Exception | None:
+    """What a file holds, what is wrong with it, or None if there is none."""
+    try:
+        content = place.read(file)
+    except OSError as error:
+        return error
+    if content is None:
+        return None
+    try:
+        source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        rows = source.read(use_threads=False)  # several files are read at a time
+        every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
+        present = every.select(SCHEMA.names).cast(SCHEMA)
+    except Exception as error:  # Arrow has no one class for what damage makes it stumble over
+        return error
+    if _nameless(present):
+        return ValueError(f"rows without {', '.join(UNIQUE)}")
+    return Content(present, rows.schema.equals(SCHEMA))
+
+
+def _nameless(table: pa.Table) -> bool:
+    return any(table[name].null_count for name in UNIQUE)
+
+
+def _warn_of_damage(file: str, error: Exception | None) -> None:
+    reason = next(iter(str(error).splitlines()), "")
+    warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=4)
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:

@@ -21,18 +21,21 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
+from orchestrator.object_journal import ObjectJournal
 from orchestrator.objectives import Objective
 from orchestrator.samplers import derived_seed, sampler_named
 from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
+from tasks.storage import storage_at
 from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
 TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
 EPOCHS = "epochs"
+JOURNAL = "studies.journal"
 
 
-def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """Optuna's storage: a journal file in the sweep's folder, or the database behind `url`.
+def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
+    """Optuna's storage: a journal where the sweep keeps its own, or the database behind `url`.
 
     Raises InvalidValue if there is no such database.
     """
@@ -43,7 +46,10 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and the driver of the database raise their own
             reason = str(error).splitlines()[0]
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
-    journal = folder / "studies.journal"
+    storage = storage_at(sweep)
+    if storage.folder is None:
+        return JournalStorage(ObjectJournal(storage, JOURNAL))
+    journal = storage.folder / JOURNAL
     mend(journal)
     return JournalStorage(JournalFileBackend(str(journal)))
 

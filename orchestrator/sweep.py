@@ -55,11 +55,11 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
-    with claimed(config) as folder:
-        studies = open_storage(folder, config.optuna_storage)
+    with claimed(config, view) as own:
+        studies = open_storage(own.root, config.optuna_storage)
         with cluster.connected(config.address) as resources:
             config = with_defaults(config, resources)
-            store_once(config, folder)
+            store_once(config, own)
             return _Run(config, studies, resources, view).to_the_end()
 
 

@@ -15,6 +15,7 @@ from orchestrator.deadline import Deadline
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
+from tasks.storage import UNWRITABLE
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class UnlearningTrial(tune.Trainable):
         self._deadline.met()
         try:
             rows = self._store(state, error)
-        except OSError as problem:  # not the trial's failure: the sweep ends, and can be resumed
+        except UNWRITABLE as problem:  # not the trial's failure: the sweep ends, and can be resumed
             return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
         self._points, self._steps = [], None
         return self._done(rows)

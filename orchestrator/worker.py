@@ -28,9 +28,9 @@ class WorkerSettings:
     trial_seconds: float | None
 
     @property
-    def artifacts(self) -> Path:
+    def artifacts(self) -> str:
         """Where trained models are kept."""
-        return Path(self.storage) / "artifacts"
+        return f"{self.storage}/artifacts"
 
 
 def workbench(settings: WorkerSettings, threads: int) -> Workbench:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+
+from tasks.storage import storage_at
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,24 @@ class Artifact:
 class ArtifactCache:
     """`<root>/<key>.pt` holds the weights, `<root>/<key>.json` their SHA-256 and record.
 
-    One trainer at a time across processes and, on a shared file system with locks, across nodes:
-    the others wait, and one of them takes over if the trainer dies, since its lock dies with it.
+    One trainer at a time across processes and, on a storage that nodes share, across nodes: the
+    others wait, and one of them takes over if the trainer dies, since its lock dies with it.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path) -> None:
+        self.root = root
+        self._storage = storage_at(root)
 
     def load(self, key: str) -> Artifact | None:
         """The cached model on the CPU; None if it is absent, truncated or altered."""
         try:
-            description = json.loads((self.root / f"{key}.json").read_bytes())
-            weights = (self.root / f"{key}.pt").read_bytes()
+            description = json.loads(self._storage.read(f"{key}.json") or b"")
+            weights = self._storage.read(f"{key}.pt") or b""
             if hashlib.sha256(weights).hexdigest() != description["sha256"]:
                 return None
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
             return Artifact(key, state, TrainingRecord(**description["record"]))
-        except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             return None
 
     def get(
@@ -74,17 +75,8 @@ class ArtifactCache:
         found = self.load(key)
         if found is not None:
             return found
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
-        try:
+        with self._storage.lock(f"{key}.lock", on_held=on_wait):
             return self.load(key) or self._store(Artifact(key, *train()))
-        finally:
-            lock.release()
 
     def _store(self, artifact: Artifact) -> Artifact:
         buffer = io.BytesIO()
@@ -95,14 +87,6 @@ class ArtifactCache:
             "record": asdict(artifact.record),
         }
         # The description last: without it the weights do not count.
-        self._write(f"{artifact.key}.pt", weights)
-        self._write(f"{artifact.key}.json", json.dumps(description, indent=1).encode())
+        self._storage.write(f"{artifact.key}.pt", weights)
+        self._storage.write(f"{artifact.key}.json", json.dumps(description, indent=1).encode())
         return artifact
-
-    def _write(self, name: str, content: bytes) -> None:
-        partial = self.root / f".{name}.{os.getpid()}"
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, self.root / name)

@@ -38,7 +38,7 @@ class Workbench:
         self,
         task: Task,
         dataset: Dataset,
-        artifacts: Path,
+        artifacts: str | Path,
         device: torch.device,
         loader: str = "auto",
     ) -> None:

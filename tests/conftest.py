@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from program import ENVIRONMENT, ROOT, command
+from s3_server import CREDENTIALS, s3_server
 
+NUMBERS = itertools.count()
 Orchestrate = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -50,3 +53,31 @@ def storage(trained: Path, tmp_path: Path) -> Path:
     """A fresh storage root whose models are trained already."""
     shutil.copytree(trained / "artifacts", tmp_path / "storage" / "artifacts")
     return tmp_path / "storage"
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """The address of an S3 server."""
+    pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, s3://NAME, that this process and those it starts can reach."""
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": s3_url}.items():
+        monkeypatch.setenv(name, value)
+    import boto3
+
+    name = f"bucket-{next(NUMBERS)}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A storage root that is empty so far: a folder, and a prefix of a bucket."""
+    if request.param == "folder":
+        return str(tmp_path / "storage")
+    return f"{request.getfixturevalue('bucket')}/some/prefix"

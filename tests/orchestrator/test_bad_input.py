@@ -98,7 +98,10 @@ def test_a_storage_that_is_no_folder(tmp_path, capsys, command):
 
     (tmp_path / "file").touch()
     what = {"sweep": SWEEP[1:], "run": ("--task", "digits-class:1", "--unlearner", "ssd")}
-    for storage, reason in (("s3://bucket/x", "need a folder"), (tmp_path / "file", "file")):
+    for storage, reason in (
+        ("gs://bucket/x", "neither a folder nor s3://"),
+        (tmp_path / "file", "file"),
+    ):
         arguments = what.get(command, ("never-started",))
         assert main([command, *arguments, "--storage", str(storage)]) == 2
         said = capsys.readouterr().err

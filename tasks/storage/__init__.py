@@ -1,0 +1,138 @@
+"""Where a sweep keeps rows, studies, its configuration and trained models: one place for all nodes.
+
+    storage_at("./results")            a folder; on a cluster one that every node shares
+    storage_at("s3://bucket/prefix")   an S3 bucket, or what speaks its protocol at AWS_ENDPOINT_URL
+
+Names are relative paths with forward slashes. What is read is whole, whatever dies while it is
+written, and a lock ends with its holder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from tasks.search_space import InvalidValue
+
+S3 = "s3://"
+S3_ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/?#]+)*/?")
+
+
+T = TypeVar("T")
+
+
+class StorageError(InvalidValue):
+    """The storage root cannot be used, now or at all; the message is one line that says why."""
+
+
+UNWRITABLE = (OSError, StorageError)
+"""What a storage raises that was writable when it was checked: a full disk, a server that went away."""
+
+
+def nothing() -> None:
+    """What is called when nobody wants to know."""
+
+
+class Storage(Protocol):
+    """A storage root. Whatever cannot be done raises OSError (a folder) or StorageError (S3)."""
+
+    root: str
+    """How it is spelled."""
+    takeover_seconds: float
+    """How long a lock outlives a holder that was killed."""
+    readers: int
+    """How many objects are best read at a time."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it is, for what can only work on files; None for a bucket."""
+
+    def reach(self) -> None:
+        """Raise StorageError soon if it cannot be reached; everything else is patient."""
+
+    def check(self) -> None:
+        """Raise StorageError soon, saying why in one line, unless objects can be written here."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content; None if there is none of this name."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put the content in the place of what was there: readers see the one or the other."""
+
+    def create(self, name: str, content: bytes) -> bool:
+        """The same, unless there is such a name already; of several writers one gets True."""
+
+    def delete(self, name: str) -> None:
+        """Remove it, if it is there."""
+
+    def names(self, folder: str = "", after: str = "") -> list[str]:
+        """What lies directly in a folder, sorted, the names beyond `after` alone.
+
+        The name of a folder within ends in a slash; names that begin with a dot are left out.
+        """
+
+    def lock(
+        self,
+        name: str,
+        on_held: Callable[[], None] = nothing,
+        on_lost: Callable[[], None] = nothing,
+    ) -> AbstractContextManager[None]:
+        """Hold the lock for the length of a block; wait for it as long as another holder lives.
+
+        `on_held` is called once if one does; what it raises ends the waiting. `on_lost` is called,
+        in another thread, if the lock was taken over because this process was thought dead.
+        """
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody holds the lock now; looks without writing."""
+
+
+def storage_at(root: str | Path) -> Storage:
+    """The storage at a path or URI; touches nothing yet. Raises InvalidValue, see `normal_root`."""
+    from tasks.storage.folder import FolderStorage
+
+    text = normal_root(str(root))
+    if not text.startswith(S3):
+        return FolderStorage(Path(text))
+    from tasks.storage.s3 import S3Storage
+
+    return S3Storage(text)
+
+
+def several_at_a_time(
+    storage: Storage, read: Callable[[str], T], names: Sequence[str]
+) -> Iterator[T]:
+    """What `read` returns for each name, in order; for a bucket it is waiting that takes the time."""
+    if min(storage.readers, len(names)) < 2:
+        yield from map(read, names)
+        return
+    with ThreadPoolExecutor(storage.readers) as pool:
+        yield from pool.map(read, names)
+
+
+def normal_root(text: str) -> str:
+    """A storage root as every node understands it: an absolute path or s3://BUCKET/PREFIX.
+
+    Raises InvalidValue for what is neither, or if this installation cannot use it.
+    """
+    scheme = text.partition("://")[0] if "://" in text else "file"
+    if scheme == "file":
+        path = unquote(urlsplit(text).path) if "://" in text else text
+        if not path or "\0" in path:
+            raise InvalidValue(f"--storage {text!r}: no path of a folder")
+        return os.path.abspath(os.path.expanduser(path))
+    if not S3_ROOT.fullmatch(text) or {".", ".."} & set(text.split("/")):
+        raise InvalidValue(f"--storage {text}: neither a folder nor s3://BUCKET/PREFIX")
+    if find_spec("boto3") is None:
+        raise InvalidValue(
+            f"--storage {text}: needs boto3, which is not installed: "
+            "pip install 'unlearning-sweeps[s3]'"
+        )
+    return text.rstrip("/")

@@ -1,0 +1,215 @@
+"""A storage root in an S3 bucket, or at a server that speaks its protocol.
+
+Endpoint and credentials come from where AWS tools look for them: AWS_ENDPOINT_URL(_S3), AWS_PROFILE,
+AWS_ACCESS_KEY_ID, ~/.aws, the role of the machine. Needs boto3, and a server that honours
+If-None-Match and If-Match on PUT (AWS has since November 2024): `check` finds out.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tasks.storage import S3, StorageError, nothing
+from tasks.storage.lease import ABSENT, Lease
+
+ATTEMPTS = 10
+"""Tries of a request, with back-off that doubles up to 20 s: about a minute in all."""
+CHECK_ATTEMPTS = 3
+"""Tries of `reach` and `check`: of a root that cannot be used it is soon said."""
+ALWAYS: Mapping[str, str] = {}
+MARKER = ".storage"
+"""An object that `check` leaves at the root."""
+NO_OBJECT, REFUSED, BUSY = "NoSuchKey", "PreconditionFailed", "ConditionalRequestConflict"
+
+
+class Stored(NamedTuple):
+    """An object as the server has it."""
+
+    content: bytes
+    etag: str
+    age: float
+    """Seconds since it was written, by the server's clock alone: nodes' clocks may differ."""
+
+
+class S3Storage:
+    """Objects are S3's, and appear when they are complete; a lock is a lease that is renewed."""
+
+    folder: Path | None = None
+    takeover_seconds = 60.0
+    readers = 16
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self._bucket, _, prefix = self.root.removeprefix(S3).partition("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def reach(self) -> None:
+        """Raise StorageError unless the bucket can be listed."""
+        with self._said_plainly():
+            client = _client(endpoint(), CHECK_ATTEMPTS)
+            client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+
+    def check(self) -> None:
+        """Raise StorageError unless the bucket is there, writable, and refuses what it should."""
+        self.put(MARKER, b"", ABSENT, CHECK_ATTEMPTS)
+        again = self.put(MARKER, b"", ABSENT, CHECK_ATTEMPTS)
+        other = self.put(MARKER, b"", {"IfMatch": f'"{"0" * 32}"'}, CHECK_ATTEMPTS)
+        if again is not None or other is not None:
+            raise StorageError(
+                f"--storage {self.root}: this server ignores If-None-Match or If-Match on PUT; "
+                "without them two drivers could overwrite each other"
+            )
+
+    def read(self, name: str) -> bytes | None:
+        """The content of an object; None if there is none."""
+        stored = self.get(name)
+        return None if stored is None else stored.content
+
+    def write(self, name: str, content: bytes) -> None:
+        """One PUT: it counts when the server has all of it."""
+        self.put(name, content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """One PUT with If-None-Match: *."""
+        return self.put(name, content, ABSENT) is not None
+
+    def delete(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        with self._said_plainly():
+            _client(endpoint(), ATTEMPTS).delete_object(
+                Bucket=self._bucket, Key=self._prefix + name
+            )
+
+    def names(self, folder: str = "", after: str = "") -> list[str]:
+        """Objects and, with a slash at the end, what would be folders, sorted."""
+        inside = self._prefix + (f"{folder.rstrip('/')}/" if folder else "")
+        lister = _client(endpoint(), ATTEMPTS).get_paginator("list_objects_v2")
+        pages = lister.paginate(
+            Bucket=self._bucket, Prefix=inside, Delimiter="/", StartAfter=inside + after
+        )
+        with self._said_plainly():
+            found = [
+                key.removeprefix(inside)
+                for page in pages
+                for key in (
+                    *(o["Key"] for o in page.get("Contents", ())),
+                    *(p["Prefix"] for p in page.get("CommonPrefixes", ())),
+                )
+            ]
+        return sorted(n for n in found if n and not n.startswith(".") and n > after)
+
+    @contextmanager
+    def lock(
+        self,
+        name: str,
+        on_held: Callable[[], None] = nothing,
+        on_lost: Callable[[], None] = nothing,
+    ) -> Iterator[None]:
+        """Hold a lease for the length of the block, renewed in a thread of its own."""
+        lease = Lease(self, name, self.takeover_seconds, on_lost)
+        lease.acquire(on_held)
+        try:
+            yield
+        finally:
+            lease.release()
+
+    def is_locked(self, name: str) -> bool:
+        """Whether a lease is running."""
+        return Lease(self, name, self.takeover_seconds).is_held(self.get(name))
+
+    def get(self, name: str) -> Stored | None:
+        """An object and its age; None if there is none."""
+        with self._said_plainly():
+            attempt = 0
+            while (response := self._found(name)) is not None:
+                attempt += 1
+                try:
+                    content = response["Body"].read()
+                except BotoCoreError:  # cut half-way, which botocore leaves to us
+                    if attempt == ATTEMPTS:
+                        raise
+                    time.sleep(min(20.0, 0.1 * 2**attempt))
+                else:
+                    now = response["ResponseMetadata"]["HTTPHeaders"]["date"]
+                    age = parsedate_to_datetime(now) - response["LastModified"]
+                    return Stored(content, response["ETag"], age.total_seconds())
+        return None
+
+    def put(
+        self,
+        name: str,
+        content: bytes,
+        condition: Mapping[str, str] = ALWAYS,
+        attempts: int = ATTEMPTS,
+    ) -> str | None:
+        """Put an object if the condition holds: its ETag; None if it does not."""
+        with self._said_plainly():
+            while True:
+                try:
+                    done = _client(endpoint(), attempts).put_object(
+                        Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition
+                    )
+                    return str(done["ETag"])
+                except ClientError as error:
+                    refusal = error
+                code = refusal.response["Error"]["Code"]
+                if not condition or code not in (REFUSED, NO_OBJECT, BUSY):
+                    raise refusal
+                if code != BUSY:
+                    break
+                time.sleep(0.1)  # others put it at this moment: it will be seen who did
+        if not refusal.response["ResponseMetadata"].get("RetryAttempts"):
+            return None
+        stored = self.get(name)  # an earlier try may have been stored, and its answer lost
+        return stored.etag if stored and stored.content == content else None
+
+    def _found(self, name: str) -> dict[str, Any] | None:
+        try:
+            client = _client(endpoint(), ATTEMPTS)
+            return dict(client.get_object(Bucket=self._bucket, Key=self._prefix + name))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != NO_OBJECT:
+                raise
+            return None
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            reason = " ".join(str(error).split())
+            raise StorageError(f"--storage {self.root}: {reason}") from error
+
+
+def endpoint() -> str | None:
+    """Where requests go, if not to AWS."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+@functools.cache
+def _client(endpoint_url: str | None, attempts: int) -> Any:
+    """A client for all threads of the process: making one takes a tenth of a second."""
+    # A server elsewhere than AWS has a name of its own, and buckets below it by path alone.
+    style = {"addressing_style": "path" if endpoint_url else "auto"}
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint_url,
+        config=Config(
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            connect_timeout=10,
+            read_timeout=20,
+            max_pool_connections=S3Storage.readers,
+            s3=style,
+        ),
+    )

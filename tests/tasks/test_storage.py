@@ -1,0 +1,206 @@
+"""Storage roots: whole objects or none, one creator, one holder of a lock; a folder or a bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.search_space import InvalidValue
+from tasks.storage import StorageError, normal_root, storage_at
+
+
+def test_what_is_written_is_read_replaced_and_removed(root: str) -> None:
+    storage = storage_at(root)
+    assert storage.read("a/b") is None
+    storage.write("a/b", b"first")
+    storage.write("a/b", b"second \xff")
+    storage.write("a/empty", b"")
+    assert storage_at(root).read("a/b") == b"second \xff"
+    assert storage.read("a/empty") == b""
+    storage.delete("a/b")
+    storage.delete("a/b")
+    assert storage.read("a/b") is None
+
+
+def test_what_exists_is_not_created_again(root: str) -> None:
+    storage = storage_at(root)
+    assert storage.create("x", b"first")
+    assert not storage.create("x", b"second")
+    assert storage.read("x") == b"first"
+
+
+def test_names_are_those_directly_in_a_folder_in_order(root: str) -> None:
+    storage = storage_at(root)
+    assert storage.names() == storage.names("nowhere") == []
+    for name in ("b", "a", "f/x", "f/g/y", ".hidden", "ü"):
+        storage.write(name, b"")
+    assert storage.names() == ["a", "b", "f/", "ü"]
+    assert storage.names("f") == storage.names("f/") == ["g/", "x"]
+    assert storage.names(after="a") == ["b", "f/", "ü"]
+
+
+def test_more_names_than_one_answer_of_a_server_holds(root: str) -> None:
+    storage = storage_at(root)
+    expected = [f"{n:04d}" for n in range(1005)]
+    for name in expected:
+        storage.write(f"many/{name}", b"")
+    assert storage.names("many") == expected
+    assert storage.names("many", after="0996") == expected[997:]
+
+
+def test_a_root_that_can_be_used_passes_the_check_again_and_again(root: str) -> None:
+    for _ in range(2):
+        storage_at(root).check()
+    assert storage_at(root).names() == []
+
+
+CREATOR = """
+import sys
+from tasks.storage import storage_at
+
+storage = storage_at(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(storage.create(f"number/{n}", sys.argv[2].encode()) for n in range(40)))
+"""
+
+
+def test_of_several_processes_one_creates(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    creators = [process(CREATOR, root, name) for name in ("a", "b", "c")]
+    for creator in creators:
+        assert creator.stdout.readline() == "ready\n"
+    for creator in creators:
+        creator.stdin.write("\n")
+        creator.stdin.flush()
+    created = [int(creator.stdout.read()) for creator in creators]
+    assert sum(created) == 40
+    contents = [storage_at(root).read(f"number/{n}") for n in range(40)]
+    assert [contents.count(name) for name in (b"a", b"b", b"c")] == created
+
+
+WRITER = """
+import sys
+from tasks.storage import storage_at
+
+storage = storage_at(sys.argv[1])
+while True:
+    for letter in (b"a", b"b"):
+        storage.write("shared", letter * 1_000_000)
+        print("written", flush=True)
+"""
+
+
+def test_a_reader_never_sees_half_a_write(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    writers = [process(WRITER, root) for _ in range(2)]
+    for writer in writers:
+        writer.stdout.readline()
+    for _ in range(50):
+        content = storage_at(root).read("shared")
+        assert content in (b"a" * 1_000_000, b"b" * 1_000_000)
+    for writer in writers:
+        writer.kill()
+        writer.wait()
+    assert storage_at(root).names() == ["shared"]
+
+
+HOLDER = """
+import sys
+from tasks.storage import storage_at
+from tasks.storage.s3 import S3Storage
+
+S3Storage.takeover_seconds = 3.0
+storage = storage_at(sys.argv[1])
+with storage.lock("folder/a.lock", on_held=lambda: print("waits", flush=True)):
+    print("holds", flush=True)
+    sys.stdin.readline()
+print("released", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes over from dead processes after seconds, in a bucket too."""
+    s3 = pytest.importorskip("tasks.storage.s3")
+    monkeypatch.setattr(s3.S3Storage, "takeover_seconds", 3.0)
+
+
+def lines(child, count: int) -> list[str]:  # type: ignore[no-untyped-def]
+    """What a process says next."""
+    return [child.stdout.readline().strip() for _ in range(count)]
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_a_lock_has_one_holder_and_goes_to_the_next(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    storage = storage_at(root)
+    assert not storage.is_locked("folder/a.lock")
+    first = process(HOLDER, root)
+    assert lines(first, 1) == ["holds"]
+    assert storage.is_locked("folder/a.lock")
+    second = process(HOLDER, root)
+    assert lines(second, 1) == ["waits"], "it must be seen that the first one lives"
+    first.stdin.write("\n")
+    first.stdin.flush()
+    assert lines(first, 1) == ["released"]
+    assert lines(second, 1) == ["holds"]
+    second.communicate("\n\n")
+    assert not storage.is_locked("folder/a.lock")
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_the_lock_of_a_killed_process_is_taken_over(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    first = process(HOLDER, root)
+    assert lines(first, 1) == ["holds"]
+    first.kill()
+    first.wait()
+    with storage_at(root).lock("folder/a.lock", on_held=lambda: pytest.fail("thought alive")):
+        pass
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_what_is_raised_when_it_is_held_ends_the_waiting(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    def refuse() -> None:
+        raise InterruptedError("held")
+
+    first = process(HOLDER, root)
+    assert lines(first, 1) == ["holds"]
+    lock = storage_at(root).lock("folder/a.lock", on_held=refuse)
+    with pytest.raises(InterruptedError, match="held"):
+        lock.__enter__()
+    assert storage_at(root).is_locked("folder/a.lock")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/a/b", "/a/b"),
+        ("/a/../b/", "/b"),
+        ("file:///a/b%20c", "/a/b c"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/a/ü b/", "s3://bucket/a/ü b"),
+    ],
+)
+def test_a_root_has_one_spelling(text: str, expected: str) -> None:
+    assert normal_root(text) == expected
+
+
+def test_a_relative_path_is_that_of_the_process_that_was_given_it() -> None:
+    assert normal_root("results") == str(Path.cwd() / "results")
+    assert normal_root("~/results") == str(Path.home() / "results")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a\0b", "gs://bucket/x", "s3://", "s3://b", "s3://UPPER/x", "s3://bucket//x", "s3://bucket/../x",
+     "s3://bucket/x?region=y"],
+)  # fmt: skip
+def test_what_is_no_root_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue, match="--storage"):
+        storage_at(text)
+
+
+def test_a_folder_that_cannot_be_made_fails_the_check(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot write there"):
+        storage_at(tmp_path / "file" / "folder").check()

@@ -1,0 +1,142 @@
+"""A bucket behind a line that breaks: what is sent half-way is not there, and is sent again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
+
+from s3_server import CREDENTIALS, Line, s3_server
+
+from tasks.storage import StorageError, storage_at
+from tasks.storage.s3 import CHECK_ATTEMPTS, S3Storage
+
+BIG = bytes(range(256)) * 8192
+
+
+@pytest.fixture
+def line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
+    """A line to the server, which from now on is the only way to it."""
+    line = Line(os.environ["AWS_ENDPOINT_URL"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", line.url)
+    yield line
+    line.close()
+
+
+def new_bucket(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of a server that this process uses from now on."""
+    import boto3
+
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="bucket")
+    return "s3://bucket"
+
+
+def seen_from_elsewhere(bucket: str, url: str) -> list[str]:
+    """Every object of a bucket, and the parts of what was never completed."""
+    import boto3
+
+    s3 = boto3.client("s3", endpoint_url=url)
+    name = bucket.removeprefix("s3://")
+    uploads = s3.list_multipart_uploads(Bucket=name).get("Uploads", [])
+    return [o["Key"] for o in s3.list_objects_v2(Bucket=name).get("Contents", [])] + uploads
+
+
+@pytest.mark.parametrize("sent", [10, 1_000_000])
+def test_a_put_that_is_cut_half_way_is_tried_again(bucket: str, line: Line, sent: int) -> None:
+    line.cut(b"PUT", 2, request=sent)
+    storage_at(bucket).write("big", BIG)
+    assert line.cuts_left == 0
+    assert storage_at(bucket).read("big") == BIG
+
+
+def test_a_put_that_never_gets_through_leaves_nothing(bucket: str, s3_url: str, line: Line) -> None:
+    line.cut(b"PUT", CHECK_ATTEMPTS, request=1_000_000)
+    storage = S3Storage(bucket)
+    with pytest.raises(StorageError, match=f"--storage {bucket}: "):
+        storage.put("big", BIG, attempts=CHECK_ATTEMPTS)
+    assert line.cuts_left == 0
+    assert seen_from_elsewhere(bucket, s3_url) == []
+
+
+def test_a_put_that_fails_leaves_what_was_there(bucket: str, s3_url: str, line: Line) -> None:
+    storage = S3Storage(bucket)
+    storage.write("big", b"as it was")
+    line.cut(b"PUT", CHECK_ATTEMPTS, request=1_000_000)
+    with pytest.raises(StorageError):
+        storage.put("big", BIG, attempts=CHECK_ATTEMPTS)
+    assert storage.read("big") == b"as it was"
+
+
+def test_who_created_and_got_no_answer_knows_that_it_was_him(bucket: str, line: Line) -> None:
+    line.cut(b"PUT", 1, answer=0)
+    assert storage_at(bucket).create("x", b"mine")
+    assert line.cuts_left == 0
+    line.cut(b"PUT", 1, answer=0)
+    assert not storage_at(bucket).create("x", b"not mine")
+    assert storage_at(bucket).read("x") == b"mine"
+
+
+def test_a_read_that_is_cut_half_way_is_tried_again(bucket: str, line: Line) -> None:
+    storage_at(bucket).write("big", BIG)
+    line.cut(b"GET", 2, answer=500_000)
+    assert storage_at(bucket).read("big") == BIG
+    assert line.cuts_left == 0
+
+
+def test_a_lease_survives_answers_that_are_lost(
+    bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    lost = threading.Event()
+    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+        line.cut(b"PUT", 2, answer=0)
+        while line.cuts_left:  # the renewals meet them
+            assert not lost.wait(0.05)
+        stored = S3Storage(bucket).get("a.lock")
+        while S3Storage(bucket).get("a.lock") == stored:
+            assert not lost.wait(0.05)
+    assert not storage_at(bucket).is_locked("a.lock")
+
+
+def test_a_holder_that_was_thought_dead_is_told(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hung for longer than its lease, and somebody else has written the lock since."""
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    lost = threading.Event()
+    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+        storage_at(bucket).write("a.lock", b"somebody else")
+        assert lost.wait(60)
+    assert storage_at(bucket).read("a.lock") == b"somebody else"
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_the_age_of_a_lock_is_the_servers_to_say(
+    monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """Its clock and the node's are a day apart."""
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 2.0)
+    with s3_server(ahead=timedelta(days=days)) as url:
+        storage = storage_at(new_bucket(url, monkeypatch))
+        storage.write("a.lock", b"somebody")
+        assert storage.is_locked("a.lock")
+        with storage.lock("a.lock", on_held=lambda: pytest.fail("thought alive")):
+            assert storage.is_locked("a.lock")
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "If-Match"])
+def test_a_server_that_ignores_conditions_is_refused(
+    monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    """As old ones do: each of two writers would be told that he was the one."""
+    with s3_server(ignored=[header]) as url:
+        storage = storage_at(new_bucket(url, monkeypatch))
+        with pytest.raises(StorageError, match="ignores If-None-Match or If-Match"):
+            storage.check()
