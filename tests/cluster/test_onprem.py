@@ -1,0 +1,113 @@
+"""`ray up clusters/onprem.yaml` over real SSH to three machines, a sweep over them, and `ray down`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import machines
+import pytest
+import yaml
+from machines import Machine
+from program import ROOT, rows_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(machines.missing()), reason=machines.missing() or "all is there"),
+]
+
+DASHBOARD = "http://127.0.0.1:8265"
+TOKEN = {"RAY_AUTH_MODE": "token"}
+SWEEP = "--task digits-class:1 --unlearners finetune,gradient-ascent --trials 6 --name lan"
+
+
+@dataclass
+class Laptop:
+    """The machine of somebody who has a cluster."""
+
+    machine: Machine
+
+    def run(self, command: str, timeout: float = 300) -> str:
+        """Run a command in the repository, which has to succeed; what it said."""
+        code, said = self.machine.run(
+            f"cd {ROOT} && {command}", timeout, **TOKEN, RAY_UP_enable_autoscaler_v2="0",
+            PATH=f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )  # fmt: skip
+        assert code == 0, said
+        return said
+
+    def orchestrate(self, arguments: str) -> str:
+        """`orchestrator ARGUMENTS`."""
+        return self.run(f"python -m orchestrator {arguments}")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that every machine mounts at the same path."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def lan(
+    tmp_path_factory: pytest.TempPathFactory, shared: Path
+) -> Iterator[Mapping[str, Machine]]:
+    names = ("laptop", "head", "worker1", "worker2")
+    with machines.machines(names, tmp_path_factory.mktemp("lan"), shared) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def laptop(lan: Mapping[str, Machine], shared: Path) -> Iterator[Laptop]:
+    """A laptop, and the cluster of clusters/onprem.yaml with what that leaves to be filled in."""
+    config = yaml.safe_load((ROOT / "clusters/onprem.yaml").read_text())
+    config["provider"] |= {
+        "head_ip": lan["head"].ip,
+        "worker_ips": [lan["worker1"].ip, lan["worker2"].ip],
+    }
+    config["auth"]["ssh_user"] = "root"
+    # The environment that `make setup` makes is the one that runs this test.
+    setup = [c.replace("make setup", f"ln -sfn {sys.prefix} .venv") for c in config["setup_commands"]]
+    assert setup != config["setup_commands"]
+    config["setup_commands"] = setup
+    start = config["head_start_ray_commands"]
+    config["head_start_ray_commands"] = [c.replace("/FILL-IN", str(shared)) for c in start]
+    assert "FILL-IN" not in str(config)
+    file = shared / "cluster.yaml"
+    file.write_text(yaml.safe_dump(config))
+    laptop = Laptop(lan["laptop"])
+    laptop.run("ray get-auth-token --generate")
+    laptop.run(f"ray up --yes {file}")
+    yield laptop
+    laptop.run(f"ray down --yes {file}")
+    for name in ("head", "worker1", "worker2"):
+        assert "raylet" not in lan[name].processes(), name
+
+
+def tunnel(laptop: Laptop) -> None:
+    """What `ray dashboard` does: the head's loopback, on the laptop's; in the background."""
+    laptop.run(
+        "ssh -f -N -M -S ~/tunnel -o ExitOnForwardFailure=yes -o StrictHostKeyChecking=no "
+        f"-L 8265:127.0.0.1:8265 root@{machines.SUBNET}.2 >/dev/null 2>&1"
+    )
+
+
+def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, lan, shared):
+    tunnel(laptop)
+    said = laptop.orchestrate(f"submit {SWEEP} --max-concurrent 6")
+    job = said.split(" is job ")[1].split()[0]
+    laptop.run("ssh -S ~/tunnel -O exit head")
+    code, _ = lan["laptop"].run("exec 3<>/dev/tcp/127.0.0.1/8265")
+    assert code != 0, "the connection is lost"
+    tunnel(laptop)
+    log = laptop.run(f"ray job logs --follow --address {DASHBOARD} {job}", timeout=600)
+    assert "Pareto front of lan" in log
+    status = laptop.orchestrate(f"status lan --address {DASHBOARD}")
+    assert f"job {job}: SUCCEEDED" in status
+    assert "lan: finished" in status
+    assert "12/12 trials" in status
+    final = [r for r in rows_of(shared, "lan") if r["role"] == "trial" and r["final"]]
+    assert [r["state"] for r in final] == ["complete"] * 12
+    assert len({r["host"] for r in final}) > 1
+    assert {r["host"] for r in final} <= {"head", "worker1", "worker2"}
