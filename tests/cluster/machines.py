@@ -17,7 +17,9 @@ from pathlib import Path
 
 from program import ROOT
 
-TOOLS = ("ip", "unshare", "nsenter", "mount", "ssh", "ssh-keygen", "rsync", "/usr/sbin/sshd")
+TOOLS = (
+    "ip", "unshare", "nsenter", "setpriv", "mount", "ssh", "ssh-keygen", "rsync", "/usr/sbin/sshd",
+)  # fmt: skip
 PRIVATE = ("/tmp", "/root", "/run", "/dev/shm", "/var/tmp")
 """What a machine has of its own; it sees the rest of this machine's files."""
 SUBNET = "10.213.7"
@@ -29,8 +31,9 @@ hostname {name}
 cd /root
 ip link set lo up
 echo ready
-exec sleep infinity
 """
+FOR_EVER = "sleep infinity & wait"
+"""Kept by a shell, which as a machine's first process also buries its dead."""
 
 SSHD = """
 HostKey /root/host_key
@@ -82,10 +85,6 @@ class Machine:
             raise AssertionError(f"{command}: not done after {timeout} s:\n{said}") from None
         return process.returncode, said
 
-    def processes(self) -> str:
-        """What runs on this machine."""
-        return self.run("ps -e -o args=")[1]
-
 
 @contextmanager
 def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mapping[str, Machine]]:
@@ -96,9 +95,10 @@ def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mappi
     key, host_key = folder / "id_ed25519", folder / "host_key"
     for file in (key, host_key):
         _done("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file))
-    switch = _unshared(["--net", "--mount", "--pid"], "ip link set lo up; echo ready; exec sleep infinity")
+    process = _unshared(["--net", "--mount", "--pid"], "ip link set lo up; echo ready; ")
+    switch = _child(process.pid)
     try:
-        net = ["nsenter", f"--target={_leaf(switch)}", "--net", "ip"]
+        net = ["nsenter", f"--target={switch}", "--net", "ip"]
         _done(*net, "link", "add", "lan", "type", "bridge")
         _done(*net, "address", "add", f"{SUBNET}.254/24", "dev", "lan")
         _done(*net, "link", "set", "lan", "up")
@@ -106,8 +106,10 @@ def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mappi
         for number, name in enumerate(names, start=1):
             home = _home(folder / name, key, host_key)
             init = INIT.format(name=name, mounts=_mounts(home, [*_program(), shared]))
-            process = _unshared(["--net", "--mount", "--pid", "--uts", "--ipc"], init, inside=switch)
-            machine = Machine(name, f"{SUBNET}.{number}", _leaf(process))
+            kinds = ["--net", "--mount", "--pid", "--uts", "--ipc"]
+            entered = _unshared(kinds, init, inside=switch)
+            first = _child(_child(entered.pid))
+            machine = Machine(name, f"{SUBNET}.{number}", first)
             _done(*net, "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0",
                   "netns", str(machine.pid))  # fmt: skip
             _done(*net, "link", "set", f"to-{name}", "master", "lan", "up")
@@ -119,8 +121,8 @@ def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mappi
             found[name] = machine
         yield found
     finally:
-        switch.kill()
-        switch.wait()
+        process.kill()
+        process.wait()
 
 
 def _home(folder: Path, key: Path, host_key: Path) -> Path:
@@ -162,28 +164,26 @@ def _program() -> list[Path]:
 
 
 def _unshared(
-    kinds: Sequence[str], script: str, inside: subprocess.Popen[str] | None = None
+    kinds: Sequence[str], script: str, inside: int | None = None
 ) -> subprocess.Popen[str]:
-    """A shell in namespaces of its own, once it has said that it is ready."""
-    enter = ["nsenter", f"--target={_leaf(inside)}", "--all"] if inside else []
+    """A shell in namespaces of its own, once it has said that it is ready; it ends with this process."""
+    enter = ["nsenter", f"--target={inside}", "--all"] if inside else []
     process = subprocess.Popen(
-        [*enter, "unshare", *kinds, "--fork", "--kill-child", "--mount-proc", "bash", "-c", script],
+        ["setpriv", "--pdeathsig=KILL", *enter, "unshare", *kinds, "--fork", "--kill-child",
+         "--mount-proc", "bash", "-c", script + FOR_EVER],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    )  # fmt: skip
     assert process.stdout is not None
     said = process.stdout.readline()
-    assert said == "ready\n", said + (process.communicate(timeout=10)[0] if said else "")
+    assert said == "ready\n", said + process.communicate(timeout=10)[0]
     return process
 
 
-def _leaf(process: subprocess.Popen[str]) -> int:
-    """The last of a process's line of only children: the first process of its namespaces."""
-    pid = process.pid
-    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        pid = int(children[0])
-    return pid
+def _child(pid: int) -> int:
+    """The only child of a process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def _done(*command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ pytestmark = [
 
 DASHBOARD = "http://127.0.0.1:8265"
 TOKEN = {"RAY_AUTH_MODE": "token"}
-SWEEP = "--task digits-class:1 --unlearners finetune,gradient-ascent --trials 6 --name lan"
+SWEEP = (
+    "--task digits-class:1 --unlearners finetune,gradient-ascent --trials 6 --name lan "
+    "--cpus-per-trial 2 --max-concurrent 3"
+)
 
 
 @dataclass
@@ -44,15 +48,15 @@ class Laptop:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that every machine mounts at the same path."""
-    return tmp_path_factory.mktemp("shared")
+def shared(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Path:
+    """The folder that every machine mounts at the same path, with models that are trained already."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copytree(trained / "artifacts", folder / "artifacts")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def lan(
-    tmp_path_factory: pytest.TempPathFactory, shared: Path
-) -> Iterator[Mapping[str, Machine]]:
+def lan(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Mapping[str, Machine]]:
     names = ("laptop", "head", "worker1", "worker2")
     with machines.machines(names, tmp_path_factory.mktemp("lan"), shared) as found:
         yield found
@@ -67,8 +71,10 @@ def laptop(lan: Mapping[str, Machine], shared: Path) -> Iterator[Laptop]:
         "worker_ips": [lan["worker1"].ip, lan["worker2"].ip],
     }
     config["auth"]["ssh_user"] = "root"
+    config["min_workers"] = 0  # a machine of two CPUs holds one trial: three make the cluster grow
     # The environment that `make setup` makes is the one that runs this test.
-    setup = [c.replace("make setup", f"ln -sfn {sys.prefix} .venv") for c in config["setup_commands"]]
+    link = f"ln -sfn {sys.prefix} .venv"
+    setup = [c.replace("make setup", link) for c in config["setup_commands"]]
     assert setup != config["setup_commands"]
     config["setup_commands"] = setup
     start = config["head_start_ray_commands"]
@@ -82,7 +88,8 @@ def laptop(lan: Mapping[str, Machine], shared: Path) -> Iterator[Laptop]:
     yield laptop
     laptop.run(f"ray down --yes {file}")
     for name in ("head", "worker1", "worker2"):
-        assert "raylet" not in lan[name].processes(), name
+        # Only the head is told; a worker's Ray ends itself when it has missed its head for a while.
+        lan[name].run("for pid in $(pgrep -x raylet); do tail --pid=$pid -f /dev/null; done")
 
 
 def tunnel(laptop: Laptop) -> None:
@@ -95,7 +102,7 @@ def tunnel(laptop: Laptop) -> None:
 
 def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, lan, shared):
     tunnel(laptop)
-    said = laptop.orchestrate(f"submit {SWEEP} --max-concurrent 6")
+    said = laptop.orchestrate(f"submit {SWEEP}")
     job = said.split(" is job ")[1].split()[0]
     laptop.run("ssh -S ~/tunnel -O exit head")
     code, _ = lan["laptop"].run("exec 3<>/dev/tcp/127.0.0.1/8265")
@@ -103,6 +110,7 @@ def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, lan, sha
     tunnel(laptop)
     log = laptop.run(f"ray job logs --follow --address {DASHBOARD} {job}", timeout=600)
     assert "Pareto front of lan" in log
+    assert "Traceback" not in log, log
     status = laptop.orchestrate(f"status lan --address {DASHBOARD}")
     assert f"job {job}: SUCCEEDED" in status
     assert "lan: finished" in status
