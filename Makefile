@@ -32,8 +32,8 @@ test-all: lint ## lint, and all tests
 
 lock: setup ## resolve the newest packages that pyproject.toml allows; writes the lock files
 	echo uv | $(COMPILE) --upgrade -o requirements-uv.lock -
-	$(COMPILE) --upgrade --extra aws --extra dev -o requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --extra aws --extra dev --extra ffcv -c requirements.lock \
+	$(COMPILE) --upgrade --extra dev -o requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --extra ffcv -c requirements.lock \
 		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		-o requirements-ffcv.lock pyproject.toml
 	sed -i '/^# The following packages were excluded/,$$d' requirements-ffcv.lock

@@ -32,7 +32,7 @@ def submit(config: JobConfig, console: Console) -> None:
     """
     config = dataclasses.replace(config, name=config.name or _dated(config))
     assert config.name is not None
-    entrypoint = command("sweep", *_flags(config), storage=config.storage)
+    entrypoint = entrypoint_of(config)
     job = _send(_client(config.address), entrypoint, {SWEEP: config.name})
     where = f" --storage {config.storage}" if config.storage else ""
     console.print(
@@ -65,6 +65,11 @@ def print_status_there(name: str, storage: str, address: str, console: Console) 
     return 1 if code is None else code
 
 
+def entrypoint_of(config: JobConfig) -> str:
+    """The shell command of the sweep's job; raises InvalidValue for settings that it would refuse."""
+    return command("sweep", *_flags(config), storage=config.storage)
+
+
 def command(*arguments: str, storage: str) -> str:
     """The shell command of a job that runs this program on the cluster, with its storage root.
 
@@ -79,7 +84,7 @@ def command(*arguments: str, storage: str) -> str:
 
 
 def _flags(config: JobConfig) -> list[str]:
-    """The command line of `sweep` that gives these settings there; raises InvalidValue."""
+    """The command line of `sweep` that gives these settings there; see `entrypoint_of`."""
     common = {f.name: getattr(config, f.name) for f in dataclasses.fields(SweepConfig)}
     sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
     sweep.checked()

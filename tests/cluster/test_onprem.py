@@ -33,18 +33,31 @@ class Laptop:
 
     machine: Machine
 
-    def run(self, command: str, timeout: float = 300) -> str:
-        """Run a command in the repository, which has to succeed; what it said."""
-        code, said = self.machine.run(
-            f"cd {ROOT} && {command}", timeout, **TOKEN, RAY_UP_enable_autoscaler_v2="0",
-            PATH=f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )  # fmt: skip
-        assert code == 0, said
+    def run(self, command: str, code: int = 0, **variables: str) -> str:
+        """Run a command in the repository, which has to end with this code; what it said."""
+        common = {**TOKEN, "RAY_UP_enable_autoscaler_v2": "0"}
+        path = f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        ended, said = self.machine.run(
+            f"cd {ROOT} && {command}", 600, PATH=path, **common | variables
+        )
+        assert ended == code, said
         return said
 
-    def orchestrate(self, arguments: str) -> str:
-        """`orchestrator ARGUMENTS`."""
-        return self.run(f"python -m orchestrator {arguments}")
+    def orchestrate(self, arguments: str, code: int = 0, **variables: str) -> str:
+        """`orchestrator ARGUMENTS`, to the dashboard that the tunnel brings here."""
+        there = f"--address {DASHBOARD}"
+        return self.run(f"python -m orchestrator {arguments} {there}", code, **variables)
+
+    def tunnel(self) -> None:
+        """What `ray dashboard` does: the head's loopback, on the laptop's; in the background."""
+        self.run(
+            "ssh -f -N -M -S ~/tunnel -o ExitOnForwardFailure=yes -o StrictHostKeyChecking=no "
+            f"-L 8265:127.0.0.1:8265 root@{machines.SUBNET}.2 >/dev/null 2>&1"
+        )
+
+    def lose_connection(self) -> None:
+        """The tunnel breaks."""
+        self.run("ssh -S ~/tunnel -O exit head")
 
 
 @pytest.fixture(scope="module")
@@ -92,30 +105,35 @@ def laptop(lan: Mapping[str, Machine], shared: Path) -> Iterator[Laptop]:
         lan[name].run("for pid in $(pgrep -x raylet); do tail --pid=$pid -f /dev/null; done")
 
 
-def tunnel(laptop: Laptop) -> None:
-    """What `ray dashboard` does: the head's loopback, on the laptop's; in the background."""
-    laptop.run(
-        "ssh -f -N -M -S ~/tunnel -o ExitOnForwardFailure=yes -o StrictHostKeyChecking=no "
-        f"-L 8265:127.0.0.1:8265 root@{machines.SUBNET}.2 >/dev/null 2>&1"
-    )
-
-
-def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, lan, shared):
-    tunnel(laptop)
+def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, shared):
+    laptop.tunnel()
     said = laptop.orchestrate(f"submit {SWEEP}")
     job = said.split(" is job ")[1].split()[0]
-    laptop.run("ssh -S ~/tunnel -O exit head")
-    code, _ = lan["laptop"].run("exec 3<>/dev/tcp/127.0.0.1/8265")
-    assert code != 0, "the connection is lost"
-    tunnel(laptop)
-    log = laptop.run(f"ray job logs --follow --address {DASHBOARD} {job}", timeout=600)
+    laptop.lose_connection()
+    assert f"--address {DASHBOARD}" in laptop.orchestrate("status lan", code=2)
+    laptop.tunnel()
+    log = laptop.run(f"ray job logs --follow --address {DASHBOARD} {job}")
     assert "Pareto front of lan" in log
     assert "Traceback" not in log, log
-    status = laptop.orchestrate(f"status lan --address {DASHBOARD}")
+    status = laptop.orchestrate("status lan")
     assert f"job {job}: SUCCEEDED" in status
     assert "lan: finished" in status
     assert "12/12 trials" in status
+    unknown = laptop.orchestrate("status nothing", code=2)
+    assert "no sweep 'nothing'" in unknown
+    assert "there are: lan" in unknown
+    laptop.lose_connection()
     final = [r for r in rows_of(shared, "lan") if r["role"] == "trial" and r["final"]]
     assert [r["state"] for r in final] == ["complete"] * 12
     assert len({r["host"] for r in final}) > 1
     assert {r["host"] for r in final} <= {"head", "worker1", "worker2"}
+
+
+def test_only_who_has_the_token_and_a_login_reaches_the_cluster(laptop, lan):
+    code, _ = lan["worker1"].run(f"exec 3<>/dev/tcp/{lan['head'].ip}/8265")
+    assert code != 0, "the dashboard listens on the head's loopback alone"
+    laptop.tunnel()
+    refused = laptop.orchestrate("status lan", code=2, RAY_AUTH_MODE="disabled")
+    assert refused.startswith(f"orchestrator: --address {DASHBOARD}: ")
+    assert "token" in refused
+    laptop.lose_connection()
