@@ -1,4 +1,4 @@
-"""The command line: sweep, resume, status, run, list, compact. Bad input is one line and exit code 2."""
+"""The command line: sweep, submit, resume, status, run, list, compact. Bad input is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from orchestrator.config import SweepConfig, check_name
+from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.drive import drive, terminal
+from orchestrator.submit import print_status_there, submit
 from tasks.datasets.sources import DatasetNotFound
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
@@ -36,6 +38,13 @@ def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
     return _swept(config)
 
 
+@app.command(name="submit")
+def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
+    """Send a sweep to a Ray cluster as a job, which goes on when this machine is gone."""
+    submit(config, terminal())
+    return DONE
+
+
 @app.command
 def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | None = None) -> int:
     """Go on with a sweep that was interrupted or killed.
@@ -52,11 +61,21 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
 
 
 @app.command
-def status(name: SweepName, /, *, storage: Storage = STORAGE) -> int:
-    """Say how far a sweep is, and its front so far; it may be running elsewhere."""
+def status(name: SweepName, /, *, storage: str | None = None, address: str | None = None) -> int:
+    """Say how far a sweep is, and its front so far; it may be running elsewhere.
+
+    Parameters
+    ----------
+    storage
+        Storage root it was started with [default: ./results, or the cluster's own].
+    address
+        Dashboard of the Ray cluster that it was submitted to, if this machine cannot see the storage.
+    """
+    if address is not None:
+        return print_status_there(name, storage or "", address, terminal())
     from orchestrator.status import print_status
 
-    print_status(name, storage, _console())
+    print_status(name, storage or STORAGE, terminal())
     return DONE
 
 
@@ -143,35 +162,8 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
 
 
 def _swept(config: SweepConfig) -> int:
-    """Run a sweep where its address says; the exit code."""
-    from orchestrator.cluster import REMOTE, on_the_cluster
-
-    config = config.checked()
-    if not config.address.startswith(REMOTE):
-        return _report(config)
-    there = dataclasses.replace(config, address="auto")
-    return on_the_cluster(config.address, _report, there)
-
-
-def _report(config: SweepConfig) -> int:
-    """Run a sweep under a view; print its front; turn how it ended into an exit code."""
-    from orchestrator.front_table import print_front
-    from orchestrator.sweep import run_sweep
-    from orchestrator.view import View
-
-    console = _console()
-    outcome = run_sweep(config, View(console))
-    print_front(outcome.config, console)
-    return DONE if outcome.complete else FAILED
-
-
-def _console() -> Any:
-    """Where a command writes: as wide as the terminal, or wide enough where there is none."""
-    from rich.console import Console
-
-    from orchestrator.front_table import PLAIN_WIDTH
-
-    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    """The exit code of a sweep."""
+    return DONE if drive(config) else FAILED
 
 
 def main(arguments: list[str] | None = None) -> int:

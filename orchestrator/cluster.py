@@ -32,6 +32,8 @@ ENVIRONMENT = {
 DEFAULT_GPU_SHARE = 0.25
 REMOTE = "ray://"
 """Addresses of clusters that this machine is no part of."""
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Ray sets it for the command of a job, whose code is on every node already."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def connected(address: str) -> Iterator[Resources]:
         return
     options: dict[str, Any] = {"include_dashboard": False}
     if address != "local":
-        options = {"runtime_env": _our_code()}
+        options = {} if IN_A_JOB in os.environ else {"runtime_env": our_code()}
     try:
         ray.init(
             address,
@@ -119,7 +121,7 @@ def got(reference: Any) -> Any:
         raise
 
 
-def _our_code() -> dict[str, Any]:
+def our_code() -> dict[str, Any]:
     """Send this program along, so that the nodes need its dependencies but no copy of it."""
     root = Path(__file__).resolve().parent.parent
     excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]

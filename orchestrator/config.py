@@ -63,7 +63,7 @@ class SweepConfig:
     loader: str = "auto"
     """How training images are read: auto, ffcv or resident."""
     max_concurrent: int | None = None
-    """Trials at a time [default: as many as the cluster's CPUs and GPUs hold]."""
+    """Trials at a time [default: as many as its nodes hold now; more makes an autoscaling cluster grow]."""
     cpus_per_trial: int = 1
     """CPUs, and torch threads, of a trial."""
     gpus_per_trial: float | None = None
@@ -135,6 +135,17 @@ class SweepConfig:
             for name in deciding
             if getattr(self, name) != getattr(other, name)
         ]
+
+
+@Parameter(name="*", negative=())
+@dataclass(frozen=True, kw_only=True)
+class JobConfig(SweepConfig):
+    """What to search, and the cluster that is to do it."""
+
+    storage: str = ""
+    """Storage root: an absolute path that every node has, or a URI [default: the cluster's own]."""
+    address: str = "http://127.0.0.1:8265"
+    """Dashboard of the Ray cluster; `ray dashboard CLUSTER.yaml` brings it to this machine."""
 
 
 PRESETS: dict[str, dict[str, Any]] = {

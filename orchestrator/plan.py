@@ -84,16 +84,20 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
 def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
     """The configuration with everything decided that depends on the cluster.
 
-    Raises InvalidValue if the cluster cannot hold a single trial.
+    A number of trials at a time that was asked for is what a cluster is to hold, by nodes that its
+    autoscaler adds. Raises InvalidValue if not a single trial can be held.
     """
     share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
     gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
     slots = resources.slots(config.cpus_per_trial, gpus)
-    if slots < 1:
+    concurrent = config.max_concurrent or slots
+    if config.address == "local":
+        concurrent = min(concurrent, slots)
+    if concurrent < 1:
         nodes = ", ".join(f"{c} CPUs and {g} GPUs" for c, g in sorted(set(resources.nodes)))
         raise InvalidValue(
-            f"no node holds a trial of {config.cpus_per_trial} CPUs and {gpus:g} GPUs: "
-            f"the nodes have {nodes}"
+            f"no node holds a trial of {config.cpus_per_trial} CPUs and {gpus:g} GPUs: the nodes "
+            f"have {nodes}; of a cluster that adds nodes, ask by --gpus-per-trial and --max-concurrent"
         )
     device = "cuda" if gpus else "cpu"
     assert config.task is not None
@@ -105,7 +109,7 @@ def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
         gpus_per_trial=gpus,
         trials=config.trials or trials,
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
-        max_concurrent=min(config.max_concurrent or slots, slots),
+        max_concurrent=concurrent,
     )
 
 

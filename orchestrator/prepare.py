@@ -30,6 +30,12 @@ def prepared(
     `left` are the trials still to be run, by unlearner, for the estimate.
     """
     slots = config.max_concurrent or 1
+    present = resources.slots(settings.cpus, settings.gpus)
+    if present < slots:
+        view.say(
+            f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
+            "the others wait for nodes that the cluster adds"
+        )
     gpus = 1 if settings.gpus else 0
     threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
     task: Any = ray.remote(baselines)

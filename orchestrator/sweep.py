@@ -177,6 +177,8 @@ class _Run:
                     callbacks=[callback],
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+                    # `scratch` is this machine's alone, and a trial that is cut short starts anew.
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             )
             with interrupts.deferred():

@@ -34,7 +34,8 @@ apt_install() {
         as_root=(sudo -n)
     fi
     say "apt-get install $*"
-    local get=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    # A cloud machine that has just booted updates itself, and holds the lock.
+    local get=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
     "${get[@]}" install -y --no-install-recommends "$@" >/dev/null 2>&1 && return
     { "${get[@]}" update && "${get[@]}" install -y --no-install-recommends "$@"; } >/dev/null
 }

@@ -1,0 +1,152 @@
+"""A sweep as a Ray job: sent to a cluster's dashboard, run on its head, followed from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shlex
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config import JobConfig, SweepConfig, check_name
+from tasks.search_space import InvalidValue
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails, JobSubmissionClient
+    from rich.console import Console
+
+WEB = ("http://", "https://")
+"""Addresses of dashboards, which take jobs."""
+PROGRAM = "python -u -m orchestrator"
+STORAGE_THERE = "ORCHESTRATOR_STORAGE"
+"""Environment variable of a cluster's head: the storage root of jobs that are given none."""
+SWEEP = "sweep"
+"""Under this key a job's metadata hold the sweep's name."""
+
+
+def submit(config: JobConfig, console: Console) -> None:
+    """Send the sweep to the cluster as a job, which needs this machine no more, and say how to follow it.
+
+    Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there.
+    """
+    config = dataclasses.replace(config, name=config.name or _dated(config))
+    assert config.name is not None
+    entrypoint = entrypoint_of(config)
+    job = _send(_client(config.address), entrypoint, {SWEEP: config.name})
+    where = f" --storage {config.storage}" if config.storage else ""
+    console.print(
+        f"sweep {config.name} is job {job} of {config.address}\n"
+        f"how far it is: orchestrator status {config.name} --address {config.address}{where}\n"
+        f"what it says:  ray job logs --follow --address {config.address} {job}\n"
+        f"to stop it:    ray job stop --address {config.address} {job}\n"
+        "to go on after it was stopped or its head was lost: submit the same again, with "
+        f"--name {config.name}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def print_status_there(name: str, storage: str, address: str, console: Console) -> int:
+    """Print what `orchestrator status` says on the cluster, and how the sweep's job is.
+
+    Returns that command's exit code. Raises InvalidValue without a dashboard at `address`.
+    """
+    check_name(name)
+    client = _client(address)
+    for job in _jobs_of(client, name):
+        said = f" ({job.message})" if job.status == "FAILED" else ""
+        console.print(f"job {job.submission_id}: {job.status}{said}", highlight=False)
+    asked = _send(client, command("status", name, storage=storage), {})
+    asyncio.run(_ended(client, asked))
+    console.print(_output(client.get_job_logs(asked)), end="", highlight=False, markup=False)
+    code = client.get_job_info(asked).driver_exit_code
+    client.delete_job(asked)
+    return 1 if code is None else code
+
+
+def entrypoint_of(config: JobConfig) -> str:
+    """The shell command of the sweep's job; raises InvalidValue for settings that it would refuse."""
+    return command("sweep", *_flags(config), storage=config.storage)
+
+
+def command(*arguments: str, storage: str) -> str:
+    """The shell command of a job that runs this program on the cluster, with its storage root.
+
+    Raises InvalidValue for a relative path, which would lie in a job's own short-lived folder.
+    """
+    if storage:
+        root = shlex.quote(_there("storage", storage))
+    else:
+        missing = "no --storage was given, and the head of this cluster names none"
+        root = f'"${{{STORAGE_THERE}:?{missing}}}"'
+    return f"{PROGRAM} {shlex.join(arguments)} --storage {root}"
+
+
+def _flags(config: JobConfig) -> list[str]:
+    """The command line of `sweep` that gives these settings there; see `entrypoint_of`."""
+    common = {f.name: getattr(config, f.name) for f in dataclasses.fields(SweepConfig)}
+    sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
+    sweep.checked()
+    if sweep.data_dir is not None:
+        _there("data-dir", str(sweep.data_dir))
+    given = {
+        f.name: getattr(sweep, f.name)
+        for f in dataclasses.fields(SweepConfig)
+        if getattr(sweep, f.name) != f.default
+    }
+    spelt = {k: ",".join(v) if isinstance(v, tuple) else str(v) for k, v in given.items()}
+    return [part for k, v in spelt.items() for part in (f"--{k.replace('_', '-')}", v)]
+
+
+def _there(flag: str, path: str) -> str:
+    """A path on the cluster; raises InvalidValue unless it means the same from every folder."""
+    if "://" not in path and not PurePosixPath(path).is_absolute():
+        raise InvalidValue(f"--{flag} {path}: on a cluster, give an absolute path or a URI")
+    return path
+
+
+def _dated(config: SweepConfig) -> str:
+    """A name that no other sweep has: what is on the cluster's storage is not known here."""
+    words = f"{config.preset or config.task or 'sweep'}-{config.objective}"
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in words)
+    return f"{plain[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
+
+def _client(address: str) -> JobSubmissionClient:
+    """A connection to a dashboard; raises InvalidValue if there is none or it wants a token."""
+    from ray.exceptions import AuthenticationError
+    from ray.job_submission import JobSubmissionClient
+
+    if not address.startswith(WEB):
+        raise InvalidValue(f"--address {address!r} is no dashboard: give http://HOST:PORT")
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError, AuthenticationError) as error:
+        raise InvalidValue(f"--address {address}: {str(error).splitlines()[0]}") from error
+
+
+def _send(client: JobSubmissionClient, entrypoint: str, metadata: dict[str, str]) -> str:
+    """Submit a job that runs this very program; returns its id."""
+    from orchestrator.cluster import our_code
+
+    return client.submit_job(entrypoint=entrypoint, runtime_env=our_code(), metadata=metadata)
+
+
+def _jobs_of(client: JobSubmissionClient, name: str) -> list[JobDetails]:
+    """The jobs that were sent for this sweep, the newest last."""
+    jobs = [job for job in client.list_jobs() if (job.metadata or {}).get(SWEEP) == name]
+    return sorted(jobs, key=lambda job: job.start_time or 0)
+
+
+async def _ended(client: Any, job: str) -> None:
+    """Wait until a job has ended: then its log does."""
+    async for _ in client.tail_job_logs(job):
+        pass
+
+
+def _output(log: str) -> str:
+    """What a job itself has said: Ray's own line stands before it."""
+    return "".join(
+        line for line in log.splitlines(keepends=True) if "Runtime env is setting up" not in line
+    )

@@ -1,0 +1,41 @@
+"""How many trials at a time: what the nodes hold, or what an autoscaling cluster is to grow to."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.cluster import Resources
+from orchestrator.config import SweepConfig
+from orchestrator.plan import with_defaults
+from tasks.search_space import InvalidValue
+
+HEAD_ALONE = Resources(((0, 0),))
+"""A head that holds no trial, of a cluster that has no workers yet."""
+TWO_NODES = Resources(((4, 1), (4, 1)))
+
+
+def concurrent(resources: Resources, **settings: object) -> int | None:
+    config = SweepConfig(task="digits-class:1", **settings)  # type: ignore[arg-type]
+    return with_defaults(config, resources).max_concurrent
+
+
+def test_by_default_as_many_as_the_nodes_hold():
+    assert concurrent(TWO_NODES, address="auto") == 8
+    assert concurrent(TWO_NODES, address="auto", gpus_per_trial=0.5) == 4
+
+
+def test_a_cluster_grows_to_what_was_asked_for():
+    assert concurrent(HEAD_ALONE, address="auto", gpus_per_trial=0.25, max_concurrent=32) == 32
+    assert concurrent(TWO_NODES, address="auto", max_concurrent=20) == 20
+    assert concurrent(TWO_NODES, address="auto", max_concurrent=2) == 2
+
+
+def test_this_machine_does_not():
+    assert concurrent(TWO_NODES, address="local", max_concurrent=20) == 8
+
+
+def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
+    with pytest.raises(InvalidValue, match="by --gpus-per-trial and --max-concurrent"):
+        concurrent(HEAD_ALONE, address="auto")
+    with pytest.raises(InvalidValue, match="no node holds a trial"):
+        concurrent(HEAD_ALONE, address="local", max_concurrent=4)

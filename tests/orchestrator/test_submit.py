@@ -1,0 +1,80 @@
+"""`orchestrator submit`: what is refused before anything is sent, and the command that is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import app, main
+from orchestrator.config import JobConfig, SweepConfig
+from orchestrator.submit import command, entrypoint_of
+from tasks.search_space import InvalidValue
+
+PROGRAM = "python -u -m orchestrator"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--storage", "results"), "absolute path or a URI"),
+        (("--data-dir", "data", "--storage", "/mnt/sweeps"), "--data-dir data"),
+        (("--sampler", "tpee"), "valid: tpe"),
+        (("--name", "../up"), "letters, digits"),
+        (("--address", "auto"), "give http://HOST:PORT"),
+        (("--address", "http://127.0.0.1:1"), "http://127.0.0.1:1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_submitted_is_one_line(arguments, named, capsys):
+    assert main(["submit", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("orchestrator: ")
+    assert named in said
+    assert said.count("\n") == 1
+
+
+def in_a_shell(entrypoint: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The arguments that the shell of a job would give the program, one a line."""
+    shown = entrypoint.replace(PROGRAM, r"printf '%s\n'", 1)
+    return subprocess.run(["sh", "-c", shown], env=variables, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        JobConfig(name="plain"),
+        JobConfig(
+            name="full", task="cifar10-share:.1", unlearners=("finetune", "ssd"), trials=7,
+            objective="validation_accuracy_retained:max,relative_cost:min", sampler="gp",
+            data_dir=Path("/data/it's here; $HOME"), seed=3, max_concurrent=8, gpus_per_trial=0.25,
+        ),
+    ],
+    ids=lambda config: config.name,
+)  # fmt: skip
+def test_the_job_runs_a_sweep_with_the_settings_that_were_given(config):
+    entrypoint = entrypoint_of(config)
+    assert entrypoint.startswith(PROGRAM)
+    there = in_a_shell(entrypoint, ORCHESTRATOR_STORAGE="/mnt/the sweeps").stdout.splitlines()
+    _, bound, _ = app.parse_args(there, exit_on_error=False)
+    expected = dataclasses.asdict(config) | {"address": "auto", "storage": "/mnt/the sweeps"}
+    assert bound.arguments["config"] == SweepConfig(**expected)
+
+
+def test_a_storage_root_that_is_given_goes_before_the_clusters_own():
+    there = in_a_shell(command("status", "x", storage="/mnt/a"), ORCHESTRATOR_STORAGE="/mnt/b")
+    assert there.stdout.splitlines() == ["status", "x", "--storage", "/mnt/a"]
+
+
+def test_a_job_without_a_storage_root_says_so_and_runs_nothing():
+    there = in_a_shell(command("status", "x", storage=""))
+    assert there.returncode != 0
+    assert there.stdout == ""
+    assert "no --storage was given, and the head of this cluster names none" in there.stderr
+
+
+def test_a_relative_path_means_nothing_there():
+    with pytest.raises(InvalidValue, match="absolute path or a URI"):
+        command("status", "x", storage="results")
