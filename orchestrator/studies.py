@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState, create_trial
 
+from orchestrator.early_stopping import EPOCHS
+from orchestrator.journal import Journal
 from orchestrator.objectives import Objective
 from orchestrator.samplers import derived_seed, sampler_named
 from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
@@ -26,7 +28,6 @@ from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
 TRAJECTORY_OF, TRIAL_ID, SEED = "trajectory_of", "trial_id", "seed"
-EPOCHS = "epochs"
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
@@ -41,7 +42,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and the driver of the database raise their own
             reason = str(error).splitlines()[0]
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
-    return JournalStorage(JournalFileBackend(str(folder / "studies.journal")))
+    return Journal(str(folder / "studies.journal"))
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -68,7 +69,11 @@ class UnlearnerStudy:
         self.unlearner, self._objective = unlearner, objective
         self._sampler, self._seed = sampler, seed
         self._class = unlearner_class(unlearner)
-        self._space = {n: distribution(d) for n, d in search_space(self._class).items()}
+        # A database commits every write by itself.
+        self._together = storage.together if isinstance(storage, Journal) else nullcontext
+        domains = search_space(self._class)
+        self._space = {name: distribution(domain) for name, domain in domains.items()}
+        self._epochs = domains.get(EPOCHS)
         self._study = optuna.create_study(
             storage=storage,
             study_name=f"{sweep}/{unlearner}",
@@ -94,11 +99,12 @@ class UnlearnerStudy:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
         number = len(self._study.get_trials(deepcopy=False))
         self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
-        trial = self._study.ask(self._space)
-        trial_id = f"{self.unlearner}-{trial.number:04d}"
-        seed = derived_seed(self._seed, trial_id)
-        trial.set_user_attr(TRIAL_ID, trial_id)
-        trial.set_user_attr(SEED, seed)
+        with self._together():
+            trial = self._study.ask(self._space)
+            trial_id = f"{self.unlearner}-{trial.number:04d}"
+            seed = derived_seed(self._seed, trial_id)
+            trial.set_user_attr(TRIAL_ID, trial_id)
+            trial.set_user_attr(SEED, seed)
         params = self._class.from_params(trial.params).params
         return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
 
@@ -108,22 +114,28 @@ class UnlearnerStudy:
         `again`: a driver may have died half-way through telling this trial.
 
         A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
-        of an anytime method's trajectory become further complete trials.
+        of an anytime method's trajectory become further complete trials; so do all points of a
+        trial that was pruned, which itself is told as PRUNED: it has no result at its last epoch.
         """
         number = int(trial_id.rsplit("-", 1)[1])
         trial = self._study.get_trials(deepcopy=False)[number]
         if trial.state.is_finished():
             return
-        *earlier, last = rows
         told = self._told_points(trial_id) if again else set()
-        for row in earlier:
-            if row["epoch"] not in told:
-                self._tell_point(trial, row)
+        pruned = rows[-1]["state"] == "pruned"
+        with self._together():
+            for row in rows if pruned else rows[:-1]:
+                if row["epoch"] not in told:
+                    self._tell_point(trial, row)
+            self._close(number, rows[-1])
+
+    def _close(self, number: int, last: Row) -> None:
         values = self._objective.values(last) if last["state"] == "complete" else None
-        if values is None:
-            self._study.tell(number, state=TrialState.FAIL)
-        else:
+        if values is not None:
             self._study.tell(number, list(values))
+        else:
+            pruned = last["state"] == "pruned"
+            self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
 
     def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[str]:
         """Close every trial that a dead driver left running: from its stored rows, else as FAIL.
@@ -148,7 +160,7 @@ class UnlearnerStudy:
 
     def _tell_point(self, trial: optuna.trial.FrozenTrial, row: Row) -> None:
         values = self._objective.values(row)
-        if values is None or EPOCHS not in trial.params:
+        if values is None or self._epochs is None or row["epoch"] not in self._epochs:
             return
         point = create_trial(
             params={**trial.params, EPOCHS: row["epoch"]},
