@@ -3,8 +3,8 @@
     python -m benchmarks.early_stopping [--floors 0.2,0.4,0.6,0.8]
 
 Each trial of random search is ended where `--utility-floor` would have ended it. Saved is the share
-of all compute seconds; lost are points of the whole front that lie after an end. A lost point below
-the floor itself is of no use by the user's own word; one above it is a trial that recovered.
+of all compute seconds; recovered are trials that would have climbed back above the floor; lost are
+points of the whole front that lie after an end, of use those of them above the floor.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def main() -> None:
     write(rows, options.out)
     show(
         "Recorded trials, ended at a floor",
-        ["task", "floor", "seconds saved", "hypervolume kept", "ended", "front", "lost", "of use"],
+        ["task", "floor", "seconds saved", "hypervolume kept", "ended", "recovered", "front", "lost", "of use"],
         [
             [
                 row["task"], f"{row['floor']:.2f}", f"{row['saved']:.1%}",
                 f"{row['hypervolume']:.5f}", f"{row['ended']}/{row['trials']}",
-                f"{row['front']}", f"{row['lost']}", f"{row['lost_of_use']}",
+                f"{row['recovered']}", f"{row['front']}", f"{row['lost']}", f"{row['lost_of_use']}",
             ]
             for row in rows
         ],
@@ -72,6 +72,10 @@ def replayed(rows: Sequence[Row], share: float) -> dict[str, Any]:
         "hypervolume": volume(rest, scale) / volume(whole, scale),
         "trials": len(trials),
         "ended": sum(len(a) < len(b) for a, b in zip(kept, trials, strict=True)),
+        "recovered": sum(
+            any(row[STEERING[0]] >= floor for row in all_points[len(points) :])
+            for points, all_points in zip(kept, trials, strict=True)
+        ),
         "front": len(whole),
         "lost": len(lost),
         "lost_of_use": sum(row[STEERING[0]] >= floor for row in lost),

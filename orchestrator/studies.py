@@ -74,12 +74,14 @@ class UnlearnerStudy:
         domains = search_space(self._class)
         self._space = {name: distribution(domain) for name, domain in domains.items()}
         self._epochs = domains.get(EPOCHS)
+        name = f"{sweep}/{unlearner}"
         self._study = optuna.create_study(
             storage=storage,
-            study_name=f"{sweep}/{unlearner}",
+            study_name=name,
             directions=objective.directions,
             load_if_exists=True,
         )
+        self._storage, self._study_id = storage, storage.get_study_id_from_name(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self._study.set_metric_names(list(objective.metrics))
@@ -118,7 +120,9 @@ class UnlearnerStudy:
         trial that was pruned, which itself is told as PRUNED: it has no result at its last epoch.
         """
         number = int(trial_id.rsplit("-", 1)[1])
-        trial = self._study.get_trials(deepcopy=False)[number]
+        # Straight from the storage: a list of all trials would take longer the longer the sweep.
+        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        trial = self._storage.get_trial(known)
         if trial.state.is_finished():
             return
         told = self._told_points(trial_id) if again else set()
