@@ -42,13 +42,13 @@ class Sweep:
 
     @property
     def points(self) -> list[Row]:
-        """Every complete point of the trials: their trajectories, last points included."""
-        return [r for r in self.rows if r["role"] == TRIAL and r["state"] == "complete"]
+        """Every measured point of the trials: their trajectories, last points included."""
+        return [r for r in self.rows if r["role"] == TRIAL and r["state"] != "failed"]
 
     @property
     def finals(self) -> list[Row]:
         """The last point of each trial that completed."""
-        return [row for row in self.points if row["final"]]
+        return [row for row in self.points if row["final"] and row["state"] == "complete"]
 
     @property
     def failures(self) -> list[Row]:

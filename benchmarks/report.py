@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path("benchmarks/results")
+PLAIN_WIDTH = 150
+"""Columns of the output where it is no terminal, whose width nobody knows."""
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
@@ -29,4 +31,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> No
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
+    console.print(table)

@@ -5,7 +5,7 @@
 A sweep runs first, and what it proposed is run again by each of the other arms:
 
     sweep      this program, from its command to its end, without the training of the two models
-    process    a process per trial, as many at a time as there are cores
+    process    a process per trial, as many at a time as there are cores; some of the trials only
     loop       one process that runs them one after another on all cores, as an Optuna loop does
     tune       Ray Tune as its documentation shows it
     warm       a warm process per core, its start left out: the pure compute time
@@ -39,30 +39,41 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--unlearners", default="finetune,gradient-ascent,ssd")
     parser.add_argument("--trials", type=int, default=20, help="per unlearner")
+    parser.add_argument("--processes", type=int, default=8, help="trials of the process arm")
     parser.add_argument("--arms", default="process,loop,tune,warm")
     parser.add_argument("--out", type=Path, default=RESULTS / "trials.parquet")
     options = parser.parse_args()
+    rows: list[Trial] = []
     with tempfile.TemporaryDirectory() as storage:
         options.storage = storage
         sweep(options, "train", 1)
-        seconds = {"sweep": sweep(options, "measured", options.trials)}
+        seconds = sweep(options, "measured", options.trials)
         trials = proposals(storage, "measured")
+        rows.append({"arm": "sweep", "trials": len(trials), "seconds": seconds})
+        rows.append({"arm": "sweep, once warm", **once_warm(storage, "measured")})
         for arm in options.arms.split(","):
-            seconds[arm] = ARMS[arm](trials, options)
-            print(f"{arm}: {seconds[arm]:.1f} s", flush=True)
-    rows = [
-        {"arm": arm, "task": options.task, "trials": len(trials), "seconds": s, "cores": CORES}
-        for arm, s in seconds.items()
-    ]
-    write(rows, options.out)
+            few = len(trials) // options.processes if arm == "process" else 1
+            some = trials[:: max(1, few)]
+            rows.append({"arm": arm, "trials": len(some), "seconds": ARMS[arm](some, options)})
+            print(f"{arm}: {len(some)} trials in {rows[-1]['seconds']:.1f} s", flush=True)
+    write([{**row, "task": options.task, "cores": CORES} for row in rows], options.out)
+    base = per_hour(rows[0])
     show(
         f"{len(trials)} trials of {options.task} on {CORES} cores",
-        ["arm", "trials per hour", "the sweep is so many times faster"],
-        [
-            [arm, f"{3600 * len(trials) / s:,.0f}", f"{s / seconds['sweep']:.2f}"]
-            for arm, s in seconds.items()
-        ],
+        ["arm", "the sweep is so many times faster", "trials per hour"],
+        [[r["arm"], f"{base / per_hour(r):.2f}", f"{per_hour(r):,.0f}"] for r in rows],
     )
+
+
+def per_hour(row: Trial) -> float:
+    """Trials per hour."""
+    return 3600 * float(row["trials"]) / float(row["seconds"])
+
+
+def once_warm(storage: str, name: str) -> Trial:
+    """The sweep between the end of its first trial and that of its last: no start, no baselines."""
+    ends = sorted(rows[-1]["finished_at"] for rows in trials_of(storage, name))
+    return {"trials": len(ends) - 1, "seconds": (ends[-1] - ends[0]).total_seconds()}
 
 
 def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
@@ -78,12 +89,17 @@ def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
 
 def proposals(storage: str, name: str) -> list[Trial]:
     """What the sweep ran: method, hyper-parameters and seed of each trial."""
-    last = [rows[-1] for rows in finished_trials(storage, name).values()]
+    last = [rows[-1] for rows in trials_of(storage, name)]
     return [
         {"unlearner": r["unlearner"], "params": json.loads(r["params"]), "seed": r["seed"]}
         for r in last
-        if r["role"] == "trial"
     ]
+
+
+def trials_of(storage: str, name: str) -> list[list[Trial]]:
+    """The rows of each trial, baselines left out."""
+    ended = finished_trials(storage, name).values()
+    return [rows for rows in ended if rows[-1]["role"] == "trial"]
 
 
 def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: int) -> float:

@@ -70,6 +70,8 @@ class SweepConfig:
     """GPUs of a trial, may be a fraction [default: .25 if the cluster has a GPU, else 0]."""
     trial_seconds: float | None = None
     """Seconds after which a trial is given up and stored as failed [default: no limit]."""
+    utility_floor: float = 0.0
+    """Share of the retrained model's validation accuracy below which a trial is ended; 0: never."""
     address: str = "local"
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -87,15 +89,17 @@ class SweepConfig:
             unlearner_class(name)
         if len(set(config.unlearners)) < len(config.unlearners):
             raise InvalidValue("--unlearners names a method twice")
-        for flag, value, least in (
-            ("trials", config.trials, 1),
-            ("max-concurrent", config.max_concurrent, 1),
-            ("cpus-per-trial", config.cpus_per_trial, 1),
-            ("gpus-per-trial", config.gpus_per_trial, 0),
-            ("trial-seconds", config.trial_seconds, 1),
+        for flag, value, least, limit in (
+            ("trials", config.trials, 1, math.inf),
+            ("max-concurrent", config.max_concurrent, 1, math.inf),
+            ("cpus-per-trial", config.cpus_per_trial, 1, math.inf),
+            ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
+            ("trial-seconds", config.trial_seconds, 1, math.inf),
+            ("utility-floor", config.utility_floor, 0, 1),
         ):
-            if value is not None and not least <= value < math.inf:
-                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+            if value is not None and not least <= value < limit:
+                below = "" if limit == math.inf else f", below {limit}"
+                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}{below}")
         check_seed(config.seed)
         if config.address not in ("local", "auto") and not config.address.startswith("ray://"):
             raise InvalidValue(
@@ -129,7 +133,16 @@ class SweepConfig:
 
     def differences(self, other: SweepConfig) -> list[str]:
         """Settings that decide the results and differ from `other`'s, for a message."""
-        deciding = ("task", "unlearners", "trials", "objective", "sampler", "model", "seed")
+        deciding = (
+            "task",
+            "unlearners",
+            "trials",
+            "objective",
+            "sampler",
+            "model",
+            "seed",
+            "utility_floor",
+        )
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
             for name in deciding

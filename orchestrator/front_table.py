@@ -33,7 +33,7 @@ PLAIN_WIDTH = 150
 def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
     """The rows of trials, trajectories included, that no other dominates."""
     points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
-    valid = [(row, gains) for row, gains in points if gains and row["state"] == "complete"]
+    valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
     return [valid[i][0] for i in front([gains for _, gains in valid])]
 
 

@@ -19,7 +19,7 @@ class Progress:
     def __init__(self, objective: Objective, total: int, retrain_seconds: float) -> None:
         self._objective, self.total = objective, total
         self._retrain_seconds = retrain_seconds
-        self.done = self.failed = self.running = 0
+        self.done = self.failed = self.pruned = self.running = 0
         self._pareto: list[tuple[float, ...]] = []
         self._best: dict[str, float] = {}
         self._start, self._done_before = time.monotonic(), 0
@@ -33,10 +33,11 @@ class Progress:
 
     def finish(self, rows: Sequence[Row]) -> None:
         """Count a trial that has ended, with its rows in order of epoch."""
-        if rows[-1]["state"] != "complete":
+        if rows[-1]["state"] == "failed":
             self.failed += 1
             return
         self.done += 1
+        self.pruned += rows[-1]["state"] == "pruned"
         for row in rows:
             gains = OBJECTIVES["pareto"].gains(row)
             if gains is not None:
@@ -63,7 +64,7 @@ class Progress:
         best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
         return (
             f"{self.done + self.failed}/{self.total} trials, {self.running} running, "
-            f"{self.failed} failed; best {best or 'none yet'}; "
+            f"{self.failed} failed{f', {self.pruned} pruned' if self.pruned else ''}; best {best or 'none yet'}; "
             f"hypervolume {self.hypervolume:.3f}; {self._time_left()}"
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState, create_trial
 
+from orchestrator.early_stopping import EPOCHS
+from orchestrator.journal import Journal
 from orchestrator.object_journal import ObjectJournal
 from orchestrator.objectives import Objective
 from orchestrator.samplers import derived_seed, sampler_named
@@ -30,7 +31,6 @@ from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
 TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
-EPOCHS = "epochs"
 JOURNAL = "studies.journal"
 
 
@@ -49,37 +49,7 @@ def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
     storage = storage_at(sweep)
     if storage.folder is None:
         return JournalStorage(ObjectJournal(storage, JOURNAL))
-    journal = storage.folder / JOURNAL
-    mend(journal)
-    return JournalStorage(JournalFileBackend(str(journal)))
-
-
-def mend(journal: Path) -> None:
-    """Cut a journal before its first line that is not whole: a machine may die while it writes.
-
-    Optuna reads no further than that line, and would write its next one behind it. What is cut off
-    is kept beside the journal; the store still has what was run, see `UnlearnerStudy.recover`.
-    """
-    if not journal.exists():
-        return
-    whole = 0
-    with journal.open("rb") as file:
-        for line in file:
-            if not _is_record(line):
-                break
-            whole += len(line)
-        file.seek(whole)
-        rest = file.read()
-    if rest:
-        journal.with_name(f"{journal.name}.damaged").write_bytes(rest)
-        os.truncate(journal, whole)
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+    return Journal(storage.folder / JOURNAL)
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -103,16 +73,22 @@ class UnlearnerStudy:
         sampler: str,
         seed: int,
     ) -> None:
-        self.unlearner, self._objective, self._storage = unlearner, objective, storage
+        self.unlearner, self._objective = unlearner, objective
         self._sampler, self._seed = sampler, seed
         self._class = unlearner_class(unlearner)
-        self._space = {n: distribution(d) for n, d in search_space(self._class).items()}
+        # A database commits every write by itself.
+        self._together = storage.together if isinstance(storage, Journal) else nullcontext
+        domains = search_space(self._class)
+        self._space = {name: distribution(domain) for name, domain in domains.items()}
+        self._epochs = domains.get(EPOCHS)
+        name = f"{sweep}/{unlearner}"
         self._study = optuna.create_study(
             storage=storage,
-            study_name=f"{sweep}/{unlearner}",
+            study_name=name,
             directions=objective.directions,
             load_if_exists=True,
         )
+        self._storage, self._study_id = storage, storage.get_study_id_from_name(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self._study.set_metric_names(list(objective.metrics))
@@ -131,8 +107,9 @@ class UnlearnerStudy:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
         number = len(self._trials())
         self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
-        trial = self._study.ask(self._space)
-        trial.set_user_attr(TRIAL_ID, self._id(trial.number))
+        with self._together():
+            trial = self._study.ask(self._space)
+            trial.set_user_attr(TRIAL_ID, self._id(trial.number))
         return self._proposal(trial)
 
     def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
@@ -141,22 +118,30 @@ class UnlearnerStudy:
         `again`: a driver may have died half-way through telling this trial.
 
         A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
-        of an anytime method's trajectory become further complete trials.
+        of an anytime method's trajectory become further complete trials; so do all points of a
+        trial that was pruned, which itself is told as PRUNED: it has no result at its last epoch.
         """
         number = number_of(trial_id)
-        trial = self._trials()[number]
+        # Straight from the storage: a list of all trials would take longer the longer the sweep.
+        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        trial = self._storage.get_trial(known)
         if trial.state.is_finished():
             return
-        *earlier, last = rows
         told = self._told_points(trial_id) if again else set()
-        for row in earlier:
-            if row["epoch"] not in told:
-                self._tell_point(trial, row)
+        pruned = rows[-1]["state"] == "pruned"
+        with self._together():
+            for row in rows if pruned else rows[:-1]:
+                if row["epoch"] not in told:
+                    self._tell_point(trial, row)
+            self._close(number, rows[-1])
+
+    def _close(self, number: int, last: Row) -> None:
         values = self._objective.values(last) if last["state"] == "complete" else None
-        if values is None:
-            self._study.tell(number, state=TrialState.FAIL)
-        else:
+        if values is not None:
             self._study.tell(number, list(values))
+        else:
+            pruned = last["state"] == "pruned"
+            self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
 
     def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
         """Bring the study in line with the store, which knows what was run.
@@ -220,7 +205,7 @@ class UnlearnerStudy:
 
     def _tell_point(self, trial: optuna.trial.FrozenTrial, row: Row) -> None:
         values = self._objective.values(row)
-        if values is None or EPOCHS not in trial.params:
+        if values is None or self._epochs is None or row["epoch"] not in self._epochs:
             return
         point = create_trial(
             params={**trial.params, EPOCHS: row["epoch"]},

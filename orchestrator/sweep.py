@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
 from orchestrator.interrupts import Interrupts
-from orchestrator.objectives import objective_named, steers_on_test
+from orchestrator.objectives import STEERING, objective_named, steers_on_test
 from orchestrator.plan import (
     adopted,
     claimed,
@@ -155,7 +155,10 @@ class _Run:
         settings = self._settings
         trainable = tune.with_resources(
             tune.with_parameters(
-                UnlearningTrial, settings=settings, task_key=self._retrained["task_key"]
+                UnlearningTrial,
+                settings=settings,
+                task_key=self._retrained["task_key"],
+                floor=self._config.utility_floor * self._retrained[STEERING[0]],
             ),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from orchestrator.deadline import Deadline
+from orchestrator.early_stopping import why_ended
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
 
 
 class UnlearningTrial(tune.Trainable):
-    """Each step is one point of the trajectory; the rows are stored before the trial is reported done."""
+    """A single step runs a whole trial; its rows are stored before it is reported done.
+
+    A step per point would cost the driver some milliseconds for each, and nothing reads them there.
+    """
 
     def setup(
         self,
         config: dict[str, Any],
         settings: WorkerSettings | None = None,
         task_key: str = "",
+        floor: float = 0.0,
     ) -> None:
         """Begin the first trial of this process."""
         assert settings is not None
-        self._settings, self._task_key = settings, task_key
+        self._settings, self._task_key, self._floor = settings, task_key, floor
         self._deadline = Deadline(None, lambda: None)
         self.reset_config(config)
 
@@ -42,38 +47,27 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._task_key, new_config)
         self._points: list[Point] = []
-        self._steps: Any = None
         return True
 
     def step(self) -> dict[str, Any]:
-        """Advance to the next point; after the last one, store the rows and say so.
+        """Run the whole trial, store its rows and hand them to the driver.
 
         Whatever goes wrong in a trial becomes a failed row: the worker lives on.
         """
         settings = self._settings
-        if self._steps is None:
-            # A worker may have stored this very trial before it died.
-            stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
-            if stored:
-                return self._done(stored)
+        # A worker may have stored this very trial before it died.
+        stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+        if stored:
+            return self._done(stored)
         try:
-            if self._steps is None:
-                self._steps = self._begun()
-            point = next(self._steps, None)
+            state, reason = self._ended()
         except Exception as error:
             return self._failed(error)
-        if point is None and not self._points:
-            return self._finish("failed", "the unlearner yielded nothing")
-        if point is None:
-            return self._finish("complete", None)
-        self._points.append(point)
-        return {"done": False, "epoch": point.epoch, "trial": self._trial["trial_id"]}
+        return self._finish(state, reason)
 
     def cleanup(self) -> None:
-        """Close a trial that was stopped half-way."""
+        """The process ends; what a hanging trial would wait for no longer matters."""
         self._deadline.met()
-        with contextlib.suppress(Exception):
-            self._steps.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial that is cut short is run again from its start."""
@@ -81,7 +75,17 @@ class UnlearningTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
 
-    def _begun(self) -> Iterator[Point]:
+    def _ended(self) -> tuple[str, str | None]:
+        """Run the trial to its end; the state that it ended in, and why."""
+        with contextlib.closing(self._begun()) as points:
+            for point in points:
+                self._points.append(point)
+                reason = why_ended(point.metrics, point.epoch, self._trial["params"], self._floor)
+                if reason:
+                    return "pruned", reason
+        return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")
+
+    def _begun(self) -> Generator[Point, None, None]:
         from tasks.trial import run_trial
 
         trial, limit = self._trial, self._settings.trial_seconds
@@ -103,7 +107,6 @@ class UnlearningTrial(tune.Trainable):
             rows = self._store(state, error)
         except UNWRITABLE as problem:  # not the trial's failure: the sweep ends, and can be resumed
             return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
-        self._points, self._steps = [], None
         return self._done(rows)
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +43,7 @@ class Point:
     cost: Cost
 
 
-def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Iterator[Point]:
+def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
     The last point is the trial's result; for a method that is not `anytime`, the only one that is

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import cs726_table, metric_table, param_importance, pareto_front
+from analysis import cs726_table, metric_table, param_importance, pareto_front, results
 
 SCRIPTS = [pareto_front, metric_table, param_importance, cs726_table]
 ROOT = Path(__file__).parents[2]
@@ -125,3 +125,18 @@ def test_runs_as_a_module_and_passes_its_exit_code_on(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_pruned_trial_has_points_but_no_result(store, row):
+    pruned = {"state": "pruned", "error": "fell below the floor"}
+    root = store(
+        row("finetune-0000", epoch=1, final=False, **pruned),
+        row("finetune-0000", epoch=2, final=True, **pruned),
+        row("finetune-0001"),
+    )
+    sweep = results.read_sweep(str(root))
+    assert [(r["trial_id"], r["epoch"]) for r in sweep.points] == [
+        ("finetune-0000", 1), ("finetune-0000", 2), ("finetune-0001", 1),
+    ]  # fmt: skip
+    assert [r["trial_id"] for r in sweep.finals] == ["finetune-0001"]
+    assert sweep.failures == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import optuna
 import pytest
@@ -14,8 +16,9 @@ from orchestrator.objectives import OBJECTIVES
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
 from orchestrator.studies import UnlearnerStudy, open_storage
-from tasks.search_space import search_space
+from tasks.search_space import Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
+from tasks.unlearners.base import Unlearner
 
 PARETO = OBJECTIVES["pareto"]
 
@@ -91,6 +94,21 @@ def test_trajectory_points_are_told_with_their_own_epoch(tmp_path):
     finetune.tell(trial_id, [row(1), row(2), row(3)])
     points = [t for t in recorded(tmp_path) if t.user_attrs.get("trajectory_of") == trial_id]
     assert [(t.params["epochs"], t.values[2]) for t in points] == [(1, 1.0), (2, 2.0)]
+
+
+@dataclass(frozen=True)
+class StartsLate(Unlearner):
+    """A method that is not searched below three epochs."""
+
+    epochs: Annotated[int, Int(3, 9)] = 3
+
+
+def test_a_point_that_nobody_could_have_proposed_is_not_told(tmp_path):
+    late = study(tmp_path, f"{__name__}:StartsLate")
+    trial_id = late.ask()["trial_id"]
+    late.tell(trial_id, [row(epoch) for epoch in range(1, 6)])
+    points = [t for t in recorded(tmp_path, late.unlearner) if "trajectory_of" in t.user_attrs]
+    assert [t.params["epochs"] for t in points] == [3, 4]
 
 
 def states(folder: Path) -> dict[str, TrialState]:
@@ -181,6 +199,18 @@ def test_recovering_twice_tells_nothing_twice(tmp_path):
     assert sorted(
         t.params["epochs"] for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs
     ) == [1, 2]
+
+
+def test_a_pruned_trial_is_told_once_by_all_its_points_and_the_sampler_goes_on(tmp_path):
+    finetune = study(tmp_path, sampler="tpe")
+    for _ in range(15):
+        rows = [row(1, state="pruned"), row(2, accuracy=0.1, state="pruned")]
+        trial_id = finetune.ask()["trial_id"]
+        for _ in range(2):
+            finetune.tell(trial_id, rows)
+    states = [t.state for t in recorded(tmp_path)]
+    assert states.count(TrialState.PRUNED) == 15
+    assert states.count(TrialState.COMPLETE) == 30
 
 
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):

@@ -1,0 +1,120 @@
+"""Evaluating one model: one pass a split for all metrics, against a pass per metric.
+
+    python -m benchmarks.evaluation [--tasks digits-class:1,cifar10-class:automobile --data-dir DIR]
+
+The naive arm computes every metric on its own: the passes over the splits it reads, then the
+metric. The model has fresh weights: how long it takes does not depend on what it has learned. The
+arms take turns; ratios are to one pass a split, by medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.report import RESULTS, show, write
+from tasks.evaluation import METRICS
+from tasks.evaluation.outputs import Outputs, outputs
+from tasks.memory import keep_freed_memory
+from tasks.models.network import Network
+from tasks.task import Task
+from tasks.workbench import Workbench
+
+SPLITS = {
+    "retain": "_probe",
+    "forget": "forget",
+    "validation": "_validation",
+    "test": "_test",
+}
+
+
+def main() -> None:
+    """Measure every arm on every task, print the table, write the Parquet file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tasks", default="digits-class:1")
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--threads", type=int, default=1, help="as a trial has")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=RESULTS / "evaluation.parquet")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    rows = [
+        {"task": task, **row}
+        for task in options.tasks.split(",")
+        for row in measured(task, options.data_dir, options.repeats)
+    ]
+    write(rows, options.out)
+    seconds: dict[tuple[str, str], float] = {
+        (r["task"], r["arm"]): median(s["seconds"] for s in rows if same(s, r)) for r in rows
+    }
+    show(
+        f"All {len(METRICS)} metrics of one model, {options.threads} threads",
+        ["arm", "task", "ratio", "ms"],
+        [
+            [arm, task, f"{s / seconds[task, 'one pass a split']:.2f}", f"{1e3 * s:,.0f}"]
+            for (task, arm), s in seconds.items()
+        ],
+    )
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether two rows are repeats of one measurement."""
+    return (a["task"], a["arm"]) == (b["task"], b["arm"])
+
+
+def measured(task: str, data_dir: Path | None, repeats: int) -> list[dict[str, Any]]:
+    """One row per arm and repeat."""
+    chosen = Task.named(task)
+    with tempfile.TemporaryDirectory() as artifacts:
+        dataset = chosen.load(data_dir)
+        bench = Workbench(chosen, dataset, Path(artifacts), torch.device("cpu"))
+    model = bench.fresh_model()
+    rng = bench.generator(0)
+    model.initialise(bench.retain.sample(100, rng), rng)
+    arms: dict[str, Callable[[], object]] = {
+        "one pass a split": lambda: bench.evaluate(model),
+        "its passes alone": lambda: [outputs(model, getattr(bench, s)) for s in SPLITS.values()],
+        "a pass per metric": lambda: naive(bench, model),
+    }
+    assert bench.evaluate(model) == naive(bench, model)
+    rows = []
+    for repeat in range(repeats):
+        for arm, work in arms.items():
+            start = time.perf_counter()
+            work()
+            rows.append({"arm": arm, "repeat": repeat, "seconds": time.perf_counter() - start})
+    return rows
+
+
+class PassOnDemand:
+    """An Evaluation that runs the model over a split whenever a metric looks at it."""
+
+    def __init__(self, bench: Workbench, model: Network) -> None:
+        self._bench, self._model = bench, model
+        self.forgotten_classes = bench._forgotten_classes
+
+    def __getattr__(self, name: str) -> Outputs:
+        return outputs(self._model, getattr(self._bench, SPLITS[name]))
+
+
+def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
+    """Every metric by itself."""
+    return {
+        name: pkgutil.resolve_name(f"tasks.evaluation.{metric.function}")(
+            PassOnDemand(bench, model)
+        )
+        for name, metric in METRICS.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

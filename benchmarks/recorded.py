@@ -1,0 +1,143 @@
+"""Real trials, recorded once, and a surrogate of them: a search then takes seconds.
+
+    python -m benchmarks.recorded [--tasks digits-class:1,digits-random:0.1] [--trials 40]
+
+sweeps every method by random search and writes benchmarks/data/trials.parquet anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestrator.early_stopping import EPOCHS
+from orchestrator.objectives import STEERING
+from orchestrator.rows import retrain_seconds
+from orchestrator.store import read_results
+from tasks.search_space import Domain, search_space
+from tasks.unlearners import unlearner_class
+
+Row = dict[str, Any]
+TRIALS = Path(__file__).parent / "data" / "trials.parquet"
+
+KEPT = [
+    "task", "role", "unlearner", "trial_id", "params", "epoch", "state", *STEERING,
+    "load_seconds", "unlearn_seconds", "evaluate_seconds", "relative_cost", "threads", "device",
+]  # fmt: skip
+
+
+def main() -> None:
+    """Record the trials."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tasks", default="digits-class:1,digits-random:0.1")
+    parser.add_argument("--trials", type=int, default=40, help="per unlearner")
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--out", type=Path, default=TRIALS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as storage:
+        for number, task in enumerate(options.tasks.split(",")):
+            command = [sys.executable, "-m", "orchestrator", "sweep", "--task", task]
+            command += ["--trials", str(options.trials), "--name", f"recorded-{number}"]
+            command += ["--sampler", "random", "--storage", storage]
+            command += ["--model", options.model]
+            command += ["--data-dir", options.data_dir] if options.data_dir else []
+            subprocess.run(command, check=True)
+        table = read_results(storage).select(KEPT).sort_by([(n, "ascending") for n in SORTED])
+    pq.write_table(table.replace_schema_metadata(), options.out, compression="zstd")
+    print(f"wrote {len(table)} points to {options.out}")
+
+
+SORTED = ("task", "role", "trial_id", "epoch")
+
+
+def recorded(task: str, file: Path = TRIALS) -> list[Row]:
+    """The recorded points of a task, baselines included.
+
+    Seconds of unlearning are the share of a retrain's FLOPs times a retrain's seconds on one thread:
+    what else the machine did while it recorded makes no difference.
+    """
+    table = pq.read_table(file)
+    rows = table.filter(pc.equal(table["task"], task)).to_pylist()
+    retrain = next(retrain_seconds(row, 1) for row in rows if row["role"] == "retrained")
+    return [{**row, "unlearn_seconds": row["relative_cost"] * retrain} for row in rows]
+
+
+def by_trial(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The points of each complete trial, in order of epoch."""
+    trials: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["role"] == "trial" and row["state"] == "complete":
+            trials.setdefault(row["trial_id"], []).append(row)
+    return trials
+
+
+def seconds(points: Sequence[Row]) -> float:
+    """Compute seconds of a trial that ended with these points."""
+    last = points[-1]
+    return last["load_seconds"] + last["unlearn_seconds"] + last["evaluate_seconds"]
+
+
+class Surrogate:
+    """What a trial of one method would have measured: a random forest over its recorded points."""
+
+    def __init__(self, unlearner: str, trials: Sequence[Sequence[Row]], seed: int = 0) -> None:
+        from sklearn.ensemble import RandomForestRegressor
+
+        self._class = unlearner_class(unlearner)
+        self._space = search_space(self._class)
+        points = [row for rows in trials for row in rows]
+        self._forest = RandomForestRegressor(30, min_samples_leaf=2, random_state=seed)
+        self._forest.fit(
+            [self._features(json.loads(row["params"]), row["epoch"]) for row in points],
+            [
+                [*(row[name] for name in STEERING), math.log(row["unlearn_seconds"] / row["epoch"])]
+                for row in points
+            ],
+        )
+        self._load = sum(rows[-1]["load_seconds"] for rows in trials) / len(trials)
+        self._evaluate = sum(rows[-1]["evaluate_seconds"] for rows in trials) / len(points)
+
+    def trajectory(self, params: Mapping[str, Any]) -> list[Row]:
+        """The points of a trial with these hyper-parameters."""
+        last = params.get(EPOCHS, 1)
+        epochs = range(1, last + 1) if self._class.anytime else [last]
+        predicted = self._forest.predict([self._features(params, epoch) for epoch in epochs])
+        pace = math.exp(predicted[-1][2])  # one for the whole trial: its seconds must add up
+        return [
+            {
+                **dict(zip(STEERING, map(float, point[:2]), strict=True)),
+                "epoch": epoch,
+                "state": "complete",
+                "load_seconds": self._load,
+                "unlearn_seconds": pace * epoch,
+                "evaluate_seconds": self._evaluate * number,
+            }
+            for number, (epoch, point) in enumerate(zip(epochs, predicted, strict=True), 1)
+        ]
+
+    def _features(self, params: Mapping[str, Any], epoch: int) -> list[float]:
+        searched = [scaled(self._space[n], params[n]) for n in self._space if n != EPOCHS]
+        return [*searched, float(epoch)]
+
+
+def scaled(domain: Domain, value: Any) -> float:
+    """A hyper-parameter's value on the scale it is searched on."""
+    if getattr(domain, "log", False):
+        return math.log(value)
+    choices = getattr(domain, "choices", None)
+    return float(choices.index(value) if choices else value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Optuna's journal in one file, which waits for the disk once per proposal instead of at every write."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+
+class Journal(JournalStorage):
+    """A journal file, mended; writes inside `together()` are synced to disk at its end, all at once.
+
+    A proposal is about eight writes, and a sync takes milliseconds. A process that is killed loses
+    nothing that was written; only a power cut could lose the writes since the last sync, and the
+    store still knows what was run: see `UnlearnerStudy.recover`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mend(path)
+        self._file = _File(str(path))
+        super().__init__(self._file)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Writes inside the block are on disk when it has ended; blocks do not nest."""
+        self._file.synced = False
+        try:
+            yield
+        finally:
+            self._file.synced = True
+            self._file.sync()
+
+
+class _File(JournalFileBackend):
+    """The lines are JournalFileBackend's own; only when they are synced is decided here."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._mutex = path, JournalFileSymlinkLock(path)
+        super().__init__(path, self._mutex)
+        self.synced = True
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write the lines; see JournalFileBackend."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        self._mutex.acquire()
+        try:
+            with open(self._path, "ab") as file:
+                file.write(lines.encode())
+        finally:
+            self._mutex.release()
+        if self.synced:
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that was written is on disk."""
+        with open(self._path, "ab") as file:
+            os.fsync(file.fileno())
+
+
+def mend(journal: Path) -> None:
+    """Cut a journal before its first line that is not whole: a machine may die while it writes.
+
+    Optuna reads no further than that line, and would write its next one behind it. What is cut off
+    is kept beside the journal.
+    """
+    if not journal.exists():
+        return
+    whole = 0
+    with journal.open("rb") as file:
+        for line in file:
+            if not _is_record(line):
+                break
+            whole += len(line)
+        file.seek(whole)
+        rest = file.read()
+    if rest:
+        journal.with_name(f"{journal.name}.damaged").write_bytes(rest)
+        os.truncate(journal, whole)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
