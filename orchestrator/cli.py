@@ -16,6 +16,8 @@ from tasks.registry import one_of
 from tasks.search_space import InvalidValue
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+LONGEST = 1000
+"""Characters of an error message."""
 
 app = App(
     name="orchestrator",
@@ -182,13 +184,19 @@ def _console() -> Any:
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
 
 
+def _line(message: str) -> str:
+    """The message in one line that can be read, whatever value it quotes."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         return int(code or DONE)
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
-        print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"orchestrator: {_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print(
