@@ -18,6 +18,8 @@ from tasks.registry import one_of
 from tasks.search_space import InvalidValue
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+LONGEST = 1000
+"""Characters of an error message."""
 
 KEPT = "finished trials are kept, `orchestrator resume NAME` goes on"
 
@@ -166,6 +168,12 @@ def _swept(config: SweepConfig) -> int:
     return DONE if drive(config) else FAILED
 
 
+def _line(message: str) -> str:
+    """The message in one line that can be read, whatever value it quotes."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     try:
@@ -173,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code or DONE)
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
-        print(f"orchestrator: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"orchestrator: {_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -123,13 +124,23 @@ class SweepConfig:
 
     @classmethod
     def from_json(cls, text: str) -> SweepConfig:
-        """The inverse of `to_json`; settings of another version are left out."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        values = {k: v for k, v in json.loads(text).items() if k in known}
-        values["unlearners"] = tuple(values.get("unlearners", ()))
+        """The inverse of `to_json`; settings of another version are left out.
+
+        Raises ValueError for what is no JSON, TypeError for what is no configuration.
+        """
+        stored = json.loads(text)
+        if not isinstance(stored, dict):
+            raise TypeError("not a JSON object")
+        values = dict(stored)
+        values["unlearners"] = tuple(values.get("unlearners") or ())
         if values.get("data_dir") is not None:
             values["data_dir"] = Path(values["data_dir"])
-        return cls(**values)
+        types = typing.get_type_hints(cls)
+        known = {name: value for name, value in values.items() if name in types}
+        for name, value in known.items():
+            if not _is_of_type(value, types[name]):
+                raise TypeError(f"{name} is {value!r}")
+        return cls(**known)
 
     def differences(self, other: SweepConfig) -> list[str]:
         """Settings that decide the results and differ from `other`'s, for a message."""
@@ -170,6 +181,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """The CS726 deck: forget all automobiles by fine-tuning, without and with the penalty; the other two
 methods, which cost a few per cent of a retrain, are there to beat the deck's final model."""
+
+
+def _is_of_type(value: Any, declared: Any) -> bool:
+    if declared == tuple[str, ...]:
+        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    accepted = typing.get_args(declared) or (declared,)
+    return isinstance(value, accepted) or (float in accepted and isinstance(value, int))
 
 
 def check_seed(seed: int) -> int:

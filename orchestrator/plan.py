@@ -174,7 +174,7 @@ def stored_config(name: str, storage: str) -> SweepConfig:
         raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
     try:
         config = SweepConfig.from_json(content.decode())
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidValue(f"{sweeps.root}/{file} is damaged: {error}") from error
     return dataclasses.replace(config, storage=storage)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, TrainingRecord
+from tasks.storage import storage_at
 from tasks.workbench import ORIGINAL, Workbench
 
 RECORD = TrainingRecord(1.5, 100, 2e6, "cpu", 1)
@@ -35,9 +39,9 @@ def train() -> Trainer:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> ArtifactCache:
-    """An empty cache in a folder that does not exist yet."""
-    return ArtifactCache(tmp_path / "new" / "artifacts")
+def cache(root: str) -> ArtifactCache:
+    """An empty cache in a folder that does not exist yet, and in a bucket."""
+    return ArtifactCache(f"{root}/artifacts")
 
 
 def intact(artifact: Artifact | None) -> bool:
@@ -95,11 +99,11 @@ def test_what_is_damaged_is_trained_again(
     cache: ArtifactCache, train: Trainer, suffix: str, damage: Callable[[bytes], bytes] | None
 ) -> None:
     cache.get(KEY, train)
-    file = cache.root / f"{KEY}{suffix}"
+    storage, file = storage_at(cache.root), f"{KEY}{suffix}"
     if damage is None:
-        file.unlink()
+        storage.delete(file)
     else:
-        file.write_bytes(damage(file.read_bytes()))
+        storage.write(file, damage(storage.read(file) or b""))
     assert cache.load(KEY) is None
     assert intact(cache.get(KEY, train))
     assert train.trained == 2
@@ -110,19 +114,18 @@ def test_weights_that_would_run_code_are_never_unpickled(
     cache: ArtifactCache, train: Trainer, tmp_path: Path
 ) -> None:
     """Even with a matching checksum: weights_only=True."""
-    import hashlib
-    import os
 
     class Payload:
         def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
             return os.mkdir, (str(tmp_path / "pwned"),)
 
     cache.get(KEY, train)
-    torch.save({"weight": Payload()}, cache.root / f"{KEY}.pt")
-    description = json.loads((cache.root / f"{KEY}.json").read_text())
-    weights = (cache.root / f"{KEY}.pt").read_bytes()
-    description["sha256"] = hashlib.sha256(weights).hexdigest()
-    (cache.root / f"{KEY}.json").write_text(json.dumps(description))
+    storage, buffer = storage_at(cache.root), io.BytesIO()
+    torch.save({"weight": Payload()}, buffer)
+    description = json.loads(storage.read(f"{KEY}.json") or b"")
+    description["sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    storage.write(f"{KEY}.pt", buffer.getvalue())
+    storage.write(f"{KEY}.json", json.dumps(description).encode())
     with pytest.raises(pickle.UnpicklingError):
         cache.load(KEY)
     assert not (tmp_path / "pwned").exists()
@@ -142,21 +145,26 @@ def test_training_that_fails_leaves_nothing_and_can_be_tried_again(
 
 def test_nothing_unfinished_is_left_beside_the_files(cache: ArtifactCache, train: Trainer) -> None:
     cache.get(KEY, train)
-    assert {f.suffix for f in cache.root.iterdir()} <= {".pt", ".json", ".lock"}
+    folder = storage_at(cache.root).folder
+    names = os.listdir(folder) if folder else storage_at(cache.root).names()
+    assert set(names) <= {f"{KEY}.pt", f"{KEY}.json", f"{KEY}.lock"}
 
 
 WORKER = """
 import sys
 import torch
-from pathlib import Path
 from tasks.artifacts import ArtifactCache, TrainingRecord
+
+if sys.argv[1].startswith("s3:"):
+    from tasks.storage.s3 import S3Storage
+    S3Storage.takeover_seconds = 3.0
 
 def train():
     print("trains", flush=True)
     sys.stdin.readline()
     return {"weight": torch.full((10,), float(sys.argv[2]))}, TrainingRecord(1.0, 1, 1.0, "cpu", 1)
 
-cache = ArtifactCache(Path(sys.argv[1]))
+cache = ArtifactCache(sys.argv[1])
 print("starts", flush=True)
 artifact = cache.get("key", train, on_wait=lambda: print("waits", flush=True))
 print("has", artifact.state["weight"].mean().item(), flush=True)
@@ -169,10 +177,10 @@ def say(child, text: str = "go on\n") -> None:  # type: ignore[no-untyped-def]
     child.stdin.flush()
 
 
-def test_two_processes_train_once(tmp_path: Path, process) -> None:  # type: ignore[no-untyped-def]
-    first = process(WORKER, tmp_path, 1)
+def test_two_processes_train_once(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    first = process(WORKER, root, 1)
     assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
-    second = process(WORKER, tmp_path, 2)
+    second = process(WORKER, root, 2)
     assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "waits\n"]
     say(first)
     say(second)  # were it to train after all, it would not wait for ever
@@ -180,10 +188,10 @@ def test_two_processes_train_once(tmp_path: Path, process) -> None:  # type: ign
     assert second.stdout.read() == "has 1.0\n", "the second trained a model of its own"
 
 
-def test_a_waiter_takes_over_when_the_trainer_is_killed(tmp_path: Path, process) -> None:  # type: ignore[no-untyped-def]
-    first = process(WORKER, tmp_path, 1)
+def test_a_waiter_takes_over_when_the_trainer_is_killed(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    first = process(WORKER, root, 1)
     assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
-    second = process(WORKER, tmp_path, 2)
+    second = process(WORKER, root, 2)
     assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "waits\n"]
     first.kill()
     first.wait()

@@ -1,0 +1,91 @@
+"""A sweep's configuration as it is kept: by this version, another one, or a disk that lies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.cli import main
+from orchestrator.config import SweepConfig
+from orchestrator.plan import stored_config
+from tasks.search_space import InvalidValue
+from tasks.storage import storage_at
+
+CONFIG = SweepConfig(
+    name="s",
+    task="digits-class:1",
+    trials=3,
+    unlearners=("ssd", "finetune"),
+    data_dir=Path("/data"),
+    gpus_per_trial=0.5,
+    trial_seconds=60,
+)
+TEN_MEGABYTES = 10_000_000
+
+
+def keep(root: str, content: str) -> None:
+    """Put it where the configuration of the sweep `s` is."""
+    storage_at(root).write("sweeps/s/config.json", content.encode())
+
+
+def test_it_comes_back_as_it_was_kept(root: str) -> None:
+    keep(root, CONFIG.to_json())
+    assert stored_config("s", root).to_json() == CONFIG.to_json().replace("./results", root)
+
+
+def test_settings_of_a_newer_version_are_left_out_however_large(root: str) -> None:
+    future = {"setting_of_the_future": "x" * TEN_MEGABYTES}
+    keep(root, json.dumps(json.loads(CONFIG.to_json()) | future))
+    assert stored_config("s", root).trials == 3
+    assert main(["status", "s", "--storage", root]) == 0
+
+
+def test_settings_that_an_older_version_did_not_have_are_the_defaults(root: str) -> None:
+    older = json.loads(CONFIG.to_json())
+    del older["trial_seconds"]
+    keep(root, json.dumps(older))
+    assert stored_config("s", root).trial_seconds is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "[]", "{", "[" * TEN_MEGABYTES, '{"trials": "3"}', '{"unlearners": [1]}',
+     '{"unlearners": 1}', '{"data_dir": 1}', '{"seed": 1.5}',
+     json.dumps({"objective": "x" * TEN_MEGABYTES})],
+    ids=lambda content: content[:20],
+)  # fmt: skip
+def test_what_is_no_configuration_is_one_line_that_names_it(
+    root: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(root, content)
+    for command in ("resume", "status"):
+        assert main([command, "s", "--storage", root]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert len(said) < 1100
+        assert "is damaged" in said or "unknown objective" in said
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(changed=st.dictionaries(st.sampled_from(list(json.loads(CONFIG.to_json()))), VALUES))
+@example(changed={"name": "../s"})
+def test_any_values_are_taken_or_refused(tmp_path: Path, changed: dict) -> None:
+    keep(str(tmp_path), json.dumps(json.loads(CONFIG.to_json()) | changed))
+    with contextlib.suppress(InvalidValue):
+        stored_config("s", str(tmp_path)).checked()
