@@ -41,7 +41,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as storage:
         for sampler in options.samplers.split(","):
-            sweep(storage, sampler, options)
+            command = command_of(storage, sampler, options.trials, options.task)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment())
             rows += measured(storage, sampler)
     write(rows, options.out)
     show(
@@ -52,14 +53,17 @@ def main() -> None:
     )  # fmt: skip
 
 
-def sweep(storage: str, sampler: str, options: argparse.Namespace) -> None:
-    """Run a sweep named after its sampler."""
-    command = [sys.executable, "-m", "orchestrator", "sweep", "--task", options.task]
-    command += ["--unlearners", METHOD, "--trials", str(options.trials), "--name", sampler]
-    command += ["--sampler", sampler, "--storage", storage, "--max-concurrent", "1"]
+def command_of(storage: str, sampler: str, trials: int, task: str) -> list[str]:
+    """The command of a sweep that is named after its sampler."""
+    command = [sys.executable, "-m", "orchestrator", "sweep", "--task", task]
+    command += ["--unlearners", METHOD, "--trials", str(trials), "--name", sampler]
+    return [*command, "--sampler", sampler, "--storage", storage, "--max-concurrent", "1"]
+
+
+def environment() -> dict[str, str]:
+    """Workers find the method where this benchmark is run."""
     here = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": here}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    return {**os.environ, "PYTHONPATH": here}
 
 
 def measured(storage: str, sampler: str) -> list[Row]:

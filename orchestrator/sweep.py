@@ -19,7 +19,7 @@ from orchestrator.plan import (
     with_task,
 )
 from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
-from orchestrator.store import finished_trials, stored_rows, write_rows
+from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
@@ -190,10 +190,11 @@ class _Run:
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
         settings = self._settings
-        identity = proposed_identity(settings, self._retrained["task_key"], proposed)
-        written = stored_rows(settings.storage, settings.sweep, identity["trial_key"])
+        # By name, not by file: the sweep's files may have been merged meanwhile.
+        written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
         if written:
             return written
+        identity = proposed_identity(settings, self._retrained["task_key"], proposed)
         error = f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
         rows = trial_rows([], state="failed", error=error, **identity)
         write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
