@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -120,6 +121,8 @@ def _client(address: str) -> JobSubmissionClient:
 
     if not address.startswith(WEB):
         raise InvalidValue(f"--address {address!r} is no dashboard: give http://HOST:PORT")
+    for variable in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+        os.environ.pop(variable, None)  # Ray would prefer it to the address that was given
     try:
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError, AuthenticationError) as error:
@@ -146,7 +149,6 @@ async def _ended(client: Any, job: str) -> None:
 
 
 def _output(log: str) -> str:
-    """What a job itself has said: Ray's own line stands before it."""
-    return "".join(
-        line for line in log.splitlines(keepends=True) if "Runtime env is setting up" not in line
-    )
+    """What a job itself has said, after Ray's own lines; all of it if it never began."""
+    before, began, after = log.partition("Running entrypoint for job")
+    return after.partition("\n")[2] if began else before

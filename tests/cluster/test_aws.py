@@ -150,6 +150,39 @@ def test_a_zone_without_capacity_is_passed_over(config):
     ]  # fmt: skip
 
 
+def grown(config: dict[str, Any], trials: int, **availability: float) -> dict[str, int]:
+    """The workers that Ray's scheduler launches for so many trials of a quarter GPU that wait."""
+    from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+    from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+    from ray.autoscaler.v2.utils import ResourceRequestUtil
+
+    autoscaling = AutoscalingConfig(config, skip_content_hash=True)
+    trial = ResourceRequestUtil.make({"CPU": 1, "GPU": 0.25})
+    request = SchedulingRequest(
+        disable_launch_config_check=True,
+        node_type_configs=autoscaling.get_node_type_configs(),
+        max_num_nodes=autoscaling.get_max_num_nodes() - 1,  # the head is one of them
+        resource_requests=ResourceRequestUtil.group_by_count([trial] * trials),
+        cloud_resource_availabilities=availability,
+    )
+    reply = ResourceDemandScheduler(event_logger=None).schedule(request)
+    return {launch.instance_type: launch.count for launch in reply.to_launch}
+
+
+def test_the_cluster_grows_with_the_trials_that_wait_and_not_beyond(config):
+    assert sum(grown(config, 1).values()) == 1
+    assert sum(grown(config, 32).values()) == 8
+    assert sum(grown(config, 1000).values()) == 8
+    assert set(grown(config, 1000)) <= set(WORKERS)
+
+
+def test_a_type_that_aws_has_none_of_is_replaced_by_another(config):
+    (first,) = grown(config, 4)
+    others = grown(config, 4, **{first: 0.0})
+    assert first not in others
+    assert sum(others.values()) == 1
+
+
 def test_nothing_but_ssh_comes_in_from_outside(config):
     requests = [launched(config, name)[0] for name in ("head", *WORKERS)]
     (group,) = {g for r in requests for g in r["SecurityGroupIds"]}

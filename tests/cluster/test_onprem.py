@@ -117,7 +117,8 @@ def test_a_sweep_over_three_machines_survives_a_lost_connection(laptop, shared):
     assert "Traceback" not in log, log
     status = laptop.orchestrate("status lan")
     assert f"job {job}: SUCCEEDED" in status
-    assert "lan: finished" in status
+    assert "\nlan: finished" in status
+    assert "entrypoint" not in status
     assert "12/12 trials" in status
     unknown = laptop.orchestrate("status nothing", code=2)
     assert "no sweep 'nothing'" in unknown

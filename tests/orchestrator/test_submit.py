@@ -36,6 +36,14 @@ def test_what_cannot_be_submitted_is_one_line(arguments, named, capsys):
     assert said.count("\n") == 1
 
 
+def test_the_address_that_is_given_goes_before_rays_environment(capsys, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:2")
+    assert main(["submit", "--address", "http://127.0.0.1:1"]) == 2
+    said = capsys.readouterr().err
+    assert "127.0.0.1:2" not in said
+    assert "127.0.0.1:1" in said
+
+
 def in_a_shell(entrypoint: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The arguments that the shell of a job would give the program, one a line."""
     shown = entrypoint.replace(PROGRAM, r"printf '%s\n'", 1)
