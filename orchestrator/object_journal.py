@@ -24,9 +24,19 @@ class ObjectJournal(BaseJournalBackend):
         self._storage, self._folder = storage, folder
         self._next = 0
         """All entries before this one are there."""
+        self._own: dict[int, dict[str, Any]] = {}
+        """Entries that were written here and not read since: the next read need not ask for them."""
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The entries from this number on; raises StorageError for one that is damaged."""
+        """The entries from this number on; raises StorageError for one that is damaged.
+
+        Own entries that follow are given first, alone: what others wrote after them comes with
+        the next read.
+        """
+        if log_number_from in self._own:
+            yield from self._own_from(log_number_from)
+            return
+        self._own.clear()
         before = _name(log_number_from - 1) if log_number_from else ""
         names = self._storage.names(self._folder, after=before)
         paths = [f"{self._folder}/{name}" for name in names]
@@ -45,7 +55,13 @@ class ObjectJournal(BaseJournalBackend):
             content = json.dumps(entry, separators=(",", ":")).encode()
             while not self._storage.create(f"{self._folder}/{_name(self._next)}", content):
                 self._next += 1
+            self._own[self._next] = entry
             self._next += 1
+
+    def _own_from(self, number: int) -> Iterator[dict[str, Any]]:
+        while number in self._own:
+            yield self._own.pop(number)
+            number += 1
 
 
 def _name(number: int) -> str:

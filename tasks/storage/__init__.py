@@ -23,8 +23,6 @@ from tasks.search_space import InvalidValue
 
 S3 = "s3://"
 S3_ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/?#]+)*/?")
-
-
 T = TypeVar("T")
 
 

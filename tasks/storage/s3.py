@@ -155,6 +155,7 @@ class S3Storage:
     ) -> str | None:
         """Put an object if the condition holds: its ETag; None if it does not."""
         with self._said_plainly():
+            tried_before = False
             while True:
                 try:
                     done = _client(endpoint(), attempts).put_object(
@@ -162,16 +163,16 @@ class S3Storage:
                     )
                     return str(done["ETag"])
                 except ClientError as error:
-                    refusal = error
-                code = refusal.response["Error"]["Code"]
-                if not condition or code not in (REFUSED, NO_OBJECT, BUSY):
-                    raise refusal
+                    code = error.response["Error"]["Code"]
+                    if not condition or code not in (REFUSED, NO_OBJECT, BUSY):
+                        raise
+                    tried_before |= error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
                 if code != BUSY:
                     break
+                tried_before = True
                 time.sleep(0.1)  # others put it at this moment: it will be seen who did
-        if not refusal.response["ResponseMetadata"].get("RetryAttempts"):
-            return None
-        stored = self.get(name)  # an earlier try may have been stored, and its answer lost
+        # An earlier try may have been stored, and its answer lost.
+        stored = self.get(name) if tried_before else None
         return stored.etag if stored and stored.content == content else None
 
     def _found(self, name: str) -> dict[str, Any] | None:

@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from program import ENVIRONMENT, ROOT, command
+from rich.console import Console
 from s3_server import CREDENTIALS
 
 from orchestrator.cli import main
@@ -106,10 +109,6 @@ CLAIMED = SweepConfig(name="s", task="digits-class:1", trials=2, unlearners=("ss
 
 @pytest.mark.usefixtures("short_leases")
 def test_a_second_driver_is_refused_while_the_first_one_lives(root: str, capsys) -> None:  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    from rich.console import Console
-
     config, view = replace(CLAIMED, storage=root), View(Console())
     with claimed(config, view) as own:
         own.write("config.json", config.to_json().encode())
@@ -121,6 +120,21 @@ def test_a_second_driver_is_refused_while_the_first_one_lives(root: str, capsys)
         pass
     assert main(["status", "s", "--storage", root]) == 0
     assert "s: not running" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_a_driver_that_was_thought_dead_stops(bucket: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    """It hung for longer than its lease, and another one has taken its sweep over."""
+
+    def hang() -> None:
+        with claimed(replace(CLAIMED, storage=bucket), View(Console())) as own:
+            own.write("driver.lock", b"another one")
+            threading.Event().wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        hang()
+    assert "another process has taken it over" in capsys.readouterr().out
+    assert storage_at(bucket).is_locked("sweeps/s/driver.lock")
 
 
 @pytest.mark.parametrize("subcommand", NAMED)

@@ -35,6 +35,18 @@ def test_a_writer_that_knows_nothing_yet_overwrites_nothing(root: str) -> None:
     assert list(journal(root).read_logs(0)) == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
+def test_own_entries_and_those_of_others_are_read_in_their_order(root: str) -> None:
+    first, second = journal(root), journal(root)
+    first.append_logs([{"n": 0}])
+    second.append_logs([{"n": 1}])
+    first.append_logs([{"n": 2}])
+    for reader in (first, second):
+        read: list[dict] = []
+        while more := list(reader.read_logs(len(read))):
+            read += more
+        assert read == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
 WRITER = """
 import sys
 from orchestrator.object_journal import ObjectJournal
