@@ -5,7 +5,7 @@
 A sweep runs first, and what it proposed is run again by each of the other arms:
 
     sweep      this program, from its command to its end, without the training of the two models
-    process    a process per trial, as many at a time as there are cores; some of the trials only
+    process    a process per trial, as many at a time as there are cores
     loop       one process that runs them one after another on all cores, as an Optuna loop does
     tune       Ray Tune as its documentation shows it
     warm       a warm process per core, its start left out: the pure compute time
@@ -30,6 +30,8 @@ from orchestrator.store import finished_trials
 
 Trial = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))
+SLOW = ("process", "tune")
+"""Arms that start a process for every trial: some of the trials say what all would take."""
 
 
 def main() -> None:
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--data-dir")
     parser.add_argument("--unlearners", default="finetune,gradient-ascent,ssd")
     parser.add_argument("--trials", type=int, default=20, help="per unlearner")
-    parser.add_argument("--processes", type=int, default=8, help="trials of the process arm")
+    parser.add_argument("--few", type=int, default=10, help="trials of the slow arms")
     parser.add_argument("--arms", default="process,loop,tune,warm")
     parser.add_argument("--out", type=Path, default=RESULTS / "trials.parquet")
     options = parser.parse_args()
@@ -52,8 +54,7 @@ def main() -> None:
         rows.append({"arm": "sweep", "trials": len(trials), "seconds": seconds})
         rows.append({"arm": "sweep, once warm", **once_warm(storage, "measured")})
         for arm in options.arms.split(","):
-            few = len(trials) // options.processes if arm == "process" else 1
-            some = trials[:: max(1, few)]
+            some = trials[:: max(1, len(trials) // options.few)] if arm in SLOW else trials
             rows.append({"arm": arm, "trials": len(some), "seconds": ARMS[arm](some, options)})
             print(f"{arm}: {len(some)} trials in {rows[-1]['seconds']:.1f} s", flush=True)
     write([{**row, "task": options.task, "cores": CORES} for row in rows], options.out)

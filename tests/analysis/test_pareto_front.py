@@ -28,7 +28,7 @@ def test_front_holds_trajectory_points_and_no_dominated_one(store, row, baseline
         row("ssd-0", accuracy=0.84, mia=0.53, unlearn_seconds=6.0),  # finetune-0 at 1 dominates it
         row("ssd-1", accuracy=0.80, mia=0.53, unlearn_seconds=1.0),
         row("ssd-2", accuracy=0.99, mia=0.50, unlearn_seconds=0.1, state="failed"),
-        row("ssd-3", accuracy=0.99, mia=0.50, unlearn_seconds=0.1, state="pruned"),
+        row("ssd-3", accuracy=0.30, mia=0.60, unlearn_seconds=2.0, state="pruned"),
     )
     assert main([str(root), "--markdown"]) == 0
     assert listed(capsys.readouterr().out) == {("finetune-0", 1), ("finetune-0", 2), ("ssd-1", 1)}
