@@ -44,6 +44,7 @@ def submit(config: JobConfig, console: Console) -> None:
         "to go on after it was stopped or its head was lost: submit the same again, with "
         f"--name {config.name}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 
@@ -57,10 +58,12 @@ def print_status_there(name: str, storage: str, address: str, console: Console) 
     client = _client(address)
     for job in _jobs_of(client, name):
         said = f" ({job.message})" if job.status == "FAILED" else ""
-        console.print(f"job {job.submission_id}: {job.status}{said}", highlight=False)
+        line = f"job {job.submission_id}: {job.status}{said}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     asked = _send(client, command("status", name, storage=storage), {})
     asyncio.run(_ended(client, asked))
-    console.print(_output(client.get_job_logs(asked)), end="", highlight=False, markup=False)
+    said = _output(client.get_job_logs(asked))
+    console.print(said, end="", highlight=False, markup=False, soft_wrap=True)
     code = client.get_job_info(asked).driver_exit_code
     client.delete_job(asked)
     return 1 if code is None else code
