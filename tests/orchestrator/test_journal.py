@@ -29,7 +29,7 @@ def ssd(tmp_path: Path) -> UnlearnerStudy:
 
 
 def test_another_reader_sees_each_write_at_once_also_before_it_is_synced(tmp_path):
-    journal = Journal(str(tmp_path / "studies.journal"))
+    journal = Journal(tmp_path / "studies.journal")
     study = optuna.create_study(storage=journal, study_name="sweep/ssd")
     with journal.together():
         study.ask()
