@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "2")))
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+TRIALS = 10
+"""Of each method: enough for a fault to strike among them."""
 GRACE_SECONDS = 3.0
 """Between the notice and the end of a preempted node; two minutes on AWS."""
 
@@ -79,7 +81,7 @@ FAULTS: dict[str, Callable[[Cluster, subprocess.Popen[str], random.Random], None
 
 def sweep_on(cluster: Cluster, storage: Path) -> Sweep:
     return Sweep(
-        storage, "faulty", trials=4, more=("--address", "auto"),
+        storage, "faulty", trials=TRIALS, more=("--address", "auto"),
         environment={"RAY_ADDRESS": cluster.address, "RAY_AUTH_MODE": "disabled"},
     )  # fmt: skip
 
@@ -91,9 +93,10 @@ def trained_models(storage: Path) -> dict[str, int]:
 
 def strike(sweep: Sweep, process: subprocess.Popen[str], rng: random.Random) -> None:
     """Wait for a random moment of the search."""
-    sweep.wait_for(process, rng.randrange(sweep.total - 3))
+    sweep.wait_for(process, rng.randrange(sweep.total // 2))
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(rng.uniform(0, 2))
+        process.wait(rng.uniform(0, 0.5))
+    assert process.poll() is None, "the sweep had ended before the fault"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -126,7 +129,7 @@ def test_a_sweep_whose_head_died_is_resumed_on_another_cluster(cluster, storage)
     output, _ = process.communicate(timeout=600)
     assert process.returncode not in (0, 2), output
     kept = sweep.ended()
-    elsewhere = Sweep(storage, "faulty", trials=4)
+    elsewhere = Sweep(storage, "faulty", trials=TRIALS)
     output, _ = (process := elsewhere.resume("--address", "local")).communicate(timeout=600)
     assert process.returncode == 0, output
     after = elsewhere.ended()
