@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from filelock import FileLock
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.sources import DEFAULT_DATA_DIR, DatasetNotFound, cached_arrays
@@ -97,10 +100,15 @@ def _read_torchvision(files: list[Path]) -> LabelledImages:
 
 
 def _download(folder: Path) -> None:
+    """Put torchvision's folder there, whole or not at all; of several processes one downloads."""
     from torchvision.datasets import CIFAR10
 
     try:
-        CIFAR10(str(folder), download=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as partial:
+            if not (folder / TORCHVISION_FOLDER).is_dir():
+                CIFAR10(partial, download=True)
+                os.replace(Path(partial, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
     except Exception as error:
         raise DatasetNotFound(
             f"CIFAR-10 was not found in {folder} (looked for Parquet files train*.parquet and "
