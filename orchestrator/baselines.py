@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.rows import Row, provenance, trial_rows
-from orchestrator.store import stored_rows, write_rows
+from orchestrator.store import finished_trials, write_rows
 from orchestrator.worker import WorkerSettings, workbench
 
 if TYPE_CHECKING:
@@ -74,13 +74,14 @@ def _measured(
     bench = workbench(settings, threads)
     if calibrate:
         tell(calibrated(bench, 1 if settings.gpus else threads))
+    measured = finished_trials(settings.storage, settings.sweep)
     rows = {}
     for role in (ORIGINAL, RETRAINED):
-        file = f"{role}-{bench.key(role)}"
-        stored = stored_rows(settings.storage, settings.sweep, file)
-        rows[role] = (stored or [_baseline_row(settings, bench, role, tell)])[0]
+        key = bench.key(role)
+        stored = [row for row in measured.get(role, []) if row["trial_key"] == key]
+        rows[role] = stored[0] if stored else _baseline_row(settings, bench, role, tell)
         if not stored:
-            write_rows(settings.storage, settings.sweep, file, [rows[role]])
+            write_rows(settings.storage, settings.sweep, f"{role}-{key}", [rows[role]])
     return rows
 
 

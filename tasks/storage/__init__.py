@@ -130,7 +130,6 @@ def normal_root(text: str) -> str:
         raise InvalidValue(f"--storage {text}: neither a folder nor s3://BUCKET/PREFIX")
     if find_spec("boto3") is None:
         raise InvalidValue(
-            f"--storage {text}: needs boto3, which is not installed: "
-            "pip install 'unlearning-sweeps[s3]'"
+            f"--storage {text}: needs boto3, which is not installed: pip install boto3"
         )
     return text.rstrip("/")

@@ -55,6 +55,10 @@ class FolderStorage:
                 os.link(partial, self.folder / name)
             except FileExistsError:
                 return False
+            except OSError:  # no hard links here, as on some FUSE: callers hold a lock meanwhile
+                if (self.folder / name).exists():
+                    return False
+                os.replace(partial, self.folder / name)
             return True
 
     def delete(self, name: str) -> None:

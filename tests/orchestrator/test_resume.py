@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -49,8 +50,12 @@ def test_a_second_driver_on_the_same_sweep_is_refused(trained, capsys):
     assert "is being run by another process" in capsys.readouterr().err
 
 
-def test_resuming_a_finished_sweep_runs_nothing(trained, orchestrate):
-    before = rows_of(trained, "first")
-    done = orchestrate("resume", "first", "--storage", trained)
+def test_resuming_a_finished_sweep_runs_nothing_also_when_its_files_were_merged(
+    trained, tmp_path, orchestrate
+):
+    storage = shutil.copytree(trained, tmp_path / "storage")
+    before = rows_of(storage, "first")
+    assert main(["compact", "--storage", str(storage)]) == 0
+    done = orchestrate("resume", "first", "--storage", storage)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rows_of(trained, "first") == before
+    assert rows_of(storage, "first") == before
