@@ -51,7 +51,22 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "needs root, for network namespaces"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return f"needs {', '.join(absent)} (Debian: iproute2 openssh-server rsync)" if absent else ""
+    if absent:
+        return f"needs {', '.join(absent)} (Debian: iproute2 openssh-server rsync)"
+    bridge = [
+        "unshare",
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        *["ip", "link", "add", "lan", "type", "bridge"],
+    ]
+    probe = subprocess.run(bridge, capture_output=True, text=True)
+    return (
+        f"no network of its own can be made here: {probe.stderr.strip()}"
+        if probe.returncode
+        else ""
+    )
 
 
 @dataclass(frozen=True)
