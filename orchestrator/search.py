@@ -54,8 +54,12 @@ class StudySearch(Searcher):
         return dict(self._left)
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's configuration, or FINISHED."""
-        trial = self._next()
+        """The next trial's configuration, or FINISHED; None for now if it cannot be written down."""
+        try:
+            trial = self._next()
+        except UNWRITABLE as failure:
+            self.failure = str(failure)
+            return None
         if trial is None:
             return Searcher.FINISHED
         self._left[trial["unlearner"]] -= 1
