@@ -25,9 +25,10 @@ DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
 DEFAULT_UNLEARNERS = tuple(name for name in UNLEARNERS if name != "retrain")
 """Everything but the exact reference, which every sweep has as a baseline row."""
 
-DEFAULT_TRIALS = {("digits", "cpu"): 50, ("cifar10", "cpu"): 2}
-"""Per unlearner, sized for 2 cores: at most 5 minutes on digits and 40 on CIFAR-10."""
-DEFAULT_TRIALS_ELSEWHERE = 50
+DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
+"""Per unlearner, for each trial that runs at a time: a few minutes on digits, under 40 on CIFAR-10."""
+DEFAULT_TRIALS = 50
+"""Per unlearner, at most, and wherever there is a GPU."""
 
 
 def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:

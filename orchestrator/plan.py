@@ -13,7 +13,7 @@ from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
 from orchestrator.config import (
     DEFAULT_TASK,
     DEFAULT_TRIALS,
-    DEFAULT_TRIALS_ELSEWHERE,
+    DEFAULT_TRIALS_PER_SLOT,
     DEFAULT_UNLEARNERS,
     FALLBACK_TASK,
     SweepConfig,
@@ -102,7 +102,8 @@ def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
     device = "cuda" if gpus else "cpu"
     assert config.task is not None
     task = Task.named(config.task, config.model, config.seed, device)
-    trials = DEFAULT_TRIALS.get((task.dataset, device), DEFAULT_TRIALS_ELSEWHERE)
+    per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
+    trials = min(DEFAULT_TRIALS, max(1, int(per_slot * concurrent)))
     return dataclasses.replace(
         config,
         model=task.model,

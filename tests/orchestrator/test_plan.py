@@ -1,4 +1,4 @@
-"""How many trials at a time: what the nodes hold, or what an autoscaling cluster is to grow to."""
+"""How many trials, and how many at a time: what the nodes hold, or what an autoscaling cluster is to grow to."""
 
 from __future__ import annotations
 
@@ -39,3 +39,20 @@ def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
         concurrent(HEAD_ALONE, address="auto")
     with pytest.raises(InvalidValue, match="no node holds a trial"):
         concurrent(HEAD_ALONE, address="local", max_concurrent=4)
+
+
+@pytest.mark.parametrize(
+    ("task", "cpus", "trials"),
+    [
+        ("digits-class:1", 1, 25),
+        ("digits-class:1", 16, 50),
+        ("cifar10-class:automobile", 1, 1),
+        ("cifar10-class:automobile", 2, 1),
+        ("cifar10-class:automobile", 8, 4),
+    ],
+)
+def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task, cpus, trials):
+    config = SweepConfig(task=task)
+    assert with_defaults(config, Resources(((cpus, 0),))).trials == trials
+    asked = SweepConfig(task=task, trials=7)
+    assert with_defaults(asked, Resources(((cpus, 0),))).trials == 7
