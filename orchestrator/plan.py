@@ -147,7 +147,9 @@ def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
 
     def stop() -> None:
         view.say(f"sweep {config.name}: another process has taken it over, since this one hung")
-        os.kill(os.getpid(), signal.SIGINT)
+        # In the background of a script SIGINT is ignored.
+        deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
 
     if own.takeover_seconds and own.is_locked(DRIVER_LOCK):
         view.say(

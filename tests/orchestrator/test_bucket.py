@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +123,15 @@ def test_a_second_driver_is_refused_while_the_first_one_lives(root: str, capsys)
     assert "s: not running" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("short_leases")
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where the tests run in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("short_leases", "interruptible")
 def test_a_driver_that_was_thought_dead_stops(bucket: str, capsys) -> None:  # type: ignore[no-untyped-def]
     """It hung for longer than its lease, and another one has taken its sweep over."""
 
