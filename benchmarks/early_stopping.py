@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.recorded import TRIALS, Row, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
-from orchestrator.early_stopping import why_ended
+from orchestrator.early_stopping import Limits
 from orchestrator.objectives import OBJECTIVES, STEERING
 from orchestrator.pareto import front, hypervolume
 
@@ -84,10 +85,11 @@ def replayed(rows: Sequence[Row], share: float) -> dict[str, Any]:
 
 def until_the_end(points: Sequence[Row], floor: float) -> list[Row]:
     """The points that a trial has when it is ended at the floor."""
+    limits = Limits(floor, math.inf)
     kept = []
     for row in points:
         kept.append(row)
-        if why_ended(row, row["epoch"], json.loads(row["params"]), floor):
+        if limits.why_ended(row, row["relative_cost"], row["epoch"], json.loads(row["params"])):
             break
     return kept
 

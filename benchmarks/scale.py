@@ -1,105 +1,166 @@
-"""A long sweep of a method that does nothing: the driver's time per trial, and its memory, as trials pile up.
+"""The driver of a very large sweep: its time per trial and its memory, as trials pile up.
 
-    python -m benchmarks.scale [--trials 10000] [--sampler random]
+    python -m benchmarks.scale [--trials 10000] [--nodes 100] [--slots 8] [--sampler tpe]
 
-One trial at a time, as in benchmarks.overhead: what the trials themselves took is left out. The
-figure of both curves goes to docs/scale.png; the ratio is of the last tenth to the trials up to
-the thousandth.
+The real driver with real Ray, Tune, Optuna, journal and store, over nodes that are simulated (see
+benchmarks.simulated_nodes), each with a slot for every GPU that it would have. A trial waits for
+some seconds and stores random values. They are few enough for results to queue up, so that the
+driver is never idle: the seconds between two results are what a trial costs it. Trials are
+counted when they end; as many as there are slots come on top, so that proposals go on to the end.
+The figure goes to docs/scale.png; the ratio is that of the last thousand to the one after the first.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
+import random
 import tempfile
-import threading
+import time
+from collections.abc import Generator
+from itertools import pairwise
 from pathlib import Path
-from statistics import mean
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 
-from benchmarks.overhead import command_of, environment, measured
 from benchmarks.report import RESULTS, show, write
+from orchestrator.cluster import ENVIRONMENT
+from orchestrator.config import SweepConfig
+from orchestrator.drive import terminal
+from orchestrator.trial import UnlearningTrial
+from orchestrator.view import View
+from orchestrator.worker import workbench
+from tasks.evaluation import METRICS
+from tasks.trial import Cost, Point
 
 Row = dict[str, Any]
-SAMPLE_SECONDS = 2.0
+METHOD = "benchmarks.noop:Noop"
+TRIAL_SECONDS = (2.0, 10.0)
+WINDOW = 250
+"""Trials from one measurement to the next."""
+COMPARED = 1000
+"""Trials at whose number, and at the end, the driver's time is compared."""
 MEGABYTE = 2**20
 
 
+class StubTrial(UnlearningTrial):
+    """A trial that computes nothing; everything else of it is real."""
+
+    def setup(self, config: dict[str, Any], **more: Any) -> None:
+        """The data are loaded before any trial is timed."""
+        super().setup(config, **more)
+        workbench(self._settings, 1)
+
+    def _begun(self) -> Generator[Point, None, None]:
+        rng = random.Random(self._trial["seed"])
+        time.sleep(rng.uniform(*TRIAL_SECONDS))
+        cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random())
+        yield Point(1, {name: rng.random() for name in METRICS}, cost)
+
+
+class Watch(View):
+    """Notes the driver's clocks and memory every WINDOW trials."""
+
+    rows: list[Row]
+
+    def update(self, progress: Any, *, force: bool = False) -> None:
+        """As any view, and a note."""
+        super().update(progress, force=force)
+        if progress.done >= len(self.rows) * WINDOW:
+            self.rows.append(
+                {
+                    "trials": progress.done,
+                    "wall_seconds": time.perf_counter(),
+                    "processor_seconds": time.process_time(),
+                    "driver_megabytes": psutil.Process().memory_info().rss / MEGABYTE,
+                }
+            )
+
+
 def main() -> None:
-    """Sweep once while the driver is watched; print the table, write the Parquet file and the figure."""
+    """Sweep once, print the table, write the Parquet file and the figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--sampler", default="random")
-    parser.add_argument("--task", default="digits-class:1")
+    parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--slots", type=int, default=8)
+    parser.add_argument("--sampler", default="tpe")
     parser.add_argument("--out", type=Path, default=RESULTS / "scale.parquet")
     parser.add_argument("--figure", type=Path, default=Path("docs/scale.png"))
     options = parser.parse_args()
+    slots = options.nodes * options.slots
     with tempfile.TemporaryDirectory() as storage:
-        memory = watched(command_of(storage, options.sampler, options.trials, options.task))
-        rows = measured(storage, options.sampler)
-    share = len(memory) / len(rows)
-    rows = [
-        {**row, "trial": n, "driver_megabytes": memory[int(n * share)]}
-        for n, row in enumerate(rows)
-    ]
+        config = SweepConfig(
+            task="digits-class:1", unlearners=(METHOD,), trials=options.trials + slots,
+            sampler=options.sampler, name="scale", storage=storage, max_concurrent=slots,
+        )  # fmt: skip
+        notes = watched(config, options.nodes, options.slots)
+    rows = [{**row, "sampler": options.sampler} for row in between(notes, options.trials)]
     write(rows, options.out)
-    windows = {"up to trial 1,000": rows[:1000], "last tenth": rows[-len(rows) // 10 :]}
-    base = milliseconds(rows[:1000])
+    first, last = window(rows, 2 * COMPARED), window(rows, options.trials)
     show(
-        f"{options.trials:,} trials that do nothing, {options.sampler} sampler",
-        ["trials", "ratio", "ms of overhead a trial", "driver, MB"],
+        f"{options.nodes} simulated nodes with {options.slots} slots, {options.trials:,} trials, {options.sampler}",
+        ["trials", "ratio", "ms a trial", "of it processor", "driver, MB"],
         [
-            [name, f"{milliseconds(part) / base:.2f}", f"{milliseconds(part):.1f}",
-             f"{part[-1]['driver_megabytes']:.0f}"]
-            for name, part in windows.items()
+            [f"{part['trials']:,}", f"{part['wall_ms'] / first['wall_ms']:.2f}",
+             f"{part['wall_ms']:.1f}", f"{part['processor_ms']:.1f}", f"{part['driver_megabytes']:.0f}"]
+            for part in (first, last)
         ],
     )  # fmt: skip
     draw(rows, options.figure)
 
 
-def watched(command: list[str]) -> list[float]:
-    """Run a sweep to its end; the resident memory of its driver, in MB, every few seconds of the search."""
-    samples: list[float] = []
-    done = threading.Event()
-    driver = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-    )
+def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
+    """Run a sweep to its end on simulated nodes; what was noted meanwhile."""
+    os.environ.update(ENVIRONMENT)
+    import ray
 
-    def sample() -> None:
-        while not done.wait(SAMPLE_SECONDS):
-            samples.append(psutil.Process(driver.pid).memory_info().rss / MEGABYTE)
+    from benchmarks.simulated_nodes import simulated_nodes
+    from orchestrator.sweep import run_sweep
 
-    assert driver.stdout is not None
-    watcher = threading.Thread(target=sample, daemon=True)
-    for line in driver.stdout:
-        if not watcher.is_alive() and " running, " in line and not done.is_set():
-            watcher.start()
-        print(line, end="", flush=True)
-    done.set()
-    if driver.wait():
-        raise SystemExit("the sweep failed")
-    return samples
+    ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
+    watch = Watch(terminal())
+    watch.rows = []
+    with simulated_nodes(nodes, slots), patch("orchestrator.trial.UnlearningTrial", StubTrial):
+        run_sweep(config, watch)
+    return watch.rows
 
 
-def milliseconds(rows: list[Row]) -> float:
-    """Mean overhead of a trial."""
-    return 1e3 * mean(row["overhead_seconds"] for row in rows)
+def between(notes: list[Row], trials: int) -> list[Row]:
+    """From clocks to milliseconds per trial, from each note to the next, up to `trials`."""
+    return [
+        {
+            "trials": now["trials"],
+            "driver_megabytes": now["driver_megabytes"],
+            **{
+                f"{clock}_ms": 1e3 * (now[f"{clock}_seconds"] - before[f"{clock}_seconds"])
+                / (now["trials"] - before["trials"])
+                for clock in ("wall", "processor")
+            },
+        }
+        for before, now in pairwise(notes)
+        if now["trials"] > before["trials"] and now["trials"] <= trials + WINDOW
+    ]  # fmt: skip
+
+
+def window(rows: list[Row], end: int) -> Row:
+    """The mean of the COMPARED trials up to `end`; the memory is that at its end."""
+    part = [row for row in rows if end - COMPARED < row["trials"] - WINDOW / 2 <= end]
+    clocks = ("wall_ms", "processor_ms")
+    return {**part[-1], **{clock: sum(row[clock] for row in part) / len(part) for clock in clocks}}
 
 
 def draw(rows: list[Row], figure: Path) -> None:
     """Both curves over the number of trials."""
     from matplotlib.figure import Figure
 
-    step = max(1, len(rows) // 100)
-    parts = [rows[i : i + step] for i in range(0, len(rows), step)]
-    where = [part[0]["trial"] for part in parts]
+    where = [row["trials"] for row in rows]
     image = Figure(figsize=(7, 3.2), layout="constrained")
     left, right = image.subplots(1, 2)
-    left.plot(where, [milliseconds(part) for part in parts])
-    left.set(xlabel="trials so far", ylabel="overhead a trial, ms", ylim=(0, None))
-    right.plot(where, [part[0]["driver_megabytes"] for part in parts])
+    left.plot(where, [row["wall_ms"] for row in rows])
+    left.set(xlabel="trials so far", ylabel="driver's time a trial, ms", ylim=(0, None))
+    right.plot(where, [row["driver_megabytes"] for row in rows])
     right.set(xlabel="trials so far", ylabel="driver's memory, MB", ylim=(0, None))
     figure.parent.mkdir(parents=True, exist_ok=True)
     image.savefig(figure, dpi=120)

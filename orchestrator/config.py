@@ -74,6 +74,8 @@ class SweepConfig:
     """Seconds after which a trial is given up and stored as failed [default: no limit]."""
     utility_floor: float = 0.0
     """Share of the retrained model's validation accuracy below which a trial is ended; 0: never."""
+    cost_limit: float = 1.0
+    """Share of a retrain's cost at which a trial is ended; its points so far count."""
     address: str = "local"
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -98,6 +100,7 @@ class SweepConfig:
             ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
             ("trial-seconds", config.trial_seconds, 1, math.inf),
             ("utility-floor", config.utility_floor, 0, 1),
+            ("cost-limit", config.cost_limit, 0, math.inf),
         ):
             if value is not None and not least <= value < limit:
                 below = "" if limit == math.inf else f", below {limit}"
@@ -154,6 +157,7 @@ class SweepConfig:
             "model",
             "seed",
             "utility_floor",
+            "cost_limit",
         )
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"

@@ -1,8 +1,9 @@
-"""Ending a trial whose accuracy has fallen below what anyone could use."""
+"""Ending a trial that has become useless: too inaccurate, or dearer than what it approximates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.objectives import STEERING
@@ -11,15 +12,30 @@ EPOCHS = "epochs"
 """The hyper-parameter that says how many points an anytime trial has."""
 
 
-def why_ended(
-    metrics: Mapping[str, float | None], epoch: int, params: Mapping[str, Any], floor: float
-) -> str | None:
-    """Why a trial is ended after this point; None if it goes on, or has no further point anyway.
+@dataclass(frozen=True)
+class Limits:
+    """What a trial may not fall below, and not exceed."""
 
-    `floor` is a validation accuracy on retained classes. Every later point costs more time, so
-    one could only join the front by climbing back above the floor.
-    """
-    accuracy = metrics[STEERING[0]]
-    if accuracy is None or accuracy >= floor or epoch >= params.get(EPOCHS, 0):
+    floor: float
+    """A validation accuracy on retained classes. Every later point costs more time, so one could
+    only join the front by climbing back above it."""
+    cost: float
+    """A share of a retrain's cost. At 1 a trial has taken what the exact solution takes, and no
+    further point can add to the hypervolume, whose reference is the retrain time."""
+
+    def why_ended(
+        self,
+        metrics: Mapping[str, float | None],
+        relative_cost: float,
+        epoch: int,
+        params: Mapping[str, Any],
+    ) -> str | None:
+        """Why a trial is ended after this point; None if it goes on, or has no further point anyway."""
+        if epoch >= params.get(EPOCHS, 0):
+            return None
+        accuracy = metrics[STEERING[0]]
+        if accuracy is not None and accuracy < self.floor:
+            return f"{STEERING[0]} {accuracy:.3f} fell below the floor of {self.floor:.3f}"
+        if relative_cost >= self.cost:
+            return f"relative_cost {relative_cost:.3f} reached the limit of {self.cost:g}"
         return None
-    return f"{STEERING[0]} {accuracy:.3f} fell below the floor of {floor:.3f}"

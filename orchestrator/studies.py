@@ -24,6 +24,7 @@ from orchestrator.early_stopping import EPOCHS
 from orchestrator.journal import Journal
 from orchestrator.object_journal import ObjectJournal
 from orchestrator.objectives import Objective
+from orchestrator.recent import RecentStudy
 from orchestrator.samplers import derived_seed, sampler_named
 from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
 from tasks.storage import storage_at
@@ -88,6 +89,7 @@ class UnlearnerStudy:
             directions=objective.directions,
             load_if_exists=True,
         )
+        self._proposing = RecentStudy(name, storage)
         self._storage, self._study_id = storage, storage.get_study_id_from_name(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -106,9 +108,9 @@ class UnlearnerStudy:
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
         number = len(self._trials())
-        self._study.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
+        self._proposing.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
         with self._together():
-            trial = self._study.ask(self._space)
+            trial = self._proposing.ask(self._space)
             trial.set_user_attr(TRIAL_ID, self._id(trial.number))
         return self._proposal(trial)
 

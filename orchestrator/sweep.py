@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING, objective_named, steers_on_test
 from orchestrator.plan import (
@@ -149,6 +150,7 @@ class _Run:
     def _search(self, search: Any, progress: Any) -> None:
         from ray import tune
 
+        from orchestrator import out_of_memory
         from orchestrator.trial import UnlearningTrial
         from orchestrator.view import ProgressCallback
 
@@ -158,7 +160,10 @@ class _Run:
                 UnlearningTrial,
                 settings=settings,
                 task_key=self._retrained["task_key"],
-                floor=self._config.utility_floor * self._retrained[STEERING[0]],
+                limits=Limits(
+                    self._config.utility_floor * self._retrained[STEERING[0]],
+                    self._config.cost_limit,
+                ),
             ),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
@@ -184,7 +189,7 @@ class _Run:
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             )
-            with interrupts.deferred():
+            with interrupts.deferred(), out_of_memory.survived():
                 tuner.fit()
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from orchestrator.deadline import Deadline
-from orchestrator.early_stopping import why_ended
+from orchestrator.early_stopping import Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
@@ -34,11 +34,12 @@ class UnlearningTrial(tune.Trainable):
         config: dict[str, Any],
         settings: WorkerSettings | None = None,
         task_key: str = "",
-        floor: float = 0.0,
+        limits: Limits | None = None,
     ) -> None:
         """Begin the first trial of this process."""
         assert settings is not None
-        self._settings, self._task_key, self._floor = settings, task_key, floor
+        assert limits is not None
+        self._settings, self._task_key, self._limits = settings, task_key, limits
         self._deadline = Deadline(None, lambda: None)
         self.reset_config(config)
 
@@ -80,7 +81,9 @@ class UnlearningTrial(tune.Trainable):
         with contextlib.closing(self._begun()) as points:
             for point in points:
                 self._points.append(point)
-                reason = why_ended(point.metrics, point.epoch, self._trial["params"], self._floor)
+                reason = self._limits.why_ended(
+                    point.metrics, point.cost.relative_cost, point.epoch, self._trial["params"]
+                )
                 if reason:
                     return "pruned", reason
         return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")

@@ -15,7 +15,8 @@ from rich.panel import Panel
 from orchestrator.estimate import spelled
 from orchestrator.progress import Progress
 
-PLAIN_EVERY_SECONDS = 10.0
+LIVE_EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.25, 10.0
+"""Tune's loop goes round hundreds of times a second in a large sweep, and a hypervolume takes a while."""
 TRAINING_EVERY_SECONDS = 1.0
 
 
@@ -54,11 +55,14 @@ class View:
 
     def update(self, progress: Progress, *, force: bool = False) -> None:
         """Show how far the sweep is; outside a terminal a line every ten seconds, or if forced."""
-        if self._live is not None:
-            self._live.update(Panel(progress.line().replace("; ", "\n"), title="sweep"))
-        elif force or time.monotonic() - self._said > PLAIN_EVERY_SECONDS:
-            self._said = time.monotonic()
+        every = PLAIN_EVERY_SECONDS if self._live is None else LIVE_EVERY_SECONDS
+        if not force and time.monotonic() - self._said < every:
+            return
+        self._said = time.monotonic()
+        if self._live is None:
             self.say(progress.line())
+        else:
+            self._live.update(Panel(progress.line().replace("; ", "\n"), title="sweep"))
 
 
 class ProgressCallback(Callback):

@@ -17,12 +17,13 @@ from orchestrator.store import finished_trials
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep on the digits, and where it is."""
+    """A sweep, and where it is."""
 
     storage: Path
     name: str
     unlearners: tuple[str, ...] = ("finetune", "negative-gradient+", "ssd")
     trials: int = 3
+    task: str = "digits-class:1"
     more: tuple[str, ...] = ()
     """Further flags."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Sweep:
     def start(self) -> subprocess.Popen[str]:
         """The driver, in a session of its own."""
         return self._process(
-            "sweep", "--task", "digits-class:1", "--unlearners", ",".join(self.unlearners),
+            "sweep", "--task", self.task, "--unlearners", ",".join(self.unlearners),
             "--trials", str(self.trials), "--storage", self.storage, "--name", self.name, *self.more,
         )  # fmt: skip
 

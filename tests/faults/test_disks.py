@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
@@ -10,7 +11,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from running import Sweep
 
 pytestmark = pytest.mark.slow
@@ -111,3 +116,47 @@ def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, s
         intact = sweep.ended()
     assert len(intact) == len(kept) - 1
     assert_resumed(sweep, intact)
+
+
+def small_cifar10(folder: Path) -> Path:
+    """A folder in the layout of CIFAR-10 on Hugging Face: small bright squares, ten shades of them."""
+    rng = np.random.default_rng(0)
+    for split, count in {"train": 600, "test": 400}.items():
+        labels = np.arange(count) % 10
+        shades = np.stack([25 * labels, 250 - 25 * labels, labels * 0], axis=1)
+        images = shades[:, None, None, :] + rng.integers(0, 6, (count, 32, 32, 3))
+        encoded = []
+        for image in images.astype(np.uint8):
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, "PNG")
+            encoded.append({"bytes": buffer.getvalue(), "path": None})
+        table = pa.table({"img": encoded, "label": labels})
+        pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["altered", "cut", "removed"])
+def test_a_damaged_beton_is_written_again(tmp_path, damage):
+    """Under the feet of workers that have it mapped, and found so by those that come after them."""
+    pytest.importorskip("ffcv", reason="FFCV is not installed")
+    sweep = Sweep(
+        tmp_path / "storage", "beton", task="cifar10-class:automobile",
+        more=("--loader", "ffcv", "--model", "small-cnn", "--data-dir", str(small_cifar10(tmp_path))),
+        environment={"XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    process = sweep.start()
+    sweep.wait_for(process, 2)
+    (beton,) = (tmp_path / "cache").rglob("*.beton")
+    whole = beton.read_bytes()
+    if damage == "altered":  # what is mapped already would show it
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        beton.write_bytes(whole[:5000] + bytes([whole[5000] ^ 0xFF]) + whole[5001:])
+    elif damage == "cut":
+        os.truncate(beton, len(whole) // 2)
+    else:
+        beton.unlink()
+    output, _ = process.communicate(timeout=600)
+    assert damage == "altered" or process.returncode == 0, output
+    assert_resumed(sweep, sweep.ended())
+    assert beton.read_bytes() == whole

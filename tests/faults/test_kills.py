@@ -22,6 +22,8 @@ SEEDS = range(int(os.environ.get("FAULT_SEEDS", "2")))
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 TRIALS = 10
 """Of each method: enough for a fault to strike among them."""
+STORM, STORM_TRIALS = 12, 40
+"""Faults in a row, and trials of each method, which have to last for all of them."""
 GRACE_SECONDS = 3.0
 """Between the notice and the end of a preempted node; two minutes on AWS."""
 
@@ -69,6 +71,7 @@ def preempt(cluster: Cluster, driver: subprocess.Popen[str], rng: random.Random)
 
 def kill_driver(cluster: Cluster, driver: subprocess.Popen[str], rng: random.Random) -> None:
     os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
 
 
 FAULTS: dict[str, Callable[[Cluster, subprocess.Popen[str], random.Random], None]] = {
@@ -79,9 +82,9 @@ FAULTS: dict[str, Callable[[Cluster, subprocess.Popen[str], random.Random], None
 }
 
 
-def sweep_on(cluster: Cluster, storage: Path) -> Sweep:
+def sweep_on(cluster: Cluster, storage: Path, trials: int = TRIALS) -> Sweep:
     return Sweep(
-        storage, "faulty", trials=TRIALS, more=("--address", "auto"),
+        storage, "faulty", trials=trials, more=("--address", "auto"),
         environment={"RAY_ADDRESS": cluster.address, "RAY_AUTH_MODE": "disabled"},
     )  # fmt: skip
 
@@ -117,6 +120,30 @@ def test_the_sweep_is_whole_after_resume(cluster, storage, fault, seed):
     assert process.returncode == 0, output
     after = sweep.ended()
     assert {k: after[k] for k in kept} == kept, "a finished trial was run again or lost"
+    sweep.assert_whole()
+    assert trained_models(storage) == models
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_fault_after_the_other(cluster, storage, seed):
+    """A dozen of them, of every kind, at random moments of one sweep."""
+    rng = random.Random(f"storm-{seed}")
+    models = trained_models(storage)
+    sweep = sweep_on(cluster, storage, STORM_TRIALS)
+    process = sweep.start()
+    kept: dict[str, object] = {}
+    for number in range(STORM):
+        # Where it strikes next, on the way from what is finished to the end.
+        ahead = (sweep.total - len(kept)) // (STORM - number)
+        sweep.wait_for(process, len(kept) + rng.randrange(ahead))
+        FAULTS[rng.choice(list(FAULTS))](cluster, process, rng)
+        if process.poll() is not None:
+            process = sweep.resume()
+        after = sweep.ended()
+        assert {k: after[k] for k in kept} == kept, "a finished trial was run again or lost"
+        kept = after
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
     sweep.assert_whole()
     assert trained_models(storage) == models
 

@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from program import rows_of, study_of
 
-from orchestrator.early_stopping import why_ended
+from orchestrator.early_stopping import Limits
 
 ACCURACY = "validation_accuracy_retained"
 COLLAPSING = """
@@ -47,7 +47,34 @@ METHOD = "collapsing_method:Collapses"
     ],
 )
 def test_a_trial_below_the_floor_ends_if_anything_of_it_is_left(accuracy, epoch, params, ends):
-    assert bool(why_ended({ACCURACY: accuracy}, epoch, params, 0.4)) is ends
+    limits = Limits(floor=0.4, cost=1.0)
+    assert bool(limits.why_ended({ACCURACY: accuracy}, 0.1, epoch, params)) is ends
+
+
+@pytest.mark.parametrize(
+    ("cost", "epoch", "ends"),
+    [(0.99, 1, False), (1.0, 1, True), (1.0, 3, False)],  # the last has ended by itself
+)
+def test_a_trial_that_costs_a_retrain_ends_if_anything_of_it_is_left(cost, epoch, ends):
+    limits = Limits(floor=0.0, cost=1.0)
+    assert bool(limits.why_ended({ACCURACY: 0.9}, cost, epoch, {"epochs": 3})) is ends
+
+
+def test_a_trial_that_has_cost_its_share_of_a_retrain_is_ended(storage, orchestrate):
+    done = orchestrate(
+        "sweep", "--task", "digits-class:1", "--unlearners", "finetune", "--trials", "6",
+        "--sampler", "random", "--name", "dear", "--cost-limit", ".1", "--storage", storage,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = trajectories(storage, "dear")
+    ended = {name for name, rows in kept.items() if rows[-1]["state"] == "pruned"}
+    assert ended
+    for name, rows in kept.items():
+        epochs = json.loads(rows[0]["params"])["epochs"]
+        assert all(r["relative_cost"] < 0.1 for r in rows[:-1])
+        assert (name in ended) == (rows[-1]["relative_cost"] >= 0.1 and len(rows) < epochs)
+        assert (name in ended) == (len(rows) < epochs)
+    check_study(study_of(storage, "dear", "finetune").trials, kept, ended)
 
 
 def test_a_floor_ends_what_collapsed_and_leaves_the_rest_as_it_is(storage, tmp_path, orchestrate):
