@@ -13,6 +13,7 @@ The figure goes to docs/scale.png; the ratio is that of the last thousand to the
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import tempfile
@@ -20,7 +21,7 @@ import time
 from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import psutil
@@ -33,7 +34,9 @@ from orchestrator.trial import UnlearningTrial
 from orchestrator.view import View
 from orchestrator.worker import workbench
 from tasks.evaluation import METRICS
-from tasks.trial import Cost, Point
+
+if TYPE_CHECKING:
+    from tasks.trial import Point
 
 Row = dict[str, Any]
 METHOD = "benchmarks.noop:Noop"
@@ -48,12 +51,14 @@ MEGABYTE = 2**20
 class StubTrial(UnlearningTrial):
     """A trial that computes nothing; everything else of it is real."""
 
-    def setup(self, config: dict[str, Any], **more: Any) -> None:
+    def setup(self, config: dict[str, Any], *more: Any, **keywords: Any) -> None:
         """The data are loaded before any trial is timed."""
-        super().setup(config, **more)
+        super().setup(config, *more, **keywords)
         workbench(self._settings, 1)
 
     def _begun(self) -> Generator[Point, None, None]:
+        from tasks.trial import Cost, Point  # the driver imports no torch
+
         rng = random.Random(self._trial["seed"])
         time.sleep(rng.uniform(*TRIAL_SECONDS))
         cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random())
@@ -120,6 +125,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     from orchestrator.sweep import run_sweep
 
     ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
+    logging.getLogger("ray").setLevel(logging.ERROR)
     watch = Watch(terminal())
     watch.rows = []
     with simulated_nodes(nodes, slots), patch("orchestrator.trial.UnlearningTrial", StubTrial):

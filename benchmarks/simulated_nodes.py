@@ -28,8 +28,10 @@ SPARE_THREADS = 10
 @contextmanager
 def simulated_nodes(nodes: int, slots: int) -> Iterator[None]:
     """Inside the block every sweep of this process has `nodes` nodes with room for `slots` trials each."""
-    host: Any = ray.remote(num_cpus=0, max_concurrency=nodes * slots + SPARE_THREADS)(Host)
-    manager = functools.partial(SimulatedNodes, nodes, slots, host.remote())
+    host: Any = ray.remote(Host)
+    threads = nodes * slots + SPARE_THREADS
+    running = host.options(num_cpus=0, max_concurrency=threads).remote()
+    manager = functools.partial(SimulatedNodes, nodes, slots, running)
     there = cluster.Resources(((slots, 0),) * nodes)
     with (
         patch("ray.tune.execution.tune_controller.PlacementGroupResourceManager", manager),
@@ -60,7 +62,7 @@ class Host:
 class Call(NamedTuple):
     """What Ray has for a method of an actor."""
 
-    remote: Callable[..., ray.ObjectRef]
+    remote: Callable[..., Any]
 
 
 class Worker:

@@ -23,9 +23,10 @@ class _ActorManager(RayActorManager):
 @contextmanager
 def survived() -> Iterator[None]:
     """Inside the block Tune tries such a trial again, as one whose worker was killed."""
-    theirs = tune_controller.RayActorManager
-    tune_controller.RayActorManager = _ActorManager
+    module: Any = tune_controller
+    theirs = module.RayActorManager
+    module.RayActorManager = _ActorManager
     try:
         yield
     finally:
-        tune_controller.RayActorManager = theirs
+        module.RayActorManager = theirs

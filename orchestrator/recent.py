@@ -31,3 +31,6 @@ class RecentStudy(optuna.Study):
             recent.append(trial)
         chosen = [t for t in reversed(recent) if states is None or t.state in states]
         return copy.deepcopy(chosen) if deepcopy else chosen
+
+    def _pop_waiting_trial_id(self) -> None:
+        """No trial of ours is ever enqueued, and the look would take longer the longer the study."""

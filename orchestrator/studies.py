@@ -90,6 +90,7 @@ class UnlearnerStudy:
             load_if_exists=True,
         )
         self._proposing = RecentStudy(name, storage)
+        self._count: int | None = None
         self._storage, self._study_id = storage, storage.get_study_id_from_name(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -107,11 +108,14 @@ class UnlearnerStudy:
 
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
-        number = len(self._trials())
-        self._proposing.sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
+        if self._count is None:
+            self._count = len(self._trials())
+        sampler = sampler_named(self._sampler, self._seed, self.unlearner, self._count)
+        self._proposing.sampler = sampler
         with self._together():
             trial = self._proposing.ask(self._space)
             trial.set_user_attr(TRIAL_ID, self._id(trial.number))
+        self._count = trial.number + 1
         return self._proposal(trial)
 
     def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
@@ -152,6 +156,7 @@ class UnlearnerStudy:
         damaged journal has lost. Returns the proposals that have no rows, to be run again.
         """
         self._add_lost(finished)
+        self._count = None
         again = []
         for trial in self._trials():
             trial_id = self._id(trial.number)
@@ -216,6 +221,7 @@ class UnlearnerStudy:
             user_attrs={TRAJECTORY_OF: self._id(trial.number)},
         )
         self._study.add_trial(point)
+        self._count = None if self._count is None else self._count + 1
 
 
 def number_of(trial_id: str) -> int:

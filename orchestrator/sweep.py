@@ -151,6 +151,7 @@ class _Run:
         from ray import tune
 
         from orchestrator import out_of_memory
+        from orchestrator.scheduler import InOrder
         from orchestrator.trial import UnlearningTrial
         from orchestrator.view import ProgressCallback
 
@@ -176,6 +177,7 @@ class _Run:
                 trainable,
                 tune_config=tune.TuneConfig(
                     search_alg=search,
+                    scheduler=InOrder(),
                     num_samples=search.left,
                     max_concurrent_trials=self._config.max_concurrent,
                     reuse_actors=True,
