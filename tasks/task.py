@@ -41,7 +41,7 @@ class Task:
 
         `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
         """
-        from tasks.models import AUTO, model_class
+        from tasks.models import AUTO, MODELS, model_class
 
         dataset, dash, forget_set = name.partition("-")
         if dataset not in DATASETS or not dash or forget_set.partition(":")[0] not in FORGET_SETS:
@@ -51,7 +51,8 @@ class Task:
             )
         if model == "auto":
             return cls(name, dataset, forget_set, AUTO[dataset][device], seed)
-        model_class(model)
+        if model not in (*MODELS, *AUTO[dataset].values()):  # what follows imports torch
+            model_class(model)
         return cls(name, dataset, forget_set, model, seed)
 
     def load(self, data_dir: Path | None = None) -> Dataset:

@@ -252,3 +252,14 @@ def test_a_driver_reads_the_unlearners_without_torch(arguments: list[str]) -> No
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stderr.splitlines()[-1] == "False False"
+
+
+def test_the_driver_of_a_sweep_gets_by_without_torch(storage: Path) -> None:
+    """From its settings to its front: half a gigabyte, and seconds before the first trial."""
+    trial = ["--task", "digits-class:1", "--unlearners", "ssd", "--trials", "1"]
+    source = ANSWERED.format(arguments=["sweep", *trial, "--storage", str(storage)])
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "1/1 trials" in done.stdout
+    assert "False False" in done.stderr.splitlines()
