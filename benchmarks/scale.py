@@ -7,7 +7,7 @@ benchmarks.simulated_nodes), each with a slot for every GPU that it would have. 
 some seconds and stores random values. They are few enough for results to queue up, so that the
 driver is never idle: the seconds between two results are what a trial costs it. Trials are
 counted when they end; as many as there are slots come on top, so that proposals go on to the end.
-The figure goes to docs/scale.png; the ratio is that of the last thousand to the one after the first.
+The figure goes to docs/scale.png; the ratio is that of the last thousand to the one around the thousandth.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TRIAL_SECONDS = (2.0, 10.0)
 WINDOW = 250
 """Trials from one measurement to the next."""
 COMPARED = 1000
-"""Trials at whose number, and at the end, the driver's time is compared."""
+"""Trials around whose number, and at the end, the driver's time is compared."""
 MEGABYTE = 2**20
 
 
@@ -103,10 +103,10 @@ def main() -> None:
         notes = watched(config, options.nodes, options.slots)
     rows = [{**row, "sampler": options.sampler} for row in between(notes, options.trials)]
     write(rows, options.out)
-    first, last = window(rows, 2 * COMPARED), window(rows, options.trials)
+    first, last = window(rows, COMPARED * 3 // 2), window(rows, options.trials)
     show(
         f"{options.nodes} simulated nodes with {options.slots} slots, {options.trials:,} trials, {options.sampler}",
-        ["trials", "ratio", "ms a trial", "of it processor", "driver, MB"],
+        ["a thousand up to", "ratio", "ms a trial", "of it processor", "driver, MB"],
         [
             [f"{part['trials']:,}", f"{part['wall_ms'] / first['wall_ms']:.2f}",
              f"{part['wall_ms']:.1f}", f"{part['processor_ms']:.1f}", f"{part['driver_megabytes']:.0f}"]
@@ -146,7 +146,7 @@ def between(notes: list[Row], trials: int) -> list[Row]:
             },
         }
         for before, now in pairwise(notes)
-        if now["trials"] > before["trials"] and now["trials"] <= trials + WINDOW
+        if now["trials"] > before["trials"] and now["trials"] <= trials
     ]  # fmt: skip
 
 
