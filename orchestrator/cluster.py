@@ -36,6 +36,10 @@ IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Ray sets it for the command of a job, whose code is on every node already."""
 
 
+class WorkerLost(OSError):
+    """A process of the cluster died before it was done: killed, out of memory, or its node is gone."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """CPUs and GPUs of each node of the cluster."""
@@ -110,7 +114,10 @@ def on_the_cluster(address: str, work: Callable[..., int], *arguments: Any) -> i
 
 
 def got(reference: Any) -> Any:
-    """What a task returned; raises what was wrong with input or storage, as it was raised there."""
+    """What a task returned; raises what was wrong with input or storage, as it was raised there.
+
+    Raises WorkerLost if its process died.
+    """
     import ray
 
     try:
@@ -119,6 +126,9 @@ def got(reference: Any) -> Any:
         if isinstance(error.cause, InvalidValue | DatasetNotFound | OSError):
             raise error.cause from error
         raise
+    except ray.exceptions.RayError as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise WorkerLost(f"a process of the cluster died ({reason})") from error
 
 
 def our_code() -> dict[str, Any]:

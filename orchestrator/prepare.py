@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from orchestrator.baselines import Speed, Training, baselines
-from orchestrator.cluster import Resources, got
+from orchestrator.cluster import Resources, WorkerLost, got
 from orchestrator.config import SweepConfig
 from orchestrator.estimate import spelled, sweep_seconds
 from orchestrator.rows import Row
@@ -16,6 +16,9 @@ from orchestrator.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from orchestrator.view import View
+
+MAX_DEATHS = 3
+"""Times the process that trains and measures the models is started again; a trained one is kept."""
 
 
 def prepared(
@@ -27,8 +30,24 @@ def prepared(
 ) -> Row:
     """Train, measure and store the original and the retrained model; returns the latter's row.
 
-    `left` are the trials still to be run, by unlearner, for the estimate.
+    `left` are the trials still to be run, by unlearner, for the estimate. Raises WorkerLost if the
+    process that does it dies again and again.
     """
+    for _ in range(MAX_DEATHS):
+        try:
+            return _prepared(config, settings, resources, left, view)
+        except WorkerLost as error:
+            view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
+    return _prepared(config, settings, resources, left, view)
+
+
+def _prepared(
+    config: SweepConfig,
+    settings: WorkerSettings,
+    resources: Resources,
+    left: Mapping[str, int],
+    view: View,
+) -> Row:
     slots = config.max_concurrent or 1
     present = resources.slots(settings.cpus, settings.gpus)
     if present < slots:

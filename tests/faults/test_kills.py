@@ -162,3 +162,21 @@ def test_a_sweep_whose_head_died_is_resumed_on_another_cluster(cluster, storage)
     after = elsewhere.ended()
     assert {k: after[k] for k in kept} == kept, "a finished trial was run again or lost"
     elsewhere.assert_whole()
+
+
+def test_a_killed_trainer_is_replaced(tmp_path):
+    """The process that trains the models: a spot node that goes, or the kernel short of memory."""
+    sweep = Sweep(tmp_path / "storage", "untrained", unlearners=("ssd",), trials=1)
+    process = sweep.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "original model: epoch" in line:
+            break
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "baselines" in " ".join(child.cmdline()):
+                child.kill()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "started again" in output
+    sweep.assert_whole()
