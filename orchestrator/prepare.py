@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ray
 
-from orchestrator.baselines import Speed, Training, baselines
+from orchestrator.baselines import Event, Speed, Training, baselines
 from orchestrator.cluster import Resources, WorkerLost, got
 from orchestrator.config import SweepConfig
 from orchestrator.estimate import spelled, sweep_seconds
@@ -33,21 +33,6 @@ def prepared(
     `left` are the trials still to be run, by unlearner, for the estimate. Raises WorkerLost if the
     process that does it dies again and again.
     """
-    for _ in range(MAX_DEATHS):
-        try:
-            return _prepared(config, settings, resources, left, view)
-        except WorkerLost as error:
-            view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
-    return _prepared(config, settings, resources, left, view)
-
-
-def _prepared(
-    config: SweepConfig,
-    settings: WorkerSettings,
-    resources: Resources,
-    left: Mapping[str, int],
-    view: View,
-) -> Row:
     slots = config.max_concurrent or 1
     present = resources.slots(settings.cpus, settings.gpus)
     if present < slots:
@@ -55,16 +40,9 @@ def _prepared(
             f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
             "the others wait for nodes that the cluster adds"
         )
-    gpus = 1 if settings.gpus else 0
-    threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
-    task: Any = ray.remote(baselines)
-    options = {"num_cpus": threads, "num_gpus": gpus, "max_retries": 0}
-    events = task.options(**options, num_returns="streaming").remote(
-        settings, threads, any(left.values())
-    )
     rows: dict[str, Row] = {}
-    for reference in events:
-        match got(reference):
+    for event in _events(settings, resources, any(left.values()), view):
+        match event:
             case Speed() as speed:
                 seconds = sweep_seconds(left, speed, settings.cpus, slots)
                 view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
@@ -73,6 +51,26 @@ def _prepared(
             case rows:
                 _say(rows, view)
     return rows["retrained"]
+
+
+def _events(
+    settings: WorkerSettings, resources: Resources, calibrate: bool, view: View
+) -> Iterator[Event]:
+    """What `baselines` yields on the cluster; from the start again if its process dies."""
+    gpus = 1 if settings.gpus else 0
+    threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
+    task: Any = ray.remote(baselines).options(
+        num_cpus=threads, num_gpus=gpus, max_retries=0, num_returns="streaming"
+    )
+    for deaths_left in reversed(range(MAX_DEATHS + 1)):
+        try:
+            for reference in task.remote(settings, threads, calibrate):
+                yield got(reference)
+            return
+        except WorkerLost as error:
+            if not deaths_left:
+                raise
+            view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
 
 
 def _say(rows: Mapping[str, Row], view: View) -> None:
