@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from orchestrator.worker import WorkerSettings, workbench
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
 
-CALIBRATION_SECONDS = 2.0
+CALIBRATION_SECONDS = 0.5
+CALIBRATION_PASSES = 4
+"""At least: a large model takes half a second for one."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,12 @@ def calibrated(bench: Workbench, workers: int) -> Speed:
     rng = bench.generator(0)
     model.initialise(bench.retain.sample(100, rng), rng)
 
-    def learn(seconds: float) -> float:
+    def learn(passes: int, seconds: float) -> float:
         """Examples per second."""
         seen, start = 0, time.perf_counter()
-        while not seen or time.perf_counter() - start < seconds:
+        for done in itertools.count():
+            if done >= passes and time.perf_counter() - start >= seconds:
+                break
             for x, y in bench.retain.batches(256, rng, share=min(1.0, 512 / len(bench.retain))):
                 torch.nn.functional.cross_entropy(model(x), y).backward()
                 seen += len(y)
@@ -131,8 +136,8 @@ def calibrated(bench: Workbench, workers: int) -> Speed:
                 torch.cuda.synchronize()
         return seen / (time.perf_counter() - start)
 
-    learn(0.0)  # the first steps compile kernels
-    rate = learn(CALIBRATION_SECONDS)
+    learn(1, 0.0)  # the first steps compile kernels
+    rate = learn(CALIBRATION_PASSES, CALIBRATION_SECONDS)
     start = time.perf_counter()
     bench.evaluate(model)
     judged = (time.perf_counter() - start) * workers
