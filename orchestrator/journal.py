@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 
 class Journal(JournalStorage):
-    """A journal file, mended; writes inside `together()` are synced to disk at its end, all at once.
+    """A journal file, mended; writes inside `together()` are synced to disk at its end, or later.
 
     A proposal is about eight writes, and a sync takes milliseconds. A process that is killed loses
     nothing that was written; only a power cut could lose the writes since the last sync, and the
@@ -27,14 +27,18 @@ class Journal(JournalStorage):
         super().__init__(self._file)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Writes inside the block are on disk when it has ended; blocks do not nest."""
+    def together(self, *, sync: bool = True) -> Iterator[None]:
+        """Writes inside the block are on disk when it has ended, or if not `sync` with the next that are.
+
+        Blocks do not nest.
+        """
         self._file.synced = False
         try:
             yield
         finally:
             self._file.synced = True
-            self._file.sync()
+            if sync:
+                self._file.sync()
 
 
 class _File(JournalFileBackend):

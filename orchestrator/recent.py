@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -15,6 +16,16 @@ SEEN = 1000
 class RecentStudy(optuna.Study):
     """A study for proposals alone: its sampler sees the last finished trials and those since."""
 
+    _shown: list[FrozenTrial] | None = None
+    """While a proposal is made: a sampler looks up to three times, and nothing changes meanwhile."""
+
+    def ask(self, *arguments: Any, **options: Any) -> optuna.Trial:
+        """See optuna.Study."""
+        try:
+            return super().ask(*arguments, **options)
+        finally:
+            self._shown = None
+
     def _get_trials(
         self,
         deepcopy: bool = True,
@@ -22,15 +33,20 @@ class RecentStudy(optuna.Study):
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
         """The one method by which Optuna's samplers read a study."""
+        if self._shown is None:
+            self._shown = self._recent(super()._get_trials(deepcopy=False, use_cache=use_cache))
+        chosen = [t for t in self._shown if states is None or t.state in states]
+        return copy.deepcopy(chosen) if deepcopy else chosen
+
+    def _recent(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         recent: list[FrozenTrial] = []
         finished = 0
-        for trial in reversed(super()._get_trials(deepcopy=False, use_cache=use_cache)):
+        for trial in reversed(trials):
             finished += trial.state.is_finished()
             if finished > SEEN:
                 break
             recent.append(trial)
-        chosen = [t for t in reversed(recent) if states is None or t.state in states]
-        return copy.deepcopy(chosen) if deepcopy else chosen
+        return recent[::-1]
 
     def _pop_waiting_trial_id(self) -> None:
         """No trial of ours is ever enqueued, and the look would take longer the longer the study."""

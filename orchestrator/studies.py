@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from optuna.trial import TrialState, create_trial
 
 from orchestrator.early_stopping import EPOCHS
 from orchestrator.journal import Journal
+from orchestrator.known_space import KnownSpace
 from orchestrator.object_journal import ObjectJournal
 from orchestrator.objectives import Objective
 from orchestrator.recent import RecentStudy
@@ -77,8 +78,6 @@ class UnlearnerStudy:
         self.unlearner, self._objective = unlearner, objective
         self._sampler, self._seed = sampler, seed
         self._class = unlearner_class(unlearner)
-        # A database commits every write by itself.
-        self._together = storage.together if isinstance(storage, Journal) else nullcontext
         domains = search_space(self._class)
         self._space = {name: distribution(domain) for name, domain in domains.items()}
         self._epochs = domains.get(EPOCHS)
@@ -111,8 +110,8 @@ class UnlearnerStudy:
         if self._count is None:
             self._count = len(self._trials())
         sampler = sampler_named(self._sampler, self._seed, self.unlearner, self._count)
-        self._proposing.sampler = sampler
-        with self._together():
+        self._proposing.sampler = KnownSpace(sampler, self._space)
+        with self._together(sync=True):
             trial = self._proposing.ask(self._space)
             trial.set_user_attr(TRIAL_ID, self._id(trial.number))
         self._count = trial.number + 1
@@ -135,7 +134,7 @@ class UnlearnerStudy:
             return
         told = self._told_points(trial_id) if again else set()
         pruned = rows[-1]["state"] == "pruned"
-        with self._together():
+        with self._together(sync=False):  # the store has the rows: see `recover`
             for row in rows if pruned else rows[:-1]:
                 if row["epoch"] not in told:
                     self._tell_point(trial, row)
@@ -199,6 +198,12 @@ class UnlearnerStudy:
             "params": self._class.from_params(trial.params).params,
             "seed": derived_seed(self._seed, trial_id),
         }
+
+    def _together(self, *, sync: bool) -> AbstractContextManager[None]:
+        """Writes that belong together; a database commits each by itself."""
+        if isinstance(self._storage, Journal):
+            return self._storage.together(sync=sync)
+        return nullcontext()
 
     def _id(self, number: int) -> str:
         return f"{self.unlearner}-{number:04d}"

@@ -46,7 +46,9 @@ def test_what_another_writer_appends_is_read(tmp_path, ssd):
     assert read_by_optuna(tmp_path).user_attrs == {"note": "from a dashboard"}
 
 
-def test_a_proposal_and_a_result_wait_for_the_disk_once_each(ssd, monkeypatch):
+def test_a_proposal_waits_for_the_disk_once_and_a_result_which_the_store_has_does_not(
+    ssd, monkeypatch
+):
     synced: list[int] = []
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), real(file)))
@@ -56,4 +58,6 @@ def test_a_proposal_and_a_result_wait_for_the_disk_once_each(ssd, monkeypatch):
     ssd.tell(
         trial["trial_id"], [{"epoch": 1, "state": "complete", "unlearn_seconds": 1.0, **values}]
     )
+    assert len(synced) == 1
+    ssd.ask()
     assert len(synced) == 2
