@@ -165,12 +165,17 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
 
 def _swept(config: SweepConfig) -> int:
     """The exit code of a sweep."""
-    return DONE if drive(config) else FAILED
+    try:
+        return DONE if drive(config) else FAILED
+    except (OSError, KeyboardInterrupt) as error:
+        if not isinstance(error, DatasetNotFound):
+            error.add_note(KEPT)
+        raise
 
 
-def _line(message: str) -> str:
-    """The message in one line that can be read, whatever value it quotes."""
-    line = " ".join(message.split())
+def _line(error: BaseException) -> str:
+    """The message and its notes in one line that can be read, whatever value it quotes."""
+    line = " ".join("; ".join([str(error), *getattr(error, "__notes__", ())]).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
@@ -181,14 +186,14 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return int(code or DONE)
     except (CycloptsError, InvalidValue, DatasetNotFound) as error:
-        print(f"orchestrator: {_line(str(error))}", file=sys.stderr)
+        print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:  # a full disk, a file system that went away
-        print(f"orchestrator: {error}; {KEPT}", file=sys.stderr)
+        print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        print(f"orchestrator: interrupted; {KEPT}", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"orchestrator: interrupted{_line(error)}", file=sys.stderr)
         return INTERRUPTED

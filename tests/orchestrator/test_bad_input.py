@@ -119,6 +119,17 @@ def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(tmp_path, capsys)
     assert not (tmp_path / "sweeps" / "db" / "config.json").exists()
 
 
+def test_a_full_disk_under_a_listing_is_a_line_that_speaks_of_no_sweep():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("list", "unlearners"), stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "trials" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_too_many_cpus_for_any_node(storage, orchestrate):
     refused = orchestrate(*SWEEP, "--cpus-per-trial", "5000", "--storage", storage)
     assert refused.returncode == 2
