@@ -19,12 +19,12 @@ from tasks.workbench import Workbench
 Trial = dict[str, Any]
 
 
-def bench_of(task: str, storage: str, data_dir: str | None, threads: int) -> Workbench:
+def bench_of(options: argparse.Namespace, threads: int) -> Workbench:
     """A workbench with `threads` torch threads."""
     torch.set_num_threads(threads)
-    chosen = Task.named(task)
-    dataset = chosen.load(Path(data_dir) if data_dir else None)
-    return Workbench(chosen, dataset, Path(storage).absolute() / "artifacts", torch.device("cpu"))
+    task = Task.named(options.task, options.model)
+    artifacts = options.storage.absolute() / "artifacts"
+    return Workbench(task, task.load(options.data_dir), artifacts, torch.device("cpu"))
 
 
 def run(bench: Workbench, trial: Trial) -> float:
@@ -40,7 +40,7 @@ def tune_as_documented(trials: list[Trial], options: argparse.Namespace) -> None
     from ray import tune
 
     def trainable(config: dict[str, Any]) -> None:
-        bench = bench_of(options.task, options.storage, options.data_dir, 1)
+        bench = bench_of(options, 1)
         tune.report({"test_accuracy": run(bench, config["trial"])})
 
     ray.init("local", include_dashboard=False, log_to_driver=False)
@@ -53,14 +53,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("arm", choices=["one", "warm", "tune"])
     parser.add_argument("--task", required=True)
-    parser.add_argument("--storage", required=True)
-    parser.add_argument("--data-dir")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--storage", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     trials = [json.loads(line) for line in sys.stdin]
     if options.arm == "tune":
         return tune_as_documented(trials, options)
-    bench = bench_of(options.task, options.storage, options.data_dir, options.threads)
+    bench = bench_of(options, options.threads)
     if options.arm == "warm":
         run(bench, trials[0])  # a warm process has run a trial before
     start = time.perf_counter()

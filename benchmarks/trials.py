@@ -1,6 +1,6 @@
 """Trials per hour: a sweep, against what a user would do instead, on the very same trials.
 
-    python -m benchmarks.trials [--task cifar10-class:automobile --data-dir DIR] [--trials N]
+    python -m benchmarks.trials [--task cifar10-class:automobile --data-dir DIR --model NAME]
 
 A sweep runs first, and what it proposed is run again by each of the other arms:
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", default="digits-class:1")
     parser.add_argument("--data-dir")
+    parser.add_argument("--model", default="auto")
     parser.add_argument("--unlearners", default="finetune,gradient-ascent,ssd")
     parser.add_argument("--trials", type=int, default=20, help="per unlearner")
     parser.add_argument("--few", type=int, default=10, help="trials of the slow arms")
@@ -57,7 +58,10 @@ def main() -> None:
             some = trials[:: max(1, len(trials) // options.few)] if arm in SLOW else trials
             rows.append({"arm": arm, "trials": len(some), "seconds": ARMS[arm](some, options)})
             print(f"{arm}: {len(some)} trials in {rows[-1]['seconds']:.1f} s", flush=True)
-    write([{**row, "task": options.task, "cores": CORES} for row in rows], options.out)
+    write(
+        [{**row, "task": options.task, "model": options.model, "cores": CORES} for row in rows],
+        options.out,
+    )
     base = per_hour(rows[0])
     show(
         f"{len(trials)} trials of {options.task} on {CORES} cores",
@@ -82,7 +86,7 @@ def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
     """Seconds of the whole command."""
     command = [sys.executable, "-m", "orchestrator", "sweep", "--task", options.task]
     command += ["--unlearners", options.unlearners, "--trials", str(trials), "--name", name]
-    command += ["--sampler", "random", "--storage", options.storage]
+    command += ["--sampler", "random", "--storage", options.storage, "--model", options.model]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -107,7 +111,7 @@ def trials_of(storage: str, name: str) -> list[list[Trial]]:
 def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: int) -> float:
     """Run trials in a process of benchmarks.trial_process; returns the seconds it computed."""
     command = [sys.executable, "-m", "benchmarks.trial_process", arm, "--task", options.task]
-    command += ["--storage", options.storage, "--threads", str(threads)]
+    command += ["--model", options.model, "--storage", options.storage, "--threads", str(threads)]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     text = "\n".join(json.dumps(trial) for trial in trials)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}

@@ -1,0 +1,62 @@
+"""The benchmarks that are meant for a GPU, on a CPU: what they run, count and write."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from program import ENVIRONMENT, ROOT
+
+
+def benchmark(name: str, *arguments: str | Path) -> tuple[str, list[dict[str, Any]]]:
+    """What `python -m benchmarks.NAME` printed, and the rows that it wrote to --out."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, pq.read_table(arguments[-1]).to_pylist()
+
+
+def test_packing_counts_the_trials_of_all_processes(storage, tmp_path):
+    said, rows = benchmark(
+        "packing", "--counts", "1", "3", "--seconds", "0.5", "--storage", storage,
+        "--out", tmp_path / "rows.parquet",
+    )  # fmt: skip
+    assert [row["processes"] for row in rows] == [1, 3]
+    assert all(row["trials"] >= row["processes"] for row in rows)
+    assert all(row["seconds"] >= 0.5 and row["megabytes"] > 0 for row in rows)
+    assert "Trials of finetune on one cpu" in said
+
+
+def test_packing_under_mps_needs_a_gpu(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.packing", "--mps"],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--mps needs --device cuda" in done.stderr
+
+
+def test_training_measures_the_model_at_its_recipes_end(tmp_path):
+    said, rows = benchmark(
+        "training", "--dataset", "digits", "--models", "small-cnn", "--every",
+        "--out", tmp_path / "rows.parquet",
+    )  # fmt: skip
+    assert [row["epoch"] for row in rows] == list(range(1, rows[0]["epochs"] + 1))
+    assert rows[-1]["accuracy"] > 0.9
+    assert all(0 < a["seconds"] < b["seconds"] for a, b in itertools.pairwise(rows))
+    assert "88%, 94%" in said.splitlines()[-2]
+
+
+def test_stacked_copies_learn_what_they_learn_alone(tmp_path):
+    said, rows = benchmark(
+        "stacked", "--copies", "2", "3", "--steps", "4", "--out", tmp_path / "rows.parquet"
+    )
+    assert [row["copies"] for row in rows] == [2, 3]
+    assert all(row["difference"] < 1e-4 for row in rows)
+    assert "stacked" in said
