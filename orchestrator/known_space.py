@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna import Study
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
+
+from tasks.search_space import Domain, Float, Int
 
 
 class KnownSpace(BaseSampler):
@@ -49,3 +56,12 @@ class KnownSpace(BaseSampler):
     ) -> None:
         """See BaseSampler."""
         self._sampler.after_trial(study, trial, state, values)
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's form of a declared search domain."""
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    if isinstance(domain, Int):
+        return IntDistribution(domain.low, domain.high, log=domain.log)
+    return CategoricalDistribution(domain.choices)

@@ -6,61 +6,24 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState, create_trial
 
 from orchestrator.early_stopping import EPOCHS
 from orchestrator.journal import Journal
-from orchestrator.known_space import KnownSpace
-from orchestrator.object_journal import ObjectJournal
+from orchestrator.known_space import KnownSpace, distribution
 from orchestrator.objectives import Objective
 from orchestrator.recent import RecentStudy
 from orchestrator.samplers import derived_seed, sampler_named
-from tasks.search_space import Domain, Float, Int, InvalidValue, search_space
-from tasks.storage import storage_at
+from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
 
 Row = Mapping[str, Any]
 TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
-JOURNAL = "studies.journal"
-
-
-def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
-    """Optuna's storage: a journal where the sweep keeps its own, or the database behind `url`.
-
-    Raises InvalidValue if there is no such database.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url is not None:
-        try:
-            return RDBStorage(url)
-        except Exception as error:  # SQLAlchemy and the driver of the database raise their own
-            reason = str(error).splitlines()[0]
-            raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
-    storage = storage_at(sweep)
-    if storage.folder is None:
-        return JournalStorage(ObjectJournal(storage, JOURNAL))
-    return Journal(storage.folder / JOURNAL)
-
-
-def distribution(domain: Domain) -> BaseDistribution:
-    """Optuna's form of a declared search domain."""
-    if isinstance(domain, Float):
-        return FloatDistribution(domain.low, domain.high, log=domain.log)
-    if isinstance(domain, Int):
-        return IntDistribution(domain.low, domain.high, log=domain.log)
-    return CategoricalDistribution(domain.choices)
 
 
 class UnlearnerStudy:

@@ -47,7 +47,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
 
     Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
     """
-    from orchestrator.studies import open_storage
+    from orchestrator.study_storage import open_storage
 
     config = with_task(adopted(config.checked()), view)
     unsteady = steers_on_test(objective_named(config.objective))

@@ -22,7 +22,7 @@ from orchestrator.cli import main
 from orchestrator.config import SweepConfig
 from orchestrator.plan import claimed
 from orchestrator.store import finished_trials
-from orchestrator.studies import open_storage
+from orchestrator.study_storage import open_storage
 from orchestrator.view import View
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at

@@ -12,7 +12,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from orchestrator.journal import Journal
 from orchestrator.objectives import OBJECTIVES
-from orchestrator.studies import UnlearnerStudy, open_storage
+from orchestrator.studies import UnlearnerStudy
+from orchestrator.study_storage import open_storage
 
 
 def read_by_optuna(folder: Path) -> optuna.Study:

@@ -15,7 +15,8 @@ from optuna.trial import TrialState
 from orchestrator.objectives import OBJECTIVES
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
-from orchestrator.studies import UnlearnerStudy, open_storage
+from orchestrator.studies import UnlearnerStudy
+from orchestrator.study_storage import open_storage
 from tasks.search_space import Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner

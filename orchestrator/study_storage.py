@@ -1,0 +1,33 @@
+"""Where Optuna keeps the studies of a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+
+from orchestrator.journal import Journal
+from orchestrator.object_journal import ObjectJournal
+from tasks.search_space import InvalidValue
+from tasks.storage import storage_at
+
+JOURNAL = "studies.journal"
+
+
+def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
+    """Optuna's storage: a journal where the sweep keeps its own, or the database behind `url`.
+
+    Raises InvalidValue if there is no such database.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None:
+        try:
+            return RDBStorage(url)
+        except Exception as error:  # SQLAlchemy and the driver of the database raise their own
+            reason = str(error).splitlines()[0]
+            raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
+    storage = storage_at(sweep)
+    if storage.folder is None:
+        return JournalStorage(ObjectJournal(storage, JOURNAL))
+    return Journal(storage.folder / JOURNAL)
