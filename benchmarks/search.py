@@ -92,7 +92,7 @@ class Run:
         self._surrogates, self._mode = surrogates, mode
         storage = optuna.storages.InMemoryStorage()
         studies = [UnlearnerStudy(storage, "s", n, PARETO, sampler, seed) for n in surrogates]
-        self._search = StudySearch(studies, ENDLESS, {}, [], lambda _: [])
+        self._search = StudySearch(studies, dict.fromkeys(surrogates, ENDLESS), [], lambda _: [])
         self._progress = Progress(PARETO, ENDLESS, retrain_seconds)
         self._spent = self._asking = 0.0
         self._trials = 0

@@ -17,27 +17,22 @@ class StudySearch(Searcher):
     """Hands Tune the next trial of the unlearner that is furthest behind.
 
     Keeps nothing of its own that matters: a trial's Tune id is mapped to its id in the study, and
-    the studies and the store are the truth. `finished` are trials already in the store, `again` are
-    proposals whose run was cut short: they come first. `on_crash` gives the rows of a trial whose
-    worker died for good.
+    the studies and the store are the truth. `left` are the trials to be run, by unlearner; `again`
+    are proposals whose run was cut short: they come first. `on_crash` gives the rows of a trial
+    whose worker died for good.
     """
 
     def __init__(
         self,
         studies: Sequence[UnlearnerStudy],
-        trials: int,
-        finished: Mapping[str, Sequence[Row]],
+        left: Mapping[str, int],
         again: Sequence[dict[str, Any]],
         on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
     ) -> None:
         super().__init__()
         self._on_crash = on_crash
         self._studies = {study.unlearner: study for study in studies}
-        self._left = {study.unlearner: budget(study, trials) for study in studies}
-        for rows in finished.values():
-            unlearner = rows[-1]["unlearner"]
-            if rows[-1]["role"] == "trial" and unlearner in self._left:
-                self._left[unlearner] = max(0, self._left[unlearner] - 1)
+        self._left = dict(left)
         self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
         self.failure: str | None = None
@@ -47,11 +42,6 @@ class StudySearch(Searcher):
     def left(self) -> int:
         """Trials that are still to be proposed."""
         return sum(self._left.values())
-
-    @property
-    def left_of(self) -> dict[str, int]:
-        """The same, by unlearner."""
-        return dict(self._left)
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, or FINISHED; None for now if it cannot be written down."""
@@ -109,8 +99,3 @@ class StudySearch(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: see `save`."""
-
-
-def budget(study: UnlearnerStudy, trials: int) -> int:
-    """`trials`, or one where there is nothing to search."""
-    return trials if study.searchable else 1

@@ -92,21 +92,26 @@ class _Run:
 
     def to_the_end(self) -> Outcome:
         """Baselines, then the search; returns the counts of the whole sweep."""
-        from orchestrator.prepare import prepared
+        from orchestrator.budget import trials_left
+        from orchestrator.prepare import Preparation
         from orchestrator.progress import Progress
-        from orchestrator.search import StudySearch
 
         config, view = self._config, self._view
         finished = self._finished()
         studies = self._studies()
         again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
-        search = StudySearch(studies, config.trials or 0, finished, again, self._close_crashed)
-        total = search.left + len(finished)
+        left = trials_left(studies, config.trials or 0, finished)
+        total = sum(left.values()) + len(finished)
+        preparation = Preparation(self._settings, self._resources, calibrate=any(left.values()))
+        # Only now, and meanwhile: this imports Ray Tune.
+        from orchestrator.search import StudySearch
+
+        search = StudySearch(studies, left, again, self._close_crashed)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or again:
             view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")
-        self._retrained = prepared(config, self._settings, self._resources, search.left_of, view)
+        self._retrained = preparation.retrained(config.max_concurrent or 1, left, view)
         progress = Progress(
             self._objective, total, retrain_seconds(self._retrained, config.cpus_per_trial)
         )
@@ -151,9 +156,9 @@ class _Run:
         from ray import tune
 
         from orchestrator import out_of_memory
+        from orchestrator.callback import ProgressCallback
         from orchestrator.scheduler import InOrder
         from orchestrator.trial import UnlearningTrial
-        from orchestrator.view import ProgressCallback
 
         settings = self._settings
         trainable = tune.with_resources(

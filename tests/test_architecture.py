@@ -231,7 +231,7 @@ import sys
 from orchestrator.cli import main
 main({arguments!r})
 import orchestrator.baselines, orchestrator.search, orchestrator.sweep, orchestrator.trial
-import orchestrator.view
+import orchestrator.callback
 print("torch._C" in sys.modules, "sklearn" in sys.modules, file=sys.stderr)
 """
 

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from orchestrator.budget import trials_left
 from orchestrator.objectives import OBJECTIVES
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
@@ -142,7 +143,7 @@ def test_a_trial_whose_rows_were_lost_is_run_again_as_it_was(tmp_path):
     finetune.tell(trial["trial_id"], [row(1)])
     again = study(tmp_path).recover({})
     assert again == [trial]
-    search = StudySearch([finetune], 1, {}, again, on_crash=lambda _: [])
+    search = StudySearch([finetune], {"finetune": 1}, again, on_crash=lambda _: [])
     assert search.suggest("tune-a") == trial
     assert search.suggest("tune-b") == StudySearch.FINISHED
 
@@ -217,8 +218,9 @@ def test_a_pruned_trial_is_told_once_by_all_its_points_and_the_sampler_goes_on(t
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):
     studies = [study(tmp_path, name) for name in ("finetune", "ssd", "retrain")]
     done = {"role": "trial", "unlearner": "finetune", "state": "complete"}
-    search = StudySearch(studies, 3, {"finetune-0000": [done]}, [], on_crash=lambda _: [])
-    assert search.left_of == {"finetune": 2, "ssd": 3, "retrain": 1}
+    left = trials_left(studies, 3, {"finetune-0000": [done]})
+    assert left == {"finetune": 2, "ssd": 3, "retrain": 1}
+    search = StudySearch(studies, left, [], on_crash=lambda _: [])
     order = [search.suggest(f"tune-{n}") for n in range(7)]
     names = [trial["unlearner"] for trial in order[:6]]
     assert names == ["ssd", "finetune", "ssd", "finetune", "ssd", "retrain"]
@@ -227,7 +229,7 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path)
 
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write(tmp_path):
     finetune = study(tmp_path)
-    search = StudySearch([finetune], 2, {}, [], on_crash=lambda trial: [row(1)])
+    search = StudySearch([finetune], {"finetune": 2}, [], on_crash=lambda trial: [row(1)])
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)
     assert [t.state for t in recorded(tmp_path)] == [TrialState.COMPLETE]
