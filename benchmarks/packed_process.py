@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from tasks.memory import keep_freed_memory
 from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import unlearner_class
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--storage", required=True)
     parser.add_argument("--data-dir", type=Path)
     options = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     task = Task.named(options.task, options.model, device=device.type)
@@ -44,7 +46,7 @@ def main() -> None:
 
 
 def megabytes(device: torch.device) -> float:
-    """The most memory this process has held: on the device, or resident."""
+    """The most memory this process has held: resident, or torch's on the device (not CUDA's own context)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

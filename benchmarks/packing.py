@@ -3,9 +3,10 @@
     python -m benchmarks.packing [--device cuda] [--task cifar10-class:automobile --data-dir DIR] [--mps]
 
 Each measurement starts so many warm processes, which share the device as fractional GPUs do, lets all
-begin at once, and counts the trials that they end within the same seconds. No Ray: what is measured is
-the device. `--mps` repeats each under NVIDIA's Multi-Process Service. On a CPU, which is for trying
-this out, the processes share the cores.
+begin at once, and adds up their rates: trials over the seconds from a process's first to the end of its
+last one, which it begins before the time is up. Choose the time long against a trial: at the end some
+processes have the device to themselves. No Ray: what is measured is the device. `--mps` repeats each
+under NVIDIA's Multi-Process Service. On a CPU, which is for trying this out, they share the cores.
 """
 
 from __future__ import annotations
@@ -49,17 +50,25 @@ def main() -> None:
             for count in options.counts:
                 rows.append({"mps": with_mps, **packed(count, options)})
                 print(rows[-1], flush=True)
-    write([{**row, "task": options.task, "device": options.device} for row in rows], options.out)
-    base = per_hour(rows[0])
+    names = ("task", "model", "unlearner", "device")
+    common = {name: getattr(options, name) for name in names}
+    write([{**row, **common} for row in rows], options.out)
+    base = rows[0]["trials_per_hour"]
     show(
         f"Trials of {options.unlearner} on one {options.device}, {options.task}",
-        ["trials at a time", "MPS", "of one at a time", "trials per hour", "MB each"],
+        [
+            "trials at a time",
+            "MPS",
+            f"of {options.counts[0]} at a time",
+            "trials per hour",
+            "MB each",
+        ],
         [line(row, base) for row in rows],
     )
 
 
 def packed(count: int, options: argparse.Namespace, seconds: float | None = None) -> Row:
-    """Trials that `count` processes end, and the seconds from the common start to the last end."""
+    """What `count` processes do at a time: trials, their rate, and the most memory that one has held."""
     threads = max(1, len(os.sched_getaffinity(0)) // count)
     command = [sys.executable, "-m", "benchmarks.packed_process", "--task", options.task]
     command += ["--model", options.model, "--unlearner", options.unlearner]
@@ -81,6 +90,7 @@ def packed(count: int, options: argparse.Namespace, seconds: float | None = None
         "processes": count,
         "trials": int(sum(trials)),
         "seconds": max(spent),
+        "trials_per_hour": sum(3600 * n / s for n, s in zip(trials, spent, strict=True)),
         "megabytes": max(megabytes),
     }
 
@@ -96,7 +106,8 @@ def answer(process: subprocess.Popen[str]) -> str:
 @contextmanager
 def mps() -> Iterator[None]:
     """NVIDIA's Multi-Process Service for the length of the block, with a pipe of its own."""
-    with tempfile.TemporaryDirectory() as folder:
+    # Its daemon may still write there while it ends.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
         os.environ.update(dict.fromkeys(names, folder))
         subprocess.run(["nvidia-cuda-mps-control", "-d"], check=True)
@@ -108,14 +119,10 @@ def mps() -> Iterator[None]:
                 del os.environ[name]
 
 
-def per_hour(row: Row) -> float:
-    """Trials per hour of the device."""
-    return 3600 * float(row["trials"]) / float(row["seconds"])
-
-
 def line(row: Row, base: float) -> list[str]:
     """A line of the table."""
-    numbers = f"{per_hour(row) / base:.2f}", f"{per_hour(row):,.0f}", f"{row['megabytes']:,.0f}"
+    rate = row["trials_per_hour"]
+    numbers = f"{rate / base:.2f}", f"{rate:,.0f}", f"{row['megabytes']:,.0f}"
     return [str(row["processes"]), "yes" if row["mps"] else "no", *numbers]
 
 

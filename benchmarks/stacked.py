@@ -2,7 +2,7 @@
 
     python -m benchmarks.stacked [--task cifar10-class:automobile --data-dir DIR] [--device cuda]
 
-The inner loop of finetune for 2, 4 and 8 copies with different learning rates on the same batches:
+Plain SGD on finetune's loss for 2, 4 and 8 copies with different learning rates on the same batches:
 alone, one copy after another, and stacked, all of them in one step by torch.func.vmap. The arms take
 turns; the table shows medians, and how far the weights of the two arms are apart in the end. Both
 compute in float32: under vmap torch's batch normalisation takes no mixed types.
@@ -86,7 +86,7 @@ def first(split: Split, count: int, batch_size: int) -> list[Batch]:
 
 def compared(model: Network, count: int, batches: list[Batch], repeats: int) -> Row:
     """Median seconds of both arms, and the largest difference between the weights they end with."""
-    rates = [RATES[0] * (RATES[1] / RATES[0]) ** (i / (count - 1)) for i in range(count)]
+    rates = [RATES[0] * (RATES[1] / RATES[0]) ** (i / max(1, count - 1)) for i in range(count)]
     seconds: dict[str, list[float]] = {"alone": [], "stacked": []}
     ends: dict[str, list[dict[str, Tensor]]] = {}
     for _ in range(repeats + 1):
@@ -116,22 +116,27 @@ def alone(model: Network, rates: list[float], batches: list[Batch]) -> list[Weig
 def stacked(model: Network, rates: list[float], batches: list[Batch]) -> list[Weights]:
     """All copies in one step each; the weights that each ends with."""
     copies: list[nn.Module] = [copy.deepcopy(model).train() for _ in rates]
-    weights, buffers = stack_module_state(copies)
-    weights = {name: tensor.detach() for name, tensor in weights.items()}
+    stack, buffers = stack_module_state(copies)
+    trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+    moved = {name: tensor.detach() for name, tensor in stack.items() if name in trained}
+    frozen = {name: tensor.detach() for name, tensor in stack.items() if name not in trained}
     speed = torch.tensor(rates, device=batches[0][0].device)
-    moved = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
 
-    def loss(mine: Weights, state: Weights, x: Tensor, y: Tensor) -> tuple[Tensor, Weights]:
+    def loss(
+        mine: Weights, fixed: Weights, state: Weights, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, Weights]:
         state = {name: tensor.clone() for name, tensor in state.items()}
-        return cross_entropy(functional_call(copies[0], (mine, state), (x,)), y), state
+        said = functional_call(copies[0], ({**mine, **fixed}, state), (x,))
+        return cross_entropy(said, y), state
 
-    gradients = vmap(grad(loss, has_aux=True), in_dims=(0, 0, None, None))
+    gradients = vmap(grad(loss, has_aux=True), in_dims=(0, 0, 0, None, None))
     for x, y in batches:
-        found, buffers = gradients(weights, buffers, x, y)
-        for name in moved:
-            each = speed.view(-1, *[1] * (weights[name].dim() - 1))
-            weights[name] = weights[name] - each * found[name]
-    return [{name: tensor[i] for name, tensor in weights.items()} for i in range(len(rates))]
+        found, buffers = gradients(moved, frozen, buffers, x, y)
+        for name, gradient in found.items():
+            each = speed.view(-1, *[1] * (gradient.dim() - 1))
+            moved[name] = moved[name] - each * gradient
+    ends = {**moved, **frozen}
+    return [{name: tensor[i] for name, tensor in ends.items()} for i in range(len(rates))]
 
 
 ARMS: dict[str, Callable[[Network, list[float], list[Batch]], list[Weights]]] = {

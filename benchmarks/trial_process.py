@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tasks.memory import keep_freed_memory
 from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import unlearner_class
@@ -63,6 +64,7 @@ def main() -> None:
         return tune_as_documented(trials, options)
     bench = bench_of(options, options.threads)
     if options.arm == "warm":
+        keep_freed_memory()  # as a worker of a sweep does
         run(bench, trials[0])  # a warm process has run a trial before
     start = time.perf_counter()
     for trial in trials:

@@ -175,8 +175,14 @@ def _swept(config: SweepConfig) -> int:
 
 def _line(error: BaseException) -> str:
     """The message and its notes in one line that can be read, whatever value it quotes."""
-    line = " ".join("; ".join([str(error), *getattr(error, "__notes__", ())]).split())
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+    line = " ".join("; ".join([message, *getattr(error, "__notes__", ())]).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
+def _drop_output() -> None:
+    """Python flushes standard output once more when it ends, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -189,11 +195,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return FAILED
     except OSError as error:  # a full disk, a file system that went away
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it is the output that cannot be written
+            _drop_output()
         return FAILED
     except KeyboardInterrupt as error:
-        print(f"orchestrator: interrupted{_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return INTERRUPTED

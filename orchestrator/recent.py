@@ -17,10 +17,11 @@ class RecentStudy(optuna.Study):
     """A study for proposals alone: its sampler sees the last finished trials and those since."""
 
     _shown: list[FrozenTrial] | None = None
-    """While a proposal is made: a sampler looks up to three times, and nothing changes meanwhile."""
+    """While a proposal is made: a sampler looks several times, and nothing changes meanwhile."""
 
     def ask(self, *arguments: Any, **options: Any) -> optuna.Trial:
         """See optuna.Study."""
+        self._shown = None
         try:
             return super().ask(*arguments, **options)
         finally:

@@ -53,6 +53,8 @@ class UnlearnerStudy:
         )
         self._proposing = RecentStudy(name, storage)
         self._count: int | None = None
+        self._alike = False
+        """Whether all trials search the same space: it may have been edited before a resume."""
         self._storage, self._study_id = storage, storage.get_study_id_from_name(name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -71,9 +73,12 @@ class UnlearnerStudy:
     def ask(self) -> dict[str, Any]:
         """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
         if self._count is None:
-            self._count = len(self._trials())
+            trials = self._trials()
+            self._count = len(trials)
+            results = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
+            self._alike = all(t.distributions == self._space for t in results)
         sampler = sampler_named(self._sampler, self._seed, self.unlearner, self._count)
-        self._proposing.sampler = KnownSpace(sampler, self._space)
+        self._proposing.sampler = KnownSpace(sampler, self._space) if self._alike else sampler
         with self._together(sync=True):
             trial = self._proposing.ask(self._space)
             trial.set_user_attr(TRIAL_ID, self._id(trial.number))

@@ -14,6 +14,9 @@ from program import ENVIRONMENT, ROOT, command, rows_of, study_of
 
 from orchestrator.store import finished_trials
 
+NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+"""A node of a cluster, as ray.cluster_utils takes it: room for one trial."""
+
 
 @dataclass(frozen=True)
 class Sweep:

@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 from program import rows_of
 from ray.cluster_utils import Cluster
-from running import Sweep
+from running import NODE, Sweep
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("libfaketime") is None, reason="needs libfaketime"),
 ]
 
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 AHEAD, BEHIND = "+3d", "-5h"
 
 

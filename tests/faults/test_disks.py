@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import random
 import shutil
@@ -12,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from pictures import write_parquet
 from running import Sweep
+
+from tasks.datasets.dataset import LabelledImages
 
 pytestmark = pytest.mark.slow
 
@@ -125,13 +124,8 @@ def small_cifar10(folder: Path) -> Path:
         labels = np.arange(count) % 10
         shades = np.stack([25 * labels, 250 - 25 * labels, labels * 0], axis=1)
         images = shades[:, None, None, :] + rng.integers(0, 6, (count, 32, 32, 3))
-        encoded = []
-        for image in images.astype(np.uint8):
-            buffer = io.BytesIO()
-            Image.fromarray(image).save(buffer, "PNG")
-            encoded.append({"bytes": buffer.getvalue(), "path": None})
-        table = pa.table({"img": encoded, "label": labels})
-        pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+        data = LabelledImages(images.astype(np.uint8).transpose(0, 3, 1, 2), labels)
+        write_parquet(folder / f"{split}-00000-of-00001.parquet", data)
     return folder
 
 

@@ -14,12 +14,11 @@ from typing import Any
 import psutil
 import pytest
 from ray.cluster_utils import Cluster
-from running import Sweep
+from running import NODE, Sweep
 
 pytestmark = pytest.mark.slow
 
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "2")))
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 TRIALS = 10
 """Of each method: enough for a fault to strike among them."""
 STORM, STORM_TRIALS = 12, 40

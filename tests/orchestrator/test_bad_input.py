@@ -119,10 +119,16 @@ def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(tmp_path, capsys)
     assert not (tmp_path / "sweeps" / "db" / "config.json").exists()
 
 
-def test_a_full_disk_under_a_listing_is_a_line_that_speaks_of_no_sweep():
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_disk_under_a_listing_is_a_line_that_speaks_of_no_sweep(buffered):
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "PYTHONUNBUFFERED" or not buffered}
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            command("list", "unlearners"), stdout=full, stderr=subprocess.PIPE, text=True
+            command("list", "unlearners"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
     assert done.returncode == 1
     assert "No space left" in done.stderr

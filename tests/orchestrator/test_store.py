@@ -18,8 +18,8 @@ from program import ROOT
 from store_rows import files, identities, strictly, trial
 
 from orchestrator.columns import COLUMNS
+from orchestrator.row_files import ARROW
 from orchestrator.store import (
-    ARROW,
     compact,
     finished_trials,
     read_results,
@@ -180,3 +180,29 @@ def test_the_store_needs_pyarrow_alone(tmp_path: Path, reader) -> None:  # type:
     )
     assert done.stderr == ""
     assert done.stdout == "(2, 3) 3\n"
+
+
+GROWN = """
+import resource, sys
+from orchestrator.store import compact, read_results
+small, large = sys.argv[1:]
+peaks = []
+for storage in (small, large):
+    read_results(storage)
+    compact(storage)
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print((peaks[1] - peaks[0]) // 1024)
+"""
+
+
+def test_what_thousands_of_files_hold_takes_little_memory(tmp_path: Path) -> None:
+    """A table that is read from a file of its own takes 200 KB, whatever it holds."""
+    small, large = str(tmp_path / "small"), str(tmp_path / "large")
+    for storage, count in ((small, 1), (large, 2000)):
+        for number in range(count):
+            write_rows(storage, "s", f"k{number}", trial(f"a-{number}", epochs=1))
+    done = subprocess.run(
+        [sys.executable, "-c", GROWN, small, large],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 150, "MB"

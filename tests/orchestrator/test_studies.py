@@ -215,6 +215,18 @@ def test_a_pruned_trial_is_told_once_by_all_its_points_and_the_sampler_goes_on(t
     assert states.count(TrialState.COMPLETE) == 30
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "gp"])
+def test_proposals_go_on_where_a_space_was_edited_before_a_resume(tmp_path, sampler):
+    study(tmp_path, "ssd")
+    old = optuna.load_study(study_name="sweep/ssd", storage=open_storage(tmp_path, None))
+    wider = {"dampening": optuna.distributions.FloatDistribution(50.0, 60.0)}
+    for number in range(30):
+        params = {"dampening": 50.0 + number / 3}
+        values = [0.1 * number, -0.1 * number, 1.0]
+        old.add_trial(optuna.create_trial(params=params, distributions=wider, values=values))
+    assert study(tmp_path, "ssd", sampler).ask()["params"]["dampening"] <= 2.0
+
+
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):
     studies = [study(tmp_path, name) for name in ("finetune", "ssd", "retrain")]
     done = {"role": "trial", "unlearner": "finetune", "state": "complete"}

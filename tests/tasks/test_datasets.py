@@ -1,61 +1,41 @@
-"""Data sets in the forms people have them, decoded once a machine, whatever is torn or concurrent."""
+"""Data sets in the forms people have them."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import io
 import os
 import pickle
-from collections.abc import Callable
+import tarfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pictures import pictures, same, write_parquet
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.datasets.cifar10 import CLASSES, TORCHVISION_FOLDER, load_cifar10
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.datasets.sources import DatasetNotFound, cached_arrays
+from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
 
 Parts = dict[str, LabelledImages]
-
-
-def pictures(count: int, seed: int) -> LabelledImages:
-    """Random pictures as CIFAR-10 has them: every class occurs."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
-    return LabelledImages(images, rng.permutation(np.arange(count) % 10))
 
 
 @pytest.fixture
 def parts() -> Parts:
     """What is in the files that the tests write."""
     return {"train": pictures(60, 0), "test": pictures(20, 1)}
-
-
-def same(read: LabelledImages, written: LabelledImages) -> bool:
-    """Whether both hold the same pixels and labels, in the same order and types."""
-    assert read.images.dtype == np.uint8
-    assert read.labels.dtype == np.int64
-    return np.array_equal(read.images, written.images) and np.array_equal(
-        read.labels, written.labels
-    )
-
-
-def write_parquet(path: Path, data: LabelledImages, column: str = "img") -> None:
-    """As Hugging Face's hub has it: PNG bytes in a struct, and the label."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = []
-    for image in data.images:
-        buffer = io.BytesIO()
-        Image.fromarray(image.transpose(1, 2, 0)).save(buffer, "PNG")
-        encoded.append({"bytes": buffer.getvalue(), "path": None})
-    pq.write_table(pa.table({column: encoded, "label": data.labels}), path)
 
 
 @pytest.fixture
@@ -228,6 +208,45 @@ def test_parquet_of_another_data_set_is_refused(machine_cache: Path, tmp_path: P
         load_cifar10(tmp_path)
 
 
+@pytest.fixture
+def served(trusted: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Torchvision's archive on a server of this machine; the paths that were asked for."""
+    asked: list[str] = []
+    archive = trusted / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(trusted / TORCHVISION_FOLDER, TORCHVISION_FOLDER)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            # Torchvision asks once for where the file is, and does not wait for what comes.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                super().do_GET()
+
+    handler = functools.partial(Handler, directory=str(trusted))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{archive.name}"
+        monkeypatch.setattr(CIFAR10, "url", url)
+        monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+        yield asked
+        server.shutdown()
+
+
+def test_of_several_that_need_a_download_at_once_one_does_it(
+    machine_cache: Path, tmp_path: Path, served: list[str], parts: Parts
+) -> None:
+    load_cifar10(tmp_path / "alone")
+    one = len(served)
+    folder = tmp_path / "new"
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(load_cifar10, [folder] * 3))
+    assert len(served) == 2 * one > 0
+    assert all(same(data.train, parts["train"]) for data in found)
+    left = {path.name for path in folder.iterdir()}
+    assert left <= {TORCHVISION_FOLDER, ".download.lock"}
+
+
 def test_nothing_found_says_what_was_tried_and_what_to_do(
     machine_cache: Path, tmp_path: Path, offline: None
 ) -> None:
@@ -238,113 +257,6 @@ def test_nothing_found_says_what_was_tried_and_what_to_do(
         assert part in message
     assert "--data-dir" in message
     assert "\n" not in message
-
-
-def counting(calls: list[list[Path]], data: LabelledImages) -> Callable:
-    """A decoder that notes when it is called."""
-
-    def decode(files: list[Path]) -> LabelledImages:
-        calls.append(files)
-        return data
-
-    return decode
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A file whose content the cache never looks at."""
-    path = tmp_path / "data.bin"
-    path.write_bytes(b"encoded")
-    return path
-
-
-def test_a_second_load_does_not_decode_again(machine_cache: Path, file: Path) -> None:
-    calls: list[list[Path]] = []
-    decode = counting(calls, pictures(30, 3))
-    first, second = cached_arrays([file], decode), cached_arrays([file], decode)
-    assert same(first, pictures(30, 3))
-    assert same(second, pictures(30, 3))
-    assert calls == [[file]]
-
-
-def test_the_decoded_images_are_mapped_and_cannot_be_changed_on_disk(
-    machine_cache: Path, file: Path
-) -> None:
-    decode = counting([], pictures(30, 3))
-    images = cached_arrays([file], decode).images
-    assert isinstance(images, np.memmap)
-    images[:] = 0
-    assert same(cached_arrays([file], decode), pictures(30, 3))
-
-
-def test_a_file_that_changes_is_decoded_again(machine_cache: Path, file: Path) -> None:
-    calls: list[list[Path]] = []
-    cached_arrays([file], counting(calls, pictures(30, 3)))
-    file.write_bytes(b"encoded anew")
-    assert same(cached_arrays([file], counting(calls, pictures(20, 4))), pictures(20, 4))
-    assert len(calls) == 2
-
-
-@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
-@pytest.mark.parametrize("left", [0, 5, 100, -1, None], ids=str)
-def test_a_torn_copy_is_written_again(
-    machine_cache: Path, file: Path, name: str, left: int | None
-) -> None:
-    """Empty, cut in the magic, after the header, by one byte, or gone."""
-    calls: list[list[Path]] = []
-    decode = counting(calls, pictures(30, 3))
-    cached_arrays([file], decode)
-    (torn,) = machine_cache.glob(f"arrays/*/{name}")
-    if left is None:
-        torn.unlink()
-    else:
-        content = torn.read_bytes()
-        torn.unlink()
-        torn.write_bytes(content[:left])
-    assert same(cached_arrays([file], decode), pictures(30, 3))
-    assert len(calls) == 2
-    cached_arrays([file], decode)
-    assert len(calls) == 2
-
-
-def test_a_decoder_that_fails_leaves_nothing_behind(machine_cache: Path, file: Path) -> None:
-    def fail(files: list[Path]) -> LabelledImages:
-        raise InvalidValue("not an image")
-
-    with pytest.raises(InvalidValue, match="not an image"):
-        cached_arrays([file], fail)
-    assert same(cached_arrays([file], counting([], pictures(5, 0))), pictures(5, 0))
-
-
-DECODER = """
-import os, sys
-from pathlib import Path
-import numpy as np
-from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.sources import cached_arrays
-
-def decode(files):
-    print("decodes", flush=True)
-    sys.stdin.readline()
-    return LabelledImages(np.full((40, 3, 8, 8), 7, np.uint8), np.arange(40))
-
-print("starts", flush=True)
-data = cached_arrays([Path(sys.argv[1])], decode)
-print("has", int(data.images.sum()), int(data.labels.sum()), flush=True)
-"""
-
-
-def test_two_processes_at_once_decode_once(machine_cache: Path, file: Path, process) -> None:
-    first = process(DECODER, file)
-    assert [first.stdout.readline(), first.stdout.readline()] == ["starts\n", "decodes\n"]
-    second = process(DECODER, file)
-    assert second.stdout.readline() == "starts\n"
-    for child in (first, second):  # were the second to decode after all, it would not wait for ever
-        child.stdin.write("go on\n")
-        child.stdin.flush()
-    total = f"has {40 * 3 * 8 * 8 * 7} {sum(range(40))}\n"
-    assert first.stdout.read() == total
-    assert second.stdout.read() == total, "the second decoded too"
 
 
 @pytest.mark.skipif(
