@@ -128,7 +128,19 @@ def verdict(sweep: Sweep, choice: Choice | None) -> list[str]:
     else:
         verb = "does not beat" if failed else "beats"
         said = f"On the test half, {point} {verb} the deck: {outcome}."
-    return [said, *_caution(sweep, choice.row, original)]
+    return [said, *_seconds(sweep, choice.row), *_caution(sweep, choice.row, original)]
+
+
+def _seconds(sweep: Sweep, row: Row) -> list[str]:
+    retrained = sweep.baseline(RETRAINED)
+    if retrained is None or not retrained["unlearn_seconds"]:
+        return []
+    taken, whole = row["unlearn_seconds"], retrained["unlearn_seconds"]
+    return [
+        f"By the clock it took {spell('unlearn_seconds', taken)} s with {row['threads']} threads, "
+        f"{_percent(taken / whole)} % of the {spell('unlearn_seconds', whole)} s that the retrain took "
+        f"with {retrained['threads']}."
+    ]
 
 
 def _caution(sweep: Sweep, row: Row, original: Row) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -74,10 +75,13 @@ def _measured(
 ) -> Rows:
     from tasks.workbench import ORIGINAL, RETRAINED
 
+    measured = finished_trials(settings.storage, settings.sweep)
+    # Trials that have run started from these models: a resume on other hardware goes on from them.
+    dtype = next((rows[-1]["dtype"] for rows in measured.values()), settings.dtype)
+    settings = dataclasses.replace(settings, dtype=dtype)
     bench = workbench(settings, threads)
     if calibrate:
         tell(calibrated(bench, 1 if settings.gpus else threads))
-    measured = finished_trials(settings.storage, settings.sweep)
     rows = {}
     for role in (ORIGINAL, RETRAINED):
         key = bench.key(role)

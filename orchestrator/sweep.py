@@ -112,6 +112,8 @@ class _Run:
         if finished or again:
             view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")
         self._retrained = preparation.retrained(config.max_concurrent or 1, left, view)
+        # One for all trials, though the nodes may differ: they start from the same original model.
+        self._settings = dataclasses.replace(self._settings, dtype=self._retrained["dtype"])
         progress = Progress(
             self._objective, total, retrain_seconds(self._retrained, config.cpus_per_trial)
         )

@@ -26,6 +26,8 @@ class WorkerSettings:
     gpus: float
     objective_metrics: tuple[str, ...]
     trial_seconds: float | None
+    dtype: str | None = None
+    """Of the forward pass: the two models', whatever this node's device would choose for itself."""
 
     @property
     def artifacts(self) -> str:
@@ -51,4 +53,6 @@ def _workbench(settings: WorkerSettings) -> Workbench:
     keep_freed_memory()
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
-    return Workbench(settings.task, dataset, settings.artifacts, device, settings.loader)
+    return Workbench(
+        settings.task, dataset, settings.artifacts, device, settings.loader, settings.dtype
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.datasets.forget_sets import FORGET_SETS, forget_mask
+from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
@@ -23,6 +25,19 @@ TASKS: dict[str, str] = {
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
 """Ready-made names. Any DATASET-class:NAME or DATASET-random:SHARE is a task as well."""
+
+HERE = Path(__file__).parent
+TRAINED_BY = tuple(
+    str(HERE / file)
+    for file in (
+        "models/network.py",
+        "training.py",
+        "recipe.py",
+        "datasets/splits.py",
+        "datasets/forget_sets.py",
+    )
+)
+"""The code that trains a model of any family: a cached one that other code made is not it."""
 
 
 @dataclass(frozen=True)
@@ -66,34 +81,34 @@ class Task:
 
     def key(self, dataset: Dataset) -> str:
         """Content key of the whole task, data included."""
-        return content_key(
-            task=self.name, data=dataset.fingerprint, recipe=self.recipe, seed=self.seed
-        )
+        return content_key(task=self.name, **self._training(dataset))
 
     def original_key(self, dataset: Dataset, dtype: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it."""
-        return content_key(
-            role="original",
-            data=dataset.fingerprint,
-            recipe=self.recipe,
-            seed=self.seed,
-            dtype=dtype,
-        )
+        return content_key(role="original", dtype=dtype, **self._training(dataset))
 
     def retrained_key(self, dataset: Dataset, dtype: str) -> str:
         """Content key of the model retrained without the forget set."""
-        return content_key(
-            role="retrained",
-            forget=self.forget_set,
-            data=dataset.fingerprint,
-            recipe=self.recipe,
-            seed=self.seed,
-            dtype=dtype,
-        )
+        forget = self.forget_set
+        return content_key(role="retrained", forget=forget, dtype=dtype, **self._training(dataset))
+
+    def _training(self, dataset: Dataset) -> dict[str, Any]:
+        """Everything that decides the weights a training ends with, but the examples it leaves out."""
+        from tasks.models import model_class
+
+        cls = model_class(self.model)[0]
+        return {
+            "data": dataset.fingerprint,
+            "normalisation": [dataset.mean, dataset.std],
+            "augmentation": dataclasses.asdict(dataset.augmentation),
+            "recipe": self.recipe,
+            "source": source_version(inspect.getfile(cls), *TRAINED_BY),
+            "seed": self.seed,
+        }
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The model's name and everything that decides its training."""
+        """The model's name and how it is trained."""
         from tasks.models import model_class
 
         return {"model": self.model, **dataclasses.asdict(model_class(self.model)[0].recipe)}

@@ -41,8 +41,11 @@ class Workbench:
         artifacts: str | Path,
         device: torch.device,
         loader: str = "auto",
+        dtype: str | None = None,
     ) -> None:
+        """`dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]."""
         self.task, self.dataset, self.device = task, dataset, device
+        self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
         self.cache = ArtifactCache(artifacts)
         mask = forget_mask(dataset, task.forget_set, task.seed)
         self._forgotten_classes = forgotten_classes(dataset, mask)
@@ -88,7 +91,7 @@ class Workbench:
 
     def fresh_model(self) -> Network:
         """An uninitialised model of the task's family on the device."""
-        return build(self.task.model, self.dataset, self.device)
+        return build(self.task.model, self.dataset, self.device, self._wanted)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """A fresh model with the artifact's weights, and the meter that counts its examples."""

@@ -32,8 +32,12 @@ def indistinguishability(evaluation: Evaluation) -> float:
 
 
 def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
-    """The class-matched MIA with non-members from the validation half."""
-    return class_matched_attack(evaluation.forget, evaluation.validation)
+    """The class-matched MIA with non-members from the validation half.
+
+    Its members are other forget examples than the test half's, as far as there are enough: what the
+    search chose by the one must not flatter the other.
+    """
+    return class_matched_attack(evaluation.forget, evaluation.validation, last=True)
 
 
 def validation_indistinguishability(evaluation: Evaluation) -> float:
@@ -56,11 +60,12 @@ def simple_attack(members: Outputs, others: Outputs) -> float:
 
 
 @functools.lru_cache(maxsize=2)  # several metrics of one model read the same attack
-def class_matched_attack(members: Outputs, others: Outputs) -> float:
+def class_matched_attack(members: Outputs, others: Outputs, last: bool = False) -> float:
     """Attack accuracy where both sides have the same number of examples of every class.
 
     The largest such samples that keep the members' class histogram, up to rounding; drawn with a
-    fixed seed. Raises ValueError if `others` lacks a class of the members.
+    fixed seed, the `last` or else the first members of a random order. Raises ValueError if
+    `others` lacks a class of the members.
     """
     rng = np.random.default_rng(SUBSAMPLE_SEED)
     classes, counts = np.unique(members.labels, return_counts=True)
@@ -69,18 +74,21 @@ def class_matched_attack(members: Outputs, others: Outputs) -> float:
         raise ValueError("the held-out data lack a class of the forget set")
     share = min(1.0, float((available / counts).min()))
     wanted = np.maximum(1, np.floor(counts * share + 1e-9).astype(int))
-    return attack_accuracy(
-        _draw(members, classes, wanted, rng), _draw(others, classes, wanted, rng)
-    )
+    chosen = _draw(members, classes, wanted, rng, last)
+    return attack_accuracy(chosen, _draw(others, classes, wanted, rng))
 
 
 def _draw(
-    outputs: Outputs, classes: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+    outputs: Outputs,
+    classes: np.ndarray,
+    wanted: np.ndarray,
+    rng: np.random.Generator,
+    last: bool = False,
 ) -> np.ndarray:
-    chosen = [
-        rng.permutation(np.flatnonzero(outputs.labels == c))[:count]
-        for c, count in zip(classes, wanted, strict=True)
-    ]
+    chosen = []
+    for c, count in zip(classes, wanted, strict=True):
+        order = rng.permutation(np.flatnonzero(outputs.labels == c))
+        chosen.append(order[-count:] if last else order[:count])
     return outputs.losses[np.concatenate(chosen)]
 
 

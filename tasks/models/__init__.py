@@ -45,13 +45,15 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     return cls, {"width": factor}
 
 
-def build(spec: str, dataset: Dataset, device: torch.device) -> Network:
-    """An uninitialised model for `dataset` on `device`, in the dtype that suits the device."""
+def build(
+    spec: str, dataset: Dataset, device: torch.device, dtype: torch.dtype | None = None
+) -> Network:
+    """An uninitialised model for `dataset` on `device`, in `dtype` or the one that suits the device."""
     import torch
 
     from tasks.models.network import compute_dtype
 
     cls, options = model_class(spec)
     model = cls(dataset.channels, len(dataset.classes), **options)
-    model.compute_dtype = compute_dtype(device) if model.autocast else torch.float32
+    model.compute_dtype = dtype or (compute_dtype(device) if model.autocast else torch.float32)
     return model.to(device).to(memory_format=torch.channels_last)

@@ -146,6 +146,21 @@ def test_class_matching_makes_the_histograms_equal(members: list[int], others: l
     assert (abs(taken[0] - wanted) < 1 + 1e-6).all(), "not the members' histogram"
 
 
+def test_the_halves_attack_different_members_where_there_are_enough() -> None:
+    """Members whose losses are all alike but for the first drawn, and the same non-members twice."""
+    others = made(drawn(50, 1.0, 0), np.zeros(50, np.int64))
+    labels = np.zeros(200, np.int64)
+    order = np.random.default_rng(0).permutation(200)
+    odd = np.ones(200)
+    odd[order[:50]] = 9.0
+    few = dataclasses.replace(made(odd, labels))
+    first, last = (class_matched_attack(few, others, end) for end in (False, True))
+    assert first > last
+    for drawn_first in range(50, 150):
+        odd[order[drawn_first]] = 9.0
+    assert class_matched_attack(made(odd, labels), others, True) == last
+
+
 def test_class_matching_without_a_class_to_match_says_so() -> None:
     members, others = made(drawn(50, 1, 0), np.ones(50, np.int64)), made(drawn(50, 1, 1))
     with pytest.raises(ValueError, match="lack a class"):

@@ -11,6 +11,7 @@ import pytest
 from tasks.datasets import DATASETS
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.models import AUTO
+from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
 from tasks.task import TASKS, Task, content_key
 
@@ -138,3 +139,25 @@ def test_a_content_key_ignores_the_order_and_refuses_what_json_cannot_hold() -> 
         content_key(a=float("nan"))
     with pytest.raises(TypeError):
         content_key(a=Path("x"))
+
+
+def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path) -> None:
+    """A cached model that was trained otherwise must not be found."""
+    task = Task.named("digits-class:1")
+    dataset = task.load()
+    other = replace(dataset.augmentation, translate=dataset.augmentation.translate + 1)
+    assert task.original_key(dataset, "float32") != task.original_key(
+        replace(dataset, augmentation=other), "float32"
+    )
+    assert task.key(dataset) != task.key(replace(dataset, std=(2 * dataset.std[0],)))
+    code = {
+        "plain": "STEPS = 5\ndef f(x):\n    return x + STEPS\n",
+        "described": '"""Text."""\nSTEPS = 5  # why\n\ndef f(x):\n    """More."""\n    return x + STEPS\n',
+        "changed": "STEPS = 6\ndef f(x):\n    return x + STEPS\n",
+    }
+    versions = {}
+    for name, text in code.items():
+        file = tmp_path / f"{name}.py"
+        file.write_text(text)
+        versions[name] = source_version(str(file))
+    assert versions["plain"] == versions["described"] != versions["changed"]

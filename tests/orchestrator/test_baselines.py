@@ -1,0 +1,31 @@
+"""The two models that a sweep is held against."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from orchestrator.baselines import baselines
+from orchestrator.worker import WorkerSettings
+from tasks.task import Task
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WorkerSettings:
+    return WorkerSettings(
+        sweep="here", task=Task.named("digits-class:1"), storage=str(tmp_path), data_dir=None,
+        loader="auto", cpus=1, gpus=0.0, objective_metrics=(), trial_seconds=None,
+    )  # fmt: skip
+
+
+def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
+    """A node that prefers another dtype trains no models of its own for a sweep that has begun."""
+    elsewhere = dataclasses.replace(settings, dtype="bfloat16")
+    *_, there = baselines(elsewhere, 1, False)
+    assert {row["dtype"] for row in there.values()} == {"bfloat16"}
+    events = list(baselines(settings, 1, False))
+    assert len(events) == 1, "a model was trained again"
+    here = events[0]
+    assert here == there
