@@ -62,12 +62,11 @@ class Part(NamedTuple):
     """Whether the files' own schema is the present one too."""
 
 
-def write_file(place: Storage, file: str, table: pa.Table) -> str:
-    """Write a table as one file; returns its path."""
+def encoded(table: pa.Table) -> bytes:
+    """A table as the content of a file."""
     content = pa.BufferOutputStream()
     pq.write_table(table, content, write_page_checksum=True)
-    place.write(file, content.getvalue().to_pybytes())
-    return f"{place.root}/{file}"
+    return bytes(content.getvalue().to_pybytes())
 
 
 def read_at_once(place: Storage, sweep: str | None) -> pa.Table | None:

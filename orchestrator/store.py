@@ -2,7 +2,7 @@
 
     <storage>/rows/<sweep>/<trial key>.parquet
 
-A file appears whole or not at all; running the same trial again replaces its own file. Any
+A file appears whole or not at all, and the first one of a trial stays, whoever runs it again. Any
 Parquet reader opens it. Needs pyarrow alone, and boto3 for a storage root in a bucket.
 """
 
@@ -25,11 +25,11 @@ from orchestrator.row_files import (
     UNIQUE,
     Content,
     Part,
+    encoded,
     read_at_once,
     read_file,
     read_whole,
     warn_of_damage,
-    write_file,
 )
 from tasks.storage import storage_at
 
@@ -46,17 +46,29 @@ __all__ = [
 COMPACTED = "compacted-"
 
 
-def write_rows(storage: str | Path, sweep: str, key: str, rows: Iterable[dict[str, Any]]) -> str:
-    """Store the rows of one trial as one file named by its content key; returns its path.
+def write_rows(
+    storage: str | Path, sweep: str, key: str, rows: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Store the rows of one trial as one file named by its content key; returns what is stored.
 
-    Absent columns become null; an unknown column is an error (ValueError).
+    That may be another writer's rows: a worker that was thought dead may end a trial that was run
+    again, and the study has been told of the first. Only a damaged file is replaced. Absent columns
+    become null; an unknown column is an error (ValueError).
     """
     records = list(rows)
     unknown = {name for row in records for name in row} - set(COLUMNS)
     if unknown:
         raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
-    table = pa.Table.from_pylist(records, schema=SCHEMA)
-    return write_file(storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet", table)
+    place, file = storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet"
+    content = encoded(pa.Table.from_pylist(records, schema=SCHEMA))
+    while not place.create(file, content):
+        found = read_file(place, file)
+        if isinstance(found, Content):
+            return _in_order(found)
+        if found is not None:
+            place.write(file, content)
+            break
+    return records
 
 
 def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
@@ -78,7 +90,7 @@ def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any
     file = f"{ROWS}/{sweep}/{key}.parquet"
     content = read_file(storage_at(storage), file)
     if isinstance(content, Content):
-        return list(content.rows.sort_by("epoch").to_pylist())
+        return _in_order(content)
     if content is not None:
         warn_of_damage(file, content)
     return []
@@ -115,7 +127,7 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
         files = sorted(file for part in members for file in part.files)
         names = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
         kept = f"{folder}/{COMPACTED}{names}.parquet"
-        write_file(place, kept, table)
+        place.write(kept, encoded(table))
         for file in files:
             if file != kept:
                 place.delete(file)
@@ -123,6 +135,10 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
     if others:
         warnings.warn(f"left {others} files of another version as they are", stacklevel=2)
     return sum(len(part.files) for part in parts) + damaged, rows
+
+
+def _in_order(content: Content) -> list[dict[str, Any]]:
+    return list(content.rows.sort_by("epoch").to_pylist())
 
 
 def _without_repeats(table: pa.Table) -> pa.Table:

@@ -124,8 +124,7 @@ class UnlearningTrial(tune.Trainable):
         epoch = self._points[-1].epoch if self._points else 0
         columns = {**where, **self._identity}
         rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
-        write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
-        return rows
+        return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
 
 
 def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
