@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from store_rows import files, put, strictly, trial
+from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli import main
 from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
@@ -44,16 +46,57 @@ def test_new_trials_join_a_compacted_store(three: str) -> None:
     assert len(files(three)) == 1
 
 
-def test_running_a_trial_again_replaces_its_rows_after_a_compaction_too(three: str) -> None:
-    """Its old rows are in the merged file then: exactly one row per trial may be final."""
+def test_rows_of_a_node_whose_clock_is_ahead_do_not_win(three: str) -> None:
+    """The first rows of a trial were merged, and a worker that was cut off stores others now."""
+    before = finished_trials(three, "s")["b-0"]
     compact(three)
-    write_rows(three, "s", "key2", trial("b-0", epochs=2, minute=5, error="again"))
-    rows = finished_trials(three, "s")["b-0"]
-    assert [(r["epoch"], r["final"], r["error"]) for r in rows] == [
-        (1, False, "again"), (2, True, "again"),
-    ]  # fmt: skip
+    for minute in (-5000, 5000):
+        write_rows(three, "s", f"key2{minute}", trial("b-0", epochs=1, minute=minute))
+        assert finished_trials(three, "s")["b-0"] == before
     compact(three)
-    assert finished_trials(three, "s")["b-0"] == rows
+    assert finished_trials(three, "s")["b-0"] == before
+
+
+def baseline(key: str, minute: int) -> list[Row]:
+    """The row of a retrained model."""
+    return trial("retrained", epochs=1, minute=minute, role="retrained", trial_key=key)
+
+
+@pytest.mark.parametrize("minute", [-5000, 5000], ids=["clock behind", "clock ahead"])
+@pytest.mark.parametrize("merged", [False, True], ids=["two files", "merged before"])
+def test_a_baseline_that_is_made_anew_counts_from_then_on(
+    root: str, minute: int, merged: bool
+) -> None:
+    write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
+    if merged:
+        compact(root)
+    write_rows(root, "s", "retrained-new", baseline("new", minute), instead_of="retrained-")
+    for _ in range(2):
+        assert [r["trial_key"] for r in finished_trials(root, "s")["retrained"]] == ["new"]
+        compact(root)
+    assert len(files(root)) == 1
+
+
+CRASHES = [set(some) for n in range(2) for some in itertools.combinations(("merged", "own"), n + 1)]
+
+
+@pytest.mark.parametrize("left", CRASHES, ids=" and ".join)
+def test_a_crash_while_merging_leaves_what_counted_before(root: str, left: set[str]) -> None:
+    """An older merged file and a newer own file are merged, and some of the two is not deleted."""
+    write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
+    write_rows(root, "s", "key", trial("a-0"))
+    compact(root)
+    write_rows(root, "s", "retrained-new", baseline("new", -5000), instead_of="retrained-")
+    write_rows(root, "s", "key", trial("a-0", epochs=1, minute=5000))
+    before, originals = read_results(root), files(root)
+    compact(root)
+    for name, content in originals.items():
+        if ("merged" if name.startswith("compacted-") else "own") in left:
+            put(root, name, content)
+    assert strictly(root).equals(before)
+    compact(root)
+    assert strictly(root).equals(before)
+    assert len(files(root)) == 1
 
 
 def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None:
@@ -66,6 +109,17 @@ def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None
     compact(three)
     assert strictly(three).equals(before)
     assert len(files(three)) == 1
+
+
+def test_a_file_that_was_merged_before_generations_had_numbers_is_the_oldest(three: str) -> None:
+    (content,) = [files(three)["key2.parquet"]]
+    put(three, "compacted-0123456789abcdef.parquet", content)
+    storage_at(three).delete("rows/s/key2.parquet")
+    before = read_results(three)
+    write_rows(three, "s", "key2", trial("b-0", epochs=1, minute=5))
+    assert strictly(three).equals(before)
+    compact(three)
+    assert strictly(three).equals(before)
 
 
 def test_compacting_keeps_a_damaged_file_for_inspection(three: str) -> None:
