@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from rich.console import Console
 from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli import main
+from orchestrator.config import SweepConfig
+from orchestrator.plan import claimed, is_claimed
 from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.view import View
 from tasks.storage import storage_at
 
 
@@ -159,3 +164,51 @@ def test_a_file_of_another_version_is_read_but_never_rewritten(
     assert len(files(three)) == 2
     assert strictly(three).equals(before)
     assert "merged 5 files" in capsys.readouterr().out
+
+
+@pytest.fixture
+def driven(three: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The storage root of `three` while a driver is at the sweep `s`."""
+    config = SweepConfig(name="s", task="digits-class:1", storage=three)
+    with claimed(config, View(Console())):
+        yield three
+
+
+def test_a_sweep_that_is_being_run_is_not_merged(driven: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    """A worker that died after it had stored its trial's rows would run it again."""
+    before = files(driven)
+    assert main(["compact", "--storage", driven, "--sweep", "s"]) == 2
+    said = capsys.readouterr().err
+    assert "sweep 's' is being run by another process" in said
+    assert said.count("\n") == 1
+    assert files(driven) == before
+
+
+def test_of_all_sweeps_the_one_that_is_being_run_is_left_out(driven: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    before = files(driven)
+    write_rows(driven, "other", "key8", trial("a-1", sweep="other"))
+    assert main(["compact", "--storage", driven]) == 0
+    said = capsys.readouterr().out
+    assert "left out: sweep 's' is being run" in said
+    assert "merged 2 files" in said
+    assert files(driven) == before
+    assert len(files(driven, "other")) == 1
+
+
+def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    config = SweepConfig(name="s", task="digits-class:1", storage=three)
+    storage_at(three).write("sweeps/s/config.json", config.to_json().encode())
+    held: list[bool] = []
+    storage = type(storage_at(three))
+    real = storage.delete
+    monkeypatch.setattr(
+        storage, "delete", lambda self, name: (held.append(is_claimed(config)), real(self, name))
+    )
+    assert main(["compact", "--storage", three, "--sweep", "s"]) == 0
+    assert held == [True] * 3
+    assert not is_claimed(config)
+
+
+def test_merging_makes_no_sweep_of_rows_that_have_none(three: str) -> None:
+    assert main(["compact", "--storage", three]) == 0
+    assert storage_at(three).names() == ["rows/"]
