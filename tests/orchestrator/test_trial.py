@@ -81,3 +81,12 @@ def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
     assert [(row["state"], row["error"]) for row in result["rows"]] == [
         ("failed", "the other worker's")
     ]
+
+
+def test_a_bucket_that_went_away_is_not_the_death_of_a_worker(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep ends with the reason, instead of running the trial three times more."""
+    monkeypatch.setenv(FOLDER, f"{bucket}-that-is-gone")
+    result = Worker(proposal("finetune")).step()
+    assert "NoSuchBucket" in result["unstored"]
