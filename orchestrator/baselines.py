@@ -88,7 +88,10 @@ def _measured(
         stored = [row for row in measured.get(role, []) if row["trial_key"] == key]
         rows[role] = stored[0] if stored else _baseline_row(settings, bench, role, tell)
         if not stored:
-            write_rows(settings.storage, settings.sweep, f"{role}-{key}", [rows[role]])
+            files = f"{role}-"
+            write_rows(
+                settings.storage, settings.sweep, files + key, [rows[role]], instead_of=files
+            )
     return rows
 
 

@@ -145,20 +145,16 @@ def list_(what: str, /) -> int:
 
 @app.command
 def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
-    """Merge the result files of each sweep into one.
+    """Merge the result files of each sweep into one; a sweep that is being run is left out.
 
     Parameters
     ----------
     sweep
         This sweep alone.
     """
-    from orchestrator.store import compact as merge
-    from tasks.storage import storage_at
+    from orchestrator.compaction import compact_sweeps
 
-    storage_at(storage).reach()
-    files, rows = merge(storage, check_name(sweep) if sweep else None)
-    if not files:
-        raise InvalidValue(f"no results{f' of sweep {sweep!r}' if sweep else ''} under {storage}")
+    files, rows = compact_sweeps(storage, check_name(sweep) if sweep else None, terminal())
     print(f"merged {files} files into one per sweep: {rows} rows")
     return DONE
 

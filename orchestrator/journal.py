@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from typing import Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 
 
 class Journal(JournalStorage):
     """A journal file, mended; writes inside `together()` are synced to disk at its end, or later.
+
+    Whoever opens it holds the sweep: a lock that is there was left by a driver that was killed.
 
     A proposal is about eight writes, and a sync takes milliseconds. A process that is killed loses
     nothing that was written; only a power cut could lose the writes since the last sync, and the
@@ -23,6 +27,8 @@ class Journal(JournalStorage):
 
     def __init__(self, path: Path) -> None:
         mend(path)
+        # Optuna would wait for it half a minute, and for ever if the folder was moved since.
+        path.with_name(path.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
         self._file = _File(str(path))
         super().__init__(self._file)
 
@@ -54,8 +60,7 @@ class _File(JournalFileBackend):
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._mutex.acquire()
         try:
-            with open(self._path, "ab") as file:
-                file.write(lines.encode())
+            _append(self._path, lines.encode())
         finally:
             self._mutex.release()
         if self.synced:
@@ -65,6 +70,18 @@ class _File(JournalFileBackend):
         """Wait until all that was written is on disk."""
         with open(self._path, "ab") as file:
             os.fsync(file.fileno())
+
+
+def _append(path: str, content: bytes) -> None:
+    """Append all of it or nothing: behind half a line no further one could be read."""
+    with open(path, "ab", buffering=0) as file:  # a buffer would try once more when it is closed
+        before, written = file.tell(), 0
+        try:
+            while written < len(content):
+                written += file.write(content[written:]) or 0
+        except OSError:  # a full disk takes as much as fits
+            os.truncate(path, before)
+            raise
 
 
 def mend(journal: Path) -> None:
@@ -84,7 +101,9 @@ def mend(journal: Path) -> None:
         file.seek(whole)
         rest = file.read()
     if rest:
-        journal.with_name(f"{journal.name}.damaged").write_bytes(rest)
+        names = (f"{journal.name}.damaged{n or ''}" for n in itertools.count())
+        kept = next(file for file in map(journal.with_name, names) if not file.exists())
+        kept.write_bytes(rest)
         os.truncate(journal, whole)
 
 

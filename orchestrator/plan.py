@@ -146,7 +146,7 @@ def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
         raise InvalidValue(f"sweep {config.name!r} is being run by another process")
 
     def stop() -> None:
-        view.say(f"sweep {config.name}: another process has taken it over, since this one hung")
+        view.say(f"sweep {config.name}: another process has taken it over, or may: this one hung")
         # In the background of a script SIGINT is ignored.
         deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import posixpath
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -38,6 +40,13 @@ SCHEMA = pa.schema(
 """Every column in order; help and unit travel in each Parquet file."""
 
 
+GENERATION = "_generation"
+"""A column of tables that several files were read into, and of no file: see `generation_of`."""
+OWN = 1 << 40
+"""The generation of a file of one trial."""
+MERGED = re.compile(r"compacted-(\d{6})-")
+GENERATIONS = SCHEMA.append(pa.field(GENERATION, pa.int64()))
+
 CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=CHECKED)
 
@@ -52,22 +61,39 @@ class Content(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What some whole files of one folder hold."""
+    """What some whole files of one folder and generation hold."""
 
     folder: str
     files: list[str]
     rows: pa.Table
-    """In the present schema."""
+    """In the present schema, and their generation."""
     current: bool
     """Whether the files' own schema is the present one too."""
 
 
-def write_file(place: Storage, file: str, table: pa.Table) -> str:
-    """Write a table as one file; returns its path."""
+def encoded(table: pa.Table) -> bytes:
+    """A table as the content of a file."""
     content = pa.BufferOutputStream()
     pq.write_table(table, content, write_page_checksum=True)
-    place.write(file, content.getvalue().to_pybytes())
-    return f"{place.root}/{file}"
+    return bytes(content.getvalue().to_pybytes())
+
+
+def generation_of(file: str) -> int:
+    """Which of two files is newer, where clocks of nodes cannot say it.
+
+    Each merged file is newer than those that were there before it, and every trial's own file is
+    newer than they all.
+    """
+    name = posixpath.basename(file)
+    if not name.startswith("compacted-"):
+        return OWN
+    numbered = MERGED.match(name)
+    return int(numbered[1]) if numbered else 0
+
+
+def merged_name(generation: int, digest: str) -> str:
+    """The name of a merged file."""
+    return f"compacted-{generation:06d}-{digest}.parquet"
 
 
 def read_at_once(place: Storage, sweep: str | None) -> pa.Table | None:
@@ -75,10 +101,15 @@ def read_at_once(place: Storage, sweep: str | None) -> pa.Table | None:
     if place.folder is None:
         return None
     paths = [str(place.folder / file) for file in _files(place, sweep)]
+    paths.sort(key=generation_of)
     try:
         tables = [
-            ds.dataset(some, schema=SCHEMA, format=PARQUET).to_table().combine_chunks()
-            for some in _some_at_a_time(paths)
+            with_generation(
+                ds.dataset(some, schema=SCHEMA, format=PARQUET).to_table().combine_chunks(),
+                generation,
+            )
+            for generation, files in itertools.groupby(paths, generation_of)
+            for some in _some_at_a_time(list(files))
         ]
     except Exception:  # the file that is damaged, or gone, is found by reading each
         return None
@@ -117,6 +148,12 @@ def read_file(place: Storage, file: str) -> Content | Exception | None:
     return Content(present, rows.schema.equals(SCHEMA))
 
 
+def with_generation(rows: pa.Table, generation: int) -> pa.Table:
+    """The rows, and the generation of the files that they were read from."""
+    column = pa.repeat(pa.scalar(generation, pa.int64()), len(rows))
+    return rows.append_column(GENERATIONS.field(GENERATION), column)
+
+
 def warn_of_damage(file: str, error: Exception | None) -> None:
     reason = next(iter(str(error).splitlines()), "")
     warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=4)
@@ -129,7 +166,7 @@ def _read_each(
     parts: list[Part] = []
     damaged: dict[str, Exception] = {}
     for some in _some_at_a_time(files):
-        groups: dict[tuple[str, bool], dict[str, pa.Table]] = {}
+        groups: dict[tuple[str, bool, int], dict[str, pa.Table]] = {}
         contents = several_at_a_time(place, functools.partial(read_file, place), some)
         for file, content in zip(some, contents, strict=True):
             if content is None:
@@ -137,10 +174,11 @@ def _read_each(
             if isinstance(content, Exception):
                 damaged[file] = content
                 continue
-            group = posixpath.dirname(file), content.current
+            group = posixpath.dirname(file), content.current, generation_of(file)
             groups.setdefault(group, {})[file] = content.rows
-        for (folder, current), tables in groups.items():
+        for (folder, current, generation), tables in groups.items():
             rows = pa.concat_tables(tables.values()).combine_chunks()
+            rows = with_generation(rows, generation)
             parts.append(Part(folder, list(tables), rows, current))
     return parts, damaged
 

@@ -2,7 +2,7 @@
 
     <storage>/rows/<sweep>/<trial key>.parquet
 
-A file appears whole or not at all; running the same trial again replaces its own file. Any
+A file appears whole or not at all, and the first one of a trial stays, whoever runs it again. Any
 Parquet reader opens it. Needs pyarrow alone, and boto3 for a storage root in a bucket.
 """
 
@@ -15,23 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchestrator.columns import COLUMNS
+from orchestrator.repeats import without_repeats
 from orchestrator.row_files import (
+    GENERATIONS,
+    OWN,
     ROWS,
     SCHEMA,
-    TRIAL,
     UNIQUE,
     Content,
     Part,
+    encoded,
+    generation_of,
+    merged_name,
     read_at_once,
     read_file,
     read_whole,
     warn_of_damage,
-    write_file,
 )
-from tasks.storage import storage_at
+from tasks.storage import Storage, storage_at
 
 __all__ = [
     "COLUMNS",
@@ -43,20 +46,35 @@ __all__ = [
     "write_rows",
 ]
 
-COMPACTED = "compacted-"
 
+def write_rows(
+    storage: str | Path,
+    sweep: str,
+    key: str,
+    rows: Iterable[dict[str, Any]],
+    instead_of: str | None = None,
+) -> list[dict[str, Any]]:
+    """Store the rows of one trial as one file named by its content key; returns what is stored.
 
-def write_rows(storage: str | Path, sweep: str, key: str, rows: Iterable[dict[str, Any]]) -> str:
-    """Store the rows of one trial as one file named by its content key; returns its path.
-
-    Absent columns become null; an unknown column is an error (ValueError).
+    That may be another writer's rows: a worker that was thought dead may end a trial that was run
+    again, and the study has been told of the first. Only a damaged file is replaced. Files of other
+    keys that begin with `instead_of` go: a baseline may be made anew. Absent columns become null; an
+    unknown column is an error (ValueError).
     """
     records = list(rows)
     unknown = {name for row in records for name in row} - set(COLUMNS)
     if unknown:
         raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
-    table = pa.Table.from_pylist(records, schema=SCHEMA)
-    return write_file(storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet", table)
+    place, file = storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet"
+    content = encoded(pa.Table.from_pylist(records, schema=SCHEMA))
+    stored = _created(place, file, content) or records
+    if instead_of:
+        folder = f"{ROWS}/{sweep}"
+        others = [f"{folder}/{n}" for n in place.names(folder) if n.startswith(instead_of)]
+        for other in others:
+            if other != file:
+                place.delete(other)
+    return stored
 
 
 def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
@@ -69,8 +87,9 @@ def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
     table = read_at_once(place, sweep)
     if table is None:
         parts, _ = read_whole(place, sweep)
-        table = pa.concat_tables([SCHEMA.empty_table(), *(part.rows for part in parts)])
-    return _without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
+        table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
+    rows = without_repeats(table).select(SCHEMA.names)
+    return rows.sort_by([(name, "ascending") for name in UNIQUE])
 
 
 def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
@@ -78,7 +97,7 @@ def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any
     file = f"{ROWS}/{sweep}/{key}.parquet"
     content = read_file(storage_at(storage), file)
     if isinstance(content, Content):
-        return list(content.rows.sort_by("epoch").to_pylist())
+        return _in_order(content)
     if content is not None:
         warn_of_damage(file, content)
     return []
@@ -110,31 +129,34 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
             by_folder.setdefault(part.folder, []).append(part)
     rows = 0
     for folder, members in by_folder.items():
-        table = _without_repeats(pa.concat_tables(part.rows for part in members))
+        table = without_repeats(pa.concat_tables(part.rows for part in members))
         rows += len(table)
         files = sorted(file for part in members for file in part.files)
-        names = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-        kept = f"{folder}/{COMPACTED}{names}.parquet"
-        write_file(place, kept, table)
+        before = [g for g in map(generation_of, files) if g != OWN]
+        if len(files) == len(before) == 1:
+            continue
+        digest = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
+        kept = f"{folder}/{merged_name(max(before, default=0) + 1, digest)}"
+        place.write(kept, encoded(table.select(SCHEMA.names)))
         for file in files:
-            if file != kept:
-                place.delete(file)
+            place.delete(file)
     others = sum(len(part.files) for part in parts if not part.current)
     if others:
         warnings.warn(f"left {others} files of another version as they are", stacklevel=2)
     return sum(len(part.files) for part in parts) + damaged, rows
 
 
-def _without_repeats(table: pa.Table) -> pa.Table:
-    """One row per epoch of a trial, as it was written when the trial ended last."""
-    if not len(table):
-        return table
-    ordered = table.sort_by("finished_at")
-    ranked = ordered.select([*UNIQUE, "finished_at"])
-    ranked = ranked.append_column("rank", pa.array(range(len(table)), pa.int64()))
-    # A trial that was run again may have fewer epochs: its older rows go as a whole.
-    ended = ranked.group_by(TRIAL).aggregate([("finished_at", "max")])
-    ranked = ranked.join(ended, TRIAL)
-    older = pc.less(ranked["finished_at"], ranked["finished_at_max"])
-    current = ranked.filter(pc.invert(pc.fill_null(older, False)))
-    return ordered.take(current.group_by(UNIQUE).aggregate([("rank", "max")])["rank_max"])
+def _created(place: Storage, file: str, content: bytes) -> list[dict[str, Any]]:
+    """Create a file, or replace a damaged one; returns the rows of one that is there already."""
+    while not place.create(file, content):
+        found = read_file(place, file)
+        if isinstance(found, Content):
+            return _in_order(found)
+        if found is not None:
+            place.write(file, content)
+            break
+    return []
+
+
+def _in_order(content: Content) -> list[dict[str, Any]]:
+    return list(content.rows.sort_by("epoch").to_pylist())

@@ -211,5 +211,4 @@ class _Run:
         identity = proposed_identity(settings, self._retrained["task_key"], proposed)
         error = f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
         rows = trial_rows([], state="failed", error=error, **identity)
-        write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
-        return rows
+        return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)

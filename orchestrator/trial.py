@@ -57,7 +57,10 @@ class UnlearningTrial(tune.Trainable):
         """
         settings = self._settings
         # A worker may have stored this very trial before it died.
-        stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+        try:
+            stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
         if stored:
             return self._done(stored)
         try:
@@ -108,9 +111,13 @@ class UnlearningTrial(tune.Trainable):
         self._deadline.met()
         try:
             rows = self._store(state, error)
-        except UNWRITABLE as problem:  # not the trial's failure: the sweep ends, and can be resumed
-            return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
         return self._done(rows)
+
+    def _unstored(self, problem: Exception) -> dict[str, Any]:
+        """Not the trial's failure: the sweep ends, and can be resumed."""
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
         slim = _slim(rows, self._settings)
@@ -124,8 +131,7 @@ class UnlearningTrial(tune.Trainable):
         epoch = self._points[-1].epoch if self._points else 0
         columns = {**where, **self._identity}
         rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
-        write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
-        return rows
+        return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
 
 
 def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:

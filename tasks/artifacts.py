@@ -40,10 +40,11 @@ class Artifact:
 
 
 class ArtifactCache:
-    """`<root>/<key>.pt` holds the weights, `<root>/<key>.json` their SHA-256 and record.
+    """`<root>/<key>.json` holds the record and the SHA-256 of the weights, `<root>/<key>-<SHA-256>.pt` them.
 
     One trainer at a time across processes and, on a storage that nodes share, across nodes: the
-    others wait, and one of them takes over if the trainer dies, since its lock dies with it.
+    others wait, and one of them takes over if the trainer dies, since its lock dies with it. Of a
+    trainer that was only thought dead and its successor the first one's model stays.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -54,7 +55,7 @@ class ArtifactCache:
         """The cached model on the CPU; None if it is absent, truncated or altered."""
         try:
             description = json.loads(self._storage.read(f"{key}.json") or b"")
-            weights = self._storage.read(f"{key}.pt") or b""
+            weights = self._storage.read(_weights_file(key, description["sha256"])) or b""
             if hashlib.sha256(weights).hexdigest() != description["sha256"]:
                 return None
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
@@ -82,11 +83,20 @@ class ArtifactCache:
         buffer = io.BytesIO()
         torch.save(artifact.state, buffer)
         weights = buffer.getvalue()
-        description = {
-            "sha256": hashlib.sha256(weights).hexdigest(),
-            "record": asdict(artifact.record),
-        }
+        digest = hashlib.sha256(weights).hexdigest()
+        description = {"sha256": digest, "record": asdict(artifact.record)}
+        content = json.dumps(description, indent=1).encode()
+        file, described = _weights_file(artifact.key, digest), f"{artifact.key}.json"
         # The description last: without it the weights do not count.
-        self._storage.write(f"{artifact.key}.pt", weights)
-        self._storage.write(f"{artifact.key}.json", json.dumps(description, indent=1).encode())
+        self._storage.write(file, weights)
+        if not self._storage.create(described, content):
+            first = self.load(artifact.key)
+            if first is not None:
+                return first
+            self._storage.write(described, content)
         return artifact
+
+
+def _weights_file(key: str, digest: str) -> str:
+    """A name that two trainings have in common only if they gave the same."""
+    return f"{key}-{digest[:16]}.pt"

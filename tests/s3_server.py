@@ -93,6 +93,8 @@ class Line:
         self._server = host, int(port)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._flows = threading.Event()
+        self._flows.set()
         self.cut(b"", 0)
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
@@ -102,6 +104,16 @@ class Line:
     ) -> None:
         """Cut the next `times` requests of a method after so many bytes of it, or of its answer."""
         self._method, self.cuts_left, self._request, self._answer = method, times, request, answer
+
+    def stall(self, stalled: bool = True) -> None:
+        """From now on pass nothing on, and say nothing: as a network does that drops everything."""
+        if stalled:
+            self._flows.clear()
+        else:
+            self._flows.set()
+
+    def stalled(self) -> None:
+        """Called when something is not passed on."""
 
     def close(self) -> None:
         """Take no more connections."""
@@ -121,6 +133,9 @@ class Line:
         with client, socket.create_connection(self._server) as server:
             doomed, left = False, {client: 0, server: 0}
             for source, data in _traffic(client, server):
+                if not self._flows.is_set():
+                    self.stalled()
+                    self._flows.wait()
                 if source is client and data.startswith((b"PUT ", b"GET ", b"DELETE ")):
                     doomed = self.cuts_left > 0 and data.startswith(self._method)
                     left = {client: self._request, server: self._answer}

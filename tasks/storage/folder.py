@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tasks.storage import StorageError, nothing
 
 LOOKED_AT_SECONDS = 1.0
 """For an instant a lock may be held by someone who only looks: `is_locked`."""
+UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+"""What a file system says to what it cannot do at all, as FUSE, SMB and some NFS do."""
+PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)
+"""What reading over NFS may meet while a server restarts or a file is replaced."""
+READS = 5
+PROBE = b"a file that is there for a moment"
+T = TypeVar("T")
 
 
 class FolderStorage:
@@ -28,18 +38,27 @@ class FolderStorage:
         """Nothing: what is not there is made by `check`."""
 
     def check(self) -> None:
-        """Make the folder; raises StorageError if files cannot be made in it."""
+        """Make the folder; raises StorageError if files cannot be made, read and locked in it.
+
+        Permissions do not say so: the server of an NFS folder may map root to nobody.
+        """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.folder, os.W_OK):
-                raise PermissionError("permission denied")
+            with self._written("check", PROBE) as probe:
+                if probe.read_bytes() != PROBE:
+                    raise OSError("what was written there is read differently")
+                locks = _locks(probe)
         except OSError as error:
             raise StorageError(f"--storage {self.root}: cannot write there ({error})") from error
+        if not locks:
+            raise StorageError(
+                f"--storage {self.root}: files cannot be locked there (flock), so two drivers could "
+                "not tell each other; mount it with locks, or use another folder"
+            )
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None if there is none."""
         try:
-            return (self.folder / name).read_bytes()
+            return _patiently((self.folder / name).read_bytes)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -47,6 +66,7 @@ class FolderStorage:
         """Write beside it, then rename."""
         with self._written(name, content) as partial:
             os.replace(partial, self.folder / name)
+            _sync(partial.parent)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write beside it, then link: the file system lets one of several do so."""
@@ -55,10 +75,12 @@ class FolderStorage:
                 os.link(partial, self.folder / name)
             except FileExistsError:
                 return False
-            except OSError:  # no hard links here, as on some FUSE: callers hold a lock meanwhile
-                if (self.folder / name).exists():
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    raise
+                if not _replaced_own(partial, self.folder / name):
                     return False
-                os.replace(partial, self.folder / name)
+            _sync(partial.parent)
             return True
 
     def delete(self, name: str) -> None:
@@ -67,9 +89,13 @@ class FolderStorage:
 
     def names(self, folder: str = "", after: str = "") -> list[str]:
         """Files and, with a slash at the end, folders, sorted."""
-        try:
+
+        def listed() -> list[tuple[str, bool, bool]]:
             with os.scandir(self.folder / folder) as entries:
-                kinds = [(e.name, e.is_dir(), e.is_file()) for e in entries]
+                return [(e.name, e.is_dir(), e.is_file()) for e in entries]
+
+        try:
+            kinds = _patiently(listed)
         except (FileNotFoundError, NotADirectoryError):
             return []
         found = [
@@ -125,3 +151,56 @@ class FolderStorage:
             yield partial
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _replaced_own(partial: Path, path: Path) -> bool:
+    """Where there are no hard links: claim the name with an empty file, and put the whole one there.
+
+    A process that is killed in between leaves the empty file, which readers take for damage.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    try:
+        os.replace(partial, path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Wait until a name in the folder is on the disk, where the file system can do that."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    finally:
+        os.close(file)
+
+
+def _locks(path: Path) -> bool:
+    """Whether the file system can lock a file."""
+    with open(path, "rb+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (*UNSUPPORTED, errno.ENOLCK):
+                raise
+            return False
+    return True
+
+
+def _patiently(read: Callable[[], T]) -> T:
+    """What is read, at one of several tries if the file system is in trouble for a moment."""
+    for attempt in range(READS - 1):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            time.sleep(0.1 * 2**attempt)
+    return read()

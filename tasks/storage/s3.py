@@ -7,8 +7,6 @@ If-None-Match and If-Match on PUT (AWS has since November 2024): `check` finds o
 
 from __future__ import annotations
 
-import functools
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +14,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.storage import S3, StorageError, nothing
 from tasks.storage.lease import ABSENT, Lease
+from tasks.storage.s3_client import BRIEF, CHECK, PATIENT, READERS, Patience, client_at, endpoint
 
-ATTEMPTS = 10
-"""Tries of a request, with back-off that doubles up to 20 s: about a minute in all."""
-CHECK_ATTEMPTS = 3
-"""Tries of `reach` and `check`: of a root that cannot be used it is soon said."""
 ALWAYS: Mapping[str, str] = {}
 MARKER = ".storage"
 """An object that `check` leaves at the root."""
@@ -47,7 +40,7 @@ class S3Storage:
 
     folder: Path | None = None
     takeover_seconds = 60.0
-    readers = 16
+    readers = READERS
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
@@ -57,14 +50,14 @@ class S3Storage:
     def reach(self) -> None:
         """Raise StorageError unless the bucket can be listed."""
         with self._said_plainly():
-            client = _client(endpoint(), CHECK_ATTEMPTS)
+            client = client_at(endpoint(), CHECK)
             client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def check(self) -> None:
         """Raise StorageError unless the bucket is there, writable, and refuses what it should."""
-        self.put(MARKER, b"", ABSENT, CHECK_ATTEMPTS)
-        again = self.put(MARKER, b"", ABSENT, CHECK_ATTEMPTS)
-        other = self.put(MARKER, b"", {"IfMatch": f'"{"0" * 32}"'}, CHECK_ATTEMPTS)
+        self.put(MARKER, b"", ABSENT, CHECK)
+        again = self.put(MARKER, b"", ABSENT, CHECK)
+        other = self.put(MARKER, b"", {"IfMatch": f'"{"0" * 32}"'}, CHECK)
         if again is not None or other is not None:
             raise StorageError(
                 f"--storage {self.root}: this server ignores If-None-Match or If-Match on PUT; "
@@ -87,14 +80,14 @@ class S3Storage:
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
         with self._said_plainly():
-            _client(endpoint(), ATTEMPTS).delete_object(
+            client_at(endpoint(), PATIENT).delete_object(
                 Bucket=self._bucket, Key=self._prefix + name
             )
 
     def names(self, folder: str = "", after: str = "") -> list[str]:
         """Objects and, with a slash at the end, what would be folders, sorted."""
         inside = self._prefix + (f"{folder.rstrip('/')}/" if folder else "")
-        lister = _client(endpoint(), ATTEMPTS).get_paginator("list_objects_v2")
+        lister = client_at(endpoint(), PATIENT).get_paginator("list_objects_v2")
         pages = lister.paginate(
             Bucket=self._bucket, Prefix=inside, Delimiter="/", StartAfter=inside + after
         )
@@ -117,7 +110,7 @@ class S3Storage:
         on_lost: Callable[[], None] = nothing,
     ) -> Iterator[None]:
         """Hold a lease for the length of the block, renewed in a thread of its own."""
-        lease = Lease(self, name, self.takeover_seconds, on_lost)
+        lease = Lease(self, name, self.takeover_seconds, BRIEF, on_lost)
         lease.acquire(on_held)
         try:
             yield
@@ -126,18 +119,18 @@ class S3Storage:
 
     def is_locked(self, name: str) -> bool:
         """Whether a lease is running."""
-        return Lease(self, name, self.takeover_seconds).is_held(self.get(name))
+        return Lease(self, name, self.takeover_seconds, BRIEF).is_held(self.get(name))
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str, patience: Patience = PATIENT) -> Stored | None:
         """An object and its age; None if there is none."""
         with self._said_plainly():
             attempt = 0
-            while (response := self._found(name)) is not None:
+            while (response := self._found(name, patience)) is not None:
                 attempt += 1
                 try:
                     content = response["Body"].read()
                 except BotoCoreError:  # cut half-way, which botocore leaves to us
-                    if attempt == ATTEMPTS:
+                    if attempt == patience.attempts:
                         raise
                     time.sleep(min(20.0, 0.1 * 2**attempt))
                 else:
@@ -151,14 +144,14 @@ class S3Storage:
         name: str,
         content: bytes,
         condition: Mapping[str, str] = ALWAYS,
-        attempts: int = ATTEMPTS,
+        patience: Patience = PATIENT,
     ) -> str | None:
         """Put an object if the condition holds: its ETag; None if it does not."""
         with self._said_plainly():
             tried_before = False
             while True:
                 try:
-                    done = _client(endpoint(), attempts).put_object(
+                    done = client_at(endpoint(), patience).put_object(
                         Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition
                     )
                     return str(done["ETag"])
@@ -172,12 +165,12 @@ class S3Storage:
                 tried_before = True
                 time.sleep(0.1)  # others put it at this moment: it will be seen who did
         # An earlier try may have been stored, and its answer lost.
-        stored = self.get(name) if tried_before else None
+        stored = self.get(name, patience) if tried_before else None
         return stored.etag if stored and stored.content == content else None
 
-    def _found(self, name: str) -> dict[str, Any] | None:
+    def _found(self, name: str, patience: Patience) -> dict[str, Any] | None:
         try:
-            client = _client(endpoint(), ATTEMPTS)
+            client = client_at(endpoint(), patience)
             return dict(client.get_object(Bucket=self._bucket, Key=self._prefix + name))
         except ClientError as error:
             if error.response["Error"]["Code"] != NO_OBJECT:
@@ -191,26 +184,3 @@ class S3Storage:
         except (BotoCoreError, ClientError) as error:
             reason = " ".join(str(error).split())
             raise StorageError(f"--storage {self.root}: {reason}") from error
-
-
-def endpoint() -> str | None:
-    """Where requests go, if not to AWS."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-@functools.cache
-def _client(endpoint_url: str | None, attempts: int) -> Any:
-    """A client for all threads of the process: making one takes a tenth of a second."""
-    # A server elsewhere than AWS has a name of its own, and buckets below it by path alone.
-    style = {"addressing_style": "path" if endpoint_url else "auto"}
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=endpoint_url,
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            connect_timeout=10,
-            read_timeout=20,
-            max_pool_connections=S3Storage.readers,
-            s3=style,
-        ),
-    )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -62,3 +66,56 @@ def test_a_proposal_waits_for_the_disk_once_and_a_result_which_the_store_has_doe
     assert len(synced) == 1
     ssd.ask()
     assert len(synced) == 2
+
+
+def test_a_line_that_the_disk_has_no_room_for_is_not_there_at_all(tmp_path, ssd):
+    """Half a line would be followed by the next one once there is room again."""
+    ssd.ask()
+    file = tmp_path / "studies.journal"
+    whole = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            ssd.ask()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == whole
+    assert ssd.ask()["trial_id"] == "ssd-0001"
+    assert len(read_by_optuna(tmp_path).trials) == 2
+
+
+KILLED = """
+import os, signal, sys
+from optuna.storages.journal import JournalFileSymlinkLock
+
+JournalFileSymlinkLock(sys.argv[1]).acquire()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_lock_of_a_driver_that_was_killed_while_it_wrote_holds_nobody_up(tmp_path, moved):
+    """Its symlink names the journal where it was: after a move Optuna would wait for ever."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    open_storage(before, None)
+    subprocess.run([sys.executable, "-c", KILLED, str(before / "studies.journal")], check=False)
+    folder = before.rename(after) if moved else before
+    assert (folder / "studies.journal.lock").is_symlink()
+    start = time.monotonic()
+    proposed = UnlearnerStudy(
+        open_storage(folder, None), "sweep", "ssd", OBJECTIVES["pareto"], "random", 0
+    ).ask()
+    assert proposed["trial_id"] == "ssd-0000"
+    assert time.monotonic() - start < 20
+
+
+def test_what_is_cut_off_is_kept_each_time(tmp_path, ssd):
+    file = tmp_path / "studies.journal"
+    for torn in (b'{"first', b'{"second', b'{"third'):
+        with file.open("ab") as journal:
+            journal.write(torn)
+        open_storage(tmp_path, None)
+    kept = sorted(tmp_path.glob("*.damaged*"))
+    assert [f.read_bytes() for f in kept] == [b'{"first', b'{"second', b'{"third']

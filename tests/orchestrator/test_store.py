@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from program import ROOT
-from store_rows import files, identities, strictly, trial
+from store_rows import files, identities, put, strictly, trial
 
 from orchestrator.columns import COLUMNS
 from orchestrator.row_files import ARROW
@@ -48,7 +48,8 @@ def test_seconds_flops_and_fractions_have_units() -> None:
 
 def test_rows_come_back_as_they_were_written(root: str) -> None:
     rows = trial("a-0", epochs=3, params=json.dumps({"lr": 0.1}), error="ü\nline two")
-    assert write_rows(root, "s", "k", rows) == f"{root}/rows/s/k.parquet"
+    assert write_rows(root, "s", "k", rows) == rows
+    assert set(files(root)) == {"k.parquet"}
     for written, read in zip(rows, read_results(root).to_pylist(), strict=True):
         assert {name: read[name] for name in written} == written
     assert stored_rows(root, "s", "k") == read_results(root).to_pylist()
@@ -106,12 +107,20 @@ def test_finished_trials_have_their_final_row(three: str) -> None:
     assert all(rows[-1]["final"] for rows in trials.values())
 
 
-def test_running_the_same_trial_again_replaces_its_rows(three: str) -> None:
-    before = set(files(three))
-    write_rows(three, "s", "key2", trial("b-0", epochs=2, minute=5, error="again"))
-    assert set(files(three)) == before
-    rows = finished_trials(three, "s")["b-0"]
-    assert [(r["epoch"], r["final"], r["error"]) for r in rows] == [
+def test_the_first_rows_of_a_trial_stay_and_who_comes_later_is_given_them(three: str) -> None:
+    """A worker that was cut off ends its trial after another one has: the study knows the other's."""
+    before, content = finished_trials(three, "s")["b-0"], files(three)
+    late = trial("b-0", epochs=2, minute=5, error="late")
+    assert write_rows(three, "s", "key2", late) == before
+    assert files(three) == content
+
+
+def test_rows_that_are_damaged_are_replaced(three: str) -> None:
+    put(three, "key2.parquet", files(three)["key2.parquet"][:50])
+    again = trial("b-0", epochs=2, minute=5, error="again")
+    assert write_rows(three, "s", "key2", again) == again
+    found = finished_trials(three, "s")["b-0"]
+    assert [(r["epoch"], r["final"], r["error"]) for r in found] == [
         (1, False, "again"), (2, True, "again"),
     ]  # fmt: skip
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from store_rows import files, put, strictly, trial
+from rich.console import Console
+from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli import main
+from orchestrator.config import SweepConfig
+from orchestrator.plan import claimed, is_claimed
 from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.view import View
 from tasks.storage import storage_at
 
 
@@ -44,16 +51,57 @@ def test_new_trials_join_a_compacted_store(three: str) -> None:
     assert len(files(three)) == 1
 
 
-def test_running_a_trial_again_replaces_its_rows_after_a_compaction_too(three: str) -> None:
-    """Its old rows are in the merged file then: exactly one row per trial may be final."""
+def test_rows_of_a_node_whose_clock_is_ahead_do_not_win(three: str) -> None:
+    """The first rows of a trial were merged, and a worker that was cut off stores others now."""
+    before = finished_trials(three, "s")["b-0"]
     compact(three)
-    write_rows(three, "s", "key2", trial("b-0", epochs=2, minute=5, error="again"))
-    rows = finished_trials(three, "s")["b-0"]
-    assert [(r["epoch"], r["final"], r["error"]) for r in rows] == [
-        (1, False, "again"), (2, True, "again"),
-    ]  # fmt: skip
+    for minute in (-5000, 5000):
+        write_rows(three, "s", f"key2{minute}", trial("b-0", epochs=1, minute=minute))
+        assert finished_trials(three, "s")["b-0"] == before
     compact(three)
-    assert finished_trials(three, "s")["b-0"] == rows
+    assert finished_trials(three, "s")["b-0"] == before
+
+
+def baseline(key: str, minute: int) -> list[Row]:
+    """The row of a retrained model."""
+    return trial("retrained", epochs=1, minute=minute, role="retrained", trial_key=key)
+
+
+@pytest.mark.parametrize("minute", [-5000, 5000], ids=["clock behind", "clock ahead"])
+@pytest.mark.parametrize("merged", [False, True], ids=["two files", "merged before"])
+def test_a_baseline_that_is_made_anew_counts_from_then_on(
+    root: str, minute: int, merged: bool
+) -> None:
+    write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
+    if merged:
+        compact(root)
+    write_rows(root, "s", "retrained-new", baseline("new", minute), instead_of="retrained-")
+    for _ in range(2):
+        assert [r["trial_key"] for r in finished_trials(root, "s")["retrained"]] == ["new"]
+        compact(root)
+    assert len(files(root)) == 1
+
+
+CRASHES = [set(some) for n in range(2) for some in itertools.combinations(("merged", "own"), n + 1)]
+
+
+@pytest.mark.parametrize("left", CRASHES, ids=" and ".join)
+def test_a_crash_while_merging_leaves_what_counted_before(root: str, left: set[str]) -> None:
+    """An older merged file and a newer own file are merged, and some of the two is not deleted."""
+    write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
+    write_rows(root, "s", "key", trial("a-0"))
+    compact(root)
+    write_rows(root, "s", "retrained-new", baseline("new", -5000), instead_of="retrained-")
+    write_rows(root, "s", "key", trial("a-0", epochs=1, minute=5000))
+    before, originals = read_results(root), files(root)
+    compact(root)
+    for name, content in originals.items():
+        if ("merged" if name.startswith("compacted-") else "own") in left:
+            put(root, name, content)
+    assert strictly(root).equals(before)
+    compact(root)
+    assert strictly(root).equals(before)
+    assert len(files(root)) == 1
 
 
 def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None:
@@ -66,6 +114,17 @@ def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None
     compact(three)
     assert strictly(three).equals(before)
     assert len(files(three)) == 1
+
+
+def test_a_file_that_was_merged_before_generations_had_numbers_is_the_oldest(three: str) -> None:
+    (content,) = [files(three)["key2.parquet"]]
+    put(three, "compacted-0123456789abcdef.parquet", content)
+    storage_at(three).delete("rows/s/key2.parquet")
+    before = read_results(three)
+    write_rows(three, "s", "key2", trial("b-0", epochs=1, minute=5))
+    assert strictly(three).equals(before)
+    compact(three)
+    assert strictly(three).equals(before)
 
 
 def test_compacting_keeps_a_damaged_file_for_inspection(three: str) -> None:
@@ -105,3 +164,51 @@ def test_a_file_of_another_version_is_read_but_never_rewritten(
     assert len(files(three)) == 2
     assert strictly(three).equals(before)
     assert "merged 5 files" in capsys.readouterr().out
+
+
+@pytest.fixture
+def driven(three: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The storage root of `three` while a driver is at the sweep `s`."""
+    config = SweepConfig(name="s", task="digits-class:1", storage=three)
+    with claimed(config, View(Console())):
+        yield three
+
+
+def test_a_sweep_that_is_being_run_is_not_merged(driven: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    """A worker that died after it had stored its trial's rows would run it again."""
+    before = files(driven)
+    assert main(["compact", "--storage", driven, "--sweep", "s"]) == 2
+    said = capsys.readouterr().err
+    assert "sweep 's' is being run by another process" in said
+    assert said.count("\n") == 1
+    assert files(driven) == before
+
+
+def test_of_all_sweeps_the_one_that_is_being_run_is_left_out(driven: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    before = files(driven)
+    write_rows(driven, "other", "key8", trial("a-1", sweep="other"))
+    assert main(["compact", "--storage", driven]) == 0
+    said = capsys.readouterr().out
+    assert "left out: sweep 's' is being run" in said
+    assert "merged 2 files" in said
+    assert files(driven) == before
+    assert len(files(driven, "other")) == 1
+
+
+def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    config = SweepConfig(name="s", task="digits-class:1", storage=three)
+    storage_at(three).write("sweeps/s/config.json", config.to_json().encode())
+    held: list[bool] = []
+    storage = type(storage_at(three))
+    real = storage.delete
+    monkeypatch.setattr(
+        storage, "delete", lambda self, name: (held.append(is_claimed(config)), real(self, name))
+    )
+    assert main(["compact", "--storage", three, "--sweep", "s"]) == 0
+    assert held == [True] * 3
+    assert not is_claimed(config)
+
+
+def test_merging_makes_no_sweep_of_rows_that_have_none(three: str) -> None:
+    assert main(["compact", "--storage", three]) == 0
+    assert storage_at(three).names() == ["rows/"]

@@ -94,12 +94,18 @@ DAMAGE = {
 }
 
 
+def file_of(cache: ArtifactCache, suffix: str) -> str:
+    """The one file of the cache with this suffix."""
+    (name,) = [n for n in storage_at(cache.root).names() if n.endswith(suffix)]
+    return name
+
+
 @pytest.mark.parametrize(("suffix", "damage"), DAMAGE.values(), ids=list(DAMAGE))
 def test_what_is_damaged_is_trained_again(
     cache: ArtifactCache, train: Trainer, suffix: str, damage: Callable[[bytes], bytes] | None
 ) -> None:
     cache.get(KEY, train)
-    storage, file = storage_at(cache.root), f"{KEY}{suffix}"
+    storage, file = storage_at(cache.root), file_of(cache, suffix)
     if damage is None:
         storage.delete(file)
     else:
@@ -124,7 +130,7 @@ def test_weights_that_would_run_code_are_never_unpickled(
     torch.save({"weight": Payload()}, buffer)
     description = json.loads(storage.read(f"{KEY}.json") or b"")
     description["sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
-    storage.write(f"{KEY}.pt", buffer.getvalue())
+    storage.write(f"{KEY}-{description['sha256'][:16]}.pt", buffer.getvalue())
     storage.write(f"{KEY}.json", json.dumps(description).encode())
     with pytest.raises(pickle.UnpicklingError):
         cache.load(KEY)
@@ -147,7 +153,7 @@ def test_nothing_unfinished_is_left_beside_the_files(cache: ArtifactCache, train
     cache.get(KEY, train)
     folder = storage_at(cache.root).folder
     names = os.listdir(folder) if folder else storage_at(cache.root).names()
-    assert set(names) <= {f"{KEY}.pt", f"{KEY}.json", f"{KEY}.lock"}
+    assert set(names) <= {file_of(cache, ".pt"), f"{KEY}.json", f"{KEY}.lock"}
 
 
 WORKER = """
@@ -198,6 +204,24 @@ def test_a_waiter_takes_over_when_the_trainer_is_killed(root: str, process) -> N
     assert second.stdout.readline() == "trains\n"
     say(second)
     assert second.stdout.read() == "has 2.0\n"
+
+
+def test_of_two_that_trained_at_once_the_first_ones_model_stays(root: str, process) -> None:  # type: ignore[no-untyped-def]
+    """The lease of the first ran out while it trained: neither may spoil what the other stores."""
+    first = process(WORKER, root, 1)
+    assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    storage_at(root).write("key.lock", b"") if root.startswith("s3:") else (
+        Path(root) / "key.lock"
+    ).unlink()
+    second = process(WORKER, root, 2)
+    assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    say(second)
+    assert second.stdout.read() == "has 2.0\n"
+    say(first)
+    assert first.stdout.read() == "has 2.0\n"
+    loaded = ArtifactCache(root).load("key")
+    assert loaded is not None
+    assert loaded.state["weight"].mean().item() == 2.0
 
 
 def test_the_workbench_trains_the_original_once_and_counts_what_it_took(

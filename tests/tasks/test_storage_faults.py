@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 from s3_server import CREDENTIALS, Line, s3_server
 
 from tasks.storage import StorageError, storage_at
-from tasks.storage.s3 import CHECK_ATTEMPTS, S3Storage
+from tasks.storage.s3 import BRIEF, CHECK, S3Storage
 
 BIG = bytes(range(256)) * 8192
 
@@ -57,10 +58,10 @@ def test_a_put_that_is_cut_half_way_is_tried_again(bucket: str, line: Line, sent
 
 
 def test_a_put_that_never_gets_through_leaves_nothing(bucket: str, s3_url: str, line: Line) -> None:
-    line.cut(b"PUT", CHECK_ATTEMPTS, request=1_000_000)
+    line.cut(b"PUT", CHECK.attempts, request=1_000_000)
     storage = S3Storage(bucket)
     with pytest.raises(StorageError, match=f"--storage {bucket}: "):
-        storage.put("big", BIG, attempts=CHECK_ATTEMPTS)
+        storage.put("big", BIG, patience=CHECK)
     assert line.cuts_left == 0
     assert seen_from_elsewhere(bucket, s3_url) == []
 
@@ -68,9 +69,9 @@ def test_a_put_that_never_gets_through_leaves_nothing(bucket: str, s3_url: str, 
 def test_a_put_that_fails_leaves_what_was_there(bucket: str, s3_url: str, line: Line) -> None:
     storage = S3Storage(bucket)
     storage.write("big", b"as it was")
-    line.cut(b"PUT", CHECK_ATTEMPTS, request=1_000_000)
+    line.cut(b"PUT", CHECK.attempts, request=1_000_000)
     with pytest.raises(StorageError):
-        storage.put("big", BIG, attempts=CHECK_ATTEMPTS)
+        storage.put("big", BIG, patience=CHECK)
     assert storage.read("big") == b"as it was"
 
 
@@ -99,9 +100,21 @@ def test_a_lease_survives_answers_that_are_lost(
         line.cut(b"PUT", 2, answer=0)
         while line.cuts_left:  # the renewals meet them
             assert not lost.wait(0.05)
-        stored = S3Storage(bucket).get("a.lock")
-        while S3Storage(bucket).get("a.lock") == stored:
+        stored = storage_at(bucket).read("a.lock")
+        while storage_at(bucket).read("a.lock") == stored:
             assert not lost.wait(0.05)
+    assert not storage_at(bucket).is_locked("a.lock")
+
+
+def test_a_lock_is_free_though_the_last_renewals_answer_was_lost(
+    bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    with storage_at(bucket).lock("a.lock"):
+        line.cut(b"PUT", BRIEF.attempts, answer=0)
+        before = storage_at(bucket).read("a.lock")
+        while storage_at(bucket).read("a.lock") == before:
+            time.sleep(0.01)
     assert not storage_at(bucket).is_locked("a.lock")
 
 
@@ -115,6 +128,34 @@ def test_a_holder_that_was_thought_dead_is_told(
         storage_at(bucket).write("a.lock", b"somebody else")
         assert lost.wait(60)
     assert storage_at(bucket).read("a.lock") == b"somebody else"
+
+
+def test_a_holder_that_cannot_renew_its_lease_stops_before_it_is_anybody_elses(
+    bucket: str, s3_url: str, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 6.0)
+    lost = threading.Event()
+    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+        line.stall()
+        assert lost.wait(60), "the first request alone would wait for longer"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
+        assert storage_at(bucket).is_locked("a.lock")
+    line.stall(False)
+
+
+def test_a_lock_is_left_soon_though_the_server_says_nothing(
+    bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C would hang for minutes."""
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    renewing = threading.Event()
+    monkeypatch.setattr(line, "stalled", renewing.set)
+    with storage_at(bucket).lock("a.lock"):
+        line.stall()
+        assert renewing.wait(60)
+        start = time.monotonic()
+    assert time.monotonic() - start < 30
+    line.stall(False)
 
 
 @pytest.mark.parametrize("days", [-1, 1])

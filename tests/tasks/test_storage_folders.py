@@ -1,0 +1,142 @@
+"""Folders as NFS, FUSE and SMB have them: without hard links, without locks, and with bad moments."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from orchestrator.cli import main
+from tasks.storage import StorageError, storage_at
+
+
+def failing(number: int) -> Callable[..., NoReturn]:
+    """What the operating system does with a call that fails so."""
+
+    def fail(*args: Any, **kwargs: Any) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+UNSUPPORTED = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED, ids=errno.errorcode.get)
+def test_without_hard_links_one_creates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "link", failing(number))
+    storage = storage_at(tmp_path)
+    assert storage.create("folder/x", b"first")
+    assert not storage.create("folder/x", b"second")
+    assert storage.read("folder/x") == b"first"
+    assert os.listdir(tmp_path / "folder") == ["x"]
+
+
+def test_without_hard_links_a_name_is_taken_between_looking_and_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process creates it at the last moment."""
+    real = os.open
+
+    def overtaken(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith("/x"):
+            (tmp_path / "x").write_bytes(b"another's")
+        return real(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    monkeypatch.setattr(os, "open", overtaken)
+    assert not storage_at(tmp_path).create("x", b"mine")
+    assert (tmp_path / "x").read_bytes() == b"another's"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
+def test_a_disk_that_fails_is_not_taken_for_one_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "link", failing(number))
+    with pytest.raises(OSError, match=os.strerror(number)):
+        storage_at(tmp_path).create("x", b"")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK], ids=errno.errorcode.get)
+def test_a_folder_whose_files_cannot_be_locked_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    assert main(["sweep", "--task", "digits-class:1", "--storage", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be locked" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.rglob("*check*"))
+
+
+@pytest.fixture
+def no_bytes() -> Iterator[None]:
+    """Files can be made, and nothing written into them; permissions say nothing of it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.usefixtures("no_bytes")
+def test_the_check_writes(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot write there \(.*too large"):
+        storage_at(tmp_path / "folder").check()
+    assert os.listdir(tmp_path / "folder") == []
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO], ids=errno.errorcode.get)
+def test_what_fails_for_a_moment_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    storage = storage_at(tmp_path)
+    storage.write("x", b"content")
+    for module, name, read in (
+        (Path, "read_bytes", lambda: storage.read("x")),
+        (os, "scandir", lambda: storage.names()),
+    ):
+        real, fail, left = getattr(module, name), failing(number), [2]
+
+        def sometimes(
+            *args: Any, real: Any = real, left: list[int] = left, fail: Any = fail
+        ) -> Any:
+            left[0] -= 1
+            return real(*args) if left[0] < 0 else fail()
+
+        monkeypatch.setattr(module, name, sometimes)
+        assert read() in (b"content", ["x"])
+        assert left == [-1]
+
+
+def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_bytes", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        storage_at(tmp_path).read("x")
+
+
+def test_a_new_name_is_on_the_disk_when_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may otherwise undo the rename, however safe the content is."""
+    synced: list[bool] = []
+    real = os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(file).st_mode))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    storage_at(tmp_path).write("x", b"")
+    storage_at(tmp_path).create("y", b"")
+    assert synced == [False, True] * 2
