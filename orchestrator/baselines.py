@@ -77,7 +77,8 @@ def _measured(
 
     measured = finished_trials(settings.storage, settings.sweep)
     # Trials that have run started from these models: a resume on other hardware goes on from them.
-    dtype = next((rows[-1]["dtype"] for rows in measured.values()), settings.dtype)
+    before = [row["dtype"] for role in (ORIGINAL, RETRAINED) for row in measured.get(role, [])]
+    dtype = next(filter(None, before), settings.dtype)
     settings = dataclasses.replace(settings, dtype=dtype)
     bench = workbench(settings, threads)
     if calibrate:
