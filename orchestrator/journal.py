@@ -1,4 +1,4 @@
-"""Optuna's journal in one file, which waits for the disk once per proposal instead of at every write."""
+"""Optuna's journal, which waits once per proposal instead of at every write; and the file it may be."""
 
 from __future__ import annotations
 
@@ -6,54 +6,69 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 
+if TYPE_CHECKING:
+    from orchestrator.object_journal import ObjectJournal
+
+
+class Backend(Protocol):
+    """What keeps the entries of a journal."""
+
+    def together(self, *, sync: bool = True) -> AbstractContextManager[None]:
+        """See `Journal.together`."""
+
 
 class Journal(JournalStorage):
-    """A journal file, mended; writes inside `together()` are synced to disk at its end, or later.
+    """A journal in which writes that belong together cost one wait for the disk, or one request.
+
+    A proposal is about eight writes, and each would take milliseconds. A process that is killed
+    loses no block that has ended; only a power cut could lose the writes since the last sync, and
+    the store still knows what was run: see `UnlearnerStudy.recover`.
+    """
+
+    def __init__(self, backend: JournalFile | ObjectJournal) -> None:
+        self._entries: Backend = backend
+        super().__init__(backend)
+
+    def together(self, *, sync: bool = True) -> AbstractContextManager[None]:
+        """Writes inside the block are stored when it has ended, or if not `sync` with the next that are.
+
+        Blocks do not nest.
+        """
+        return self._entries.together(sync=sync)
+
+
+class JournalFile(JournalFileBackend):
+    """A journal file, mended; the lines are JournalFileBackend's own, only synced less often.
 
     Whoever opens it holds the sweep: a lock that is there was left by a driver that was killed.
-
-    A proposal is about eight writes, and a sync takes milliseconds. A process that is killed loses
-    nothing that was written; only a power cut could lose the writes since the last sync, and the
-    store still knows what was run: see `UnlearnerStudy.recover`.
     """
 
     def __init__(self, path: Path) -> None:
         mend(path)
         # Optuna would wait for it half a minute, and for ever if the folder was moved since.
         path.with_name(path.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
-        self._file = _File(str(path))
-        super().__init__(self._file)
+        self._path, self._mutex = str(path), JournalFileSymlinkLock(str(path))
+        super().__init__(self._path, self._mutex)
+        self.synced = True
 
     @contextmanager
     def together(self, *, sync: bool = True) -> Iterator[None]:
-        """Writes inside the block are on disk when it has ended, or if not `sync` with the next that are.
-
-        Blocks do not nest.
-        """
-        self._file.synced = False
+        """Wait for the disk at the end of the block, or if not `sync` when something else does."""
+        self.synced = False
         try:
             yield
         finally:
-            self._file.synced = True
+            self.synced = True
             if sync:
-                self._file.sync()
-
-
-class _File(JournalFileBackend):
-    """The lines are JournalFileBackend's own; only when they are synced is decided here."""
-
-    def __init__(self, path: str) -> None:
-        self._path, self._mutex = path, JournalFileSymlinkLock(path)
-        super().__init__(path, self._mutex)
-        self.synced = True
+                self.sync()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines; see JournalFileBackend."""

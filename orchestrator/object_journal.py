@@ -1,20 +1,23 @@
-"""Optuna's journal where there are no files to append to: one object per entry, numbered.
+"""Optuna's journal where there are no files to append to: objects of one entry or several, numbered.
 
-    <folder>/000000000042      the entry as JSON
+    <folder>/000000000042      the entry as JSON, or a list of entries; the number is the first one's
 
-An entry is written by creating the object of the next number, which one of several writers can:
-the others go on to the number after it. So no entry is lost, and all read them in one order.
+They are written by creating the object of the next number, which one of several writers can: the
+others go on behind it. So no entry is lost, and all read them in one order.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
 from tasks.storage import Storage, StorageError, several_at_a_time
+
+Entry = dict[str, Any]
 
 
 class ObjectJournal(BaseJournalBackend):
@@ -23,11 +26,13 @@ class ObjectJournal(BaseJournalBackend):
     def __init__(self, storage: Storage, folder: str) -> None:
         self._storage, self._folder = storage, folder
         self._next = 0
-        """All entries before this one are there."""
-        self._own: dict[int, dict[str, Any]] = {}
+        """All entries before this one are there, and an object ends before it."""
+        self._own: dict[int, Entry] = {}
         """Entries that were written here and not read since: the next read need not ask for them."""
+        self._block: list[Entry] | None = None
+        """Entries that will be written when a block ends."""
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Iterator[Entry]:
         """The entries from this number on; raises StorageError for one that is damaged.
 
         Own entries that follow are given first, alone: what others wrote after them comes with
@@ -36,29 +41,59 @@ class ObjectJournal(BaseJournalBackend):
         if log_number_from in self._own:
             yield from self._own_from(log_number_from)
             return
+        if self._block is not None and log_number_from == self._next + len(self._block):
+            return
         self._own.clear()
-        before = _name(log_number_from - 1) if log_number_from else ""
-        names = self._storage.names(self._folder, after=before)
-        paths = [f"{self._folder}/{name}" for name in names]
-        contents = several_at_a_time(self._storage, self._storage.read, paths)
-        for path, content in zip(paths, contents, strict=True):
-            try:
-                entry = json.loads(content or b"")
-            except ValueError as error:
-                raise StorageError(f"{self._storage.root}/{path} is damaged: {error}") from error
-            yield entry
-        self._next = max(self._next, log_number_from + len(names))
+        known = log_number_from and log_number_from == self._next
+        after = _name(log_number_from - 1) if known else ""
+        names = self._storage.names(self._folder, after=after)
+        contents = several_at_a_time(self._storage, self._entries, names)
+        for first, entries in zip(map(int, names), contents, strict=True):
+            yield from entries[max(0, log_number_from - first) :]
+            self._next = max(self._next, first + len(entries))
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write the entries in their order; other writers' may come in between."""
-        for entry in logs:
-            content = json.dumps(entry, separators=(",", ":")).encode()
-            while not self._storage.create(f"{self._folder}/{_name(self._next)}", content):
-                self._next += 1
-            self._own[self._next] = entry
-            self._next += 1
+    def append_logs(self, logs: list[Entry]) -> None:
+        """Write the entries in their order, after what others have written meanwhile."""
+        if self._block is not None:
+            self._own.update(enumerate(logs, self._next + len(self._block)))
+            self._block += logs
+            return
+        while not self._created(logs):
+            self._next += len(self._entries(_name(self._next)))
+        self._own.update(enumerate(logs, self._next))
+        self._next += len(logs)
 
-    def _own_from(self, number: int) -> Iterator[dict[str, Any]]:
+    @contextmanager
+    def together(self, *, sync: bool = True) -> Iterator[None]:
+        """Entries of the block are one object, written at its end, `sync` or not: a request takes long.
+
+        Raises StorageError if somebody else wrote meanwhile, since Optuna has numbered them already.
+        """
+        block: list[Entry] = []
+        self._block = block
+        try:
+            yield
+        finally:
+            self._block = None
+            if block and not self._created(block):
+                where = f"{self._storage.root}/{self._folder}"
+                raise StorageError(f"{where}: another process writes there too")
+            self._next += len(block)
+
+    def _created(self, entries: list[Entry]) -> bool:
+        content = json.dumps(entries, separators=(",", ":")).encode()
+        return self._storage.create(f"{self._folder}/{_name(self._next)}", content)
+
+    def _entries(self, name: str) -> list[Entry]:
+        """What an object holds; earlier versions wrote one entry into each."""
+        path = f"{self._folder}/{name}"
+        try:
+            found = json.loads(self._storage.read(path) or b"")
+        except ValueError as error:
+            raise StorageError(f"{self._storage.root}/{path} is damaged: {error}") from error
+        return found if isinstance(found, list) else [found]
+
+    def _own_from(self, number: int) -> Iterator[Entry]:
         while number in self._own:
             yield self._own.pop(number)
             number += 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, JournalFile
 from orchestrator.object_journal import ObjectJournal
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
@@ -29,5 +29,5 @@ def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
     storage = storage_at(sweep)
     if storage.folder is None:
-        return JournalStorage(ObjectJournal(storage, JOURNAL))
-    return Journal(storage.folder / JOURNAL)
+        return Journal(ObjectJournal(storage, JOURNAL))
+    return Journal(JournalFile(storage.folder / JOURNAL))

@@ -14,7 +14,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, JournalFile
 from orchestrator.objectives import OBJECTIVES
 from orchestrator.studies import UnlearnerStudy
 from orchestrator.study_storage import open_storage
@@ -34,7 +34,7 @@ def ssd(tmp_path: Path) -> UnlearnerStudy:
 
 
 def test_another_reader_sees_each_write_at_once_also_before_it_is_synced(tmp_path):
-    journal = Journal(tmp_path / "studies.journal")
+    journal = Journal(JournalFile(tmp_path / "studies.journal"))
     study = optuna.create_study(storage=journal, study_name="sweep/ssd")
     with journal.together():
         study.ask()

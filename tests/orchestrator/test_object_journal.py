@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 
@@ -10,6 +11,9 @@ import pytest
 from program import ROOT
 
 from orchestrator.object_journal import ObjectJournal
+from orchestrator.objectives import OBJECTIVES
+from orchestrator.studies import UnlearnerStudy
+from orchestrator.study_storage import open_storage
 from tasks.storage import StorageError, storage_at
 
 
@@ -82,7 +86,65 @@ def test_a_study_is_the_same_to_all_who_open_it(root: str) -> None:
 
 
 def test_a_damaged_entry_is_named(root: str) -> None:
-    journal(root).append_logs([{"n": 0}, {"n": 1}])
+    for n in range(2):
+        journal(root).append_logs([{"n": n}])
     storage_at(root).write("studies.journal/000000000001", b'{"n": ')
     with pytest.raises(StorageError, match="000000000001 is damaged"):
         list(journal(root).read_logs(0))
+
+
+def test_entries_of_an_earlier_version_are_read_one_from_an_object(root: str) -> None:
+    storage_at(root).write("studies.journal/000000000000", b'{"n": 0}')
+    journal(root).append_logs([{"n": 1}])
+    assert list(journal(root).read_logs(0)) == [{"n": 0}, {"n": 1}]
+
+
+def objects(root: str) -> int:
+    """How many objects the journal of a sweep has."""
+    return len(storage_at(root).names("studies.journal"))
+
+
+def test_a_proposal_is_one_object_and_a_result_another(bucket: str) -> None:
+    """Each request takes some ten milliseconds, and a proposal is eight entries or more."""
+
+    def opened() -> UnlearnerStudy:
+        storage = open_storage(bucket, None)
+        return UnlearnerStudy(storage, "sweep", "finetune", OBJECTIVES["pareto"], "random", 0)
+
+    study = opened()
+    before = objects(bucket)
+    trial = study.ask()
+    assert objects(bucket) == before + 1
+    scores = {"validation_accuracy_retained": 0.9, "validation_indistinguishability": 0.8}
+    row = {"epoch": 1, "state": "complete", "unlearn_seconds": 1.0, **scores}
+    study.tell(trial["trial_id"], [row])
+    assert objects(bucket) == before + 2
+    assert study.ask()["trial_id"] == "finetune-0001"
+    assert opened().trial_ids == {"finetune-0000", "finetune-0001"}
+    assert opened().recover({"finetune-0000": [row | {"params": "{}", "unlearner": "finetune"}]})
+
+
+def test_a_block_whose_number_another_writer_took_is_refused(root: str) -> None:
+    """Optuna has numbered its entries already: a driver that was taken over must not go on."""
+    first, second = journal(root), journal(root)
+    with contextlib.ExitStack() as block:
+        block.enter_context(first.together())
+        first.append_logs([{"n": 0}])
+        second.append_logs([{"n": 1}])
+        with pytest.raises(StorageError, match="another process writes there too"):
+            block.close()
+    assert list(journal(root).read_logs(0)) == [{"n": 1}]
+
+
+def test_a_block_is_read_inside_it_and_by_others_after_it(root: str) -> None:
+    writer = journal(root)
+    with writer.together():
+        writer.append_logs([{"n": 0}])
+        assert list(writer.read_logs(0)) == [{"n": 0}]
+        assert list(writer.read_logs(1)) == []
+        assert list(journal(root).read_logs(0)) == []
+        writer.append_logs([{"n": 1}])
+    writer.append_logs([{"n": 2}])
+    assert list(writer.read_logs(1)) == [{"n": 1}, {"n": 2}]
+    for start in range(4):
+        assert [e["n"] for e in journal(root).read_logs(start)] == list(range(start, 3))
