@@ -139,9 +139,9 @@ class UnlearningTrial(tune.Trainable):
         where: Row = {}
         with contextlib.suppress(Exception):  # there may be no workbench: that is why it failed
             where = provenance(workbench(settings, settings.cpus))
-        epoch = self._points[-1].epoch if self._points else 0
         columns = {**where, **self._identity}
-        rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
+        points = list(self._points)  # a trial that is given up may be adding one
+        rows = trial_rows(points, state=state, error=error, **columns)
         write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
         return rows
 

@@ -1,20 +1,32 @@
-"""A worker's trial, in this process: what becomes of one that cannot begin."""
+"""A worker's trial, in this process: what becomes of one that cannot begin, or fails on its way."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
+from analysis.results import read_sweep
 from orchestrator.early_stopping import Limits
+from orchestrator.front_table import front_rows
+from orchestrator.objectives import OBJECTIVES
+from orchestrator.progress import Progress
 from orchestrator.search import StudySearch
-from orchestrator.store import read_results
+from orchestrator.store import finished_trials, read_results
+from orchestrator.studies import UnlearnerStudy
 from orchestrator.trial import UnlearningTrial
 from orchestrator.worker import WorkerSettings
+from tasks.search_space import Float, Int
 from tasks.task import Task
+from tasks.unlearners.base import Unlearner
 
+PARETO = OBJECTIVES["pareto"]
 FREE = Limits(floor=0.0, cost=100.0)
 
 
@@ -83,3 +95,54 @@ def test_a_trial_that_fails_by_itself_is_a_failed_row(storage):
     (row,) = read_results(storage).to_pylist()
     assert json.loads(row["params"]) == {"lr": 1e30}
     assert "lr" in row["error"]
+
+
+@dataclass(frozen=True)
+class Overreaches(Unlearner):
+    """Diverges in its third epoch."""
+
+    strength: Annotated[float, Float(0.0, 1.0)] = 0.5
+    epochs: Annotated[int, Int(1, 5)] = 5
+
+    def unlearn(self, model, retain, forget, rng) -> Iterator[None]:  # type: ignore[no-untyped-def]
+        for epoch in range(self.epochs):
+            if epoch == 2:
+                for parameter in model.parameters():
+                    parameter.data.fill_(float("nan"))
+            yield
+
+
+def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
+    method = f"{__name__}:Overreaches"
+    storages = optuna.storages.InMemoryStorage()
+    study = UnlearnerStudy(storages, "s", method, PARETO, "random", 0)
+    trial = study.ask()
+    trial["params"]["epochs"] = 5
+    result = step(settings(storage, objective_metrics=PARETO.metrics), method, **trial["params"])
+
+    rows = finished_trials(storage, "s")[f"{method}-0000"]
+    assert [(r["epoch"], r["final"], r["state"]) for r in rows] == [
+        (1, False, "complete"), (2, False, "complete"), (3, True, "failed"),
+    ]  # fmt: skip
+    assert [r["error"] is None for r in rows] == [True, True, False]
+    assert [r["test_accuracy"] is None for r in rows] == [False, False, True]
+    assert rows[1]["relative_cost"] is not None
+
+    study.tell(trial["trial_id"], result["rows"])
+    told = storages.get_all_trials(0)
+    assert [t.state for t in told] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert [t.params["epochs"] for t in told[1:]] == [1, 2]
+    assert told[2].values == [rows[1][metric] for metric in PARETO.metrics]
+
+    progress = Progress(PARETO, 1, retrain_seconds=1e6)
+    progress.finish(result["rows"])
+    assert (progress.done, progress.failed, progress.left) == (0, 1, 0)
+    assert progress.hypervolume > 0
+
+    front = front_rows(rows, PARETO)
+    assert front
+    assert {r["epoch"] for r in front} <= {1, 2}
+    sweep = read_sweep(str(storage))
+    assert [r["epoch"] for r in sweep.points] == [1, 2]
+    assert sweep.finals == []
+    assert [r["epoch"] for r in sweep.failures] == [3]
