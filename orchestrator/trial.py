@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from orchestrator.deadline import Deadline
-from orchestrator.early_stopping import Limits
+from orchestrator.early_stopping import EPOCHS, Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
@@ -92,14 +92,18 @@ class UnlearningTrial(tune.Trainable):
 
     def _ended(self, bench: Workbench) -> tuple[str, str | None]:
         """Run the trial to its end; the state that it ended in, and why."""
+        params, reason = self._trial["params"], None
         with contextlib.closing(self._begun(bench)) as points:
             for point in points:
                 self._points.append(point)
+                # Of a method that does not say how many points it has, only one more tells that
+                # the last one was not its end.
+                ended = reason
                 reason = self._limits.why_ended(
-                    point.metrics, point.cost.relative_cost, point.epoch, self._trial["params"]
+                    point.metrics, point.cost.relative_cost, point.epoch, params
                 )
-                if reason:
-                    return "pruned", reason
+                if ended or (reason and EPOCHS in params):
+                    return "pruned", ended or reason
         return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")
 
     def _begun(self, bench: Workbench) -> Generator[Point, None, None]:

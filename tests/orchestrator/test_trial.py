@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,16 @@ import pytest
 from optuna.trial import TrialState
 
 from analysis.results import read_sweep
+from orchestrator.columns import MEASURED
 from orchestrator.early_stopping import Limits
 from orchestrator.front_table import front_rows
-from orchestrator.objectives import OBJECTIVES
+from orchestrator.objectives import OBJECTIVES, OF_FORGOTTEN_CLASSES
 from orchestrator.progress import Progress
 from orchestrator.search import StudySearch
 from orchestrator.store import finished_trials, read_results
 from orchestrator.studies import UnlearnerStudy
 from orchestrator.trial import UnlearningTrial
-from orchestrator.worker import WorkerSettings
+from orchestrator.worker import WorkerSettings, workbench
 from tasks.search_space import Float, Int
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
@@ -36,6 +38,20 @@ def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> Worker
         "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_metrics": (), "trial_seconds": None,
     }  # fmt: skip
     return WorkerSettings(**given | more)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage root with the original model of the digits alone."""
+    root = tmp_path_factory.mktemp("original")
+    workbench(settings(root), 1).artifact("original")
+    return root
+
+
+@pytest.fixture
+def storage(original: Path, tmp_path: Path) -> Path:
+    """A fresh copy of it."""
+    return Path(shutil.copytree(original, tmp_path / "storage"))
 
 
 def step(
@@ -146,3 +162,36 @@ def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     assert [r["epoch"] for r in sweep.points] == [1, 2]
     assert sweep.finals == []
     assert [r["epoch"] for r in sweep.failures] == [3]
+
+
+@dataclass(frozen=True)
+class Rounds(Unlearner):
+    """Yields as often as a parameter says whose name nobody knows."""
+
+    rounds: Annotated[int, Int(1, 9)] = 5
+
+    def unlearn(self, model, retain, forget, rng) -> Iterator[None]:  # type: ignore[no-untyped-def]
+        for _ in range(self.rounds):
+            yield
+
+
+@pytest.mark.parametrize(
+    ("rounds", "points", "state"), [(5, 2, "pruned"), (2, 2, "pruned"), (1, 1, "complete")]
+)
+def test_a_method_of_unknown_length_is_ended_too_once_it_goes_on(storage, rounds, points, state):
+    floor = Limits(floor=1.1, cost=1.0)  # which nothing reaches
+    step(settings(storage), f"{__name__}:Rounds", floor, rounds=rounds)
+    rows = read_results(storage).to_pylist()
+    assert [(r["epoch"], r["state"]) for r in rows] == [(n + 1, state) for n in range(points)]
+    assert all(r["test_accuracy"] is not None for r in rows)
+
+
+def test_a_method_with_a_single_point_is_not_ended_at_it(storage):
+    step(settings(storage), "ssd", Limits(floor=1.1, cost=0.0))
+    assert [r["state"] for r in read_results(storage).to_pylist()] == ["complete"]
+
+
+def test_an_objective_is_refused_for_what_really_has_no_value(storage):
+    step(settings(storage, "digits-random:0.1"), "ssd")
+    (row,) = read_results(storage).to_pylist()
+    assert {c.name for c in MEASURED if row[c.name] is None} == set(OF_FORGOTTEN_CLASSES)
