@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -53,16 +53,21 @@ def adopted(config: SweepConfig) -> SweepConfig:
     return filled
 
 
-def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
+def with_defaults(
+    config: SweepConfig, resources: Resources, say: Callable[[str], None]
+) -> SweepConfig:
     """The configuration with everything decided that depends on the cluster.
 
     A number of trials at a time that was asked for is what a cluster is to hold, by nodes that its
-    autoscaler adds. Raises InvalidValue if not a single trial can be held.
+    autoscaler adds; this machine alone holds what it holds, and `say` is told. Raises InvalidValue
+    if not a single trial can be held.
     """
     share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
     gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
     slots = resources.slots(config.cpus_per_trial, gpus)
     concurrent = config.max_concurrent or slots
+    if config.address == "local" and 0 < slots < concurrent:
+        say(f"NOTICE: this machine holds {slots} trials at a time, not {concurrent}")
     if config.address == "local":
         concurrent = min(concurrent, slots)
     if concurrent < 1:

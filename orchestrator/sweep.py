@@ -54,7 +54,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     with named(config, view) as (config, own):
         studies = open_storage(own.root, config.optuna_storage)
         with cluster.connected(config.address) as resources:
-            config = with_defaults(config, resources)
+            config = with_defaults(config, resources, view.say)
             store_once(config, own)
             return _Run(config, studies, resources, view).to_the_end()
 
@@ -170,6 +170,7 @@ class _Run:
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
         interrupts = Interrupts()
+        search.told = progress.finish
         callback = ProgressCallback(
             progress, self._view, lambda: len(search.running), (interrupts.check, search.check)
         )

@@ -23,7 +23,7 @@ TWO_NODES = Resources(((4, 1), (4, 1)))
 
 def concurrent(resources: Resources, **settings: object) -> int | None:
     config = SweepConfig(task="digits-class:1", **settings)  # type: ignore[arg-type]
-    return with_defaults(config, resources).max_concurrent
+    return with_defaults(config, resources, print).max_concurrent
 
 
 def test_by_default_as_many_as_the_nodes_hold():
@@ -37,8 +37,12 @@ def test_a_cluster_grows_to_what_was_asked_for():
     assert concurrent(TWO_NODES, address="auto", max_concurrent=2) == 2
 
 
-def test_this_machine_does_not():
+def test_this_machine_does_not_and_says_so(capsys):
     assert concurrent(TWO_NODES, address="local", max_concurrent=20) == 8
+    assert capsys.readouterr().out == "NOTICE: this machine holds 8 trials at a time, not 20\n"
+    assert concurrent(TWO_NODES, address="local", max_concurrent=8) == 8
+    assert concurrent(TWO_NODES, address="local") == 8
+    assert capsys.readouterr().out == ""
 
 
 def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
@@ -60,9 +64,9 @@ def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
 )
 def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task, cpus, trials):
     config = SweepConfig(task=task)
-    assert with_defaults(config, Resources(((cpus, 0),))).trials == trials
+    assert with_defaults(config, Resources(((cpus, 0),)), print).trials == trials
     asked = SweepConfig(task=task, trials=7)
-    assert with_defaults(asked, Resources(((cpus, 0),))).trials == 7
+    assert with_defaults(asked, Resources(((cpus, 0),)), print).trials == 7
 
 
 def test_sweeps_without_a_name_that_start_together_find_one_each(tmp_path: Path):
