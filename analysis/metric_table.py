@@ -70,15 +70,18 @@ def table_of(sweep: Sweep, columns: Sequence[str]) -> Table:
     trials = [row for row in sweep.rows if row["role"] == TRIAL]
     for method in sorted({row["unlearner"] for row in trials if row["unlearner"]}):
         finals = [row for row in sweep.finals if row["unlearner"] == method]
-        failed = sum(row["unlearner"] == method for row in sweep.failures)
+        pruned, failed = (
+            str(sum(row["unlearner"] == method for row in ended))
+            for ended in (sweep.pruned, sweep.failures)
+        )
         cells = [spell_spread(c, [r[c] for r in finals if r[c] is not None]) for c in columns]
-        rows.append([method, str(len(finals)), str(failed), *cells])
+        rows.append([method, str(len(finals)), pruned, failed, *cells])
     return Table(
         title=f"{sweep.name}: methods on {sweep.task}",
-        header=["method", "n", "failed", *(name.replace("_", "\n") for name in columns)],
+        header=["method", "n", "pruned", "failed", *(name.replace("_", "\n") for name in columns)],
         rows=rows,
         caption="Mean ± standard deviation over the last points of n complete trials: the spread "
-        "over hyper-parameters and seeds.",
+        "over hyper-parameters and seeds. Trials that a limit ended are counted as pruned alone.",
         sections=frozenset({2}),
     )
 
@@ -93,8 +96,8 @@ def spell_spread(column: str, values: Sequence[float]) -> str:
 
 def _baseline(role: str, row: Row | None, columns: Sequence[str]) -> list[str]:
     if row is None:
-        return [role, "0", "", *(MISSING for _ in columns)]
-    return [role, "1", "", *(spell(column, row[column]) for column in columns)]
+        return [role, "0", "", "", *(MISSING for _ in columns)]
+    return [role, "1", "", "", *(spell(column, row[column]) for column in columns)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

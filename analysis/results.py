@@ -51,6 +51,11 @@ class Sweep:
         return [row for row in self.points if row["final"] and row["state"] == "complete"]
 
     @property
+    def pruned(self) -> list[Row]:
+        """The last point of each trial that a limit ended: it says nothing of a full trial's end."""
+        return [row for row in self.points if row["final"] and row["state"] == "pruned"]
+
+    @property
     def failures(self) -> list[Row]:
         """The last row of each trial that failed."""
         return [

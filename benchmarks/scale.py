@@ -56,7 +56,7 @@ class StubTrial(UnlearningTrial):
         super().setup(config, *more, **keywords)
         workbench(self._settings, 1)
 
-    def _begun(self) -> Generator[Point, None, None]:
+    def _begun(self, bench: Any) -> Generator[Point, None, None]:
         from tasks.trial import Cost, Point  # the driver imports no torch
 
         rng = random.Random(self._trial["seed"])

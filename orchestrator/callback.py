@@ -12,7 +12,7 @@ from orchestrator.view import View
 
 
 class ProgressCallback(Callback):
-    """Feeds a Progress and a View from Tune's events.
+    """Shows a Progress, which the searcher feeds, in a View.
 
     `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
     what they raise ends it.
@@ -38,12 +38,3 @@ class ProgressCallback(Callback):
             check()
         self._progress.running = self._running()
         self._view.update(self._progress)
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has ended; if it could not store its rows, it will be run again."""
-        if "unstored" not in trial.last_result:
-            self._progress.finish(trial.last_result.get("rows") or [{"state": "failed"}])
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker died for good."""
-        self._progress.finish([{"state": "failed"}])

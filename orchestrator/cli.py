@@ -129,7 +129,7 @@ def run(
 
 @app.command(name="list")
 def list_(what: str, /) -> int:
-    """List what there is: tasks, unlearners, metrics, objectives, models, samplers or loaders.
+    """List what there is: tasks, unlearners, metrics, objectives, models, samplers, loaders or columns.
 
     Parameters
     ----------

@@ -134,6 +134,8 @@ def got(reference: Any) -> Any:
 def our_code() -> dict[str, Any]:
     """Send this program along, so that the nodes need its dependencies but no copy of it."""
     root = Path(__file__).resolve().parent.parent
+    if not (root / "pyproject.toml").exists():  # installed: beside it lies all of site-packages
+        return {"py_modules": [str(root / package) for package in ("orchestrator", "tasks")]}
     excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]
     return {"working_dir": str(root), "excludes": excludes}
 

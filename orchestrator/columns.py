@@ -32,8 +32,13 @@ IDENTITY = (
     Column("params", TEXT, "every hyper-parameter of the method, searched or not, as JSON"),
     Column("seed", WHOLE, "seed of the trial's generator; for a baseline, of its training"),
     Column("epoch", WHOLE, "yields of the unlearner so far: a trial's rows are its trajectory"),
-    Column("final", FLAG, "whether this is the trial's last point: exactly one per trial"),
-    Column("state", TEXT, "|".join(STATES)),
+    Column("final", FLAG, "whether this is the trial's last row: exactly one per trial"),
+    Column(
+        "state",
+        TEXT,
+        f"{'|'.join(STATES)}: the last row's says how the trial ended. failed: that row has no "
+        "metrics, the points before it are complete; pruned: so are all rows, and all count",
+    ),
     Column("error", TEXT, "why a trial failed or was pruned"),
 )
 COSTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,11 @@ class SweepConfig:
 
     def checked(self) -> SweepConfig:
         """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
-        config = dataclasses.replace(self._with_preset(), storage=normal_root(self.storage))
+        # Absolute: a sweep may be resumed from another folder.
+        data_dir = self.data_dir and Path(os.path.abspath(os.path.expanduser(self.data_dir)))
+        config = dataclasses.replace(
+            self._with_preset(), storage=normal_root(self.storage), data_dir=data_dir
+        )
         objective_named(config.objective)
         one_of("sampler", config.sampler, SAMPLERS)
         one_of("loader", config.loader, LOADERS)
@@ -105,6 +110,9 @@ class SweepConfig:
             if value is not None and not least <= value < limit:
                 below = "" if limit == math.inf else f", below {limit}"
                 raise InvalidValue(f"--{flag} {value} is out of range: at least {least}{below}")
+        gpus = config.gpus_per_trial or 0
+        if gpus > 1 and gpus != int(gpus):
+            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1 Ray takes whole numbers alone")
         check_seed(config.seed)
         if config.address not in ("local", "auto") and not config.address.startswith("ray://"):
             raise InvalidValue(

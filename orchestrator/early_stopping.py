@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from orchestrator.objectives import STEERING
 
 EPOCHS = "epochs"
-"""The hyper-parameter that says how many points an anytime trial has."""
+"""The hyper-parameter that says how many points an anytime trial has, where a method has it."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Limits:
         epoch: int,
         params: Mapping[str, Any],
     ) -> str | None:
-        """Why a trial is ended after this point; None if it goes on, or has no further point anyway."""
-        if epoch >= params.get(EPOCHS, 0):
+        """Why a trial is ended after this point; None if it goes on, or is known to have no further one."""
+        if epoch >= params.get(EPOCHS, math.inf):
             return None
         accuracy = metrics[STEERING[0]]
         if accuracy is not None and accuracy < self.floor:

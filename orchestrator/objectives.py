@@ -59,6 +59,9 @@ def steers_on_test(objective: Objective) -> list[str]:
     return [metric for metric in objective.metrics if metric.startswith(halves)]
 
 
+OF_FORGOTTEN_CLASSES = ("test_accuracy_forgotten",)
+"""Metrics that have no value where no class is forgotten as a whole."""
+
 SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
 """Columns that the scalar score and the live view read."""
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
 from orchestrator.config import (
-    DEFAULT_TASK,
     DEFAULT_TRIALS,
     DEFAULT_TRIALS_PER_SLOT,
     DEFAULT_UNLEARNERS,
-    FALLBACK_TASK,
     SweepConfig,
     check_name,
 )
-from tasks.datasets.loaders import check_loader
-from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
 from tasks.storage import Storage, normal_root, storage_at
 from tasks.task import Task
@@ -57,40 +53,21 @@ def adopted(config: SweepConfig) -> SweepConfig:
     return filled
 
 
-def with_task(config: SweepConfig, view: View) -> SweepConfig:
-    """The configuration with a task whose data are at hand, and a name.
-
-    Raises DatasetNotFound for a task that was asked for; falls back to the digits, and says so,
-    if none was. Raises InvalidValue for an unknown task, class or share.
-    """
-    wanted = Task.named(config.task or DEFAULT_TASK, config.model, config.seed)
-    try:
-        dataset = wanted.load(config.data_dir)
-    except DatasetNotFound as error:
-        if config.task is not None:
-            raise
-        view.say(f"NOTICE: {error}.")
-        view.say(
-            f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so."
-        )
-        wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
-        dataset = wanted.load()
-    check_loader(config.loader, dataset)
-    named = dataclasses.replace(config, task=wanted.name)
-    name = config.name or free_name(named)
-    return dataclasses.replace(named, name=name)
-
-
-def with_defaults(config: SweepConfig, resources: Resources) -> SweepConfig:
+def with_defaults(
+    config: SweepConfig, resources: Resources, say: Callable[[str], None]
+) -> SweepConfig:
     """The configuration with everything decided that depends on the cluster.
 
     A number of trials at a time that was asked for is what a cluster is to hold, by nodes that its
-    autoscaler adds. Raises InvalidValue if not a single trial can be held.
+    autoscaler adds; this machine alone holds what it holds, and `say` is told. Raises InvalidValue
+    if not a single trial can be held.
     """
     share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
     gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
     slots = resources.slots(config.cpus_per_trial, gpus)
     concurrent = config.max_concurrent or slots
+    if config.address == "local" and 0 < slots < concurrent:
+        say(f"NOTICE: this machine holds {slots} trials at a time, not {concurrent}")
     if config.address == "local":
         concurrent = min(concurrent, slots)
     if concurrent < 1:
@@ -132,18 +109,42 @@ def sweeps_of(storage: str) -> Storage:
     return sweeps
 
 
+class Taken(InvalidValue):
+    """Another driver is at the sweep."""
+
+
+@contextmanager
+def named(config: SweepConfig, view: View) -> Iterator[tuple[SweepConfig, Storage]]:
+    """The configuration with a name, and what `claimed` yields for it.
+
+    Without a name that was given, the first one that is free, also of those that start just now.
+    """
+    with ExitStack() as held:
+        while config.name is None:
+            chosen = dataclasses.replace(config, name=free_name(config))
+            try:
+                own = held.enter_context(claimed(chosen, view))
+            except Taken:
+                continue
+            if own.read(CONFIG) is None:
+                yield chosen, own
+                return
+            held.close()  # a sweep of this name has begun and ended meanwhile
+        yield config, held.enter_context(claimed(config, view))
+
+
 @contextmanager
 def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
     """What the sweep keeps its own in, held by this driver alone for the length of the block.
 
-    Raises InvalidValue if another driver is at it, or if the storage cannot be written.
+    Raises Taken if another driver is at it, InvalidValue if the storage cannot be written.
     """
     assert config.name is not None
     own = storage_at(f"{config.storage}/{SWEEPS}/{check_name(config.name)}")
     own.check()
 
     def refuse() -> None:
-        raise InvalidValue(f"sweep {config.name!r} is being run by another process")
+        raise Taken(f"sweep {config.name!r} is being run by another process")
 
     def stop() -> None:
         view.say(f"sweep {config.name}: another process has taken it over, or may: this one hung")

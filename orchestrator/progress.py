@@ -33,12 +33,11 @@ class Progress:
 
     def finish(self, rows: Sequence[Row]) -> None:
         """Count a trial that has ended, with its rows in order of epoch."""
-        if rows[-1]["state"] == "failed":
-            self.failed += 1
-            return
-        self.done += 1
+        failed = rows[-1]["state"] == "failed"
+        self.failed += failed
+        self.done += not failed
         self.pruned += rows[-1]["state"] == "pruned"
-        for row in rows:
+        for row in rows[:-1] if failed else rows:
             gains = OBJECTIVES["pareto"].gains(row)
             if gains is not None:
                 self._pareto.append(gains)

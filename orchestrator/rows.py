@@ -29,26 +29,32 @@ def trial_rows(
     *,
     state: str,
     error: str | None = None,
-    epoch: int = 0,
     **identity: Any,
 ) -> list[Row]:
-    """One row per point, the last one final; a trial that failed has one row, at `epoch`, alone.
+    """One row per point, the last one final.
 
-    `identity` are the columns that say which trial it is and where it ran.
+    A trial that failed keeps the points before it did, as complete ones, and ends in a row without
+    metrics at the epoch that it did not reach. `identity` are the columns that say which trial it
+    is and where it ran.
     """
-    common = {**identity, "state": state, "error": error, "finished_at": datetime.now(UTC)}
-    if state == "failed":
-        return [{**common, "epoch": epoch, "final": True}]
-    return [
+    common = {**identity, "finished_at": datetime.now(UTC)}
+    failed = state == "failed"
+    measured = {"state": "complete"} if failed else {"state": state, "error": error}
+    rows = [
         {
             **common,
+            **measured,
             "epoch": point.epoch,
-            "final": point is points[-1],
+            "final": not failed and point is points[-1],
             **point.metrics,
             **asdict(point.cost),
         }
         for point in points
     ]
+    if failed:
+        epoch = points[-1].epoch + 1 if points else 0
+        rows.append({**common, "state": state, "error": error, "epoch": epoch, "final": True})
+    return rows
 
 
 def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[str, Any]) -> Row:

@@ -35,6 +35,8 @@ class StudySearch(Searcher):
         self._left = dict(left)
         self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
+        self.told: Callable[[Sequence[Row]], None] = lambda rows: None
+        """Called with the rows of each trial that its study was told of: what the store has of it."""
         self.failure: str | None = None
         """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
 
@@ -76,6 +78,7 @@ class StudySearch(Searcher):
         try:
             rows = result.get("rows") or self._on_crash(trial)
             self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
+            self.told(rows)
         except UNWRITABLE as failure:
             self.failure = str(failure)
 

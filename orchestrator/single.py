@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
+from tasks.datasets.sources import check_data_dir
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue, parameters
 from tasks.storage import normal_root, storage_at
@@ -51,6 +52,7 @@ def run_single(
         )
     kind = "cuda" if has_gpu and device != "cpu" else "cpu"
     chosen = Task.named(task, model, seeds[0], kind)
+    check_data_dir(data_dir)
     dataset = chosen.load(data_dir)
     check_loader(loader, dataset)
     storage_at(artifacts).check()

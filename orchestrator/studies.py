@@ -91,8 +91,9 @@ class UnlearnerStudy:
         `again`: a driver may have died half-way through telling this trial.
 
         A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
-        of an anytime method's trajectory become further complete trials; so do all points of a
-        trial that was pruned, which itself is told as PRUNED: it has no result at its last epoch.
+        of an anytime method's trajectory become further complete trials, also if it failed later;
+        so do all points of a trial that was pruned, which itself is told as PRUNED: it has no
+        result at its last epoch.
         """
         number = number_of(trial_id)
         # Straight from the storage: a list of all trials would take longer the longer the sweep.

@@ -9,16 +9,11 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.data import check_same_data, with_task
 from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING, objective_named, steers_on_test
-from orchestrator.plan import (
-    adopted,
-    claimed,
-    store_once,
-    with_defaults,
-    with_task,
-)
+from orchestrator.plan import adopted, named, store_once, with_defaults
 from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.view import View
@@ -56,10 +51,10 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
-    with claimed(config, view) as own:
+    with named(config, view) as (config, own):
         studies = open_storage(own.root, config.optuna_storage)
         with cluster.connected(config.address) as resources:
-            config = with_defaults(config, resources)
+            config = with_defaults(config, resources, view.say)
             store_once(config, own)
             return _Run(config, studies, resources, view).to_the_end()
 
@@ -98,6 +93,7 @@ class _Run:
 
         config, view = self._config, self._view
         finished = self._finished()
+        check_same_data(self._settings, finished)
         studies = self._studies()
         again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
@@ -176,6 +172,7 @@ class _Run:
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
         interrupts = Interrupts()
+        search.told = progress.finish
         callback = ProgressCallback(
             progress, self._view, lambda: len(search.running), (interrupts.check, search.check)
         )

@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from orchestrator.deadline import Deadline
-from orchestrator.early_stopping import Limits
+from orchestrator.early_stopping import EPOCHS, Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
+from tasks.provenance import host
+from tasks.search_space import InvalidValue
 from tasks.storage import UNWRITABLE
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
     from tasks.trial import Point
+    from tasks.workbench import Workbench
+
+ENVIRONMENT = (OSError, InvalidValue)
+"""What a node raises whose data are absent or damaged, or which cannot reach the trained models."""
 
 
 class UnlearningTrial(tune.Trainable):
@@ -53,7 +59,8 @@ class UnlearningTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the whole trial, store its rows and hand them to the driver.
 
-        Whatever goes wrong in a trial becomes a failed row: the worker lives on.
+        Whatever goes wrong in a trial becomes a failed row: the worker lives on. Data, models or
+        storage that this node cannot reach are no trial's failure: they end the sweep.
         """
         settings = self._settings
         # A worker may have stored this very trial before it died.
@@ -64,7 +71,14 @@ class UnlearningTrial(tune.Trainable):
         if stored:
             return self._done(stored)
         try:
-            state, reason = self._ended()
+            bench = workbench(settings, settings.cpus)
+            bench.artifact("original")  # not within the trial, which would fail with it
+        except ENVIRONMENT as problem:
+            return self._unstored(problem)
+        except Exception as error:
+            return self._failed(error)
+        try:
+            state, reason = self._ended(bench)
         except Exception as error:
             return self._failed(error)
         return self._finish(state, reason)
@@ -79,23 +93,26 @@ class UnlearningTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
 
-    def _ended(self) -> tuple[str, str | None]:
+    def _ended(self, bench: Workbench) -> tuple[str, str | None]:
         """Run the trial to its end; the state that it ended in, and why."""
-        with contextlib.closing(self._begun()) as points:
+        params, reason = self._trial["params"], None
+        with contextlib.closing(self._begun(bench)) as points:
             for point in points:
                 self._points.append(point)
+                # Of a method that does not say how many points it has, only one more tells that
+                # the last one was not its end.
+                ended = reason
                 reason = self._limits.why_ended(
-                    point.metrics, point.cost.relative_cost, point.epoch, self._trial["params"]
+                    point.metrics, point.cost.relative_cost, point.epoch, params
                 )
-                if reason:
-                    return "pruned", reason
+                if ended or (reason and EPOCHS in params):
+                    return "pruned", ended or reason
         return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")
 
-    def _begun(self) -> Generator[Point, None, None]:
+    def _begun(self, bench: Workbench) -> Generator[Point, None, None]:
         from tasks.trial import run_trial
 
         trial, limit = self._trial, self._settings.trial_seconds
-        bench = workbench(self._settings, self._settings.cpus)
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
         reason = f"ran longer than the limit of {limit or 0:g} s"
         self._deadline = Deadline(limit, lambda: self._store("failed", reason))
@@ -117,7 +134,8 @@ class UnlearningTrial(tune.Trainable):
 
     def _unstored(self, problem: Exception) -> dict[str, Any]:
         """Not the trial's failure: the sweep ends, and can be resumed."""
-        return {"done": True, "trial": self._trial["trial_id"], "unstored": str(problem)}
+        reason = f"{problem} (on {host()})"
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": reason}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
         slim = _slim(rows, self._settings)
@@ -128,9 +146,9 @@ class UnlearningTrial(tune.Trainable):
         where: Row = {}
         with contextlib.suppress(Exception):  # there may be no workbench: that is why it failed
             where = provenance(workbench(settings, settings.cpus))
-        epoch = self._points[-1].epoch if self._points else 0
         columns = {**where, **self._identity}
-        rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
+        points = list(self._points)  # a trial that is given up may be adding one
+        rows = trial_rows(points, state=state, error=error, **columns)
         return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
 
 

@@ -71,11 +71,15 @@ class Task:
         return cls(name, dataset, forget_set, model, seed)
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """The data set, after checking that the forget set exists in it.
+        """The data set, after checking that the forget set exists in it and that it suits the model.
 
-        Raises DatasetNotFound if it is absent, InvalidValue for an unknown class or share.
+        Raises DatasetNotFound if it is absent, InvalidValue for an unknown class or share, or images
+        that are too small for the model.
         """
+        from tasks.models import check_model
+
         dataset = load_dataset(self.dataset, data_dir)
+        check_model(self.model, dataset)
         forget_mask(dataset, self.forget_set, self.seed)
         return dataset
 

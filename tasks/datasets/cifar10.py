@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,17 +21,22 @@ from tasks.search_space import InvalidValue
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+SHAPE = (3, 32, 32)
 TORCHVISION_FOLDER = "cifar-10-batches-py"
+
+SILENCE_SECONDS = 20.0
+"""How long a server may say nothing while CIFAR-10 is downloaded."""
 
 
 def load_cifar10(data_dir: Path | None = None) -> Dataset:
     """CIFAR-10 from `data_dir`, or downloaded into it (default ./data) by torchvision.
 
     Parquet files in the layout of Hugging Face, FFCV .beton files and torchvision's folder are
-    recognised. Raises DatasetNotFound, which says what was tried, or InvalidValue for damaged files.
+    recognised. Raises DatasetNotFound, which says what was tried, or InvalidValue for damaged files,
+    another data set's, and several copies.
     """
     folder = data_dir or DEFAULT_DATA_DIR
-    parquet = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
+    parquet = _parquet_files(folder)
     betons = {s: sorted(folder.glob(f"*{s}*.beton")) for s in ("train", "test")}
     if all(parquet.values()):
         source = f"Hugging Face Parquet in {folder}"
@@ -40,6 +49,8 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
     else:
         source = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
         parts = _from_torchvision(folder)
+    for split, data in parts.items():
+        _check(data, f"the {split} split of {source}")
     return Dataset(
         name="cifar10",
         train=parts["train"],
@@ -50,6 +61,37 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
         augmentation=Augmentation(flip=True, translate=2),
         source=source,
     )
+
+
+def _parquet_files(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split, from one folder: a copy further down would double the data.
+
+    Of several folders that hold both splits the topmost counts; raises InvalidValue for two of them
+    side by side.
+    """
+    found = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
+    homes = {s: {file.parent for file in files} for s, files in found.items()}
+    both = homes["train"] & homes["test"]
+    for split, places in homes.items():
+        top = min((len(place.parts) for place in both or places), default=0)
+        nearest = sorted(p for p in both or places if len(p.parts) == top)
+        if len(nearest) > 1:
+            raise InvalidValue(
+                f"--data-dir {folder}: {split}*.parquet is in several folders, of which one must be "
+                f"chosen: {', '.join(map(str, nearest))}"
+            )
+        found[split] = [file for file in found[split] if file.parent in nearest]
+    return found
+
+
+def _check(data: LabelledImages, what: str) -> None:
+    """Raises InvalidValue unless these can be CIFAR-10's pictures and classes."""
+    shape = data.images.shape[1:]
+    if shape != SHAPE:
+        raise InvalidValue(f"{what} is not CIFAR-10: its images are {shape}, not {SHAPE}")
+    low, high = data.labels.min(initial=0), data.labels.max(initial=0)
+    if not 0 <= low <= high < len(CLASSES):
+        raise InvalidValue(f"{what} is not CIFAR-10: its labels are {low}..{high}, not 0..9")
 
 
 def _read_parquet(files: list[Path]) -> LabelledImages:
@@ -74,7 +116,11 @@ def _decoded(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
     table = pq.read_table(file)
     pictures = table.column("img" if "img" in table.column_names else "image").to_pylist()
     pixels = [np.asarray(Image.open(io.BytesIO(p["bytes"])).convert("RGB")) for p in pictures]
-    return [p.transpose(2, 0, 1) for p in pixels], table.column("label").to_numpy()
+    images = [p.transpose(2, 0, 1) for p in pixels]
+    others = {image.shape for image in images} - {SHAPE}
+    if others:  # of several sizes, they could not even be stacked
+        raise ValueError(f"not CIFAR-10: images of {others.pop()}, not {SHAPE}")
+    return images, table.column("label").to_numpy()
 
 
 def _from_torchvision(folder: Path) -> dict[str, LabelledImages]:
@@ -99,6 +145,17 @@ def _read_torchvision(files: list[Path]) -> LabelledImages:
     return LabelledImages(data.data.transpose(0, 3, 1, 2), np.asarray(data.targets, np.int64))
 
 
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Sockets opened within the block give up after so long a silence; torchvision's never would."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def _download(folder: Path) -> None:
     """Put torchvision's folder there, whole or not at all; of several processes one downloads."""
     from torchvision.datasets import CIFAR10
@@ -107,7 +164,9 @@ def _download(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as partial:
             if not (folder / TORCHVISION_FOLDER).is_dir():
-                CIFAR10(partial, download=True)
+                print(f"downloading CIFAR-10 into {folder} …", file=sys.stderr, flush=True)
+                with _patience(SILENCE_SECONDS):
+                    CIFAR10(partial, download=True)
                 os.replace(Path(partial, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
     except Exception as error:
         raise DatasetNotFound(

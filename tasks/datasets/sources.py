@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from tasks.datasets.dataset import LabelledImages
+from tasks.search_space import InvalidValue
 
 DEFAULT_DATA_DIR = Path("data")
 """Where data sets are looked for, and downloaded to, if no folder is given."""
@@ -18,6 +19,14 @@ DEFAULT_DATA_DIR = Path("data")
 
 class DatasetNotFound(FileNotFoundError):
     """The data are neither on this machine nor downloadable; the message says what was tried."""
+
+
+def check_data_dir(data_dir: Path | None) -> None:
+    """Raises InvalidValue for a folder that was given and is not there: it may be mistyped."""
+    if data_dir is not None and not data_dir.is_dir():
+        raise InvalidValue(
+            f"--data-dir {data_dir}: there is no such folder (one to download into must exist)"
+        )
 
 
 def machine_cache() -> Path:

@@ -21,6 +21,9 @@ MODELS: dict[str, str] = {
 }
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
+LEAST_SIDE: dict[str, int] = {"resnet9": 25, "resnet18": 1, "small-cnn": 4}
+"""Pixels of the smallest image that a family takes: said here, where it costs no import of torch."""
+
 AUTO: dict[str, dict[str, str]] = {
     "cifar10": {"cpu": "resnet9", "cuda": "resnet9:2"},
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
@@ -43,6 +46,17 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     except ValueError:
         raise InvalidValue(f"model {spec!r}: the width must be a number in 0.1..10") from None
     return cls, {"width": factor}
+
+
+def check_model(spec: str, dataset: Dataset) -> None:
+    """Raises InvalidValue if the images of `dataset` are too small for the model."""
+    name, side = spec.partition(":")[0], min(dataset.train.images.shape[2:])
+    if side < LEAST_SIDE.get(name, 1):
+        fit = [other for other in MODELS if side >= LEAST_SIDE[other]]
+        raise InvalidValue(
+            f"--model {spec}: {dataset.name}'s images are {side} pixels wide, and {name} needs "
+            f"{LEAST_SIDE[name]}; valid: {', '.join(fit)}"
+        )
 
 
 def build(

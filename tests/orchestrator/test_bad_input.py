@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 
 import pytest
-from program import ENVIRONMENT, ROOT, command
+from program import ENVIRONMENT, ROOT, command, rows_of
 
+from orchestrator.store import write_rows
+
+NOBODY = "http://127.0.0.1:9"
+"""A proxy through which nothing can be downloaded: nothing listens on the discard port."""
+RUN = ("run", "--task", "digits-class:1", "--unlearner", "ssd")
 SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
 
 
@@ -49,6 +55,15 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (
             ("sweep", "--task", "cifar10-class:automobile", "--data-dir", "/dev/null/nowhere"),
             "--data-dir",
+        ),
+        (("sweep", "--data-dir", "/no/such/folder"), "--data-dir /no/such/folder"),
+        ((*RUN, "--data-dir", "/no/such/folder"), "--data-dir /no/such/folder"),
+        ((*SWEEP, "--model", "resnet9"), "needs 25; valid: resnet18, small-cnn"),
+        ((*RUN, "--model", "resnet9:2"), "needs 25; valid: resnet18, small-cnn"),
+        (("sweep", "--gpus-per-trial", "1.5"), "whole numbers"),
+        (
+            ("sweep", "--task", "digits-random:0.1", "--objective", "test_accuracy_forgotten:min"),
+            "no class is forgotten as a whole",
         ),
         (("resume", "never-started"), "no sweep 'never-started'"),
         (
@@ -146,21 +161,37 @@ def test_too_many_cpus_for_any_node(storage, orchestrate):
 def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(
     storage, tmp_path, orchestrate
 ):
-    (tmp_path / "file").touch()  # nothing can be downloaded into it
+    (tmp_path / "empty").mkdir()
     done = orchestrate(
-        "sweep",
-        "--data-dir",
-        tmp_path / "file" / "data",
-        "--unlearners",
-        "ssd",
-        "--trials",
-        "1",
-        "--storage",
-        storage,
-    )
+        "sweep", "--data-dir", tmp_path / "empty", "--unlearners", "ssd", "--trials", "1",
+        "--storage", storage, https_proxy=NOBODY,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "NOTICE" in done.stdout
     assert "digits-class:1" in done.stdout
+
+
+def test_a_model_that_does_not_suit_the_digits_that_serve_instead(tmp_path, capsys, monkeypatch):
+    from orchestrator.cli import main
+
+    monkeypatch.setenv("https_proxy", NOBODY)
+    arguments = ("--data-dir", str(tmp_path), "--model", "resnet9", "--storage", f"{tmp_path}/s")
+    assert main(["sweep", *arguments]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "digits's images are 8 pixels wide" in said
+    assert not (tmp_path / "s").exists()
+
+
+def test_other_data_than_those_of_the_finished_trials(trained, tmp_path, orchestrate):
+    storage = shutil.copytree(trained, tmp_path / "storage")
+    rows = rows_of(storage, "first")
+    shutil.rmtree(storage / "rows" / "first")
+    write_rows(storage, "first", "all", [{**row, "data": "0123456789abcdef"} for row in rows])
+    refused = orchestrate("resume", "first", "--storage", storage)
+    assert refused.returncode == 2
+    assert "0123456789abcdef" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert {r["data"] for r in rows_of(storage, "first")} == {"0123456789abcdef"}
 
 
 def test_a_reader_that_leaves_early_is_no_error_to_speak_of():

@@ -42,7 +42,6 @@ METHOD = "collapsing_method:Collapses"
         (0.39, 1, {"epochs": 3}, True),
         (0.40, 1, {"epochs": 3}, False),
         (0.39, 3, {"epochs": 3}, False),  # it has ended by itself
-        (0.39, 1, {"selection": 10.0}, False),  # a single point: nothing is left to save
         (None, 1, {"epochs": 3}, False),
     ],
 )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
+from rich.console import Console
 
 from orchestrator.cluster import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.plan import with_defaults
+from orchestrator.plan import named, store_once, with_defaults
+from orchestrator.view import View
 from tasks.search_space import InvalidValue
 
+QUIET = View(Console(quiet=True))
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""
 TWO_NODES = Resources(((4, 1), (4, 1)))
@@ -16,7 +23,7 @@ TWO_NODES = Resources(((4, 1), (4, 1)))
 
 def concurrent(resources: Resources, **settings: object) -> int | None:
     config = SweepConfig(task="digits-class:1", **settings)  # type: ignore[arg-type]
-    return with_defaults(config, resources).max_concurrent
+    return with_defaults(config, resources, print).max_concurrent
 
 
 def test_by_default_as_many_as_the_nodes_hold():
@@ -30,8 +37,12 @@ def test_a_cluster_grows_to_what_was_asked_for():
     assert concurrent(TWO_NODES, address="auto", max_concurrent=2) == 2
 
 
-def test_this_machine_does_not():
+def test_this_machine_does_not_and_says_so(capsys):
     assert concurrent(TWO_NODES, address="local", max_concurrent=20) == 8
+    assert capsys.readouterr().out == "NOTICE: this machine holds 8 trials at a time, not 20\n"
+    assert concurrent(TWO_NODES, address="local", max_concurrent=8) == 8
+    assert concurrent(TWO_NODES, address="local") == 8
+    assert capsys.readouterr().out == ""
 
 
 def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
@@ -53,6 +64,32 @@ def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
 )
 def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task, cpus, trials):
     config = SweepConfig(task=task)
-    assert with_defaults(config, Resources(((cpus, 0),))).trials == trials
+    assert with_defaults(config, Resources(((cpus, 0),)), print).trials == trials
     asked = SweepConfig(task=task, trials=7)
-    assert with_defaults(asked, Resources(((cpus, 0),))).trials == 7
+    assert with_defaults(asked, Resources(((cpus, 0),)), print).trials == 7
+
+
+def test_sweeps_without_a_name_that_start_together_find_one_each(tmp_path: Path):
+    config = SweepConfig(task="digits-class:1", storage=str(tmp_path))
+    together = threading.Barrier(6, timeout=60)
+
+    def started() -> str | None:
+        together.wait()
+        with named(config, QUIET) as (own, folder):
+            store_once(own, folder)
+            together.wait()
+            return own.name
+
+    with ThreadPoolExecutor(6) as pool:
+        names = [name.result() for name in [pool.submit(started) for _ in range(6)]]
+    assert sorted(names) == [f"digits-class-1-pareto-{n}" for n in range(1, 7)]
+
+
+def test_a_name_that_was_given_is_not_changed(tmp_path: Path):
+    config = SweepConfig(task="digits-class:1", name="mine", storage=str(tmp_path))
+    with (
+        named(config, QUIET),
+        pytest.raises(InvalidValue, match="another process"),
+        named(config, QUIET),
+    ):
+        pass

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from orchestrator.cli import main
 from orchestrator.config import SweepConfig
+from orchestrator.data import with_task
 from orchestrator.plan import stored_config
+from orchestrator.view import View
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
 
@@ -36,6 +40,23 @@ def keep(root: str, content: str) -> None:
 def test_it_comes_back_as_it_was_kept(root: str) -> None:
     keep(root, CONFIG.to_json())
     assert stored_config("s", root).to_json() == CONFIG.to_json().replace("./results", root)
+
+
+def test_a_folder_of_data_means_the_same_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = SweepConfig(data_dir=Path("pictures")).checked().to_json()
+    monkeypatch.chdir("/")
+    assert SweepConfig.from_json(kept).checked().data_dir == tmp_path / "pictures"
+
+
+def test_the_default_folder_of_data_is_kept_where_it_served(tmp_path, monkeypatch):
+    view = View(Console(quiet=True))
+    monkeypatch.chdir(tmp_path)
+    digits = SweepConfig(task="digits-class:1")
+    assert with_task(digits, view).data_dir is None
+    (tmp_path / "data").mkdir()
+    assert with_task(digits, view).data_dir == tmp_path / "data"
+    assert with_task(dataclasses.replace(digits, address="auto"), view).data_dir is None
 
 
 def test_settings_of_a_newer_version_are_left_out_however_large(root: str) -> None:

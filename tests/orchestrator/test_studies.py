@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from orchestrator.budget import trials_left
 from orchestrator.objectives import OBJECTIVES
+from orchestrator.progress import Progress
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
 from orchestrator.studies import UnlearnerStudy
@@ -40,6 +41,7 @@ def recorded(folder: Path, unlearner: str = "finetune") -> list[optuna.trial.Fro
 
 def row(epoch: int, accuracy: float = 0.9, state: str = "complete", params: str = "{}") -> dict:
     return {
+        "relative_cost": 0.1,
         "unlearner": "finetune",
         "params": params,
         "epoch": epoch,
@@ -242,7 +244,10 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path)
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write(tmp_path):
     finetune = study(tmp_path)
     search = StudySearch([finetune], {"finetune": 2}, [], on_crash=lambda trial: [row(1)])
+    progress = Progress(PARETO, 2, retrain_seconds=100.0)
+    search.told = progress.finish
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)
+    assert (progress.done, progress.failed) == (1, 0)
     assert [t.state for t in recorded(tmp_path)] == [TrialState.COMPLETE]
     assert not search.running

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from program import ROOT
 
 from orchestrator.cli import app, main
 from orchestrator.config import JobConfig, SweepConfig
@@ -86,3 +90,21 @@ def test_a_job_without_a_storage_root_says_so_and_runs_nothing():
 def test_a_relative_path_means_nothing_there():
     with pytest.raises(InvalidValue, match="absolute path or a URI"):
         command("status", "x", storage="results")
+
+
+OURS = "import json; from orchestrator.cluster import our_code; print(json.dumps(our_code()))"
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_what_is_sent_is_a_checkout_or_our_packages_and_nobody_elses(tmp_path, installed):
+    """Of what `pip install` put beside everything else, our packages alone."""
+    for package in ("orchestrator", "tasks"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    (tmp_path / "somebody_elses").mkdir()
+    if not installed:
+        (tmp_path / "pyproject.toml").touch()
+    sent = json.loads(subprocess.check_output([sys.executable, "-c", OURS], cwd=tmp_path))
+    if installed:
+        assert sent == {"py_modules": [f"{tmp_path}/orchestrator", f"{tmp_path}/tasks"]}
+    else:
+        assert sent["working_dir"] == str(tmp_path)

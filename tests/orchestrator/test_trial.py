@@ -1,92 +1,197 @@
-"""The worker, run in this process: what it stores, and what it says to the driver."""
+"""A worker's trial, in this process: what becomes of one that cannot begin, or fails on its way."""
 
 from __future__ import annotations
 
-import os
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState
 
+from analysis.results import read_sweep
+from orchestrator.columns import MEASURED
 from orchestrator.early_stopping import Limits
-from orchestrator.rows import proposed_identity, trial_rows
-from orchestrator.store import finished_trials, write_rows
+from orchestrator.front_table import front_rows
+from orchestrator.objectives import OBJECTIVES, OF_FORGOTTEN_CLASSES
+from orchestrator.progress import Progress
+from orchestrator.search import StudySearch
+from orchestrator.store import finished_trials, read_results
+from orchestrator.studies import UnlearnerStudy
 from orchestrator.trial import UnlearningTrial
-from orchestrator.worker import WorkerSettings
-from tasks.search_space import Float
+from orchestrator.worker import WorkerSettings, workbench
+from tasks.search_space import Float, Int
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
-if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
-
-FOLDER = "OVERTAKEN_FOLDER"
+PARETO = OBJECTIVES["pareto"]
+FREE = Limits(floor=0.0, cost=100.0)
 
 
-def settings(storage: Path | str) -> WorkerSettings:
-    """What a worker of a sweep `s` on the digits is told."""
-    return WorkerSettings(
-        sweep="s", task=Task.named("digits-class:1"), storage=str(storage), data_dir=None,
-        loader="auto", cpus=1, gpus=0.0, objective_metrics=(), trial_seconds=None,
-    )  # fmt: skip
+def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> WorkerSettings:
+    given: dict[str, Any] = {
+        "sweep": "s", "task": Task.named(task), "storage": str(storage), "data_dir": None,
+        "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_metrics": (), "trial_seconds": None,
+    }  # fmt: skip
+    return WorkerSettings(**given | more)
 
 
-def proposal(unlearner: str) -> dict[str, Any]:
-    """A trial as a study proposes it."""
-    name = f"{unlearner}-0000"
-    return {"trial_id": name, "unlearner": unlearner, "params": {"lr": 0.01}, "seed": 1}
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage root with the original model of the digits alone."""
+    root = tmp_path_factory.mktemp("original")
+    workbench(settings(root), 1).artifact("original")
+    return root
 
 
-class Worker(UnlearningTrial):
-    """A worker, given its settings without Ray."""
+@pytest.fixture
+def storage(original: Path, tmp_path: Path) -> Path:
+    """A fresh copy of it."""
+    return Path(shutil.copytree(original, tmp_path / "storage"))
 
-    def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-        super().setup(config, settings(os.environ[FOLDER]), "task", Limits(0.0, 1.0))
+
+def step(
+    settings: WorkerSettings, unlearner: str = "ssd", limits: Limits = FREE, **params: Any
+) -> dict[str, Any]:
+    """What a worker reports of one trial."""
+    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
+    trial = {"trial_id": f"{unlearner}-0000", "unlearner": unlearner, "params": params, "seed": 0}
+    worker.setup(trial, settings, "key", limits)
+    return worker.step()
+
+
+def vanished(settings: WorkerSettings) -> WorkerSettings:
+    """The data were there when the driver looked, and are not on this node."""
+    return settings
+
+
+def damaged(settings: WorkerSettings) -> WorkerSettings:
+    """This node's copy of the data is another file altogether."""
+    assert settings.data_dir is not None
+    settings.data_dir.mkdir()
+    for split in ("train", "test"):
+        (settings.data_dir / f"{split}.parquet").write_text("not found, says the proxy")
+    return settings
+
+
+@pytest.mark.parametrize("how", [vanished, damaged])
+def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep(tmp_path, monkeypatch, how):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "torchvision.datasets.CIFAR10.url", "http://127.0.0.1:9/cifar-10-python.tar.gz"
+    )
+    here = settings(tmp_path / "storage", "cifar10-class:automobile", data_dir=tmp_path / "data")
+    result = step(how(here))
+    assert str(tmp_path / "data") in result["unstored"]
+    assert "rows" not in result
+    assert len(read_results(tmp_path / "storage")) == 0
+    search = StudySearch([], {}, [], on_crash=lambda trial: pytest.fail("it did not crash"))
+    search.running["tune-a"] = {"unlearner": "ssd", "trial_id": "ssd-0000"}
+    search.on_trial_complete("tune-a", result)
+    with pytest.raises(OSError, match="data"):
+        search.check()
+
+
+def test_models_that_cannot_be_read_fail_no_trial_either(storage):
+    for weights in (storage / "artifacts").glob("*.pt"):
+        weights.unlink()
+        weights.mkdir()
+    result = step(settings(storage))
+    assert "Is a directory" in result["unstored"]
+    assert not (storage / "rows").exists()
+
+
+def test_a_trial_that_fails_by_itself_is_a_failed_row(storage):
+    result = step(settings(storage), "finetune", lr=1e30)
+    assert [row["state"] for row in result["rows"]] == ["failed"]
+    (row,) = read_results(storage).to_pylist()
+    assert json.loads(row["params"]) == {"lr": 1e30}
+    assert "lr" in row["error"]
 
 
 @dataclass(frozen=True)
-class Overtaken(Unlearner):
-    """While it runs, another worker ends the same trial."""
+class Overreaches(Unlearner):
+    """Diverges in its third epoch."""
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
-    """Moves nothing."""
+    strength: Annotated[float, Float(0.0, 1.0)] = 0.5
+    epochs: Annotated[int, Int(1, 5)] = 5
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
-        """Yields when the other one's rows are stored."""
-        told = settings(os.environ[FOLDER])
-        identity = proposed_identity(told, "task", proposal(OVERTAKEN))
-        rows = trial_rows([], state="failed", error="the other worker's", **identity)
-        write_rows(told.storage, "s", identity["trial_key"], rows)
-        yield
+    def unlearn(self, model, retain, forget, rng) -> Iterator[None]:  # type: ignore[no-untyped-def]
+        for epoch in range(self.epochs):
+            if epoch == 2:
+                for parameter in model.parameters():
+                    parameter.data.fill_(float("nan"))
+            yield
 
 
-OVERTAKEN = f"{__name__}:Overtaken"
+def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
+    method = f"{__name__}:Overreaches"
+    storages = optuna.storages.InMemoryStorage()
+    study = UnlearnerStudy(storages, "s", method, PARETO, "random", 0)
+    trial = study.ask()
+    trial["params"]["epochs"] = 5
+    result = step(settings(storage, objective_metrics=PARETO.metrics), method, **trial["params"])
+
+    rows = finished_trials(storage, "s")[f"{method}-0000"]
+    assert [(r["epoch"], r["final"], r["state"]) for r in rows] == [
+        (1, False, "complete"), (2, False, "complete"), (3, True, "failed"),
+    ]  # fmt: skip
+    assert [r["error"] is None for r in rows] == [True, True, False]
+    assert [r["test_accuracy"] is None for r in rows] == [False, False, True]
+    assert rows[1]["relative_cost"] is not None
+
+    study.tell(trial["trial_id"], result["rows"])
+    told = storages.get_all_trials(0)
+    assert [t.state for t in told] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert [t.params["epochs"] for t in told[1:]] == [1, 2]
+    assert told[2].values == [rows[1][metric] for metric in PARETO.metrics]
+
+    progress = Progress(PARETO, 1, retrain_seconds=1e6)
+    progress.finish(result["rows"])
+    assert (progress.done, progress.failed, progress.left) == (0, 1, 0)
+    assert progress.hypervolume > 0
+
+    front = front_rows(rows, PARETO)
+    assert front
+    assert {r["epoch"] for r in front} <= {1, 2}
+    sweep = read_sweep(str(storage))
+    assert [r["epoch"] for r in sweep.points] == [1, 2]
+    assert sweep.finals == []
+    assert [r["epoch"] for r in sweep.failures] == [3]
 
 
-def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was cut off, its trial was run again, and now store and study must go on agreeing."""
-    monkeypatch.setenv(FOLDER, str(tmp_path))
-    result = Worker(proposal(OVERTAKEN)).step()
-    (stored,) = finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
-    assert stored["error"] == "the other worker's"
-    assert [(row["state"], row["error"]) for row in result["rows"]] == [
-        ("failed", "the other worker's")
-    ]
+@dataclass(frozen=True)
+class Rounds(Unlearner):
+    """Yields as often as a parameter says whose name nobody knows."""
+
+    rounds: Annotated[int, Int(1, 9)] = 5
+
+    def unlearn(self, model, retain, forget, rng) -> Iterator[None]:  # type: ignore[no-untyped-def]
+        for _ in range(self.rounds):
+            yield
 
 
-def test_a_bucket_that_went_away_is_not_the_death_of_a_worker(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The sweep ends with the reason, instead of running the trial three times more."""
-    monkeypatch.setenv(FOLDER, f"{bucket}-that-is-gone")
-    result = Worker(proposal("finetune")).step()
-    assert "NoSuchBucket" in result["unstored"]
+@pytest.mark.parametrize(
+    ("rounds", "points", "state"), [(5, 2, "pruned"), (2, 2, "pruned"), (1, 1, "complete")]
+)
+def test_a_method_of_unknown_length_is_ended_too_once_it_goes_on(storage, rounds, points, state):
+    floor = Limits(floor=1.1, cost=1.0)  # which nothing reaches
+    step(settings(storage), f"{__name__}:Rounds", floor, rounds=rounds)
+    rows = read_results(storage).to_pylist()
+    assert [(r["epoch"], r["state"]) for r in rows] == [(n + 1, state) for n in range(points)]
+    assert all(r["test_accuracy"] is not None for r in rows)
+
+
+def test_a_method_with_a_single_point_is_not_ended_at_it(storage):
+    step(settings(storage), "ssd", Limits(floor=1.1, cost=0.0))
+    assert [r["state"] for r in read_results(storage).to_pylist()] == ["complete"]
+
+
+def test_an_objective_is_refused_for_what_really_has_no_value(storage):
+    step(settings(storage, "digits-random:0.1"), "ssd")
+    (row,) = read_results(storage).to_pylist()
+    assert {c.name for c in MEASURED if row[c.name] is None} == set(OF_FORGOTTEN_CLASSES)

@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
+import socket
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from pictures import pictures, same, write_parquet
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from tasks.datasets import DATASETS, load_dataset
+from tasks.datasets import DATASETS, cifar10, load_dataset
 from tasks.datasets.cifar10 import CLASSES, TORCHVISION_FOLDER, load_cifar10
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.sources import DatasetNotFound
@@ -206,6 +208,76 @@ def test_parquet_of_another_data_set_is_refused(machine_cache: Path, tmp_path: P
         pq.write_table(pa.table({"text": ["a"], "fine_label": [1]}), tmp_path / f"{split}.parquet")
     with pytest.raises(InvalidValue, match=r"train\.parquet"):
         load_cifar10(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 33)])
+def test_pictures_of_another_size_are_refused(
+    machine_cache: Path, hugging_face: Path, size: tuple[int, int]
+) -> None:
+    """In a file of their own, and among CIFAR-10's."""
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, "PNG")
+    table = pa.table({"image": [{"bytes": buffer.getvalue()}] * 20, "label": list(range(10)) * 2})
+    file = next(hugging_face.glob("**/train-00001*"))
+    pq.write_table(table, file)
+    with pytest.raises(InvalidValue, match=r"train-00001-of-00002\.parquet.*not CIFAR-10"):
+        load_cifar10(hugging_face)
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_labels_of_more_classes_are_refused(
+    machine_cache: Path, tmp_path: Path, parts: Parts, label: int
+) -> None:
+    parts["test"].labels[3] = label
+    for split, data in parts.items():
+        write_parquet(tmp_path / f"{split}.parquet", data)
+    with pytest.raises(InvalidValue, match=r"the test split of .* is not CIFAR-10: its labels"):
+        load_cifar10(tmp_path)
+
+
+def test_a_copy_further_down_does_not_double_the_data(
+    machine_cache: Path, hugging_face: Path, parts: Parts
+) -> None:
+    shutil.copytree(hugging_face / "plain_text", hugging_face / "plain_text" / "backup")
+    for split, data in parts.items():
+        write_parquet(hugging_face / "old" / split / f"{split}.parquet", data)
+    dataset = load_cifar10(hugging_face)
+    assert same(dataset.train, parts["train"])
+    assert same(dataset.held_out, parts["test"])
+
+
+def test_two_copies_side_by_side_are_refused_by_name(
+    machine_cache: Path, hugging_face: Path
+) -> None:
+    shutil.copytree(hugging_face / "plain_text", hugging_face / "copy")
+    with pytest.raises(InvalidValue) as raised:
+        load_cifar10(hugging_face)
+    for folder in ("plain_text", "copy"):
+        assert str(hugging_face / folder) in str(raised.value)
+
+
+def test_the_splits_may_have_a_folder_each(
+    machine_cache: Path, tmp_path: Path, parts: Parts
+) -> None:
+    for split, data in parts.items():
+        write_parquet(tmp_path / split / f"{split}.parquet", data)
+    assert same(load_cifar10(tmp_path).held_out, parts["test"])
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    machine_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cifar10, "SILENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, by its backlog, and waits
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/cifar-10-python.tar.gz"
+        monkeypatch.setattr(CIFAR10, "url", url)
+        with pytest.raises(DatasetNotFound, match="could not be downloaded"):
+            load_cifar10(tmp_path)
+    assert f"downloading CIFAR-10 into {tmp_path}" in capsys.readouterr().err
+    assert socket.getdefaulttimeout() is None
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tasks.datasets import DATASETS
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.models import AUTO
+from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
 from tasks.task import TASKS, Task, content_key
@@ -161,3 +162,19 @@ def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path)
         file.write_text(text)
         versions[name] = source_version(str(file))
     assert versions["plain"] == versions["described"] != versions["changed"]
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_model_takes_the_smallest_images_that_it_says(name: str) -> None:
+    model = model_class(name)[0](3, 10)
+    side = LEAST_SIDE[name]
+    assert model(torch.zeros(2, 3, side, side)).shape == (2, 10)
+
+
+def test_a_model_for_larger_images_than_the_data_sets_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="Output size is too small"):
+        model_class("resnet9")[0](3, 10)(torch.zeros(2, 3, 24, 24))
+    with pytest.raises(
+        InvalidValue, match=r"images are 8 pixels wide.* valid: resnet18, small-cnn"
+    ):
+        Task.named("digits-class:1", "resnet9").load()

@@ -1,0 +1,92 @@
+"""The worker, run in this process: what it stores, and what it says to the driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+
+from orchestrator.early_stopping import Limits
+from orchestrator.rows import proposed_identity, trial_rows
+from orchestrator.store import finished_trials, write_rows
+from orchestrator.trial import UnlearningTrial
+from orchestrator.worker import WorkerSettings
+from tasks.search_space import Float
+from tasks.task import Task
+from tasks.unlearners.base import Unlearner
+
+if TYPE_CHECKING:
+    import torch
+
+    from tasks.datasets.splits import Split
+    from tasks.models.network import Network
+
+FOLDER = "OVERTAKEN_FOLDER"
+
+
+def settings(storage: Path | str) -> WorkerSettings:
+    """What a worker of a sweep `s` on the digits is told."""
+    return WorkerSettings(
+        sweep="s", task=Task.named("digits-class:1"), storage=str(storage), data_dir=None,
+        loader="auto", cpus=1, gpus=0.0, objective_metrics=(), trial_seconds=None,
+    )  # fmt: skip
+
+
+def proposal(unlearner: str) -> dict[str, Any]:
+    """A trial as a study proposes it."""
+    name = f"{unlearner}-0000"
+    return {"trial_id": name, "unlearner": unlearner, "params": {"lr": 0.01}, "seed": 1}
+
+
+class Worker(UnlearningTrial):
+    """A worker, given its settings without Ray."""
+
+    def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
+        super().setup(config, settings(os.environ[FOLDER]), "task", Limits(0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Overtaken(Unlearner):
+    """While it runs, another worker ends the same trial."""
+
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    """Moves nothing."""
+
+    def unlearn(
+        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
+    ) -> Iterator[None]:
+        """Yields when the other one's rows are stored."""
+        told = settings(os.environ[FOLDER])
+        identity = proposed_identity(told, "task", proposal(OVERTAKEN))
+        rows = trial_rows([], state="failed", error="the other worker's", **identity)
+        write_rows(told.storage, "s", identity["trial_key"], rows)
+        yield
+
+
+OVERTAKEN = f"{__name__}:Overtaken"
+
+
+def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut off, its trial was run again, and now store and study must go on agreeing."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    result = Worker(proposal(OVERTAKEN)).step()
+    (stored,) = finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
+    assert stored["error"] == "the other worker's"
+    assert [(row["state"], row["error"]) for row in result["rows"]] == [
+        ("failed", "the other worker's")
+    ]
+
+
+def test_a_bucket_that_went_away_is_not_the_death_of_a_worker(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep ends with the reason, instead of running the trial three times more."""
+    monkeypatch.setenv(FOLDER, f"{bucket}-that-is-gone")
+    result = Worker(proposal("finetune")).step()
+    assert "NoSuchBucket" in result["unstored"]
