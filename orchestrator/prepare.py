@@ -31,6 +31,7 @@ class Preparation:
         threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
         self._settings, self._resources = settings, resources
         self._arguments = settings, threads, calibrate
+        self._waits_for = "" if _is_room(threads, gpus) else f"{threads} CPUs and {gpus} GPUs"
         self._task: Any = ray.remote(baselines).options(
             num_cpus=threads, num_gpus=gpus, max_retries=0, num_returns="streaming"
         )
@@ -48,6 +49,11 @@ class Preparation:
             view.say(
                 f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
                 "the others wait for nodes that the cluster adds"
+            )
+        if self._waits_for:
+            view.say(
+                f"NOTICE: the two models are prepared on {self._waits_for} of one node, which are in "
+                "use now, by another sweep for instance: this one waits until they are free"
             )
         rows: dict[str, Row] = {}
         for event in self._told(view):
@@ -73,6 +79,15 @@ class Preparation:
                     raise
                 view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
                 self._events = self._task.remote(*self._arguments)
+
+
+def _is_room(cpus: int, gpus: int) -> bool:
+    """Whether a node has so much free now, as far as Ray knows: it has no public name for that."""
+    from ray._private.state import available_resources_per_node
+
+    free = available_resources_per_node().values()
+    fits = (n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus for n in free)
+    return not free or any(fits)
 
 
 def _say(rows: Mapping[str, Row], view: View) -> None:

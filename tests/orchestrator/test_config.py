@@ -1,0 +1,42 @@
+"""Presets and the database of a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+from program import rows_of
+
+from orchestrator.config import SweepConfig
+
+
+def test_the_preset_of_the_deck_fills_in_its_experiment():
+    config = SweepConfig(preset="cs726").checked()
+    assert config.task == "cifar10-class:automobile"
+    assert config.unlearners == ("finetune", "finetune-l2sp", "gradient-ascent", "ssd")
+    assert config.trials == 6
+    assert config.objective == "pareto"
+
+
+def test_what_is_given_goes_before_the_preset():
+    given = SweepConfig(preset="cs726", task="digits-class:1", trials=2, unlearners=("ssd",))
+    config = given.checked()
+    assert (config.task, config.trials, config.unlearners) == ("digits-class:1", 2, ("ssd",))
+
+
+def test_the_studies_may_live_in_a_database(storage: Path, tmp_path: Path, orchestrate):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    done = orchestrate(
+        "sweep", "--task", "digits-class:1", "--unlearners", "gradient-ascent", "--trials", "2",
+        "--name", "db", "--storage", storage, "--optuna-storage", url,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (storage / "sweeps" / "db" / "studies.journal").exists()
+    trials = optuna.load_study(study_name="db/gradient-ascent", storage=url).trials
+    own = {t.user_attrs["trial_id"]: t for t in trials if "trial_id" in t.user_attrs}
+    assert {t.state for t in own.values()} == {TrialState.COMPLETE}
+    final = {r["trial_id"]: r for r in rows_of(storage, "db") if r["final"]}
+    assert own.keys() == final.keys() - {"original", "retrained"}
+    for trial_id, trial in own.items():
+        assert trial.values[0] == final[trial_id]["validation_accuracy_retained"]

@@ -1,0 +1,148 @@
+"""What a sweep shows while it runs: counts, best values, hypervolume, time left, and its estimate."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.samplers import RandomSampler
+from rich.console import Console
+
+from orchestrator.baselines import Speed
+from orchestrator.estimate import expected, seconds_per_trial, spelled, sweep_seconds
+from orchestrator.known_space import distribution
+from orchestrator.objectives import OBJECTIVES
+from orchestrator.progress import Progress
+from orchestrator.view import View
+from tasks.search_space import Categorical, Domain, Float, Int
+
+
+def point(accuracy: float, hidden: float, seconds: float, state: str = "complete") -> dict:
+    return {
+        "state": state,
+        "validation_accuracy_retained": accuracy,
+        "validation_indistinguishability": hidden,
+        "unlearn_seconds": seconds,
+        "relative_cost": seconds / 100,
+    }
+
+
+@pytest.fixture
+def progress() -> Progress:
+    """Of ten trials one is done, one pruned, one failed; a retrain takes 100 seconds."""
+    shown = Progress(OBJECTIVES["pareto"], 10, retrain_seconds=100.0)
+    shown.finish([point(0.5, 1.0, 25.0), point(1.0, 0.5, 50.0)])
+    shown.finish([point(0.1, 0.1, 90.0, "pruned")])
+    shown.finish([{"state": "failed"}])
+    shown.running = 2
+    return shown
+
+
+def test_the_line_counts_trials_and_says_the_best_of_each_objective(progress):
+    line = progress.line()
+    assert line.startswith("3/10 trials, 2 running, 1 failed, 1 pruned; best ")
+    for best in (
+        "validation_accuracy_retained 1", "validation_indistinguishability 1", "unlearn_seconds 25",
+    ):  # fmt: skip
+        assert best in line
+    assert "left" in line
+
+
+def test_the_hypervolume_is_that_of_the_points_above_the_reference(progress):
+    # Two boxes, .5 x 1 x .75 and 1 x .5 x .5, which share .5 x .5 x .5; the third lies within.
+    assert progress.hypervolume == pytest.approx(0.375 + 0.25 - 0.125)
+
+
+def test_trials_of_an_earlier_driver_say_nothing_of_this_ones_speed():
+    progress = Progress(OBJECTIVES["pareto"], 2, retrain_seconds=100.0)
+    progress.resume([[point(0.5, 0.5, 10.0)]])
+    assert progress.line().startswith("1/2 trials")
+    assert progress.line().endswith("time left unknown yet")
+    progress.finish([point(0.5, 0.5, 10.0)])
+    assert "took" in progress.line()
+
+
+def console(**how: Any) -> Console:
+    return Console(file=io.StringIO(), record=True, width=100, **how)
+
+
+def test_in_a_terminal_a_panel_renews_itself(progress):
+    terminal = console(force_terminal=True)
+    view = View(terminal)
+    with view.running():
+        view.update(progress, force=True)
+        progress.finish([point(0.9, 0.9, 10.0)])
+        view.update(progress)  # within a quarter of a second: nobody could read it
+        view.update(progress, force=True)
+    assert isinstance(terminal.file, io.StringIO)
+    drawn = terminal.file.getvalue()
+    assert "\x1b[" in drawn
+    shown = terminal.export_text()
+    assert "sweep" in shown
+    assert "4/10 trials, 2 running" in shown
+    assert "hypervolume" in shown
+    view.say("it has ended")
+    assert terminal.export_text().splitlines()[-1] == "it has ended"
+
+
+def test_elsewhere_plain_lines_come_now_and_then(progress):
+    file = console(force_terminal=False)
+    view = View(file)
+    with view.running():
+        view.update(progress)
+        view.update(progress)
+    assert file.export_text(clear=False) == progress.line() + "\n"
+    view.update(progress, force=True)
+    assert file.export_text().count("3/10 trials") == 2
+
+
+def test_training_says_what_is_left_and_ends_with_its_last_epoch():
+    file = console(force_terminal=False)
+    view = View(file)
+    view.training("original model", 0, 3, 0.0)
+    for done in (1, 2, 3):
+        view.training("original model", done, 3, 10.0 * done)
+    view.training("retrained model (another process trains it)", 0, 0, 0.0)
+    assert file.export_text().splitlines() == [
+        "training the original model: 3 epochs",
+        "  original model: epoch 1/3, about 20 s left",
+        "  original model: epoch 3/3, about 1 s left",
+        "training the retrained model (another process trains it)",
+    ]
+
+
+@pytest.mark.parametrize("domain", [Float(0.1, 1.0), Float(1e-4, 0.1, log=True), Int(1, 10)])
+def test_the_expected_value_is_the_mean_of_what_is_drawn(domain: Domain):
+    sampler = RandomSampler(seed=0)
+    space = distribution(domain)
+    draws = [sampler.sample_independent(None, None, "x", space) for _ in range(4000)]  # type: ignore[arg-type]
+    error = np.std(draws) / np.sqrt(len(draws))
+    assert expected(domain) == pytest.approx(np.mean(draws), abs=4 * error)
+
+
+def test_a_choice_counts_once():
+    assert expected(Categorical((1, 2))) == 1.0
+
+
+def test_a_sweep_takes_its_training_and_its_trials_side_by_side():
+    speed = Speed(
+        gradient_per_second=100.0, evaluate_seconds=2.0, retain=1000, forget=100,
+        training_seconds=30.0,
+    )  # fmt: skip
+    one = seconds_per_trial("finetune", speed, 1)
+    assert one > 2.0
+    assert seconds_per_trial("finetune", speed, 2) == pytest.approx(one / 2)
+    other = seconds_per_trial("ssd", speed, 1)
+    trials = {"finetune": 4, "ssd": 2}
+    assert sweep_seconds(trials, speed, 1, 2) == pytest.approx(30 + (4 * one + 2 * other) / 2)
+    assert sweep_seconds({}, speed, 1, 2) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.1, "1 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (7800, "2 h 10 min")],
+)
+def test_durations_are_spelled_as_people_say_them(seconds, text):
+    assert spelled(seconds) == text
