@@ -61,8 +61,13 @@ class Strictly:
 
 
 @contextmanager
-def s3_server(ignored: Sequence[str] = (), ahead: timedelta = timedelta()) -> Iterator[str]:
-    """The URL of a server that keeps everything in memory, for the length of the block."""
+def s3_server(
+    ignored: Sequence[str] = (), ahead: timedelta = timedelta(), port: int = 0
+) -> Iterator[str]:
+    """The URL of a server that keeps everything in memory, for the length of the block.
+
+    The memory is the process's: all its servers, at once and in turn, have the same contents.
+    """
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -74,7 +79,7 @@ def s3_server(ignored: Sequence[str] = (), ahead: timedelta = timedelta()) -> It
             """Nothing."""
 
     app = Strictly(DomainDispatcherApplication(create_backend_app), ignored, ahead)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
