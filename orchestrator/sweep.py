@@ -9,6 +9,8 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.crashed import crashed_rows
+from orchestrator.deadline import GRACE_SECONDS, overdue
 from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING, objective_named, steers_on_test
@@ -19,16 +21,15 @@ from orchestrator.plan import (
     with_defaults,
     with_task,
 )
-from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
-from orchestrator.store import finished_trials, write_rows
+from orchestrator.rows import retrain_seconds
+from orchestrator.store import finished_trials
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 MAX_WORKER_DEATHS = 3
-"""Times a trial whose worker dies is run again; deaths of whole nodes are not counted by Ray."""
-
+"""Times a trial whose worker dies is run again; losses of its node are not counted: see `deaths`."""
 
 Row = dict[str, Any]
 
@@ -57,6 +58,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
     with claimed(config, view) as own:
+        config = adopted(config)  # another driver may have begun it, and ended, before the claim
         studies = open_storage(own.root, config.optuna_storage)
         with cluster.connected(config.address) as resources:
             config = with_defaults(config, resources)
@@ -78,6 +80,7 @@ class _Run:
         self._resources = resources
         self._objective = objective_named(config.objective)
         self._retrained: Row = {}
+        self._deaths: Any = None
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
@@ -105,8 +108,10 @@ class _Run:
         total = sum(left.values()) + len(finished)
         preparation = Preparation(self._settings, self._resources, calibrate=any(left.values()))
         # Only now, and meanwhile: this imports Ray Tune.
+        from orchestrator.deaths import Deaths
         from orchestrator.search import StudySearch
 
+        self._deaths = Deaths()
         search = StudySearch(studies, left, again, self._close_crashed)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or again:
@@ -155,7 +160,6 @@ class _Run:
     def _search(self, search: Any, progress: Any) -> None:
         from ray import tune
 
-        from orchestrator import out_of_memory
         from orchestrator.callback import ProgressCallback
         from orchestrator.scheduler import InOrder
         from orchestrator.trial import UnlearningTrial
@@ -175,7 +179,12 @@ class _Run:
         )
         interrupts = Interrupts()
         callback = ProgressCallback(
-            progress, self._view, lambda: len(search.running), (interrupts.check, search.check)
+            progress,
+            self._view,
+            lambda: len(search.running),
+            (interrupts.check, search.check),
+            settings.trial_seconds and settings.trial_seconds + GRACE_SECONDS,
+            self._close_overdue,
         )
         with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
             tuner = tune.Tuner(
@@ -196,18 +205,19 @@ class _Run:
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             )
-            with interrupts.deferred(), out_of_memory.survived():
+            with interrupts.deferred(), self._deaths.heeded():
                 tuner.fit()
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
-        """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
-        settings = self._settings
-        # By name, not by file: the sweep's files may have been merged meanwhile.
-        written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
-        if written:
-            return written
-        identity = proposed_identity(settings, self._retrained["task_key"], proposed)
-        error = f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
-        rows = trial_rows([], state="failed", error=error, **identity)
-        write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
-        return rows
+        return self._closed(
+            proposed,
+            f"the worker died {MAX_WORKER_DEATHS + 1} times, at last: {self._deaths.latest}",
+        )
+
+    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
+        """Its worker died without a row: it hung in what no thread of Python can interrupt."""
+        if self._deaths.counted:
+            self._closed(proposed, overdue(self._config.trial_seconds))
+
+    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
+        return crashed_rows(self._settings, self._retrained["task_key"], proposed, error)

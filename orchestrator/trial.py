@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, overdue
 from orchestrator.early_stopping import Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
@@ -48,6 +48,8 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._task_key, new_config)
         self._points: list[Point] = []
+        self._where: Row = {}
+        """Filled once there is a workbench."""
         return True
 
     def step(self) -> dict[str, Any]:
@@ -55,6 +57,12 @@ class UnlearningTrial(tune.Trainable):
 
         Whatever goes wrong in a trial becomes a failed row: the worker lives on.
         """
+        limit = self._settings.trial_seconds
+        self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
+        with self._deadline:
+            return self._stepped()
+
+    def _stepped(self) -> dict[str, Any]:
         settings = self._settings
         # A worker may have stored this very trial before it died.
         stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
@@ -91,11 +99,11 @@ class UnlearningTrial(tune.Trainable):
     def _begun(self) -> Generator[Point, None, None]:
         from tasks.trial import run_trial
 
-        trial, limit = self._trial, self._settings.trial_seconds
+        trial = self._trial
         bench = workbench(self._settings, self._settings.cpus)
+        self._where = provenance(bench)
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
-        reason = f"ran longer than the limit of {limit or 0:g} s"
-        self._deadline = Deadline(limit, lambda: self._store("failed", reason))
+        self._deadline.begin()
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:
@@ -117,14 +125,15 @@ class UnlearningTrial(tune.Trainable):
         return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
 
     def _store(self, state: str, error: str | None) -> list[Row]:
-        settings = self._settings
-        where: Row = {}
-        with contextlib.suppress(Exception):  # there may be no workbench: that is why it failed
-            where = provenance(workbench(settings, settings.cpus))
+        settings, key = self._settings, self._identity["trial_key"]
+        # The driver may have given up this worker, cut off for a while, and had another one run it.
+        stored = stored_rows(settings.storage, settings.sweep, key)
+        if stored:
+            return stored
         epoch = self._points[-1].epoch if self._points else 0
-        columns = {**where, **self._identity}
+        columns = {**self._where, **self._identity}
         rows = trial_rows(self._points, state=state, error=error, epoch=epoch, **columns)
-        write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
+        write_rows(settings.storage, settings.sweep, key, rows)
         return rows
 
 
