@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray.tune import Callback
@@ -15,7 +16,8 @@ class ProgressCallback(Callback):
     """Shows a Progress, which the searcher feeds, in a View.
 
     `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
-    what they raise ends it.
+    what they raise ends it. `on_overdue` is called with a trial whose worker died after
+    `limit` seconds or more, before another worker has it.
     """
 
     def __init__(
@@ -24,9 +26,13 @@ class ProgressCallback(Callback):
         view: View,
         running: Callable[[], int],
         checks: Sequence[Callable[[], None]],
+        limit: float | None,
+        on_overdue: Callable[[Mapping[str, Any]], object],
     ) -> None:
         self._progress, self._view = progress, view
         self._running, self._checks = running, checks
+        self._limit, self._on_overdue = limit, on_overdue
+        self._started: dict[str, float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -38,3 +44,23 @@ class ProgressCallback(Callback):
             check()
         self._progress.running = self._running()
         self._view.update(self._progress)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker begins the trial, for the first time or again."""
+        self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker died; another one is about to have its trial."""
+        started = self._started.pop(trial.trial_id, None)
+        if started is None or self._limit is None:
+            return
+        if time.monotonic() - started >= self._limit:
+            self._on_overdue(trial.config)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended."""
+        self._started.pop(trial.trial_id, None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker died for good."""
+        self._started.pop(trial.trial_id, None)

@@ -47,6 +47,8 @@ class StudySearch(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration, or FINISHED; None for now if it cannot be written down."""
+        if self.failure:
+            return None
         try:
             trial = self._next()
         except UNWRITABLE as failure:
@@ -63,6 +65,8 @@ class StudySearch(Searcher):
             trial = self._again.pop(0)
             if self._left[trial["unlearner"]]:
                 return trial
+            # Beyond the budget: open, it would keep the sampler away from its neighbourhood.
+            self._studies[trial["unlearner"]].tell(trial["trial_id"], [{"state": "failed"}])
         furthest = max(self._left, key=lambda name: self._left[name])
         return self._studies[furthest].ask() if self._left[furthest] else None
 

@@ -9,21 +9,22 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.crashed import crashed_rows
 from orchestrator.data import check_same_data, with_task
+from orchestrator.deadline import GRACE_SECONDS, overdue
 from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING, objective_named, steers_on_test
 from orchestrator.plan import adopted, named, store_once, with_defaults
-from orchestrator.rows import proposed_identity, retrain_seconds, trial_rows
-from orchestrator.store import finished_trials, write_rows
+from orchestrator.rows import retrain_seconds
+from orchestrator.store import finished_trials
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 MAX_WORKER_DEATHS = 3
-"""Times a trial whose worker dies is run again; deaths of whole nodes are not counted by Ray."""
-
+"""Times a trial whose worker dies is run again; losses of its node are not counted: see `deaths`."""
 
 Row = dict[str, Any]
 
@@ -52,6 +53,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
     with named(config, view) as (config, own):
+        config = adopted(config)  # another driver may have begun it, and ended, before the claim
         studies = open_storage(own.root, config.optuna_storage)
         with cluster.connected(config.address) as resources:
             config = with_defaults(config, resources, view.say)
@@ -73,6 +75,7 @@ class _Run:
         self._resources = resources
         self._objective = objective_named(config.objective)
         self._retrained: Row = {}
+        self._deaths: Any = None
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
@@ -101,8 +104,10 @@ class _Run:
         total = sum(left.values()) + len(finished)
         preparation = Preparation(self._settings, self._resources, calibrate=any(left.values()))
         # Only now, and meanwhile: this imports Ray Tune.
+        from orchestrator.deaths import Deaths
         from orchestrator.search import StudySearch
 
+        self._deaths = Deaths()
         search = StudySearch(studies, left, again, self._close_crashed)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or again:
@@ -153,7 +158,6 @@ class _Run:
     def _search(self, search: Any, progress: Any) -> None:
         from ray import tune
 
-        from orchestrator import out_of_memory
         from orchestrator.callback import ProgressCallback
         from orchestrator.scheduler import InOrder
         from orchestrator.trial import UnlearningTrial
@@ -174,7 +178,12 @@ class _Run:
         interrupts = Interrupts()
         search.told = progress.finish
         callback = ProgressCallback(
-            progress, self._view, lambda: len(search.running), (interrupts.check, search.check)
+            progress,
+            self._view,
+            lambda: len(search.running),
+            (interrupts.check, search.check),
+            settings.trial_seconds and settings.trial_seconds + GRACE_SECONDS,
+            self._close_overdue,
         )
         with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
             tuner = tune.Tuner(
@@ -195,17 +204,19 @@ class _Run:
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             )
-            with interrupts.deferred(), out_of_memory.survived():
+            with interrupts.deferred(), self._deaths.heeded():
                 tuner.fit()
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
-        """The rows of a trial whose worker died for good: a failed one, unless it wrote its own."""
-        settings = self._settings
-        # By name, not by file: the sweep's files may have been merged meanwhile.
-        written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
-        if written:
-            return written
-        identity = proposed_identity(settings, self._retrained["task_key"], proposed)
-        error = f"the worker died {MAX_WORKER_DEATHS + 1} times (killed, or out of memory)"
-        rows = trial_rows([], state="failed", error=error, **identity)
-        return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
+        return self._closed(
+            proposed,
+            f"the worker died {MAX_WORKER_DEATHS + 1} times, at last: {self._deaths.latest}",
+        )
+
+    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
+        """Its worker died without a row: it hung in what no thread of Python can interrupt."""
+        if self._deaths.counted:
+            self._closed(proposed, overdue(self._config.trial_seconds))
+
+    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
+        return crashed_rows(self._settings, self._retrained["task_key"], proposed, error)

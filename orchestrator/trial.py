@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.deadline import Deadline
+from orchestrator.deadline import Deadline, overdue
 from orchestrator.early_stopping import EPOCHS, Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
@@ -54,6 +54,8 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._task_key, new_config)
         self._points: list[Point] = []
+        self._where: Row = {}
+        """Filled once there is a workbench."""
         return True
 
     def step(self) -> dict[str, Any]:
@@ -62,6 +64,12 @@ class UnlearningTrial(tune.Trainable):
         Whatever goes wrong in a trial becomes a failed row: the worker lives on. Data, models or
         storage that this node cannot reach are no trial's failure: they end the sweep.
         """
+        limit = self._settings.trial_seconds
+        self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
+        with self._deadline:
+            return self._stepped()
+
+    def _stepped(self) -> dict[str, Any]:
         settings = self._settings
         # A worker may have stored this very trial before it died.
         try:
@@ -73,6 +81,7 @@ class UnlearningTrial(tune.Trainable):
         try:
             bench = workbench(settings, settings.cpus)
             bench.artifact("original")  # not within the trial, which would fail with it
+            self._where = provenance(bench)
         except ENVIRONMENT as problem:
             return self._unstored(problem)
         except Exception as error:
@@ -112,10 +121,9 @@ class UnlearningTrial(tune.Trainable):
     def _begun(self, bench: Workbench) -> Generator[Point, None, None]:
         from tasks.trial import run_trial
 
-        trial, limit = self._trial, self._settings.trial_seconds
+        trial = self._trial
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
-        reason = f"ran longer than the limit of {limit or 0:g} s"
-        self._deadline = Deadline(limit, lambda: self._store("failed", reason))
+        self._deadline.begin()
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:
@@ -142,12 +150,8 @@ class UnlearningTrial(tune.Trainable):
         return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
 
     def _store(self, state: str, error: str | None) -> list[Row]:
-        settings = self._settings
-        where: Row = {}
-        with contextlib.suppress(Exception):  # there may be no workbench: that is why it failed
-            where = provenance(workbench(settings, settings.cpus))
-        columns = {**where, **self._identity}
-        points = list(self._points)  # a trial that is given up may be adding one
+        settings, points = self._settings, list(self._points)  # a trial given up may be adding one
+        columns = {**self._where, **self._identity}
         rows = trial_rows(points, state=state, error=error, **columns)
         return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
 

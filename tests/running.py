@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import subprocess
+import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
-from program import ENVIRONMENT, ROOT, command, rows_of, study_of
+from program import ENVIRONMENT, ROOT, command, rows_of
+from whole import check_files, check_study, files_of
 
 from orchestrator.store import finished_trials
 
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 """A node of a cluster, as ray.cluster_utils takes it: room for one trial."""
+
+
+class Driver(subprocess.Popen[str]):
+    """A driver whose words go to a file: nobody has to listen for it to go on."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], models: int) -> None:
+        self.models_before = models
+        """Trained models that it found."""
+        with tempfile.NamedTemporaryFile("w", prefix="driver-", suffix=".log", delete=False) as log:
+            self._log = Path(log.name)
+            super().__init__(
+                arguments, cwd=ROOT, env=environment, text=True, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def said(self) -> str:
+        """All of its words so far."""
+        return self._log.read_text(errors="replace")
+
+    def communicate(
+        self, input: str | None = None, timeout: float | None = None
+    ) -> tuple[str, str]:
+        """Wait for its end; returns all it said."""
+        self.wait(timeout)
+        return self.said, ""
+
+    def listen(self, words: str) -> None:
+        """Block until it has said these words; fails if it ends before that."""
+        while words not in self.said:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.wait(timeout=0.05)
+                assert words in self.said, self.said
+                return
+
+    def trained(self) -> list[str]:
+        """The models that it saw trained to their last epoch."""
+        ends = re.findall(r"(original|retrained) model: epoch (\d+)/(\d+)", self.said)
+        return [what for what, epoch, epochs in ends if epoch == epochs]
 
 
 @dataclass(frozen=True)
@@ -36,22 +79,25 @@ class Sweep:
         """Trials of the whole sweep."""
         return self.trials * len(self.unlearners)
 
-    def start(self) -> subprocess.Popen[str]:
+    drivers: list[Driver] = field(default_factory=list, compare=False)
+    """Every one that was started on it."""
+
+    def start(self) -> Driver:
         """The driver, in a session of its own."""
         return self._process(
             "sweep", "--task", self.task, "--unlearners", ",".join(self.unlearners),
             "--trials", str(self.trials), "--storage", self.storage, "--name", self.name, *self.more,
         )  # fmt: skip
 
-    def resume(self, *more: str) -> subprocess.Popen[str]:
+    def resume(self, *more: str) -> Driver:
         """Another driver, which goes on with it."""
         return self._process("resume", self.name, "--storage", self.storage, *more)
 
-    def _process(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command(*arguments), cwd=ROOT, env=ENVIRONMENT | self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+    def _process(self, *arguments: str | Path) -> Driver:
+        models = len(self.models())
+        driver = Driver(command(*arguments), ENVIRONMENT | self.environment, models)
+        self.drivers.append(driver)
+        return driver
 
     def ended(self) -> dict[str, object]:
         """When each trial ended, by trial_id."""
@@ -62,7 +108,7 @@ class Sweep:
             if rows[-1]["role"] == "trial"
         }
 
-    def wait_for(self, process: subprocess.Popen[str], count: int) -> None:
+    def wait_for(self, process: Driver, count: int) -> None:
         """Block until the sweep exists and `count` trials are stored; fails if it ends before that."""
         config = self.storage / "sweeps" / self.name / "config.json"
         while not config.exists() or len(self.ended()) < count:
@@ -70,25 +116,29 @@ class Sweep:
                 process.wait(timeout=0.1)
             except subprocess.TimeoutExpired:
                 continue
-            pytest.fail(f"ended too early: {process.stdout.read() if process.stdout else ''}")
+            pytest.fail(f"ended too early: {process.communicate()[0]}")
 
-    def assert_whole(self) -> None:
-        """Every trial of the budget has one final row, no file is torn, no study trial is open."""
+    def models(self) -> dict[str, int]:
+        """When each trained model was stored."""
+        return {f.name: f.stat().st_mtime_ns for f in (self.storage / "artifacts").glob("*.pt")}
+
+    def assert_whole(
+        self, *, may_fail: Iterable[str] = (), remade: int = 0, again: Iterable[str] = ()
+    ) -> None:
+        """Rows, studies and models are as if nothing had happened; see tests/whole.py.
+
+        `may_fail` are the methods whose trials the fault is meant to fail, `remade` is how many models
+        had to be trained again because they were damaged, `again` the trials whose rows were lost
+        after their study had been told: that they took other seconds stands in no study.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a torn file
-            rows = rows_of(self.storage, self.name)
-        final = Counter(r["trial_id"] for r in rows if r["final"])
-        assert set(final.values()) == {1}
-        assert Counter(r["unlearner"] for r in rows if r["final"] and r["role"] == "trial") == {
-            unlearner: self.trials for unlearner in self.unlearners
-        }
+            rows_of(self.storage, self.name)
+        trials = files_of(self.storage, self.name)
+        check_files(trials, {name: self.trials for name in self.unlearners}, set(may_fail))
         for unlearner in self.unlearners:
-            trials = study_of(self.storage, self.name, unlearner).trials
-            assert {t.state for t in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
-            told = {t.user_attrs.get("trial_id") for t in trials if t.state == TrialState.COMPLETE}
-            complete = {
-                r["trial_id"]
-                for r in rows
-                if r["unlearner"] == unlearner and r["final"] and r["state"] == "complete"
-            }
-            assert complete - {"retrained"} <= told
+            check_study(self.storage, self.name, unlearner, trials, set(again))
+        trained = Counter(what for driver in self.drivers for what in driver.trained())
+        missing = len(self.models()) - self.drivers[0].models_before
+        assert trained.total() <= missing + remade, f"trained more than once: {trained}"
+        assert remade or set(trained.values()) <= {1}, f"trained more than once: {trained}"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import write_parquet
-from running import Sweep
+from running import Driver, Sweep
+from seeds import SEEDS
 
 from tasks.datasets.dataset import LabelledImages
 
 pytestmark = pytest.mark.slow
+
+TRIAL, BASELINE = "[!or]*.parquet", "[or]*.parquet"
+"""Names of row files: a trial's is its key, in hexadecimal; a baseline's begins with its role."""
 
 
 @pytest.fixture
@@ -54,27 +60,61 @@ def fill(disk: Path) -> Path:
     return file
 
 
-def assert_resumed(sweep: Sweep, kept: dict[str, object]) -> str:
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """Whoever opens a file on the disk from now on finds it read-only; what is open stays so."""
+    subprocess.run(["mount", "--bind", str(disk), str(disk)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def assert_resumed(
+    sweep: Sweep, kept: dict[str, object], *, remade: int = 0, again: tuple[str, ...] = ()
+) -> str:
     """`resume` ends well, and has run no trial of `kept` again."""
     output, _ = (process := sweep.resume()).communicate(timeout=600)
     assert process.returncode == 0, output
     after = sweep.ended()
     assert {k: after[k] for k in kept} == kept
-    sweep.assert_whole()
+    sweep.assert_whole(remade=remade, again=again)
     return output
 
 
-def test_a_full_disk_ends_the_sweep_in_one_line(small_disk):
-    sweep = Sweep(small_disk, "disk")
-    process = sweep.start()
-    sweep.wait_for(process, 3)
-    ballast = fill(small_disk.parent)
+def assert_ended_in_one_line(process: Driver, reason: str) -> None:
     output, _ = process.communicate(timeout=300)
-    ballast.unlink()
     assert process.returncode == 1, output
     assert "Traceback" not in output
-    assert "No space left" in output
+    assert reason in output.splitlines()[-1]
     assert "resume" in output.splitlines()[-1]
+
+
+def random_moment(sweep: Sweep, process: Driver, rng: random.Random) -> None:
+    sweep.wait_for(process, rng.randrange(sweep.total // 2))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(rng.uniform(0, 0.5))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_full_disk_ends_the_sweep_in_one_line(small_disk, seed):
+    sweep = Sweep(small_disk, "disk", trials=6)
+    process = sweep.start()
+    random_moment(sweep, process, random.Random(f"full-{seed}"))
+    ballast = fill(small_disk.parent)
+    assert_ended_in_one_line(process, "No space left")
+    ballast.unlink()
+    assert_resumed(sweep, sweep.ended())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_storage_that_becomes_read_only_ends_the_sweep_in_one_line(small_disk, seed):
+    sweep = Sweep(small_disk, "disk", trials=6)
+    process = sweep.start()
+    random_moment(sweep, process, random.Random(f"read-only-{seed}"))
+    with read_only(small_disk.parent):
+        assert_ended_in_one_line(process, "ead-only")
     assert_resumed(sweep, sweep.ended())
 
 
@@ -94,7 +134,7 @@ def test_a_storage_that_became_read_only_is_refused_in_one_line(small_disk):
     assert_resumed(sweep, sweep.ended())
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, seed):
     """A file of rows and the journal cut, a trained model altered, each at a random place."""
     rng = random.Random(seed)
@@ -104,8 +144,10 @@ def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, s
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     kept = sweep.ended()
-    rows = rng.choice(sorted((storage / "rows" / "damaged").glob("[!or]*.parquet")))
-    for file in (rows, storage / "sweeps" / "damaged" / "studies.journal"):
+    cut = [
+        rng.choice(sorted((storage / "rows" / "damaged").glob(kind))) for kind in (TRIAL, BASELINE)
+    ]
+    for file in (*cut, storage / "sweeps" / "damaged" / "studies.journal"):
         os.truncate(file, rng.randrange(file.stat().st_size))
     model = rng.choice(sorted((storage / "artifacts").glob("*.pt")))
     content = bytearray(model.read_bytes())
@@ -114,7 +156,7 @@ def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, s
     with pytest.warns(UserWarning, match="damaged"):
         intact = sweep.ended()
     assert len(intact) == len(kept) - 1
-    assert_resumed(sweep, intact)
+    assert_resumed(sweep, intact, remade=1, again=tuple(kept.keys() - intact.keys()))
 
 
 def small_cifar10(folder: Path) -> Path:
@@ -129,9 +171,11 @@ def small_cifar10(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("damage", ["altered", "cut", "removed"])
-def test_a_damaged_beton_is_written_again(tmp_path, damage):
+def test_a_damaged_beton_is_written_again(tmp_path, damage, seed):
     """Under the feet of workers that have it mapped, and found so by those that come after them."""
+    rng = random.Random(f"{damage}-{seed}")
     pytest.importorskip("ffcv", reason="FFCV is not installed")
     sweep = Sweep(
         tmp_path / "storage", "beton", task="cifar10-class:automobile",
@@ -145,9 +189,10 @@ def test_a_damaged_beton_is_written_again(tmp_path, damage):
     if damage == "altered":  # what is mapped already would show it
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        beton.write_bytes(whole[:5000] + bytes([whole[5000] ^ 0xFF]) + whole[5001:])
+        at = rng.randrange(len(whole))
+        beton.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
     elif damage == "cut":
-        os.truncate(beton, len(whole) // 2)
+        os.truncate(beton, rng.randrange(len(whole)))
     else:
         beton.unlink()
     output, _ = process.communicate(timeout=600)

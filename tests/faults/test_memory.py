@@ -32,9 +32,14 @@ def test_a_worker_out_of_memory_is_a_failed_row_and_the_sweep_goes_on(storage):
     )  # fmt: skip
     output, _ = (process := sweep.start()).communicate(timeout=600)
     assert process.returncode == 0, output
-    sweep.assert_whole()
+    sweep.assert_whole(may_fail=[METHOD])
     final = [r for r in rows_of(storage, "hungry") if r["final"] and r["role"] == "trial"]
     states = {(r["unlearner"], r["state"]) for r in final}
     assert states == {(METHOD, "failed"), ("finetune", "complete")}
     errors = [r["error"] for r in final if r["state"] == "failed"]
     assert all("out of memory" in error for error in errors), errors
+    before = sweep.ended()
+    output, _ = (process := sweep.resume()).communicate(timeout=600)
+    assert process.returncode == 0, output
+    assert sweep.ended() == before, "what failed so is not tried again"
+    sweep.assert_whole(may_fail=[METHOD])

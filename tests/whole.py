@@ -1,0 +1,133 @@
+"""What holds of a sweep that has ended, whatever happened to it: read from the raw files and journals."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pyarrow.parquet as pq
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from program import study_of
+
+from orchestrator.objectives import Objective, objective_named
+from orchestrator.plan import stored_config
+from tasks.unlearners import unlearner_class
+
+Rows = list[dict[str, Any]]
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+def files_of(storage: Path, sweep: str) -> dict[str, Rows]:
+    """The rows of each trial and baseline, by trial_id, each from its one raw file; fails if two hold it."""
+    trials: dict[str, Rows] = {}
+    for file in sorted((storage / "rows" / sweep).glob("*.parquet")):
+        rows = sorted(pq.ParquetFile(file).read().to_pylist(), key=lambda row: row["epoch"])
+        (trial_id,) = {row["trial_id"] for row in rows}
+        assert trial_id not in trials, f"{trial_id} is in two files"
+        trials[trial_id] = rows
+    return trials
+
+
+def check_files(trials: dict[str, Rows], budget: dict[str, int], may_fail: set[str]) -> None:
+    """Both baselines and the whole budget are there, each with the rows that its kind has."""
+    assert {"original", "retrained"} <= trials.keys()
+    methods = Counter(rows[0]["unlearner"] for rows in trials.values() if is_trial(rows))
+    assert methods == budget
+    for trial_id, rows in trials.items():
+        assert [row["final"] for row in rows] == [False] * (len(rows) - 1) + [True], trial_id
+        check_epochs(trial_id, rows)
+        failed = rows[-1]["state"] == "failed"
+        assert not failed or rows[-1]["unlearner"] in may_fail, rows[-1]["error"]
+
+
+def check_epochs(trial_id: str, rows: Rows) -> None:
+    """1..n for a method with results on the way, its last one alone for others and for baselines."""
+    (state,) = {row["state"] for row in rows}
+    epochs = [row["epoch"] for row in rows]
+    if state == "failed" or not is_trial(rows):
+        assert len(epochs) == 1, trial_id
+        return
+    wanted = json.loads(rows[0]["params"]).get("epochs", 1)
+    if not unlearner_class(rows[0]["unlearner"]).anytime:
+        assert epochs == [wanted], trial_id
+    elif state == "complete":
+        assert epochs == list(range(1, wanted + 1)), trial_id
+    else:
+        assert epochs == list(range(1, len(epochs) + 1)), trial_id
+        assert len(epochs) < wanted, trial_id
+
+
+def is_trial(rows: Rows) -> bool:
+    """And no baseline."""
+    return bool(rows[0]["role"] == "trial")
+
+
+def check_study(
+    storage: Path, sweep: str, unlearner: str, trials: dict[str, Rows], again: set[str]
+) -> None:
+    """The study of one method says what the files say, and nothing else; seconds apart for `again`."""
+    objective = objective_named(stored_config(sweep, str(storage)).objective)
+    study = study_of(storage, sweep, unlearner)
+    kept = {k: rows for k, rows in trials.items() if rows[0]["unlearner"] == unlearner}
+    kept = {k: rows for k, rows in kept.items() if is_trial(rows)}
+    told = {}
+    for trial in study.trials:
+        assert trial.state.is_finished(), f"{trial.number} of {unlearner} is {trial.state.name}"
+        trial_id = trial.user_attrs.get("trial_id")
+        if trial_id in kept:
+            assert trial_id not in told, f"{trial_id} is in its study twice"
+            told[trial_id] = trial
+        elif "trajectory_of" not in trial.user_attrs:  # it was cut short while it was proposed
+            assert trial.state == TrialState.FAIL, f"{trial_id} is in no file"
+    assert told.keys() == kept.keys()
+    for trial_id, rows in kept.items():
+        check_result(told[trial_id], rows[-1], objective, trial_id in again)
+    check_points(study, kept, objective, again)
+
+
+def check_result(
+    trial: FrozenTrial, last: dict[str, Any], objective: Objective, again: bool
+) -> None:
+    """A trial was told with the parameters and the values that its last row has."""
+    method = unlearner_class(last["unlearner"])
+    assert method.from_params(trial.params).params == json.loads(last["params"])
+    values = objective.values(last) if last["state"] == "complete" else None
+    finite = values is not None or last["state"] != "complete"
+    assert trial.state == (STATES[last["state"]] if finite else TrialState.FAIL)
+    if values is not None:
+        check_values(trial.values, values, objective, again)
+
+
+def check_values(
+    told: Sequence[float], stored: Sequence[float], objective: Objective, again: bool
+) -> None:
+    """Equal, but for the seconds of what was run `again`."""
+    for metric, one, other in zip(objective.metrics, told, stored, strict=True):
+        assert one == pytest.approx(other) or (again and metric.endswith("seconds")), metric
+
+
+def check_points(
+    study: optuna.Study, kept: dict[str, Rows], objective: Objective, again: set[str]
+) -> None:
+    """Each result on the way was told once."""
+    wanted = {
+        (trial_id, row["epoch"]): objective.values(row)
+        for trial_id, rows in kept.items()
+        for row in (rows if rows[-1]["state"] == "pruned" else rows[:-1])
+    }
+    wanted = {point: values for point, values in wanted.items() if values is not None}
+    points = [t for t in study.trials if "trajectory_of" in t.user_attrs]
+    found = {(t.user_attrs["trajectory_of"], t.params["epochs"]): t.values for t in points}
+    assert len(points) == len(found), "a point was told twice"
+    assert found.keys() == wanted.keys()
+    for point, values in wanted.items():
+        check_values(found[point], values, objective, point[0] in again)
