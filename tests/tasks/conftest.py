@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from pictures import pictures, write_parquet
 
-from tasks.datasets.dataset import Dataset
+from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.digits import load_digits
 from tasks.task import Task
 from tasks.workbench import Workbench
@@ -91,3 +92,21 @@ def process() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for child in started:
         child.kill()
         child.communicate()
+
+
+@pytest.fixture
+def parts() -> dict[str, LabelledImages]:
+    """What is in the files that the tests write."""
+    return {"train": pictures(60, 0), "test": pictures(20, 1)}
+
+
+@pytest.fixture
+def hugging_face(tmp_path: Path, parts: dict[str, LabelledImages]) -> Path:
+    """A folder in Hugging Face's layout; the training split is cut in two files."""
+    folder = tmp_path / "hub"
+    train = parts["train"]
+    for number, cut in enumerate((slice(0, 25), slice(25, None))):
+        piece = LabelledImages(train.images[cut], train.labels[cut])
+        write_parquet(folder / "plain_text" / f"train-0000{number}-of-00002.parquet", piece)
+    write_parquet(folder / "plain_text" / "test-00000-of-00001.parquet", parts["test"])
+    return folder
