@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -80,18 +81,19 @@ def test_a_folder_whose_files_cannot_be_locked_is_refused_in_one_line(
     assert not list(tmp_path.rglob("*check*"))
 
 
-@pytest.fixture
+@contextmanager
 def no_bytes() -> Iterator[None]:
     """Files can be made, and nothing written into them; permissions say nothing of it."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield  # and no longer: pytest's own output may go to a file
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.usefixtures("no_bytes")
 def test_the_check_writes(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"cannot write there \(.*too large"):
+    with pytest.raises(StorageError, match=r"cannot write there \(.*too large"), no_bytes():
         storage_at(tmp_path / "folder").check()
     assert os.listdir(tmp_path / "folder") == []
 
