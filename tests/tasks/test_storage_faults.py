@@ -94,7 +94,7 @@ def test_a_read_that_is_cut_half_way_is_tried_again(bucket: str, line: Line) -> 
 def test_a_lease_survives_answers_that_are_lost(
     bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 12.0)
     lost = threading.Event()
     with storage_at(bucket).lock("a.lock", on_lost=lost.set):
         line.cut(b"PUT", 2, answer=0)
@@ -109,7 +109,7 @@ def test_a_lease_survives_answers_that_are_lost(
 def test_a_lock_is_free_though_the_last_renewals_answer_was_lost(
     bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 6.0)
     with storage_at(bucket).lock("a.lock"):
         line.cut(b"PUT", BRIEF.attempts, answer=0)
         before = storage_at(bucket).read("a.lock")
@@ -163,7 +163,7 @@ def test_the_age_of_a_lock_is_the_servers_to_say(
     monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     """Its clock and the node's are a day apart."""
-    monkeypatch.setattr(S3Storage, "takeover_seconds", 2.0)
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 5.0)
     with s3_server(ahead=timedelta(days=days)) as url:
         storage = storage_at(new_bucket(url, monkeypatch))
         storage.write("a.lock", b"somebody")
