@@ -34,6 +34,7 @@ class StudySearch(Searcher):
         self._studies = {study.unlearner: study for study in studies}
         self._left = dict(left)
         self._again = list(again)
+        self._cut_short = {trial["trial_id"] for trial in again}
         self.running: dict[str, dict[str, Any]] = {}
         self.failure: str | None = None
         """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
@@ -79,7 +80,9 @@ class StudySearch(Searcher):
             return
         try:
             rows = result.get("rows") or self._on_crash(trial)
-            self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
+            # Its study may know some of its points already: the driver before may have told them.
+            again = trial["trial_id"] in self._cut_short
+            self._studies[trial["unlearner"]].tell(trial["trial_id"], rows, again=again)
         except UNWRITABLE as failure:
             self.failure = str(failure)
 
