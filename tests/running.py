@@ -129,7 +129,7 @@ class Sweep:
 
         `may_fail` are the methods whose trials the fault is meant to fail, `remade` is how many models
         had to be trained again because they were damaged, `again` the trials whose rows were lost
-        after their study had been told: that they took other seconds stands in no study.
+        after their study had been told: it keeps the values of their first run.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a torn file
