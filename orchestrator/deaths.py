@@ -9,8 +9,10 @@ from typing import Any
 
 import ray
 from ray.air.execution._internal import RayActorManager
-from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError
+from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.tune import tune
 from ray.tune.execution import tune_controller
+from ray.tune.execution.tune_controller import TuneController
 
 SETTLING_SECONDS = 2.0
 """How long after a worker its node may be missed: a machine that shuts down ends its processes one by one."""
@@ -30,13 +32,18 @@ class Deaths:
         """Inside the block Tune runs a trial again whose worker was ended for want of memory, and as
         often as it takes if it lost its node.
         """
-        module: Any = tune_controller
-        theirs = module.RayActorManager
-        module.RayActorManager = self._manager
+        ours: list[tuple[Any, str, Any]] = [
+            (tune_controller, "RayActorManager", self._manager),
+            (tune, "TuneController", _Controller),
+        ]
+        theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
         try:
+            for module, name, replacement in ours:
+                setattr(module, name, replacement)
             yield
         finally:
-            module.RayActorManager = theirs
+            for module, name, original in theirs:
+                setattr(module, name, original)
 
     def _manager(self, *arguments: Any, **options: Any) -> RayActorManager:
         manager = _ActorManager(*arguments, **options)
@@ -46,7 +53,9 @@ class Deaths:
     def judged(self, exception: Exception) -> Exception:
         """The exception as Tune is to see it."""
         if isinstance(exception, OutOfMemoryError):  # Tune (Ray 2.60) would end the whole sweep
-            exception = RayActorError(error_msg=str(exception))
+            exception = RayActorError(error_msg=f"out of memory: {exception}")
+        if isinstance(exception, RayTaskError):  # between two trials Tune would end the second
+            exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
         if isinstance(exception, RayActorError):
             self.latest = _reason(exception)
             if not exception.preempted and _not_its_own(exception):
@@ -56,10 +65,30 @@ class Deaths:
         return exception
 
 
+class _Controller(TuneController):
+    def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
+        # Tune would wait for ever for the reset of an actor that is no more.
+        self._resetting_trials.discard(self._actor_to_trial[tracked_actor])
+        super()._actor_failed(tracked_actor, exception)
+
+
 class _ActorManager(RayActorManager):
     deaths: Deaths
 
+    def _schedule_tracked_actor_task(
+        self, tracked_actor_task: Any, method_name: str, **options: Any
+    ) -> Any:
+        if method_name == "reset":
+            # A trial that waits for it is told of the actor's failure: Tune would tell it of the
+            # task's as well, and ends a trial that fails while it waits to be run again.
+            tracked_actor_task._on_error = None
+        return super()._schedule_tracked_actor_task(tracked_actor_task, method_name, **options)
+
     def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        actor = tracked_actor_task._tracked_actor
+        if isinstance(exception, RayTaskError) and self.is_actor_started(actor):
+            # A trial keeps its own errors to itself: this one is the worker's.
+            ray.kill(self._live_actors_to_ray_actors_resources[actor][0])
         super()._actor_task_failed(tracked_actor_task, self.deaths.judged(exception))
 
     def _actor_start_failed(self, tracked_actor: Any, exception: Exception) -> None:
@@ -84,5 +113,9 @@ def _not_its_own(error: RayActorError) -> bool:
 def _reason(error: RayActorError) -> str:
     """The line that says it, of the many that Ray writes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "worker process has died" in line or "memory" in line]
-    return (telling or lines or [type(error).__name__])[0][:200]
+    telling = [line for line in lines if "because" in line]
+    return (telling or lines or [_type(error)])[0][:200]
+
+
+def _type(error: object) -> str:
+    return type(error).__name__

@@ -1,0 +1,23 @@
+"""A worker that cannot take another trial is replaced, and that trial runs in the next."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from running import Sweep
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_trial_that_finds_its_worker_broken_runs_in_another(storage):
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    sweep = Sweep(
+        storage, "broken", unlearners=("homeless:Homeless",), trials=2,
+        more=("--max-concurrent", "1"), environment={"PYTHONPATH": path},
+    )  # fmt: skip
+    output, _ = (process := sweep.start()).communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "FileNotFoundError" in output, "the worker was to be broken"
+    sweep.assert_whole()
