@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 from rich.console import Console
 
-from orchestrator.plan import DRIVER_LOCK, SWEEPS
+from orchestrator.plan import DRIVER_LOCK, SWEEPS, refuse
 from orchestrator.row_files import ROWS
 from orchestrator.store import compact
 from tasks.search_space import InvalidValue
@@ -43,11 +45,7 @@ def _merged_alone(storage: str, sweep: str) -> tuple[int, int]:
     own = storage_at(f"{storage}/{SWEEPS}/{sweep}")
     if not own.names():  # rows that were copied here: a lock would make it look like a sweep
         return compact(storage, sweep)
-
-    def refuse() -> None:
-        raise InvalidValue(f"sweep {sweep!r} is being run by another process")
-
     if own.is_locked(DRIVER_LOCK):
-        refuse()
-    with own.lock(DRIVER_LOCK, on_held=refuse):
+        refuse(sweep)
+    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, sweep)):
         return compact(storage, sweep)

@@ -61,9 +61,8 @@ def check_same_data(settings: WorkerSettings, finished: Mapping[str, Sequence[An
 
 
 def _check_measured(objective: Objective, task: Task, dataset: Dataset) -> None:
-    mask = forget_mask(dataset, task.forget_set, task.seed)
     never = [metric for metric in objective.metrics if metric in OF_FORGOTTEN_CLASSES]
-    if never and not forgotten_classes(dataset, mask):
+    if never and not forgotten_classes(dataset, forget_mask(dataset, task.forget_set, task.seed)):
         raise InvalidValue(
             f"--objective names {', '.join(never)}, which has no value in {task.name}: no class is "
             "forgotten as a whole there"

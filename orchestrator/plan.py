@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
 from orchestrator.config import (
@@ -113,6 +114,11 @@ class Taken(InvalidValue):
     """Another driver is at the sweep."""
 
 
+def refuse(sweep: str) -> NoReturn:
+    """Raises Taken: what is to happen where a driver's lock is held."""
+    raise Taken(f"sweep {sweep!r} is being run by another process")
+
+
 @contextmanager
 def named(config: SweepConfig, view: View) -> Iterator[tuple[SweepConfig, Storage]]:
     """The configuration with a name, and what `claimed` yields for it.
@@ -143,9 +149,6 @@ def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
     own = storage_at(f"{config.storage}/{SWEEPS}/{check_name(config.name)}")
     own.check()
 
-    def refuse() -> None:
-        raise Taken(f"sweep {config.name!r} is being run by another process")
-
     def stop() -> None:
         view.say(f"sweep {config.name}: another process has taken it over, or may: this one hung")
         # In the background of a script SIGINT is ignored.
@@ -157,7 +160,7 @@ def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
             f"sweep {config.name} has a driver; if it is dead, this one takes over within "
             f"{own.takeover_seconds:.0f} s"
         )
-    with own.lock(DRIVER_LOCK, on_held=refuse, on_lost=stop):
+    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, config.name), on_lost=stop):
         yield own
 
 

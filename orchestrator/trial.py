@@ -79,8 +79,10 @@ class UnlearningTrial(tune.Trainable):
         if stored:
             return self._done(stored)
         try:
+            from tasks.workbench import ORIGINAL
+
             bench = workbench(settings, settings.cpus)
-            bench.artifact("original")  # not within the trial, which would fail with it
+            bench.artifact(ORIGINAL)  # not within the trial, which would fail with it
             self._where = provenance(bench)
         except ENVIRONMENT as problem:
             return self._unstored(problem)

@@ -49,10 +49,18 @@ def check_files(trials: dict[str, Rows], budget: dict[str, int], may_fail: set[s
 
 
 def check_epochs(trial_id: str, rows: Rows) -> None:
-    """1..n for a method with results on the way, its last one alone for others and for baselines."""
-    (state,) = {row["state"] for row in rows}
-    epochs = [row["epoch"] for row in rows]
-    if state == "failed" or not is_trial(rows):
+    """1..n for a method with results on the way, its last one alone for others and for baselines.
+
+    One that failed has the points before it did, and a row for the one that it did not reach.
+    """
+    state, epochs = rows[-1]["state"], [row["epoch"] for row in rows]
+    before = {row["state"] for row in rows[:-1]}
+    if state == "failed":  # behind the points that it had measured
+        assert before <= {"complete"}, trial_id
+        assert epochs == (list(range(1, len(epochs) + 1)) if before else [0]), trial_id
+        return
+    assert before <= {state}, trial_id
+    if not is_trial(rows):
         assert len(epochs) == 1, trial_id
         return
     wanted = json.loads(rows[0]["params"]).get("epochs", 1)

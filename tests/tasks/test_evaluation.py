@@ -153,7 +153,7 @@ def test_the_halves_attack_different_members_where_there_are_enough() -> None:
     order = np.random.default_rng(0).permutation(200)
     odd = np.ones(200)
     odd[order[:50]] = 9.0
-    few = dataclasses.replace(made(odd, labels))
+    few = made(odd, labels)
     first, last = (class_matched_attack(few, others, end) for end in (False, True))
     assert first > last
     for drawn_first in range(50, 150):
