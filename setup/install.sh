@@ -52,12 +52,13 @@ make_venv() {
 }
 
 # install_locked FILE [OPTION…]: with uv, which is fast, else with pip, which knows pip's settings.
+# Compiled at once: where Python may not write (PYTHONDONTWRITEBYTECODE, an image), every process would.
 install_locked() {
     local file=$1
     shift
     if [ -x "$VENV/bin/uv" ]; then
         UV_HTTP_TIMEOUT=300 "$VENV/bin/uv" pip install --python "$VENV/bin/python" \
-            --require-hashes "$@" -r "$file" && return
+            --require-hashes --compile-bytecode "$@" -r "$file" && return
         say "uv could not install $file; trying pip"
     fi
     "$VENV/bin/python" -m pip install --disable-pip-version-check --require-hashes "$@" -r "$file"
