@@ -34,7 +34,6 @@ class StudySearch(Searcher):
         self._studies = {study.unlearner: study for study in studies}
         self._left = dict(left)
         self._again = list(again)
-        self._cut_short = {trial["trial_id"] for trial in again}
         self.running: dict[str, dict[str, Any]] = {}
         self.told: Callable[[Sequence[Row]], None] = lambda rows: None
         """Called with the rows of each trial that its study was told of: what the store has of it."""
@@ -82,9 +81,7 @@ class StudySearch(Searcher):
             return
         try:
             rows = result.get("rows") or self._on_crash(trial)
-            # Its study may know some of its points already: the driver before may have told them.
-            again = trial["trial_id"] in self._cut_short
-            self._studies[trial["unlearner"]].tell(trial["trial_id"], rows, again=again)
+            self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
             self.told(rows)
         except UNWRITABLE as failure:
             self.failure = str(failure)

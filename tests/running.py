@@ -122,14 +122,11 @@ class Sweep:
         """When each trained model was stored."""
         return {f.name: f.stat().st_mtime_ns for f in (self.storage / "artifacts").glob("*.pt")}
 
-    def assert_whole(
-        self, *, may_fail: Iterable[str] = (), remade: int = 0, again: Iterable[str] = ()
-    ) -> None:
+    def assert_whole(self, *, may_fail: Iterable[str] = (), remade: int = 0) -> None:
         """Rows, studies and models are as if nothing had happened; see tests/whole.py.
 
         `may_fail` are the methods whose trials the fault is meant to fail, `remade` is how many models
-        had to be trained again because they were damaged, `again` the trials whose rows were lost
-        after their study had been told: it keeps the values of their first run.
+        had to be trained again because they were damaged.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of a torn file
@@ -137,7 +134,7 @@ class Sweep:
         trials = files_of(self.storage, self.name)
         check_files(trials, {name: self.trials for name in self.unlearners}, set(may_fail))
         for unlearner in self.unlearners:
-            check_study(self.storage, self.name, unlearner, trials, set(again))
+            check_study(self.storage, self.name, unlearner, trials)
         trained = Counter(what for driver in self.drivers for what in driver.trained())
         missing = len(self.models()) - self.drivers[0].models_before
         assert trained.total() <= missing + remade, f"trained more than once: {trained}"

@@ -78,10 +78,8 @@ def is_trial(rows: Rows) -> bool:
     return bool(rows[0]["role"] == "trial")
 
 
-def check_study(
-    storage: Path, sweep: str, unlearner: str, trials: dict[str, Rows], again: set[str]
-) -> None:
-    """The study of one method says what the files say, and nothing else; values apart for `again`."""
+def check_study(storage: Path, sweep: str, unlearner: str, trials: dict[str, Rows]) -> None:
+    """The study of one method says what the files say, and nothing else."""
     objective = objective_named(stored_config(sweep, str(storage)).objective)
     study = study_of(storage, sweep, unlearner)
     kept = {k: rows for k, rows in trials.items() if rows[0]["unlearner"] == unlearner}
@@ -97,13 +95,11 @@ def check_study(
             assert trial.state == TrialState.FAIL, f"{trial_id} is in no file"
     assert told.keys() == kept.keys()
     for trial_id, rows in kept.items():
-        check_result(told[trial_id], rows[-1], objective, trial_id in again)
-    check_points(study, kept, objective, again)
+        check_result(told[trial_id], rows[-1], objective)
+    check_points(study, kept, objective)
 
 
-def check_result(
-    trial: FrozenTrial, last: dict[str, Any], objective: Objective, again: bool
-) -> None:
+def check_result(trial: FrozenTrial, last: dict[str, Any], objective: Objective) -> None:
     """A trial was told with the parameters and the values that its last row has."""
     method = unlearner_class(last["unlearner"])
     assert method.from_params(trial.params).params == json.loads(last["params"])
@@ -111,12 +107,10 @@ def check_result(
     finite = values is not None or last["state"] != "complete"
     assert trial.state == (STATES[last["state"]] if finite else TrialState.FAIL)
     if values is not None:
-        assert again or trial.values == pytest.approx(values)
+        assert trial.values == pytest.approx(values)
 
 
-def check_points(
-    study: optuna.Study, kept: dict[str, Rows], objective: Objective, again: set[str]
-) -> None:
+def check_points(study: optuna.Study, kept: dict[str, Rows], objective: Objective) -> None:
     """Each result on the way was told once."""
     wanted = {
         (trial_id, row["epoch"]): objective.values(row)
@@ -129,4 +123,4 @@ def check_points(
     assert len(points) == len(found), "a point was told twice"
     assert found.keys() == wanted.keys()
     for point, values in wanted.items():
-        assert point[0] in again or found[point] == pytest.approx(values), point
+        assert found[point] == pytest.approx(values), point

@@ -162,6 +162,30 @@ def stored_trials(finetune: UnlearnerStudy, count: int) -> dict[str, list[dict]]
     return finished
 
 
+def test_a_trial_whose_rows_were_lost_counts_as_it_was_run_the_second_time(tmp_path):
+    """With its model made anew it may measure something else; what the others say stays."""
+    finished = stored_trials(study(tmp_path), 3)
+    before = recorded(tmp_path)
+    lost = list(finished)[1]
+    rest = {trial_id: rows for trial_id, rows in finished.items() if trial_id != lost}
+    alive = study(tmp_path)
+    (trial,) = alive.recover(rest)
+    assert trial["trial_id"] == lost
+    alive.tell(lost, [row(1, accuracy=0.7), row(2, accuracy=0.8)])
+    assert study(tmp_path).recover({**rest, lost: finished[lost]}) == []
+    after = {t.user_attrs["trial_id"]: t for t in recorded(tmp_path) if "trial_id" in t.user_attrs}
+    assert after[lost].values[0] == 0.8
+    others = {t.user_attrs["trial_id"]: t for t in before if t.user_attrs.get("trial_id") in rest}
+    assert {k: (t.number, t.params, t.values) for k, t in others.items()} == {
+        k: (after[k].number, after[k].params, after[k].values) for k in rest
+    }
+    points = [t for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs]
+    told = {t.user_attrs["trajectory_of"]: t.values[0] for t in points}
+    assert len(points) == 3
+    first, _, last = finished
+    assert told == pytest.approx({first: 0.0, lost: 0.7, last: 0.2})
+
+
 def own_values(folder: Path) -> dict[float, list[float]]:
     """What each trial was told, the points of its trajectory left out, by its learning rate."""
     trials = (t for t in recorded(folder) if "trajectory_of" not in t.user_attrs)
