@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,18 @@ ENVIRONMENT = {
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+PRELOADED = (
+    "torch",
+    "torch._dynamo",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+    "ray.tune",
+)
+"""What takes the first seconds of every worker; torch's compiler is what any of its optimizers imports."""
+COLD: Mapping[str, str] = {}
 DEFAULT_GPU_SHARE = 0.25
+LOCAL = "local"
+"""The address of a cluster of this driver's own, on this machine."""
 REMOTE = "ray://"
 """Addresses of clusters that this machine is no part of."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
@@ -63,21 +74,44 @@ class Resources:
         )
 
 
+def this_machine() -> Resources:
+    """About what a private cluster will have, for what must be said before Ray starts and counts."""
+    gpus = sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
+    return Resources(((os.cpu_count() or 1, gpus),))
+
+
+def warm(slots: int, cpus_per_trial: int) -> dict[str, str]:
+    """Environment in which the first processes of a private cluster import while it still starts.
+
+    They are one for each of `slots` trials at a time, and the one that prepares the two models.
+    """
+    return {
+        "RAY_preload_python_modules": ",".join(PRELOADED),
+        "RAY_worker_maximum_startup_concurrency": str(slots + 1),
+        # While one process prepares the models on all CPUs, Ray would end those that wait.
+        "RAY_num_workers_soft_limit": str(slots + 1),
+        # Ray says so to a worker with its first trial, which is too late for what is imported before.
+        "OMP_NUM_THREADS": str(cpus_per_trial),
+    }
+
+
 @contextmanager
-def connected(address: str) -> Iterator[Resources]:
+def connected(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator[Resources]:
     """A connection to Ray for the length of the block.
 
-    `address` is local (a private cluster on this machine), auto (the one this machine belongs to)
-    or ray://HOST:PORT. Raises InvalidValue if there is none.
+    `address` is local (a private cluster on this machine, in the environment `getting_ready`), auto
+    (the one this machine belongs to) or ray://HOST:PORT. Raises InvalidValue if there is none, OSError
+    if a private one does not start.
     """
-    os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
+    variables = {**ENVIRONMENT, **getting_ready}
+    os.environ.update({k: v for k, v in variables.items() if k not in os.environ})
     import ray
 
     if ray.is_initialized():  # this driver runs on the cluster already, see `on_the_cluster`
         yield _resources()
         return
     options: dict[str, Any] = {"include_dashboard": False}
-    if address != "local":
+    if address != LOCAL:
         options = {} if IN_A_JOB in os.environ else {"runtime_env": our_code()}
     try:
         ray.init(
@@ -87,10 +121,11 @@ def connected(address: str) -> Iterator[Resources]:
             **options,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise InvalidValue(
-            f"--address {address}: no Ray cluster to connect to ({reason})"
+            f"--address {address}: no Ray cluster to connect to ({_first_line(error)})"
         ) from error
+    except Exception as error:  # of a machine that is too busy Ray says so with no class of its own
+        raise OSError(f"Ray could not be started here: {_first_line(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     # Ray installs a handler of its own; a driver that is told to end does so as on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -127,8 +162,7 @@ def got(reference: Any) -> Any:
             raise error.cause from error
         raise
     except ray.exceptions.RayError as error:
-        reason = next(iter(str(error).splitlines()), "")
-        raise WorkerLost(f"a process of the cluster died ({reason})") from error
+        raise WorkerLost(f"a process of the cluster died ({_first_line(error)})") from error
 
 
 def our_code() -> dict[str, Any]:
@@ -138,6 +172,10 @@ def our_code() -> dict[str, Any]:
         return {"py_modules": [str(root / package) for package in ("orchestrator", "tasks")]}
     excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]
     return {"working_dir": str(root), "excludes": excludes}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _resources() -> Resources:

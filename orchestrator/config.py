@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from orchestrator.cluster import LOCAL, REMOTE
 from orchestrator.objectives import objective_named
 from orchestrator.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
@@ -77,7 +78,7 @@ class SweepConfig:
     """Share of the retrained model's validation accuracy below which a trial is ended; 0: never."""
     cost_limit: float = 1.0
     """Share of a retrain's cost at which a trial is ended; its points so far count."""
-    address: str = "local"
+    address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
     """A named experiment that fills in what is not given: cs726."""
@@ -114,9 +115,9 @@ class SweepConfig:
         if gpus > 1 and gpus != int(gpus):
             raise InvalidValue(f"--gpus-per-trial {gpus}: above 1 Ray takes whole numbers alone")
         check_seed(config.seed)
-        if config.address not in ("local", "auto") and not config.address.startswith("ray://"):
+        if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
-                f"--address {config.address!r} is not one of: local, auto, ray://HOST:PORT"
+                f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
             )
         if config.name is not None:
             check_name(config.name)

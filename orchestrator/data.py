@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cluster import LOCAL
 from orchestrator.config import DEFAULT_TASK, FALLBACK_TASK, SweepConfig
 from orchestrator.objectives import OF_FORGOTTEN_CLASSES, Objective, objective_named
 from tasks.datasets.forget_sets import forget_mask, forgotten_classes
@@ -74,6 +75,6 @@ def _folder(config: SweepConfig) -> Path | None:
 
     That of a cluster's job is its own and short-lived.
     """
-    if config.data_dir is None and config.address == "local" and DEFAULT_DATA_DIR.is_dir():
+    if config.data_dir is None and config.address == LOCAL and DEFAULT_DATA_DIR.is_dir():
         return DEFAULT_DATA_DIR.absolute()
     return config.data_dir

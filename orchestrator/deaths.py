@@ -3,52 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import Counter
 
 import ray
-from ray.air.execution._internal import RayActorManager
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
-from ray.tune import tune
-from ray.tune.execution import tune_controller
-from ray.tune.execution.tune_controller import TuneController
 
+MAX_DEATHS = 3
+"""Times a trial whose worker dies is run again."""
+MAX_LOSSES = 20
+"""Times a trial that loses its node is run again: it may be what takes them down."""
 SETTLING_SECONDS = 2.0
 """How long after a worker its node may be missed: a machine that shuts down ends its processes one by one."""
 
 
 class Deaths:
-    """Tune's handling of dead workers, amended for the length of a block: see `heeded`."""
+    """What Tune is told of the workers that die in a search."""
 
     def __init__(self) -> None:
         self.latest: str | None = None
         """Why the worker died that Tune is dealing with, or dealt with last."""
         self.counted = False
         """Whether that counts against its trial."""
+        self._losses: Counter[str] = Counter()
+        """How often each trial has lost its node."""
 
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Inside the block Tune runs a trial again whose worker was ended for want of memory, and as
-        often as it takes if it lost its node.
-        """
-        ours: list[tuple[Any, str, Any]] = [
-            (tune_controller, "RayActorManager", self._manager),
-            (tune, "TuneController", _Controller),
-        ]
-        theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
-        try:
-            for module, name, replacement in ours:
-                setattr(module, name, replacement)
-            yield
-        finally:
-            for module, name, original in theirs:
-                setattr(module, name, original)
-
-    def _manager(self, *arguments: Any, **options: Any) -> RayActorManager:
-        manager = _ActorManager(*arguments, **options)
-        manager.deaths = self
-        return manager
+    def why_given_up(self, trial_id: str) -> str:
+        """The error of a trial that is not run again."""
+        times = f"the worker died {MAX_DEATHS + 1} times"
+        if self._losses[trial_id] > MAX_LOSSES:
+            times = f"its node was lost {self._losses[trial_id]} times"
+        return f"{times}, at last: {self.latest}"
 
     def judged(self, exception: Exception) -> Exception:
         """The exception as Tune is to see it."""
@@ -64,35 +48,10 @@ class Deaths:
             self.counted = not exception.preempted
         return exception
 
-
-class _Controller(TuneController):
-    def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
-        # Tune would wait for ever for the reset of an actor that is no more.
-        self._resetting_trials.discard(self._actor_to_trial[tracked_actor])
-        super()._actor_failed(tracked_actor, exception)
-
-
-class _ActorManager(RayActorManager):
-    deaths: Deaths
-
-    def _schedule_tracked_actor_task(
-        self, tracked_actor_task: Any, method_name: str, **options: Any
-    ) -> Any:
-        if method_name == "reset":
-            # A trial that waits for it is told of the actor's failure: Tune would tell it of the
-            # task's as well, and ends a trial that fails while it waits to be run again.
-            tracked_actor_task._on_error = None
-        return super()._schedule_tracked_actor_task(tracked_actor_task, method_name, **options)
-
-    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
-        actor = tracked_actor_task._tracked_actor
-        if isinstance(exception, RayTaskError) and self.is_actor_started(actor):
-            # A trial keeps its own errors to itself: this one is the worker's.
-            ray.kill(self._live_actors_to_ray_actors_resources[actor][0])
-        super()._actor_task_failed(tracked_actor_task, self.deaths.judged(exception))
-
-    def _actor_start_failed(self, tracked_actor: Any, exception: Exception) -> None:
-        super()._actor_start_failed(tracked_actor, self.deaths.judged(exception))
+    def is_last(self, trial_id: str, exception: Exception) -> bool:
+        """Count a loss of a node, which Tune does not; whether the trial has had too many."""
+        self._losses[trial_id] += isinstance(exception, RayActorError) and exception.preempted
+        return self._losses[trial_id] > MAX_LOSSES
 
 
 def _not_its_own(error: RayActorError) -> bool:

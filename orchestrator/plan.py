@@ -6,11 +6,18 @@ import dataclasses
 import functools
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from orchestrator.cluster import DEFAULT_GPU_SHARE, Resources
+from orchestrator.cluster import (
+    COLD,
+    DEFAULT_GPU_SHARE,
+    LOCAL,
+    Resources,
+    this_machine,
+    warm,
+)
 from orchestrator.config import (
     DEFAULT_TRIALS,
     DEFAULT_TRIALS_PER_SLOT,
@@ -63,13 +70,12 @@ def with_defaults(
     autoscaler adds; this machine alone holds what it holds, and `say` is told. Raises InvalidValue
     if not a single trial can be held.
     """
-    share = DEFAULT_GPU_SHARE if resources.gpus else 0.0
-    gpus = share if config.gpus_per_trial is None else config.gpus_per_trial
+    gpus = gpus_of_a_trial(config, resources)
     slots = resources.slots(config.cpus_per_trial, gpus)
     concurrent = config.max_concurrent or slots
-    if config.address == "local" and 0 < slots < concurrent:
+    if config.address == LOCAL and 0 < slots < concurrent:
         say(f"NOTICE: this machine holds {slots} trials at a time, not {concurrent}")
-    if config.address == "local":
+    if config.address == LOCAL:
         concurrent = min(concurrent, slots)
     if concurrent < 1:
         nodes = ", ".join(f"{c} CPUs and {g} GPUs" for c, g in sorted(set(resources.nodes)))
@@ -90,6 +96,22 @@ def with_defaults(
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
     )
+
+
+def gpus_of_a_trial(config: SweepConfig, resources: Resources) -> float:
+    """What was asked for, or else a share of one if there is any."""
+    if config.gpus_per_trial is not None:
+        return config.gpus_per_trial
+    return DEFAULT_GPU_SHARE if resources.gpus else 0.0
+
+
+def getting_ready(config: SweepConfig) -> Mapping[str, str]:
+    """Environment in which a private cluster gets ready for the trials while it still starts."""
+    if config.address != LOCAL:
+        return COLD
+    machine = this_machine()
+    slots = machine.slots(config.cpus_per_trial, gpus_of_a_trial(config, machine))
+    return warm(min(slots, config.max_concurrent or slots), config.cpus_per_trial)
 
 
 def free_name(config: SweepConfig) -> str:

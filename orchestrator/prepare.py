@@ -32,9 +32,14 @@ class Preparation:
         self._settings, self._resources = settings, resources
         self._arguments = settings, threads, calibrate
         self._waits_for = "" if _is_room(threads, gpus) else f"{threads} CPUs and {gpus} GPUs"
-        self._task: Any = ray.remote(baselines).options(
-            num_cpus=threads, num_gpus=gpus, max_retries=0, num_returns="streaming"
+        alone: Any = ray.remote(
+            num_cpus=threads,
+            num_gpus=gpus,
+            max_retries=0,
+            num_returns="streaming",
+            max_calls=1,  # then its process ends: no trial could have it, and it holds a gigabyte
         )
+        self._task: Any = alone(baselines)
         self._events: Any = self._task.remote(*self._arguments)
 
     def retrained(self, slots: int, left: Mapping[str, int], view: View) -> Row:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator import cluster
+from orchestrator.cluster import LOCAL
 from orchestrator.config import SweepConfig
 from orchestrator.crashed import crashed_rows
 from orchestrator.data import check_same_data, with_task
@@ -15,16 +16,13 @@ from orchestrator.deadline import GRACE_SECONDS, overdue
 from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING, objective_named, steers_on_test
-from orchestrator.plan import adopted, named, store_once, with_defaults
+from orchestrator.plan import adopted, getting_ready, named, store_once, with_defaults
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
 from tasks.task import Task
-
-MAX_WORKER_DEATHS = 3
-"""Times a trial whose worker dies is run again; losses of its node are not counted: see `deaths`."""
 
 Row = dict[str, Any]
 
@@ -55,7 +53,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     with named(config, view) as (config, own):
         config = adopted(config)  # another driver may have begun it, and ended, before the claim
         studies = open_storage(own.root, config.optuna_storage)
-        with cluster.connected(config.address) as resources:
+        with cluster.connected(config.address, getting_ready(config)) as resources:
             config = with_defaults(config, resources, view.say)
             store_once(config, own)
             return _Run(config, studies, resources, view).to_the_end()
@@ -158,7 +156,9 @@ class _Run:
     def _search(self, search: Any, progress: Any) -> None:
         from ray import tune
 
+        from orchestrator.amended_tune import amended
         from orchestrator.callback import ProgressCallback
+        from orchestrator.deaths import MAX_DEATHS
         from orchestrator.scheduler import InOrder
         from orchestrator.trial import UnlearningTrial
 
@@ -199,19 +199,17 @@ class _Run:
                     storage_path=scratch,
                     callbacks=[callback],
                     verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+                    failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
                     # `scratch` is this machine's alone, and a trial that is cut short starts anew.
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
             )
-            with interrupts.deferred(), self._deaths.heeded():
+            private = self._config.address == LOCAL
+            with interrupts.deferred(), amended(self._deaths, private=private):
                 tuner.fit()
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
-        return self._closed(
-            proposed,
-            f"the worker died {MAX_WORKER_DEATHS + 1} times, at last: {self._deaths.latest}",
-        )
+        return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))
 
     def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""

@@ -1,4 +1,4 @@
-"""A node that is lost is not the fault of the trial on it, however often; a worker's death may be."""
+"""A node that is lost is not the fault of the trial on it, up to a point; a worker's death may be."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from ray.cluster_utils import Cluster
 from running import NODE, Driver, Sweep
 from waiting import FOLDER, GO
 
+from orchestrator.deaths import MAX_DEATHS, MAX_LOSSES
+
 pytestmark = pytest.mark.slow
 
 HERE = str(Path(__file__).parent)
 METHOD = "waiting:Waiting"
-LOSSES = 5
+LOSSES = MAX_DEATHS + 2
 """More than the deaths of a worker that a trial may have."""
 
 
@@ -86,13 +88,19 @@ def struck(
     return row
 
 
-def test_a_trial_may_lose_its_node_any_number_of_times(one_for_trials, storage, runs):
+def test_a_trial_may_lose_its_node_more_often_than_its_worker(one_for_trials, storage, runs):
     row = struck(one_for_trials, storage, runs, LOSSES, lose_node)
     assert (row["state"], row["error"]) == ("complete", None)
 
 
-def test_a_trial_whose_worker_dies_again_and_again_is_a_failed_row(one_for_trials, storage, runs):
-    row = struck(one_for_trials, storage, runs, 4, kill_worker)
+def test_a_trial_that_always_takes_its_node_down_is_a_failed_row(one_for_trials, storage, runs):
+    row = struck(one_for_trials, storage, runs, MAX_LOSSES + 1, lose_node)
     assert row["state"] == "failed"
-    assert "the worker died 4 times, at last: " in str(row["error"])
+    assert f"its node was lost {MAX_LOSSES + 1} times, at last: " in str(row["error"])
+
+
+def test_a_trial_whose_worker_dies_again_and_again_is_a_failed_row(one_for_trials, storage, runs):
+    row = struck(one_for_trials, storage, runs, MAX_DEATHS + 1, kill_worker)
+    assert row["state"] == "failed"
+    assert f"the worker died {MAX_DEATHS + 1} times, at last: " in str(row["error"])
     assert "worker process has died" in str(row["error"])

@@ -1,0 +1,113 @@
+"""Ray Tune as a search needs it: with our judgement of dead workers, and with workers that start sooner.
+
+Tune has no public way to say so; for the length of a block its classes are replaced by ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune import tune
+from ray.tune.execution import tune_controller
+from ray.tune.execution.tune_controller import TuneController
+
+from orchestrator.deaths import Deaths
+
+
+@contextmanager
+def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
+    """Inside the block Tune runs a trial again whose worker was ended for want of memory, and more
+    often if it lost its node. On a `private` cluster trials run in the processes that are there, and
+    end with it.
+    """
+
+    def manager(*arguments: Any, **options: Any) -> RayActorManager:
+        manager = _ActorManager(*arguments, **options)
+        manager.deaths = deaths
+        return manager
+
+    def controller(*arguments: Any, **options: Any) -> TuneController:
+        controller = (_PrivateController if private else _Controller)(*arguments, **options)
+        controller.deaths = deaths
+        return controller
+
+    ours: list[tuple[Any, str, Any]] = [
+        (tune_controller, "RayActorManager", manager),
+        (tune, "TuneController", controller),
+    ]
+    theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
+    try:
+        for module, name, replacement in ours:
+            setattr(module, name, replacement)
+        yield
+    finally:
+        for module, name, original in theirs:
+            setattr(module, name, original)
+
+
+class _Controller(TuneController):
+    deaths: Deaths
+
+    def _trial_task_failure(self, trial: Any, exception: Exception) -> None:
+        if self.deaths.is_last(trial.config["trial_id"], exception):
+            # Tune ends a trial with more failures than this, and counts no loss of a node.
+            trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
+        super()._trial_task_failure(trial, exception)
+
+    def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
+        # Tune would wait for ever for the reset of an actor that is no more.
+        self._resetting_trials.discard(self._actor_to_trial[tracked_actor])
+        super()._actor_failed(tracked_actor, exception)
+
+
+class _PrivateController(_Controller):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._class_cache: Any = _PlainClasses()
+
+    def _cleanup_trials(self) -> None:
+        """Nothing: Tune would wait for workers that still start, for seconds, to end them."""
+
+
+class _PlainClasses:
+    """Tune gives its actors environment variables of their own, for which Ray starts new processes.
+
+    On a private cluster every process has the driver's already.
+    """
+
+    def __init__(self) -> None:
+        self._remote: dict[type, Any] = {}
+
+    def get(self, trainable: type) -> Any:
+        """The class as an actor's, registered with Ray once."""
+        if trainable not in self._remote:
+            self._remote[trainable] = ray.remote(trainable)
+        return self._remote[trainable]
+
+
+class _ActorManager(RayActorManager):
+    deaths: Deaths
+
+    def _schedule_tracked_actor_task(
+        self, tracked_actor_task: Any, method_name: str, **options: Any
+    ) -> Any:
+        if method_name == "reset":
+            # A trial that waits for it is told of the actor's failure: Tune would tell it of the
+            # task's as well, and ends a trial that fails while it waits to be run again.
+            tracked_actor_task._on_error = None
+        return super()._schedule_tracked_actor_task(tracked_actor_task, method_name, **options)
+
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        actor = tracked_actor_task._tracked_actor
+        if isinstance(exception, RayTaskError) and self.is_actor_started(actor):
+            # A trial keeps its own errors to itself: this one is the worker's.
+            ray.kill(self._live_actors_to_ray_actors_resources[actor][0])
+        super()._actor_task_failed(tracked_actor_task, self.deaths.judged(exception))
+
+    def _actor_start_failed(self, tracked_actor: Any, exception: Exception) -> None:
+        super()._actor_start_failed(tracked_actor, self.deaths.judged(exception))
