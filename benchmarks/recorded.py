@@ -2,7 +2,8 @@
 
     python -m benchmarks.recorded [--tasks digits-class:1,digits-random:0.1] [--trials 40]
 
-sweeps every method by random search and writes benchmarks/data/trials.parquet anew.
+sweeps every method by random search and writes the trials of these tasks in
+benchmarks/data/trials.parquet anew; those of others stay.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40, help="per unlearner")
     parser.add_argument("--model", default="auto")
     parser.add_argument("--data-dir")
+    parser.add_argument("--unlearners", help="all but retrain if not given")
     parser.add_argument("--out", type=Path, default=TRIALS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as storage:
@@ -52,8 +55,14 @@ def main() -> None:
             command += ["--sampler", "random", "--storage", storage]
             command += ["--model", options.model]
             command += ["--data-dir", options.data_dir] if options.data_dir else []
+            command += ["--unlearners", options.unlearners] if options.unlearners else []
             subprocess.run(command, check=True)
-        table = read_results(storage).select(KEPT).sort_by([(n, "ascending") for n in SORTED])
+        table = read_results(storage).select(KEPT)
+    if options.out.exists():
+        before = pq.read_table(options.out)
+        others = pc.invert(pc.is_in(before["task"], value_set=pc.unique(table["task"])))
+        table = pa.concat_tables([before.filter(others), table.replace_schema_metadata()])
+    table = table.sort_by([(name, "ascending") for name in SORTED])
     pq.write_table(table.replace_schema_metadata(), options.out, compression="zstd")
     print(f"wrote {len(table)} points to {options.out}")
 

@@ -30,6 +30,8 @@ class Preparation:
         gpus = 1 if settings.gpus else 0
         threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
         self._settings, self._resources = settings, resources
+        self.search_seconds: float | None = None
+        """What the search is expected to take, once this machine's speed is known."""
         self._arguments = settings, threads, calibrate
         self._waits_for = "" if _is_room(threads, gpus) else f"{threads} CPUs and {gpus} GPUs"
         alone: Any = ray.remote(
@@ -65,6 +67,7 @@ class Preparation:
             match event:
                 case Speed() as speed:
                     seconds = sweep_seconds(left, speed, cpus, slots)
+                    self.search_seconds = seconds - speed.training_seconds
                     view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
                 case Training(what, done, total, spent):
                     view.training(what, done, total, spent)

@@ -16,9 +16,16 @@ Row = Mapping[str, Any]
 class Progress:
     """Fed with the rows of each trial as it ends."""
 
-    def __init__(self, objective: Objective, total: int, retrain_seconds: float) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        total: int,
+        retrain_seconds: float,
+        expected_seconds: float | None = None,
+    ) -> None:
+        """`expected_seconds` are those until all have ended; the first trials' own pace says more."""
         self._objective, self.total = objective, total
-        self._retrain_seconds = retrain_seconds
+        self._retrain_seconds, self._expected_seconds = retrain_seconds, expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
         self._pareto: list[tuple[float, ...]] = []
         self._best: dict[str, float] = {}
@@ -72,10 +79,13 @@ class Progress:
         here = ended - self._done_before
         if not self.left:
             return f"took {spelled(time.monotonic() - self._start)}" if here else "all done"
-        if not here:
+        spent = time.monotonic() - self._start
+        if here:
+            return f"about {spelled(spent / here * (self.total - ended))} left"
+        if self._expected_seconds is None:
             return "time left unknown yet"
-        rate = (time.monotonic() - self._start) / here
-        return f"about {spelled(rate * (self.total - ended))} left"
+        left = self._expected_seconds - spent
+        return f"about {spelled(left)} left" if left > 0 else "longer than estimated"
 
     def _note_best(self, row: Row) -> None:
         values = self._objective.values(row)

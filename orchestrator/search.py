@@ -19,7 +19,8 @@ class StudySearch(Searcher):
     Keeps nothing of its own that matters: a trial's Tune id is mapped to its id in the study, and
     the studies and the store are the truth. `left` are the trials to be run, by unlearner; `again`
     are proposals whose run was cut short: they come first. `on_crash` gives the rows of a trial
-    whose worker died for good.
+    whose worker died for good; `on_told` is called with the rows of each trial that its study was told
+    of: what the store has of it.
     """
 
     def __init__(
@@ -28,15 +29,14 @@ class StudySearch(Searcher):
         left: Mapping[str, int],
         again: Sequence[dict[str, Any]],
         on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
+        on_told: Callable[[Sequence[Row]], None] = lambda rows: None,
     ) -> None:
         super().__init__()
-        self._on_crash = on_crash
+        self._on_crash, self._on_told = on_crash, on_told
         self._studies = {study.unlearner: study for study in studies}
         self._left = dict(left)
         self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
-        self.told: Callable[[Sequence[Row]], None] = lambda rows: None
-        """Called with the rows of each trial that its study was told of: what the store has of it."""
         self.failure: str | None = None
         """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
 
@@ -82,7 +82,7 @@ class StudySearch(Searcher):
         try:
             rows = result.get("rows") or self._on_crash(trial)
             self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
-            self.told(rows)
+            self._on_told(rows)
         except UNWRITABLE as failure:
             self.failure = str(failure)
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator import cluster
-from orchestrator.cluster import LOCAL
 from orchestrator.config import SweepConfig
-from orchestrator.crashed import crashed_rows
 from orchestrator.data import check_same_data, with_task
-from orchestrator.deadline import GRACE_SECONDS, overdue
-from orchestrator.early_stopping import Limits
-from orchestrator.interrupts import Interrupts
-from orchestrator.objectives import STEERING, objective_named, steers_on_test
+from orchestrator.objectives import objective_named, steers_on_test
 from orchestrator.plan import adopted, getting_ready, named, store_once, with_defaults
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
@@ -72,8 +66,6 @@ class _Run:
         self._config, self._storage, self._view = config, storage, view
         self._resources = resources
         self._objective = objective_named(config.objective)
-        self._retrained: Row = {}
-        self._deaths: Any = None
         self._settings = WorkerSettings(
             sweep=config.name,
             task=Task.named(config.task, config.model, config.seed),
@@ -102,23 +94,23 @@ class _Run:
         total = sum(left.values()) + len(finished)
         preparation = Preparation(self._settings, self._resources, calibrate=any(left.values()))
         # Only now, and meanwhile: this imports Ray Tune.
-        from orchestrator.deaths import Deaths
-        from orchestrator.search import StudySearch
+        from orchestrator.tuning import Tuning
 
-        self._deaths = Deaths()
-        search = StudySearch(studies, left, again, self._close_crashed)
         view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
         if finished or again:
             view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")
-        self._retrained = preparation.retrained(config.max_concurrent or 1, left, view)
+        retrained = preparation.retrained(config.max_concurrent or 1, left, view)
         # One for all trials, though the nodes may differ: they start from the same original model.
-        self._settings = dataclasses.replace(self._settings, dtype=self._retrained["dtype"])
+        settings = dataclasses.replace(self._settings, dtype=retrained["dtype"])
         progress = Progress(
-            self._objective, total, retrain_seconds(self._retrained, config.cpus_per_trial)
+            self._objective,
+            total,
+            retrain_seconds(retrained, config.cpus_per_trial),
+            preparation.search_seconds,
         )
         progress.resume(list(finished.values()))
-        if search.left:
-            self._search(search, progress)
+        if any(left.values()):
+            Tuning(config, settings, retrained).run(studies, left, again, progress, view)
         view.update(progress, force=True)
         return Outcome(config, progress.done, progress.failed)
 
@@ -152,69 +144,3 @@ class _Run:
             )
             for name in config.unlearners
         ]
-
-    def _search(self, search: Any, progress: Any) -> None:
-        from ray import tune
-
-        from orchestrator.amended_tune import amended
-        from orchestrator.callback import ProgressCallback
-        from orchestrator.deaths import MAX_DEATHS
-        from orchestrator.scheduler import InOrder
-        from orchestrator.trial import UnlearningTrial
-
-        settings = self._settings
-        trainable = tune.with_resources(
-            tune.with_parameters(
-                UnlearningTrial,
-                settings=settings,
-                task_key=self._retrained["task_key"],
-                limits=Limits(
-                    self._config.utility_floor * self._retrained[STEERING[0]],
-                    self._config.cost_limit,
-                ),
-            ),
-            {"cpu": settings.cpus, "gpu": settings.gpus},
-        )
-        interrupts = Interrupts()
-        search.told = progress.finish
-        callback = ProgressCallback(
-            progress,
-            self._view,
-            lambda: len(search.running),
-            (interrupts.check, search.check),
-            settings.trial_seconds and settings.trial_seconds + GRACE_SECONDS,
-            self._close_overdue,
-        )
-        with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, self._view.running():
-            tuner = tune.Tuner(
-                trainable,
-                tune_config=tune.TuneConfig(
-                    search_alg=search,
-                    scheduler=InOrder(),
-                    num_samples=search.left,
-                    max_concurrent_trials=self._config.max_concurrent,
-                    reuse_actors=True,
-                ),
-                run_config=tune.RunConfig(
-                    storage_path=scratch,
-                    callbacks=[callback],
-                    verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
-                    # `scratch` is this machine's alone, and a trial that is cut short starts anew.
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                ),
-            )
-            private = self._config.address == LOCAL
-            with interrupts.deferred(), amended(self._deaths, private=private):
-                tuner.fit()
-
-    def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
-        return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))
-
-    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
-        """Its worker died without a row: it hung in what no thread of Python can interrupt."""
-        if self._deaths.counted:
-            self._closed(proposed, overdue(self._config.trial_seconds))
-
-    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
-        return crashed_rows(self._settings, self._retrained["task_key"], proposed, error)

@@ -267,9 +267,8 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path)
 
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write(tmp_path):
     finetune = study(tmp_path)
-    search = StudySearch([finetune], {"finetune": 2}, [], on_crash=lambda trial: [row(1)])
     progress = Progress(PARETO, 2, retrain_seconds=100.0)
-    search.told = progress.finish
+    search = StudySearch([finetune], {"finetune": 2}, [], lambda trial: [row(1)], progress.finish)
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)
     assert (progress.done, progress.failed) == (1, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import subprocess
 from collections import Counter
 
 import pytest
@@ -188,15 +187,6 @@ def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_pat
     for name in ("Explodes", "Dies", "Hangs"):
         states = {t.state for t in study_of(storage, "broken", f"broken_methods:{name}").trials}
         assert states == {TrialState.FAIL}
-
-
-def test_a_workers_torch_threads_equal_its_cpus(storage, orchestrate):
-    done: subprocess.CompletedProcess[str] = orchestrate(
-        "sweep", "--task", "digits-class:1", "--unlearners", "ssd", "--trials", "1", "--storage", storage,
-        "--cpus-per-trial", "2", "--name", "two",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [r["threads"] for r in rows_of(storage, "two") if r["role"] == "trial"] == [2]
 
 
 def test_seconds_are_finite_and_costs_are_shares(trained):

@@ -64,6 +64,11 @@ def test_trials_of_an_earlier_driver_say_nothing_of_this_ones_speed():
     assert "took" in progress.line()
 
 
+def test_before_the_first_trial_has_ended_the_estimate_says_how_long_it_takes():
+    assert Progress(OBJECTIVES["pareto"], 2, 100.0, 1800.0).line().endswith("about 30 min left")
+    assert Progress(OBJECTIVES["pareto"], 2, 100.0, 0.0).line().endswith("longer than estimated")
+
+
 def console(**how: Any) -> Console:
     return Console(file=io.StringIO(), record=True, width=100, **how)
 

@@ -1,0 +1,108 @@
+"""The search itself: Ray Tune runs what the studies propose, on warm workers, until the budget is spent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray import tune
+
+from orchestrator.amended_tune import amended
+from orchestrator.callback import ProgressCallback
+from orchestrator.cluster import LOCAL
+from orchestrator.config import SweepConfig
+from orchestrator.crashed import crashed_rows
+from orchestrator.deadline import GRACE_SECONDS, overdue
+from orchestrator.deaths import MAX_DEATHS, Deaths
+from orchestrator.early_stopping import Limits
+from orchestrator.interrupts import Interrupts
+from orchestrator.objectives import STEERING
+from orchestrator.progress import Progress
+from orchestrator.rows import Row
+from orchestrator.scheduler import InOrder
+from orchestrator.search import StudySearch
+from orchestrator.studies import UnlearnerStudy
+from orchestrator.trial import UnlearningTrial
+from orchestrator.view import View
+from orchestrator.worker import WorkerSettings
+
+
+class Tuning:
+    """One run of Tune over the studies, held against the `retrained` model's row."""
+
+    def __init__(self, config: SweepConfig, settings: WorkerSettings, retrained: Row) -> None:
+        self._config, self._settings, self._retrained = config, settings, retrained
+        self._deaths, self._interrupts = Deaths(), Interrupts()
+
+    def run(
+        self,
+        studies: Sequence[UnlearnerStudy],
+        left: Mapping[str, int],
+        again: Sequence[dict[str, Any]],
+        progress: Progress,
+        view: View,
+    ) -> None:
+        """Run the trials that are `left`, by unlearner; proposals that were cut short come first.
+
+        Raises KeyboardInterrupt if a stop was asked for, OSError if the storage cannot be written.
+        """
+        config = self._config
+        search = StudySearch(studies, left, again, self._close_crashed, progress.finish)
+        with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, view.running():
+            tuner = tune.Tuner(
+                self._trainable(),
+                tune_config=tune.TuneConfig(
+                    search_alg=search,
+                    scheduler=InOrder(),
+                    num_samples=search.left,
+                    max_concurrent_trials=config.max_concurrent,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(
+                    storage_path=scratch,
+                    callbacks=[self._callback(search, progress, view)],
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+                    # `scratch` is this machine's alone, and a trial that is cut short starts anew.
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+            )
+            private = config.address == LOCAL
+            with self._interrupts.deferred(), amended(self._deaths, private=private):
+                tuner.fit()
+
+    def _trainable(self) -> Any:
+        config, settings = self._config, self._settings
+        floor = config.utility_floor * self._retrained[STEERING[0]]
+        return tune.with_resources(
+            tune.with_parameters(
+                UnlearningTrial,
+                settings=settings,
+                task_key=self._retrained["task_key"],
+                limits=Limits(floor, config.cost_limit),
+            ),
+            {"cpu": settings.cpus, "gpu": settings.gpus},
+        )
+
+    def _callback(self, search: StudySearch, progress: Progress, view: View) -> ProgressCallback:
+        limit = self._settings.trial_seconds
+        return ProgressCallback(
+            progress,
+            view,
+            lambda: len(search.running),
+            (self._interrupts.check, search.check),
+            limit and limit + GRACE_SECONDS,
+            self._close_overdue,
+        )
+
+    def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
+        return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))
+
+    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
+        """Its worker died without a row: it hung in what no thread of Python can interrupt."""
+        if self._deaths.counted:
+            self._closed(proposed, overdue(self._config.trial_seconds))
+
+    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
+        return crashed_rows(self._settings, self._retrained["task_key"], proposed, error)
