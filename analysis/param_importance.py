@@ -6,8 +6,8 @@ python analysis/param_importance.py RESULTS [--sweep NAME] [--objective NAME] [-
 from __future__ import annotations
 
 import json
-import math
 import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +25,8 @@ from orchestrator.objectives import Objective
 Params = Mapping[str, Any]
 FEWEST = 4
 """Distinct settings below which an importance says nothing."""
-LOG_SPAN = 30
-"""A positive parameter whose values span more than this factor was searched logarithmically."""
+ROUGH = 20
+"""Trials below which importances are little more than a hint."""
 
 
 def param_importance(
@@ -74,6 +74,8 @@ def table_of(method: str, rows: Sequence[Row], chosen: Objective, evaluator: str
     if not space:
         note(f"{method}: no hyper-parameter varied")
         return None
+    if len(rows) < ROUGH:
+        note(f"{method}: importances of {len(rows)} trials are little more than a hint")
     values = [chosen.values(row) for row in rows]
     columns = []
     for index, maximise in enumerate(chosen.maximise):
@@ -92,8 +94,9 @@ def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDist
     """Settings as a study takes them, and the distribution of each parameter that varied.
 
     The distributions are read off the values, because a store holds what was run and not what
-    could have been. A logarithmic parameter is replaced by its logarithm: fANOVA averages over
-    the box of values, which on the raw scale is nearly all taken up by the largest decade.
+    could have been. A number is replaced by its rank, as a share: fANOVA averages over the box of
+    values, and which scale they were searched on can be guessed wrongly. So a parameter's
+    importance is that over the values that were tried.
     """
     encoded: list[dict[str, Any]] = [{} for _ in settings]
     space: dict[str, BaseDistribution] = {}
@@ -102,8 +105,7 @@ def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDist
             continue
         values = [params[name] for params in settings]
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            if min(values) > 0 and max(values) / min(values) > LOG_SPAN:
-                values = [math.log(v) for v in values]
+            values = ranks(values)
             domain: BaseDistribution = FloatDistribution(min(values), max(values))
         else:
             values = [json.dumps(v) for v in values]  # a list is no choice that Optuna takes
@@ -114,6 +116,16 @@ def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDist
         for params, value in zip(encoded, values, strict=True):
             params[name] = value
     return list(encoded), space
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """The share of the other values that lie below each, ties counted half: from 0 to 1."""
+    ordered = sorted(values)
+    others = max(1, len(values) - 1)
+    return [
+        (bisect_left(ordered, value) + bisect_right(ordered, value) - 1) / (2 * others)
+        for value in values
+    ]
 
 
 def importances(

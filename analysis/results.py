@@ -150,6 +150,10 @@ def _note_gaps(sweep: Sweep) -> None:
         note(f"sweep {sweep.name} has no complete trial yet")
     if sweep.failures:
         note(f"{len(sweep.failures)} failed trials are left out")
+    if sweep.pruned:
+        note(
+            f"{len(sweep.pruned)} trials were ended by a limit: their points count, as no trial's end"
+        )
 
 
 def _finished(row: Row) -> datetime:

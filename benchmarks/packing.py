@@ -69,13 +69,16 @@ def main() -> None:
 
 def packed(count: int, options: argparse.Namespace, seconds: float | None = None) -> Row:
     """What `count` processes do at a time: trials, their rate, and the most memory that one has held."""
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
+    # A trial of a sweep has one CPU: beside a GPU that is enough, on CPUs alone they are shared out.
+    cores = len(os.sched_getaffinity(0))
+    threads = 1 if options.device == "cuda" else max(1, cores // count)
     command = [sys.executable, "-m", "benchmarks.packed_process", "--task", options.task]
     command += ["--model", options.model, "--unlearner", options.unlearner]
     command += ["--device", options.device, "--threads", str(threads), "--storage", options.storage]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     with ExitStack() as stack:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        pipes["env"] = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         # On an error their pipes are closed, and a process without a next line ends.
         processes = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(count)]
         for process in processes:

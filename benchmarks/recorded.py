@@ -78,7 +78,7 @@ def recorded(task: str, file: Path = TRIALS) -> list[Row]:
     """
     table = pq.read_table(file)
     rows = table.filter(pc.equal(table["task"], task)).to_pylist()
-    retrain = next(retrain_seconds(row, 1) for row in rows if row["role"] == "retrained")
+    retrain = next(retrain_seconds(row, 1, 0.0) for row in rows if row["role"] == "retrained")
     return [{**row, "unlearn_seconds": row["relative_cost"] * retrain} for row in rows]
 
 

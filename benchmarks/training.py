@@ -48,6 +48,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     dataset = load_dataset(options.dataset, options.data_dir)
     rows = []
+    for model in options.models.split(","):
+        warm_up(model, dataset, torch.device(options.device))
     for seed in range(options.seeds):
         for model in options.models.split(","):
             for row in trained(model, dataset, torch.device(options.device), seed, options.every):
@@ -64,6 +66,12 @@ def main() -> None:
             for model in options.models.split(",")
         ],
     )
+
+
+def warm_up(name: str, dataset: Dataset, device: torch.device) -> None:
+    """An epoch over a few images: the first kernels of a process are loaded and chosen for seconds."""
+    few = whole(dataset.train, dataset, device).subset(1000, torch.Generator().manual_seed(0))
+    next(train(build(name, dataset, device), few, torch.Generator().manual_seed(0)))
 
 
 def trained(

@@ -35,6 +35,8 @@ class Speed:
     """Examples of the retain set."""
     forget: int
     """Examples of the forget set."""
+    recipe_epochs: int
+    """Epochs of a whole training."""
     training_seconds: float
     """What training the baselines will still take here."""
 
@@ -151,5 +153,6 @@ def calibrated(bench: Workbench, workers: int) -> Speed:
     judged = (time.perf_counter() - start) * workers
     missing = [role for role in (ORIGINAL, RETRAINED) if not bench.is_cached(role)]
     sizes = {ORIGINAL: len(bench.retain) + len(bench.forget), RETRAINED: len(bench.retain)}
-    training = sum(sizes[role] * model.recipe.epochs / rate for role in missing)
-    return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), training)
+    epochs = model.recipe.epochs
+    training = sum(sizes[role] * epochs / rate for role in missing)
+    return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), epochs, training)

@@ -21,8 +21,6 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 LONGEST = 1000
 """Characters of an error message."""
 
-KEPT = "finished trials are kept, `orchestrator resume NAME` goes on"
-
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results, studies and trained models.")]
@@ -161,12 +159,7 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
 
 def _swept(config: SweepConfig) -> int:
     """The exit code of a sweep."""
-    try:
-        return DONE if drive(config) else FAILED
-    except (OSError, KeyboardInterrupt) as error:
-        if not isinstance(error, DatasetNotFound):
-            error.add_note(KEPT)
-        raise
+    return DONE if drive(config) else FAILED
 
 
 def _line(error: BaseException) -> str:

@@ -68,10 +68,8 @@ class Resources:
         return max((cpus for cpus, _ in self.nodes), default=1)
 
     def slots(self, cpus: int, gpus: float) -> int:
-        """How many trials of that size run at a time: each within one node."""
-        return sum(
-            min(n // cpus, int(g / gpus + 1e-9)) if gpus else n // cpus for n, g in self.nodes
-        )
+        """How many trials of that size run at a time: each within one node, a share within one GPU."""
+        return sum(min(n // cpus, _shares(g, gpus)) if gpus else n // cpus for n, g in self.nodes)
 
 
 def this_machine() -> Resources:
@@ -172,6 +170,11 @@ def our_code() -> dict[str, Any]:
         return {"py_modules": [str(root / package) for package in ("orchestrator", "tasks")]}
     excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]
     return {"working_dir": str(root), "excludes": excludes}
+
+
+def _shares(gpus: int, share: float) -> int:
+    """How many trials that have `share` of a GPU, or several GPUs, find room on `gpus`."""
+    return gpus * int(1 / share + 1e-9) if share < 1 else int(gpus // share)
 
 
 def _first_line(error: Exception) -> str:

@@ -77,7 +77,7 @@ class SweepConfig:
     utility_floor: float = 0.0
     """Share of the retrained model's validation accuracy below which a trial is ended; 0: never."""
     cost_limit: float = 1.0
-    """Share of a retrain's cost at which a trial is ended; its points so far count."""
+    """Share of a retrain's cost at which an anytime trial is ended; its points so far count."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None

@@ -11,13 +11,16 @@ from orchestrator.worker import WorkerSettings
 
 
 def crashed_rows(
-    settings: WorkerSettings, task_key: str, proposed: Mapping[str, Any], error: str
+    settings: WorkerSettings, shared: Row, proposed: Mapping[str, Any], error: str
 ) -> list[Row]:
-    """Store the trial as failed for this reason, unless it wrote its own rows; returns what is stored."""
+    """Store the trial as failed for this reason, unless it wrote its own rows; returns what is stored.
+
+    `shared` are the sweep's `shared_columns`.
+    """
     # By name, not by file: the sweep's files may have been merged meanwhile.
     written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
     if written:
         return written
-    identity = proposed_identity(settings, task_key, proposed)
+    identity = shared | proposed_identity(settings, shared["task_key"], proposed)
     rows = trial_rows([], state="failed", error=error, **identity)
     return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)

@@ -47,18 +47,17 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
     return dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
 
 
-def check_same_data(settings: WorkerSettings, finished: Mapping[str, Sequence[Any]]) -> None:
-    """Raises InvalidValue if finished trials were run on other data than those that are there now."""
+def same_data(settings: WorkerSettings, finished: Mapping[str, Sequence[Any]]) -> Dataset:
+    """The data; raises InvalidValue if finished trials were run on others than those there now."""
+    dataset = settings.task.load(settings.data_dir)
     before = {row["data"] for rows in finished.values() for row in rows if row["data"]}
-    if not before:
-        return
-    here = settings.task.load(settings.data_dir).fingerprint
-    if before != {here}:
+    if before and before != {dataset.fingerprint}:
         raise InvalidValue(
-            f"the data in {settings.data_dir} (fingerprint {here}) are not those of the finished "
+            f"the data in {settings.data_dir} (fingerprint {dataset.fingerprint}) are not those of the finished "
             f"trials of sweep {settings.sweep!r} ({', '.join(sorted(before))}): give it back its "
             "data, or choose another --name"
         )
+    return dataset
 
 
 def _check_measured(objective: Objective, task: Task, dataset: Dataset) -> None:

@@ -13,20 +13,29 @@ if TYPE_CHECKING:
     from orchestrator.baselines import Speed
 
 
-def seconds_per_trial(unlearner: str, speed: Speed, threads: int) -> float:
-    """Expected seconds of one trial whose hyper-parameters are drawn at random from their domains."""
+def seconds_per_trial(unlearner: str, speed: Speed, share: float) -> float:
+    """Expected seconds of one trial whose hyper-parameters are drawn at random from their domains.
+
+    `share` is what a trial has of that whose speed was measured: threads, or a part of a GPU.
+    """
     cls = unlearner_class(unlearner)
     space = search_space(cls)
-    share = expected(space["retain_share"]) if "retain_share" in space else 0.0
     epochs = expected(space["epochs"]) if "epochs" in space else 1.0
-    samples = epochs * (speed.forget + share * speed.retain)
+    if cls.passes is None:
+        samples = float(speed.retain * speed.recipe_epochs)
+    else:
+        over_retain, over_forget = cls.passes
+        over_retain *= expected(space["retain_share"]) if "retain_share" in space else 1.0
+        samples = epochs * (over_retain * speed.retain + over_forget * speed.forget)
     points = epochs if cls.anytime else 1.0
-    return (samples / speed.gradient_per_second + points * speed.evaluate_seconds) / threads
+    # The attacks run on a CPU, which those that share a GPU do not share.
+    judging = points * speed.evaluate_seconds / max(share, 1.0)
+    return samples / (speed.gradient_per_second * share) + judging
 
 
-def sweep_seconds(trials: Mapping[str, int], speed: Speed, threads: int, concurrent: int) -> float:
+def sweep_seconds(trials: Mapping[str, int], speed: Speed, share: float, concurrent: int) -> float:
     """Expected seconds of `trials` by unlearner, the training of the baselines included."""
-    work = sum(count * seconds_per_trial(name, speed, threads) for name, count in trials.items())
+    work = sum(count * seconds_per_trial(name, speed, share) for name, count in trials.items())
     return speed.training_seconds + work / concurrent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from orchestrator.columns import COLUMNS
-from orchestrator.objectives import OBJECTIVES
+from orchestrator.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
 from tasks.evaluation import METRICS
@@ -35,7 +35,8 @@ def _metrics() -> Iterator[str]:
 def _objectives() -> Iterator[str]:
     for name, o in OBJECTIVES.items():
         pairs = zip(o.metrics, o.directions, strict=True)
-        yield f"{name}: {', '.join(f'{direction} {metric}' for metric, direction in pairs)}"
+        what = ", ".join(f"{direction} {metric}" for metric, direction in pairs)
+        yield f"{name}: {what if name != SCORE else SCORE_HELP}"
     yield "METRIC:DIRECTION,…: your own, of any metric or cost"
 
 

@@ -13,6 +13,9 @@ from tasks.search_space import InvalidValue
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
 SCORE = "score"
+SCORE_HELP = (
+    "maximize validation_accuracy_retained x validation_indistinguishability x (1 - relative_cost)"
+)
 OWN = "METRIC:DIRECTION,…"
 STEERING = "validation_accuracy_retained", "validation_indistinguishability"
 

@@ -25,6 +25,7 @@ from orchestrator.config import (
     SweepConfig,
     check_name,
 )
+from orchestrator.samplers import RANDOM_AT_FIRST
 from tasks.search_space import InvalidValue
 from tasks.storage import Storage, normal_root, storage_at
 from tasks.task import Task
@@ -71,6 +72,8 @@ def with_defaults(
     if not a single trial can be held.
     """
     gpus = gpus_of_a_trial(config, resources)
+    if config.address != LOCAL and config.gpus_per_trial is None and not gpus:
+        say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
     slots = resources.slots(config.cpus_per_trial, gpus)
     concurrent = config.max_concurrent or slots
     if config.address == LOCAL and 0 < slots < concurrent:
@@ -96,6 +99,16 @@ def with_defaults(
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
     )
+
+
+def say_if_random(config: SweepConfig, say: Callable[[str], None]) -> None:
+    """A sampler that never gets to learn from what it saw is random search under another name."""
+    at_first, trials = RANDOM_AT_FIRST.get(config.sampler, 0), config.trials or 0
+    if trials <= at_first:
+        say(
+            f"NOTICE: {config.sampler} draws the first {at_first} trials of a method at random, and "
+            f"there are {trials}: this is random search"
+        )
 
 
 def gpus_of_a_trial(config: SweepConfig, resources: Resources) -> float:

@@ -66,7 +66,7 @@ class Preparation:
         for event in self._told(view):
             match event:
                 case Speed() as speed:
-                    seconds = sweep_seconds(left, speed, cpus, slots)
+                    seconds = sweep_seconds(left, speed, min(gpus, 1) or cpus, slots)
                     self.search_seconds = seconds - speed.training_seconds
                     view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
                 case Training(what, done, total, spent):

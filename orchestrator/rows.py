@@ -57,6 +57,15 @@ def trial_rows(
     return rows
 
 
+SHARED = ("task_key", "task_seed", "model", "data", "dtype", "original_key", "retrained_key")
+
+
+def shared_columns(retrained: Row) -> Row:
+    """What reproduces any trial of the sweep, as far as a driver knows it: a trial may run nowhere."""
+    known = {name: retrained[name] for name in SHARED}
+    return {**known, "code_version": code_version(), "versions": versions()}
+
+
 def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[str, Any]) -> Row:
     """The columns that a proposed trial decides, wherever it runs."""
     unlearner, params, seed = trial["unlearner"], trial["params"], trial["seed"]
@@ -73,10 +82,13 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
     }
 
 
-def retrain_seconds(retrained: Row, cpus: int) -> float:
-    """What a full retrain would take on what a trial has: it was trained on all CPUs of a node."""
-    share = retrained["threads"] / cpus if retrained["device"] == "cpu" else 1.0
-    return float(retrained["unlearn_seconds"]) * max(1.0, share)
+def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
+    """What a full retrain would take on what a trial has, as if speed went with it.
+
+    It was trained on all CPUs of a node, or with a GPU to itself.
+    """
+    had = retrained["threads"] / cpus if retrained["device"] == "cpu" else 1 / (gpus or 1.0)
+    return float(retrained["unlearn_seconds"]) * max(1.0, had)
 
 
 def provenance(bench: Workbench, role: str = "trial") -> Row:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
+POPULATION = 20
+"""Of NSGA-II and -III: their first proposals are drawn at random, and points on the way are no members."""
+
+
 def _tpe(seed: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
@@ -19,13 +23,13 @@ def _tpe(seed: int) -> BaseSampler:
 def _nsgaii(seed: int) -> BaseSampler:
     from optuna.samplers import NSGAIISampler
 
-    return NSGAIISampler(seed=seed, population_size=20)
+    return NSGAIISampler(seed=seed, population_size=POPULATION)
 
 
 def _nsgaiii(seed: int) -> BaseSampler:
     from optuna.samplers import NSGAIIISampler
 
-    return NSGAIIISampler(seed=seed, population_size=20)
+    return NSGAIIISampler(seed=seed, population_size=POPULATION)
 
 
 def _gp(seed: int) -> BaseSampler:
@@ -47,6 +51,10 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "random": _random,
 }
+
+
+RANDOM_AT_FIRST = {"nsgaii": POPULATION, "nsgaiii": POPULATION}
+"""Trials of a method that these samplers draw at random before they learn from any."""
 
 
 def derived_seed(*parts: str | int) -> int:

@@ -25,7 +25,8 @@ def print_status(name: str, storage: str, console: Console) -> bool:
     config = stored_config(name, storage)
     trials = finished_trials(config.storage, name)
     baselines = {role: trials.pop(role, []) for role in ("original", "retrained")}
-    measured = [retrain_seconds(row, config.cpus_per_trial) for row in baselines["retrained"]]
+    has = config.cpus_per_trial, config.gpus_per_trial or 0.0
+    measured = [retrain_seconds(row, *has) for row in baselines["retrained"]]
     seconds = measured[-1] if measured else math.inf
     progress = Progress(objective_named(config.objective), budget(config), seconds)
     progress.resume(list(trials.values()))

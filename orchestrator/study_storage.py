@@ -7,12 +7,26 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
+from orchestrator.config import SweepConfig
 from orchestrator.journal import Journal, JournalFile
 from orchestrator.object_journal import ObjectJournal
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
 
 JOURNAL = "studies.journal"
+
+
+def check_unused(storage: BaseStorage, config: SweepConfig) -> None:
+    """Raises InvalidValue if a database has studies of a sweep of this name, which began elsewhere.
+
+    Under another storage root it is another sweep: to this one all trials of its studies would be lost.
+    """
+    names = [study.study_name for study in storage.get_all_studies()]
+    if any(name.startswith(f"{config.name}/") for name in names):
+        raise InvalidValue(
+            f"--optuna-storage {config.optuna_storage} has studies of another sweep {config.name!r}, "
+            "which is not under this --storage; choose another --name"
+        )
 
 
 def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
-from orchestrator.data import check_same_data, with_task
+from orchestrator.data import same_data, with_task
 from orchestrator.objectives import objective_named, steers_on_test
-from orchestrator.plan import adopted, getting_ready, named, store_once, with_defaults
+from orchestrator.plan import (
+    CONFIG,
+    adopted,
+    getting_ready,
+    named,
+    say_if_random,
+    store_once,
+    with_defaults,
+)
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
 from orchestrator.view import View
@@ -35,7 +45,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
 
     Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
     """
-    from orchestrator.study_storage import open_storage
+    from orchestrator.study_storage import check_unused, open_storage
 
     config = with_task(adopted(config.checked()), view)
     unsteady = steers_on_test(objective_named(config.objective))
@@ -47,10 +57,25 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     with named(config, view) as (config, own):
         config = adopted(config)  # another driver may have begun it, and ended, before the claim
         studies = open_storage(own.root, config.optuna_storage)
+        if config.optuna_storage and own.read(CONFIG) is None:
+            check_unused(studies, config)
         with cluster.connected(config.address, getting_ready(config)) as resources:
             config = with_defaults(config, resources, view.say)
+            say_if_random(config, view.say)
             store_once(config, own)
-            return _Run(config, studies, resources, view).to_the_end()
+            with _resumable(config):
+                return _Run(config, studies, resources, view).to_the_end()
+
+
+@contextmanager
+def _resumable(config: SweepConfig) -> Iterator[None]:
+    """Whatever ends the block too early says how to go on."""
+    try:
+        yield
+    except (OSError, KeyboardInterrupt) as error:
+        command = f"orchestrator resume {config.name} --storage {shlex.quote(config.storage)}"
+        error.add_note(f"finished trials are kept; to go on: {command}")
+        raise
 
 
 class _Run:
@@ -86,7 +111,7 @@ class _Run:
 
         config, view = self._config, self._view
         finished = self._finished()
-        check_same_data(self._settings, finished)
+        source = same_data(self._settings, finished).source
         studies = self._studies()
         again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
@@ -96,7 +121,8 @@ class _Run:
         # Only now, and meanwhile: this imports Ray Tune.
         from orchestrator.tuning import Tuning
 
-        view.say(f"sweep {config.name}: {config.task}, model {config.model}, {total} trials")
+        what = f"{config.task} ({source}), model {config.model}"
+        view.say(f"sweep {config.name}: {what}, {total} trials")
         if finished or again:
             view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")
         retrained = preparation.retrained(config.max_concurrent or 1, left, view)
@@ -105,7 +131,7 @@ class _Run:
         progress = Progress(
             self._objective,
             total,
-            retrain_seconds(retrained, config.cpus_per_trial),
+            retrain_seconds(retrained, settings.cpus, settings.gpus),
             preparation.search_seconds,
         )
         progress.resume(list(finished.values()))

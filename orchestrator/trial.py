@@ -39,20 +39,21 @@ class UnlearningTrial(tune.Trainable):
         self,
         config: dict[str, Any],
         settings: WorkerSettings | None = None,
-        task_key: str = "",
+        shared: Row | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Begin the first trial of this process."""
+        """Begin the first trial of this process; `shared` are the sweep's `shared_columns`."""
         assert settings is not None
+        assert shared is not None
         assert limits is not None
-        self._settings, self._task_key, self._limits = settings, task_key, limits
+        self._settings, self._shared, self._limits = settings, shared, limits
         self._deadline = Deadline(None, lambda: None)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another trial in this process."""
         self._trial = new_config
-        self._identity = proposed_identity(self._settings, self._task_key, new_config)
+        self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
         self._points: list[Point] = []
         self._where: Row = {}
         """Filled once there is a workbench."""
@@ -153,7 +154,7 @@ class UnlearningTrial(tune.Trainable):
 
     def _store(self, state: str, error: str | None) -> list[Row]:
         settings, points = self._settings, list(self._points)  # a trial given up may be adding one
-        columns = {**self._where, **self._identity}
+        columns = {**self._shared, **self._where, **self._identity}
         rows = trial_rows(points, state=state, error=error, **columns)
         return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
 

@@ -19,7 +19,7 @@ from orchestrator.early_stopping import Limits
 from orchestrator.interrupts import Interrupts
 from orchestrator.objectives import STEERING
 from orchestrator.progress import Progress
-from orchestrator.rows import Row
+from orchestrator.rows import Row, shared_columns
 from orchestrator.scheduler import InOrder
 from orchestrator.search import StudySearch
 from orchestrator.studies import UnlearnerStudy
@@ -32,7 +32,10 @@ class Tuning:
     """One run of Tune over the studies, held against the `retrained` model's row."""
 
     def __init__(self, config: SweepConfig, settings: WorkerSettings, retrained: Row) -> None:
-        self._config, self._settings, self._retrained = config, settings, retrained
+        self._config, self._settings = config, settings
+        self._shared = shared_columns(retrained)
+        floor = config.utility_floor * retrained[STEERING[0]]
+        self._limits = Limits(floor, config.cost_limit)
         self._deaths, self._interrupts = Deaths(), Interrupts()
 
     def run(
@@ -73,14 +76,13 @@ class Tuning:
                 tuner.fit()
 
     def _trainable(self) -> Any:
-        config, settings = self._config, self._settings
-        floor = config.utility_floor * self._retrained[STEERING[0]]
+        settings = self._settings
         return tune.with_resources(
             tune.with_parameters(
                 UnlearningTrial,
                 settings=settings,
-                task_key=self._retrained["task_key"],
-                limits=Limits(floor, config.cost_limit),
+                shared=self._shared,
+                limits=self._limits,
             ),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
@@ -105,4 +107,4 @@ class Tuning:
             self._closed(proposed, overdue(self._config.trial_seconds))
 
     def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
-        return crashed_rows(self._settings, self._retrained["task_key"], proposed, error)
+        return crashed_rows(self._settings, self._shared, proposed, error)

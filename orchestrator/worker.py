@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ def _workbench(settings: WorkerSettings) -> Workbench:
     from tasks.workbench import Workbench
 
     keep_freed_memory()
+    if settings.gpus and not torch.cuda.is_available():
+        raise InvalidValue(
+            f"there is a GPU that torch {torch.__version__} cannot use: its driver is too old?"
+        )
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
     return Workbench(

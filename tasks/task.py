@@ -87,14 +87,17 @@ class Task:
         """Content key of the whole task, data included."""
         return content_key(task=self.name, **self._training(dataset))
 
-    def original_key(self, dataset: Dataset, dtype: str) -> str:
-        """Content key of the original model; tasks that differ in the forget set alone share it."""
-        return content_key(role="original", dtype=dtype, **self._training(dataset))
+    def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
+        """Content key of the original model; tasks that differ in the forget set alone share it.
 
-    def retrained_key(self, dataset: Dataset, dtype: str) -> str:
-        """Content key of the model retrained without the forget set."""
-        forget = self.forget_set
-        return content_key(role="retrained", forget=forget, dtype=dtype, **self._training(dataset))
+        `device` is its type: what a retrain takes is told by where it was trained.
+        """
+        return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
+
+    def retrained_key(self, dataset: Dataset, dtype: str, device: str) -> str:
+        """Content key of the model retrained without the forget set; see `original_key`."""
+        left_out = {"forget": self.forget_set, **self._training(dataset)}
+        return content_key(role="retrained", dtype=dtype, device=device, **left_out)
 
     def _training(self, dataset: Dataset) -> dict[str, Any]:
         """Everything that decides the weights a training ends with, but the examples it leaves out."""
@@ -113,9 +116,9 @@ class Task:
     @property
     def recipe(self) -> dict[str, Any]:
         """The model's name and how it is trained."""
-        from tasks.models import model_class
+        from tasks.models import recipe_of
 
-        return {"model": self.model, **dataclasses.asdict(model_class(self.model)[0].recipe)}
+        return {"model": self.model, **dataclasses.asdict(recipe_of(self.model))}
 
 
 def content_key(**parts: Any) -> str:

@@ -73,6 +73,5 @@ class Lookahead:
         `progress` is the share of the training that is done.
         """
         weight = 1 - LOOKAHEAD_DECAY**LOOKAHEAD_STEPS * progress**3
-        for slow, fast in zip(self._slow, self._fast, strict=True):
-            slow.lerp_(fast, weight)
-            fast.copy_(slow)
+        torch._foreach_lerp_(self._slow, self._fast, weight)  # a few kernels, not two a tensor
+        torch._foreach_copy_(self._fast, self._slow)

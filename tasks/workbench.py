@@ -46,11 +46,12 @@ class Workbench:
         """`dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]."""
         self.task, self.dataset, self.device = task, dataset, device
         self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
+        _make_repeatable(device)
         self.cache = ArtifactCache(artifacts)
         mask = forget_mask(dataset, task.forget_set, task.seed)
         self._forgotten_classes = forgotten_classes(dataset, mask)
         source = open_source(loader, dataset, device)
-        self.loader = type(source).__name__
+        self.loader = source.name
         self.retain = Split(source, _indices(~mask), dataset)
         self.forget = Split(source, _indices(mask), dataset)
         self._all = Split(source, torch.arange(len(dataset.train)), dataset)
@@ -72,7 +73,7 @@ class Workbench:
     def key(self, role: str) -> str:
         """The artifact key of the original or the retrained model."""
         keys = {ORIGINAL: self.task.original_key, RETRAINED: self.task.retrained_key}
-        return keys[role](self.dataset, self.dtype)
+        return keys[role](self.dataset, self.dtype, self.device.type)
 
     def is_cached(self, role: str) -> bool:
         """Whether the model of `role` need not be trained any more."""
@@ -120,7 +121,9 @@ class Workbench:
         model = self.fresh_model()
         few = outputs(model, self.forget.subset(20, self.generator(0)))
         measure(Evaluation(few, few, few, few, forgotten_classes=()))
-        x = self.forget.sample(2, self.generator(0))
+        # A GPU's kernels are chosen and loaded by the size of the batch.
+        usual = 256 if self.device.type == "cuda" else 2
+        x = self.forget.sample(usual, self.generator(0))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
         optimizer.zero_grad()
         model(x).sum().backward()
@@ -149,6 +152,16 @@ class Workbench:
         part = LabelledImages(data.images[indices], data.labels[indices])
         source = ResidentSource(part, self.device)
         return Split(source, torch.arange(len(part)), self.dataset)
+
+
+def _make_repeatable(device: torch.device) -> None:
+    """The same seed gives the same result on a GPU too, and "float32" means it there.
+
+    These are settings of the process, which serves this workbench alone.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
 
 
 def device_name(device: torch.device) -> str:

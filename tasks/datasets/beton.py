@@ -36,6 +36,8 @@ class FFCVSource:
     decodes ahead: a copy of 3 KB, at over a million images a second, more than any model takes.
     """
 
+    name = "ffcv"
+
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.device = device
         self._loader = _open(beton_of(dataset), _RawDecoder())

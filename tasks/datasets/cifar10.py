@@ -22,6 +22,7 @@ CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 SHAPE = (3, 32, 32)
+IMAGES = {"train": 50_000, "test": 10_000}
 TORCHVISION_FOLDER = "cifar-10-batches-py"
 
 SILENCE_SECONDS = 20.0
@@ -45,12 +46,20 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
         from tasks.datasets.beton import read_beton
 
         source = f"FFCV .beton files in {folder}"
-        parts = {s: cached_arrays(files[:1], read_beton) for s, files in betons.items()}
+        for split, files in betons.items():
+            if len(files) > 1:
+                raise InvalidValue(
+                    f"--data-dir {folder}: there are several {split} files, of which one must be "
+                    f"chosen: {', '.join(file.name for file in files)}"
+                )
+        parts = {s: cached_arrays(files, read_beton) for s, files in betons.items()}
     else:
         source = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
         parts = _from_torchvision(folder)
     for split, data in parts.items():
         _check(data, f"the {split} split of {source}")
+        if len(data) != IMAGES[split]:
+            source += f"; of CIFAR-10's {IMAGES[split]:,} {split} images only {len(data):,}"
     return Dataset(
         name="cifar10",
         train=parts["train"],

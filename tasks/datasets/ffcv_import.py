@@ -47,6 +47,9 @@ def _import_ffcv() -> None:
         ) from error
     from ffcv.pipeline.compiler import Compiler
 
+    # Our pipelines end on the CPU: ffcv would take memory of a GPU, also where a trial has none.
+    epochs: Any = import_module("ffcv.loader.epoch_iterator")
+    epochs.IS_CUDA = False
     Compiler.compile = classmethod(_compile)
     Compiler.set_num_threads = classmethod(_set_num_threads)
     torch.set_num_threads(threads)

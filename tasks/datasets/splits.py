@@ -19,6 +19,8 @@ EVALUATION_BATCH = 1000
 class Source(Protocol):
     """Random access to labelled images, on a device."""
 
+    name: str
+    """As `--loader` spells it."""
     device: torch.device
 
     def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
@@ -29,6 +31,8 @@ class Source(Protocol):
 class ResidentSource:
     """The images as one uint8 tensor on the device (on a CPU: the memory-mapped file itself)."""
 
+    name = "resident"
+
     def __init__(self, data: LabelledImages, device: torch.device) -> None:
         self.device = device
         self._images = torch.from_numpy(data.images).to(device)
@@ -36,7 +40,7 @@ class ResidentSource:
 
     def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """See `Source.read`."""
-        for chunk in order.to(self.device).split(batch_size):
+        for chunk in sent(order, self.device).split(batch_size):
             yield self._images[chunk], self._labels[chunk]
 
 
@@ -136,15 +140,22 @@ class Split:
         return pixels.to(memory_format=torch.channels_last)
 
 
+def sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """What was drawn on the CPU, on the device: a GPU gets it without being waited for."""
+    if device.type != "cuda":
+        return drawn.to(device)
+    return drawn.pin_memory().to(device, non_blocking=True)
+
+
 def augmented(images: Tensor, how: Augmentation, rng: torch.Generator) -> Tensor:
     """Flip and translate a batch (B, C, H, W) of any dtype, each image by its own draw from `rng`."""
     count, device = len(images), images.device
     if how.flip:
-        mirror = (torch.rand(count, generator=rng) < 0.5).to(device)
+        mirror = sent(torch.rand(count, generator=rng) < 0.5, device)
         images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
     if how.translate:
         reach = how.translate
-        shift = torch.randint(0, 2 * reach + 1, (2, count), generator=rng).to(device)
+        shift = sent(torch.randint(0, 2 * reach + 1, (2, count), generator=rng), device)
         padded = F.pad(images.float(), (reach,) * 4, mode="reflect").to(images.dtype)
         windows = padded.unfold(2, images.shape[2], 1).unfold(3, images.shape[3], 1)
         images = windows[torch.arange(count, device=device), :, shift[0], shift[1]]

@@ -46,7 +46,8 @@ METRICS: dict[str, Metric] = {
     ),
     "mia_class_matched_accuracy": Metric(
         "membership_inference:mia_class_matched_accuracy",
-        "accuracy of the loss attack against test examples of the same classes; ideal .5",
+        "accuracy of the loss attack on up to half of the forget set, against test examples of the "
+        "same classes; ideal .5",
     ),
     "indistinguishability": Metric(
         "membership_inference:indistinguishability",
@@ -54,7 +55,8 @@ METRICS: dict[str, Metric] = {
     ),
     "validation_mia_class_matched_accuracy": Metric(
         "membership_inference:validation_mia_class_matched_accuracy",
-        "mia_class_matched_accuracy with non-members from the validation half; ideal .5",
+        "mia_class_matched_accuracy on the other half of the forget set, against validation "
+        "examples; ideal .5",
     ),
     "validation_indistinguishability": Metric(
         "membership_inference:validation_indistinguishability",

@@ -34,8 +34,8 @@ def indistinguishability(evaluation: Evaluation) -> float:
 def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
     """The class-matched MIA with non-members from the validation half.
 
-    Its members are other forget examples than the test half's, as far as there are enough: what the
-    search chose by the one must not flatter the other.
+    Its members are other forget examples than the test half's: what the search chose by the one must
+    not flatter the other.
     """
     return class_matched_attack(evaluation.forget, evaluation.validation, last=True)
 
@@ -63,16 +63,17 @@ def simple_attack(members: Outputs, others: Outputs) -> float:
 def class_matched_attack(members: Outputs, others: Outputs, last: bool = False) -> float:
     """Attack accuracy where both sides have the same number of examples of every class.
 
-    The largest such samples that keep the members' class histogram, up to rounding; drawn with a
-    fixed seed, the `last` or else the first members of a random order. Raises ValueError if
-    `others` lacks a class of the members.
+    The largest such samples of up to half of the members that keep their class histogram, up to
+    rounding; drawn with a fixed seed, the `last` or else the first members of a random order, so that
+    the two halves of the held-out data never attack the same ones. Raises ValueError if `others`
+    lacks a class of the members.
     """
     rng = np.random.default_rng(SUBSAMPLE_SEED)
     classes, counts = np.unique(members.labels, return_counts=True)
     available = np.array([(others.labels == c).sum() for c in classes])
     if not available.all():
         raise ValueError("the held-out data lack a class of the forget set")
-    share = min(1.0, float((available / counts).min()))
+    share = min(0.5, float((available / counts).min()))
     wanted = np.maximum(1, np.floor(counts * share + 1e-9).astype(int))
     chosen = _draw(members, classes, wanted, rng, last)
     return attack_accuracy(chosen, _draw(others, classes, wanted, rng))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tasks.datasets.dataset import Dataset
     from tasks.models.network import Network
+    from tasks.recipe import Recipe
 
 MODELS: dict[str, str] = {
     "resnet9": "tasks.models.resnet9:ResNet9",
@@ -48,6 +49,12 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     return cls, {"width": factor}
 
 
+def recipe_of(spec: str) -> Recipe:
+    """How the model that `NAME` or `NAME:WIDTH` spells is trained; raises InvalidValue."""
+    cls, options = model_class(spec)
+    return cls.recipe_for(**options)
+
+
 def check_model(spec: str, dataset: Dataset) -> None:
     """Raises InvalidValue if the images of `dataset` are too small for the model."""
     name, side = spec.partition(":")[0], min(dataset.train.images.shape[2:])
@@ -69,5 +76,6 @@ def build(
 
     cls, options = model_class(spec)
     model = cls(dataset.channels, len(dataset.classes), **options)
+    model.recipe = cls.recipe_for(**options)
     model.compute_dtype = dtype or (compute_dtype(device) if model.autocast else torch.float32)
     return model.to(device).to(memory_format=torch.channels_last)

@@ -17,7 +17,8 @@ class Network(nn.Module):
     computes in the same precision. Subclasses implement `logits`.
     """
 
-    recipe: ClassVar[Recipe]
+    recipe: Recipe
+    """How it is trained."""
     autocast: ClassVar[bool] = True
     """Whether the family gains from bfloat16 where the device has it."""
     compute_dtype: torch.dtype = torch.float32
@@ -28,6 +29,11 @@ class Network(nn.Module):
             return self.logits(x)
         with torch.autocast(x.device.type, dtype=self.compute_dtype):
             return self.logits(x).float()
+
+    @classmethod
+    def recipe_for(cls, **options: float) -> Recipe:
+        """The recipe of a model of this family, built with these options."""
+        return cls.recipe
 
     def logits(self, x: Tensor) -> Tensor:
         """The network proper, in whatever dtype autocast chooses."""

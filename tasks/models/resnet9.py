@@ -7,6 +7,8 @@ channels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -61,6 +63,11 @@ class ResNet9(Network):
         x = F.gelu(self.whiten(x))
         x = F.max_pool2d(self.groups(x), 3).flatten(1)
         return self.head(x) / 9
+
+    @classmethod
+    def recipe_for(cls, width: float = 1.0) -> Recipe:  # type: ignore[override]
+        """Twice the epochs for a network that is wider than a CPU trains while one waits."""
+        return cls.recipe if width <= 1 else replace(cls.recipe, epochs=2 * cls.recipe.epochs)
 
     @torch.no_grad()
     def initialise(self, images: Tensor, rng: torch.Generator) -> None:

@@ -31,6 +31,10 @@ class Unlearner:
     class_forgetting: ClassVar[bool] = False
     """Whether the method only makes sense when whole classes are forgotten."""
 
+    passes: ClassVar[tuple[float, float] | None] = (1, 1)
+    """Times an epoch passes over its share of the retain set, and over the forget set: for estimates.
+    None for a whole training."""
+
     def unlearn(
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:

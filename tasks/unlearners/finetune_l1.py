@@ -21,6 +21,7 @@ class FinetuneL1(Unlearner):
     """Descend on CE(retain) + penalty · (1 − e/E) · ‖θ‖₁, the penalty fading over the epochs."""
 
     anytime: ClassVar[bool] = False
+    passes: ClassVar[tuple[float, float] | None] = (1, 0)
 
     penalty: Annotated[float, Float(1e-5, 1e-3, log=True)] = 1e-4
     """Strength α of the L1 norm in the first epoch."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step, trainable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FinetuneL2SP(Unlearner):
     """Descend on CE(retain) + penalty/2 · ‖θ − θ0‖²."""
+
+    passes: ClassVar[tuple[float, float] | None] = (1, 0)
 
     penalty: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
     """Strength λ of the pull towards the original weights θ0."""

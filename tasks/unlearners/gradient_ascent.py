@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class GradientAscent(Unlearner):
     """Climb the cross-entropy of the forget set; nothing holds the rest in place."""
+
+    passes: ClassVar[tuple[float, float] | None] = (0, 1)
 
     lr: Annotated[float, Float(1e-6, 1e-2, log=True)] = 1e-4
     """SGD learning rate."""

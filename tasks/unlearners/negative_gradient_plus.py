@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class NegativeGradientPlus(Unlearner):
     """Descend on the retain set while ascending on the forget set: α·CE(Dr) − (1 − α)·CE(Df)."""
+
+    passes: ClassVar[tuple[float, float] | None] = (
+        2,
+        0,
+    )  # the forget set as often as the retain set
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
     """SGD learning rate."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class RandomLabels(Unlearner):
     """Each epoch: fit the forget set to fresh wrong labels, then the retain set to its own."""
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1e-2
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Rounds of both phases."""

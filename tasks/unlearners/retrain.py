@@ -20,6 +20,7 @@ class Retrain(Unlearner):
     """Train anew, by the original model's recipe, without the forget set. Nothing to search."""
 
     anytime: ClassVar[bool] = False
+    passes: ClassVar[tuple[float, float] | None] = None
 
     def unlearn(
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator

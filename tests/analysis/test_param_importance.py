@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from analysis.param_importance import encode, importances, main
+from analysis.param_importance import encode, importances, main, ranks
 
 
 def trials(row, count, method="finetune"):
@@ -39,6 +40,26 @@ def test_parameter_that_matters_comes_first(store, row, capsys):
     assert float(seconds["epochs"]) > 0.7
 
 
+def test_the_scale_of_a_parameter_changes_nothing(store, row, capsys):
+    """Which scale it was searched on is not in the store; a guess would depend on a few draws."""
+    tables = []
+    for sweep, scale in (("plain", lambda lr: lr), ("moved", lambda lr: 1 + lr)):
+        rows = list(trials(row, 20))
+        for one in rows:
+            params = json.loads(one["params"])
+            one |= {"sweep": sweep, "params": json.dumps({**params, "lr": scale(params["lr"])})}
+        flags = ["--markdown", "--objective", "accuracy", "--sweep", sweep]
+        assert main([str(store(*rows)), *flags]) == 0
+        tables.append(columns_of(capsys.readouterr().out))
+    one, other = ({name: float(v[0]) for name, v in table.items()} for table in tables)
+    assert one == pytest.approx(other, abs=0.05)
+
+
+def test_ranks_are_shares_and_ties_share_one():
+    assert ranks([3.0, 1.0, 2.0]) == [1.0, 0.0, 0.5]
+    assert ranks([1.0, 1.0, 2.0, 2.0]) == pytest.approx([1 / 6, 1 / 6, 5 / 6, 5 / 6])
+
+
 def test_ped_anova_can_be_chosen(store, row, capsys):
     root = str(store(*trials(row, 12)))
     argv = [root, "--objective", "accuracy", "--evaluator", "ped-anova"]
@@ -63,8 +84,8 @@ def test_distributions_are_read_off_the_values():
     ]
     encoded, space = encode(settings)
     assert set(space) == {"lr", "share", "nesterov", "layers"}
-    assert [p["lr"] for p in encoded] == pytest.approx([math.log(s["lr"]) for s in settings])
-    assert [p["share"] for p in encoded] == [0.5, 1.0, 0.7]
+    assert [p["lr"] for p in encoded] == [0.0, 1.0, 0.5]
+    assert [p["share"] for p in encoded] == [0.0, 1.0, 0.5]
     assert isinstance(space["nesterov"], CategoricalDistribution)
     pairs = list(zip(encoded, (0.1, 0.2, 0.3), strict=True)) * 2
     assert set(importances(pairs, space, maximise=True)) == set(space)

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 from program import rows_of
 
+from orchestrator.cli import main
 from orchestrator.config import SweepConfig
 
 
@@ -23,6 +24,17 @@ def test_what_is_given_goes_before_the_preset():
     given = SweepConfig(preset="cs726", task="digits-class:1", trials=2, unlearners=("ssd",))
     config = given.checked()
     assert (config.task, config.trials, config.unlearners) == ("digits-class:1", 2, ("ssd",))
+
+
+def test_a_database_with_studies_of_another_sweep_of_that_name_is_refused(tmp_path, capsys):
+    """To a sweep under another storage root all their trials would be lost, and run again."""
+    url = f"sqlite:///{tmp_path}/studies.db"
+    study = optuna.create_study(study_name="mine/ssd", storage=url, directions=["maximize"] * 3)
+    study.add_trial(optuna.create_trial(values=[0.0, 0.0, 0.0]))
+    arguments = ("--task", "digits-class:1", "--name", "mine", "--storage", f"{tmp_path}/other")
+    assert main(["sweep", *arguments, "--optuna-storage", url]) == 2
+    assert "another sweep 'mine'" in capsys.readouterr().err
+    assert len(optuna.load_study(study_name="mine/ssd", storage=url).trials) == 1
 
 
 def test_the_studies_may_live_in_a_database(storage: Path, tmp_path: Path, orchestrate):

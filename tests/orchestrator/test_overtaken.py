@@ -46,7 +46,7 @@ class Worker(UnlearningTrial):
     """A worker, given its settings without Ray."""
 
     def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-        super().setup(config, settings(os.environ[FOLDER]), "task", Limits(0.0, 1.0))
+        super().setup(config, settings(os.environ[FOLDER]), {"task_key": "task"}, Limits(0.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.cluster import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.plan import named, store_once, with_defaults
+from orchestrator.plan import named, say_if_random, store_once, with_defaults
 from orchestrator.view import View
 from tasks.search_space import InvalidValue
 
@@ -43,6 +43,31 @@ def test_this_machine_does_not_and_says_so(capsys):
     assert concurrent(TWO_NODES, address="local", max_concurrent=8) == 8
     assert concurrent(TWO_NODES, address="local") == 8
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("gpus", "share", "slots"),
+    [(1, 0.25, 4), (2, 0.4, 4), (8, 0.3, 24), (2, 0.6, 2), (8, 1.0, 8), (8, 2.0, 4), (3, 2.0, 1)],
+)
+def test_a_trials_share_lies_within_one_gpu(gpus: int, share: float, slots: int):
+    assert Resources(((64, gpus),)).slots(1, share) == slots
+
+
+def test_a_cluster_without_a_gpu_yet_says_how_to_ask_for_one(capsys):
+    concurrent(HEAD_ALONE, address="auto", max_concurrent=4)
+    assert "--gpus-per-trial" in capsys.readouterr().out
+    concurrent(HEAD_ALONE, address="auto", max_concurrent=4, gpus_per_trial=0.0)
+    concurrent(TWO_NODES, address="auto")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trials", "random"),
+    [("nsgaii", 20, True), ("nsgaii", 21, False), ("tpe", 1, False)],
+)
+def test_that_a_sampler_never_gets_to_learn_is_said(capsys, sampler, trials, random):
+    say_if_random(SweepConfig(sampler=sampler, trials=trials), print)
+    assert ("this is random search" in capsys.readouterr().out) == random
 
 
 def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():

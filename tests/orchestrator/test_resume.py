@@ -36,7 +36,7 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(storage, orchestrate):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
-    assert "resume" in output
+    assert f"orchestrator resume stopped --storage {storage}" in output.splitlines()[-1]
     assert "Traceback" not in output
     assert len(sweep.ended()) >= 2
     done = orchestrate("resume", "stopped", "--storage", storage)

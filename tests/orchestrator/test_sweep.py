@@ -11,6 +11,8 @@ import pytest
 from optuna.trial import TrialState
 from program import rows_of, study_of
 
+from orchestrator.rows import SHARED
+
 
 def test_every_unlearner_gets_an_equal_budget(trained):
     final = [r for r in rows_of(trained, "first") if r["role"] == "trial" and r["final"]]
@@ -184,6 +186,10 @@ def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_pat
     failed = ("Explodes", "Diverges", "Dies", "Hangs")
     assert ended == {**{(name, "failed"): 1 for name in failed}, ("ssd", "complete"): 1}
     assert all(r["test_accuracy"] is None for r in trials if r["state"] == "failed")
+    for row in trials:
+        assert all(row[name] is not None for name in (*SHARED, "versions", "code_version")), row[
+            "error"
+        ]
     for name in ("Explodes", "Dies", "Hangs"):
         states = {t.state for t in study_of(storage, "broken", f"broken_methods:{name}").trials}
         assert states == {TrialState.FAIL}

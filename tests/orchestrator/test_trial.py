@@ -60,7 +60,7 @@ def step(
     """What a worker reports of one trial."""
     worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     trial = {"trial_id": f"{unlearner}-0000", "unlearner": unlearner, "params": params, "seed": 0}
-    worker.setup(trial, settings, "key", limits)
+    worker.setup(trial, settings, {"task_key": "key"}, limits)
     return worker.step()
 
 

@@ -15,6 +15,7 @@ from orchestrator.estimate import expected, seconds_per_trial, spelled, sweep_se
 from orchestrator.known_space import distribution
 from orchestrator.objectives import OBJECTIVES
 from orchestrator.progress import Progress
+from orchestrator.rows import retrain_seconds
 from orchestrator.view import View
 from tasks.search_space import Categorical, Domain, Float, Int
 
@@ -131,11 +132,34 @@ def test_a_choice_counts_once():
     assert expected(Categorical((1, 2))) == 1.0
 
 
+SPEED = Speed(
+    gradient_per_second=100.0, evaluate_seconds=2.0, retain=1000, forget=100, recipe_epochs=8,
+    training_seconds=30.0,
+)  # fmt: skip
+
+
+def test_what_a_method_passes_over_is_what_it_takes():
+    longer = seconds_per_trial("negative-gradient+", SPEED, 1)
+    assert longer > 1.5 * seconds_per_trial("finetune", SPEED, 1)
+    assert seconds_per_trial("retrain", SPEED, 1) == pytest.approx(8 * 1000 / 100 + 2)
+
+
+def test_trials_that_share_a_gpu_share_its_speed_and_not_the_cpus_that_judge():
+    alone = seconds_per_trial("retrain", SPEED, 1) - SPEED.evaluate_seconds
+    quarter = seconds_per_trial("retrain", SPEED, 0.25) - SPEED.evaluate_seconds
+    assert quarter == pytest.approx(4 * alone)
+
+
+def test_a_retrain_is_held_against_what_a_trial_has():
+    on_cpus = {"device": "cpu", "threads": 8, "unlearn_seconds": 10.0}
+    assert retrain_seconds(on_cpus, 2, 0.0) == 40.0
+    on_a_gpu = {**on_cpus, "device": "NVIDIA H200"}
+    assert retrain_seconds(on_a_gpu, 1, 0.25) == 40.0
+    assert retrain_seconds(on_a_gpu, 1, 1.0) == retrain_seconds(on_a_gpu, 1, 2.0) == 10.0
+
+
 def test_a_sweep_takes_its_training_and_its_trials_side_by_side():
-    speed = Speed(
-        gradient_per_second=100.0, evaluate_seconds=2.0, retain=1000, forget=100,
-        training_seconds=30.0,
-    )  # fmt: skip
+    speed = SPEED
     one = seconds_per_trial("finetune", speed, 1)
     assert one > 2.0
     assert seconds_per_trial("finetune", speed, 2) == pytest.approx(one / 2)

@@ -113,6 +113,19 @@ def test_every_form_gives_the_same_fingerprint(
     assert load_cifar10(hugging_face).fingerprint == load_cifar10(trusted).fingerprint
 
 
+def test_what_is_missing_of_cifar10_is_said(machine_cache: Path, hugging_face: Path) -> None:
+    source = load_cifar10(hugging_face).source
+    assert "of CIFAR-10's 50,000 train images only" in source
+    assert "of CIFAR-10's 10,000 test images only" in source
+
+
+def test_several_beton_files_of_one_split_are_refused(machine_cache: Path, tmp_path: Path) -> None:
+    for name in ("train", "train_small", "test"):
+        (tmp_path / f"cifar_{name}.beton").touch()
+    with pytest.raises(InvalidValue, match=r"several train files.*cifar_train\.beton"):
+        load_cifar10(tmp_path)
+
+
 def test_the_folder_of_torchvision(machine_cache: Path, trusted: Path, parts: Parts) -> None:
     dataset = load_cifar10(trusted)
     assert same(dataset.train, parts["train"])

@@ -141,7 +141,7 @@ def test_class_matching_makes_the_histograms_equal(members: list[int], others: l
     assert np.array_equal(taken[0], taken[1])
     assert (taken[0] <= members).all()
     assert (taken[0] <= others).all()
-    share = min(1.0, *(o / m for m, o in zip(members, others, strict=True) if m))
+    share = min(0.5, *(o / m for m, o in zip(members, others, strict=True) if m))
     wanted = [max(1, m * share) if m else 0 for m in members]
     assert (abs(taken[0] - wanted) < 1 + 1e-6).all(), "not the members' histogram"
 
@@ -159,6 +159,23 @@ def test_the_halves_attack_different_members_where_there_are_enough() -> None:
     for drawn_first in range(50, 150):
         odd[order[drawn_first]] = 9.0
     assert class_matched_attack(made(odd, labels), others, True) == last
+
+
+@pytest.mark.parametrize("count", [60, 400])
+def test_the_two_halves_never_attack_the_same_members_however_few_there_are(count: int) -> None:
+    """Members whose losses tell them apart, against a hundred others."""
+    members = made(1 + np.arange(count) / count, np.zeros(count, np.int64))
+    others = made(np.ones(100), np.zeros(100, np.int64))
+    seen: list[set[float]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "tasks.evaluation.membership_inference.attack_accuracy",
+            lambda a, b: seen.append(set(a.round(6))) or 0.5,
+        )
+        for last in (False, True):
+            class_matched_attack(members, others, last)
+    assert len(seen[0]) == len(seen[1]) == min(count // 2, 100)
+    assert not seen[0] & seen[1]
 
 
 def test_class_matching_without_a_class_to_match_says_so() -> None:

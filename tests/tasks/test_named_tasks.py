@@ -6,15 +6,19 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tasks.datasets import DATASETS
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
+from tasks.models import AUTO, LEAST_SIDE, MODELS, build, model_class, recipe_of
 from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
 from tasks.task import TASKS, Task, content_key
+
+HERE = "float32", "cpu"
+"""The dtype and the type of device of a model."""
 
 
 @pytest.mark.parametrize("name", list(TASKS))
@@ -104,30 +108,31 @@ def test_the_key_is_the_same_in_another_process_and_wherever_the_data_came_from(
     task = Task.named("digits-class:1")
     source = (
         "from tasks.task import Task; t = Task.named('digits-class:1'); "
-        "d = t.load(); print(t.key(d), t.original_key(d, 'float32'))"
+        "d = t.load(); print(t.key(d), t.original_key(d, 'float32', 'cpu'))"
     )
     out, _ = process(source).communicate()
     moved = replace(digits, source="elsewhere")
-    assert out.split() == [task.key(moved), task.original_key(moved, "float32")]
+    assert out.split() == [task.key(moved), task.original_key(moved, *HERE)]
 
 
 def test_tasks_that_differ_in_the_forget_set_alone_share_the_original_model(
     digits: Dataset,
 ) -> None:
     one, two = Task.named("digits-class:1"), Task.named("digits-random:0.1")
-    assert one.original_key(digits, "float32") == two.original_key(digits, "float32")
-    assert one.retrained_key(digits, "float32") != two.retrained_key(digits, "float32")
-    assert one.original_key(digits, "float32") != one.retrained_key(digits, "float32")
+    assert one.original_key(digits, *HERE) == two.original_key(digits, *HERE)
+    assert one.retrained_key(digits, *HERE) != two.retrained_key(digits, *HERE)
+    assert one.original_key(digits, *HERE) != one.retrained_key(digits, *HERE)
 
 
 @pytest.mark.parametrize("of", [Task.original_key, Task.retrained_key])
-def test_a_model_of_another_seed_family_or_dtype_is_another(of, digits: Dataset) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_of_another_seed_family_dtype_or_device_is_another(of, digits: Dataset) -> None:  # type: ignore[no-untyped-def]
     task = Task.named("digits-class:1")
     keys = [
-        of(task, digits, "float32"),
-        of(task, digits, "bfloat16"),
-        of(replace(task, seed=1), digits, "float32"),
-        of(replace(task, model="resnet9"), digits, "float32"),
+        of(task, digits, *HERE),
+        of(task, digits, "bfloat16", "cpu"),
+        of(task, digits, "float32", "cuda"),
+        of(replace(task, seed=1), digits, *HERE),
+        of(replace(task, model="resnet9"), digits, *HERE),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -147,8 +152,8 @@ def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path)
     task = Task.named("digits-class:1")
     dataset = task.load()
     other = replace(dataset.augmentation, translate=dataset.augmentation.translate + 1)
-    assert task.original_key(dataset, "float32") != task.original_key(
-        replace(dataset, augmentation=other), "float32"
+    assert task.original_key(dataset, *HERE) != task.original_key(
+        replace(dataset, augmentation=other), *HERE
     )
     assert task.key(dataset) != task.key(replace(dataset, std=(2 * dataset.std[0],)))
     code = {
@@ -162,6 +167,14 @@ def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path)
         file.write_text(text)
         versions[name] = source_version(str(file))
     assert versions["plain"] == versions["described"] != versions["changed"]
+
+
+def test_a_wide_model_is_trained_longer_and_says_so_wherever_it_is_asked(digits: Dataset) -> None:
+    narrow, wide = (recipe_of(spec).epochs for spec in ("resnet9", "resnet9:2"))
+    assert wide > narrow
+    assert Task.named("cifar10-class:automobile", "resnet9:2").recipe["epochs"] == wide
+    colour = replace(digits, train=LabelledImages(np.zeros((1, 3, 32, 32), np.uint8), np.zeros(1)))
+    assert build("resnet9:2", colour, torch.device("cpu")).recipe.epochs == wide
 
 
 @pytest.mark.parametrize("name", list(MODELS))

@@ -36,6 +36,8 @@ class Outcome:
     model: Network
     start: dict[str, torch.Tensor]
     yields: int
+    samples: int
+    """Examples passed forward and backward."""
     kept_global_rng: bool
 
     @property
@@ -46,14 +48,14 @@ class Outcome:
 
 def run_once(bench: Workbench, unlearner: Unlearner, seed: int) -> Outcome:
     """Run it from the original model to its end."""
-    model, _ = bench.model(bench.artifact(ORIGINAL))
+    model, meter = bench.model(bench.artifact(ORIGINAL))
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     steps = unlearner.unlearn(model, bench.retain, bench.forget, bench.generator(seed))
     yields = sum(1 for _ in steps)
     kept = torch.equal(torch_before, torch.get_rng_state())
     kept = kept and np.array_equal(numpy_before, np.random.get_state()[1])
-    return Outcome(model, start, yields, kept)
+    return Outcome(model, start, yields, meter.gradient_samples, kept)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,18 @@ def test_yields_after_each_epoch_or_once(name: str, outcome: Callable[[str, int]
     done, unlearner = outcome(name, 0), unlearner_class(name)()
     whole = done.model.recipe.epochs if name == "retrain" else 1
     assert done.yields == getattr(unlearner, "epochs", whole)
+
+
+def test_passes_over_its_sets_as_often_as_it_declares(
+    name: str, outcome: Callable[[str, int], Outcome], bench: Workbench
+) -> None:
+    done, unlearner = outcome(name, 0), unlearner_class(name)()
+    whole = done.model.recipe.epochs
+    over_retain, over_forget = unlearner.passes or (whole, 0)
+    share = getattr(unlearner, "retain_share", 1.0)
+    once = over_retain * share * len(bench.retain) + over_forget * len(bench.forget)
+    # SSD's share is one of all the data, and a forget set smaller than a batch is seen less often.
+    assert done.samples == pytest.approx(getattr(unlearner, "epochs", 1) * once, rel=0.25)
 
 
 def test_one_epoch_yields_once(name: str, bench: Workbench) -> None:
