@@ -54,7 +54,7 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
     address
         Ray cluster, if another than before.
     """
-    from orchestrator.plan import stored_config
+    from orchestrator.sweep_folder import stored_config
 
     config = stored_config(name, storage)
     return _swept(dataclasses.replace(config, address=address or config.address))

@@ -6,9 +6,9 @@ import functools
 
 from rich.console import Console
 
-from orchestrator.plan import DRIVER_LOCK, SWEEPS, refuse
 from orchestrator.row_files import ROWS
 from orchestrator.store import compact
+from orchestrator.sweep_folder import DRIVER_LOCK, SWEEPS, refuse
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
 

@@ -1,14 +1,9 @@
-"""From what the user gave to what will be run: every default decided, once, and kept on disk."""
+"""From what the user gave to what will be run: every default decided, once."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Mapping
 
 from orchestrator.cluster import (
     COLD,
@@ -23,17 +18,11 @@ from orchestrator.config import (
     DEFAULT_TRIALS_PER_SLOT,
     DEFAULT_UNLEARNERS,
     SweepConfig,
-    check_name,
 )
 from orchestrator.samplers import RANDOM_AT_FIRST
+from orchestrator.sweep_folder import CONFIG, stored_config, sweeps_of
 from tasks.search_space import InvalidValue
-from tasks.storage import Storage, normal_root, storage_at
 from tasks.task import Task
-
-if TYPE_CHECKING:
-    from orchestrator.view import View
-
-SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
 
 
 def adopted(config: SweepConfig) -> SweepConfig:
@@ -125,102 +114,3 @@ def getting_ready(config: SweepConfig) -> Mapping[str, str]:
     machine = this_machine()
     slots = machine.slots(config.cpus_per_trial, gpus_of_a_trial(config, machine))
     return warm(min(slots, config.max_concurrent or slots), config.cpus_per_trial)
-
-
-def free_name(config: SweepConfig) -> str:
-    """TASK-OBJECTIVE-N with the first N that is not taken."""
-    taken = set(sweeps_of(config.storage).names())
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in config.task or "")
-    words = "".join(c if c.isalnum() else "-" for c in config.objective)[:40]
-    number = 1
-    while f"{plain}-{words}-{number}/" in taken:
-        number += 1
-    return f"{plain}-{words}-{number}"
-
-
-def sweeps_of(storage: str) -> Storage:
-    """Where every sweep has a folder for its configuration and studies; raises StorageError."""
-    sweeps = storage_at(f"{storage}/{SWEEPS}")
-    sweeps.reach()
-    return sweeps
-
-
-class Taken(InvalidValue):
-    """Another driver is at the sweep."""
-
-
-def refuse(sweep: str) -> NoReturn:
-    """Raises Taken: what is to happen where a driver's lock is held."""
-    raise Taken(f"sweep {sweep!r} is being run by another process")
-
-
-@contextmanager
-def named(config: SweepConfig, view: View) -> Iterator[tuple[SweepConfig, Storage]]:
-    """The configuration with a name, and what `claimed` yields for it.
-
-    Without a name that was given, the first one that is free, also of those that start just now.
-    """
-    with ExitStack() as held:
-        while config.name is None:
-            chosen = dataclasses.replace(config, name=free_name(config))
-            try:
-                own = held.enter_context(claimed(chosen, view))
-            except Taken:
-                continue
-            if own.read(CONFIG) is None:
-                yield chosen, own
-                return
-            held.close()  # a sweep of this name has begun and ended meanwhile
-        yield config, held.enter_context(claimed(config, view))
-
-
-@contextmanager
-def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
-    """What the sweep keeps its own in, held by this driver alone for the length of the block.
-
-    Raises Taken if another driver is at it, InvalidValue if the storage cannot be written.
-    """
-    assert config.name is not None
-    own = storage_at(f"{config.storage}/{SWEEPS}/{check_name(config.name)}")
-    own.check()
-
-    def stop() -> None:
-        view.say(f"sweep {config.name}: another process has taken it over, or may: this one hung")
-        # In the background of a script SIGINT is ignored.
-        deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
-
-    if own.takeover_seconds and own.is_locked(DRIVER_LOCK):
-        view.say(
-            f"sweep {config.name} has a driver; if it is dead, this one takes over within "
-            f"{own.takeover_seconds:.0f} s"
-        )
-    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, config.name), on_lost=stop):
-        yield own
-
-
-def is_claimed(config: SweepConfig) -> bool:
-    """Whether a driver is at the sweep now; looks without writing."""
-    return sweeps_of(config.storage).is_locked(f"{config.name}/{DRIVER_LOCK}")
-
-
-def stored_config(name: str, storage: str) -> SweepConfig:
-    """The configuration of a sweep that was started before; raises InvalidValue, listing those."""
-    storage = normal_root(storage)
-    sweeps = sweeps_of(storage)
-    file = f"{check_name(name)}/{CONFIG}"
-    content = sweeps.read(file)
-    if content is None:
-        known = [n for n in sweeps.names() if sweeps.read(f"{n}{CONFIG}") is not None]
-        listed = ", ".join(n.rstrip("/") for n in known) or "none yet"
-        raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
-    try:
-        config = SweepConfig.from_json(content.decode())
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidValue(f"{sweeps.root}/{file} is damaged: {error}") from error
-    return dataclasses.replace(config, storage=storage)
-
-
-def store_once(config: SweepConfig, own: Storage) -> None:
-    """Keep the configuration of a new sweep with it; that of an old one stays as it is."""
-    own.create(CONFIG, config.to_json().encode())

@@ -9,10 +9,10 @@ from rich.console import Console
 from orchestrator.config import SweepConfig
 from orchestrator.front_table import print_front
 from orchestrator.objectives import objective_named
-from orchestrator.plan import is_claimed, stored_config
 from orchestrator.progress import Progress
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
+from orchestrator.sweep_folder import is_claimed, stored_config
 from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
 

@@ -12,17 +12,10 @@ from orchestrator import cluster
 from orchestrator.config import SweepConfig
 from orchestrator.data import same_data, with_task
 from orchestrator.objectives import objective_named, steers_on_test
-from orchestrator.plan import (
-    CONFIG,
-    adopted,
-    getting_ready,
-    named,
-    say_if_random,
-    store_once,
-    with_defaults,
-)
+from orchestrator.plan import adopted, getting_ready, say_if_random, with_defaults
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
+from orchestrator.sweep_folder import CONFIG, named, store_once
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from program import study_of
 
 from orchestrator.objectives import Objective, objective_named
-from orchestrator.plan import stored_config
+from orchestrator.sweep_folder import stored_config
 from tasks.unlearners import unlearner_class
 
 Rows = list[dict[str, Any]]

@@ -20,9 +20,9 @@ from s3_server import CREDENTIALS
 
 from orchestrator.cli import main
 from orchestrator.config import SweepConfig
-from orchestrator.plan import claimed
 from orchestrator.store import finished_trials
 from orchestrator.study_storage import open_storage
+from orchestrator.sweep_folder import claimed
 from orchestrator.view import View
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at

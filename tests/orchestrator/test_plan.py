@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
 import pytest
-from rich.console import Console
 
 from orchestrator.cluster import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.plan import named, say_if_random, store_once, with_defaults
-from orchestrator.view import View
+from orchestrator.plan import say_if_random, with_defaults
 from tasks.search_space import InvalidValue
 
-QUIET = View(Console(quiet=True))
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""
 TWO_NODES = Resources(((4, 1), (4, 1)))
@@ -92,29 +85,3 @@ def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task
     assert with_defaults(config, Resources(((cpus, 0),)), print).trials == trials
     asked = SweepConfig(task=task, trials=7)
     assert with_defaults(asked, Resources(((cpus, 0),)), print).trials == 7
-
-
-def test_sweeps_without_a_name_that_start_together_find_one_each(tmp_path: Path):
-    config = SweepConfig(task="digits-class:1", storage=str(tmp_path))
-    together = threading.Barrier(6, timeout=60)
-
-    def started() -> str | None:
-        together.wait()
-        with named(config, QUIET) as (own, folder):
-            store_once(own, folder)
-            together.wait()
-            return own.name
-
-    with ThreadPoolExecutor(6) as pool:
-        names = [name.result() for name in [pool.submit(started) for _ in range(6)]]
-    assert sorted(names) == [f"digits-class-1-pareto-{n}" for n in range(1, 7)]
-
-
-def test_a_name_that_was_given_is_not_changed(tmp_path: Path):
-    config = SweepConfig(task="digits-class:1", name="mine", storage=str(tmp_path))
-    with (
-        named(config, QUIET),
-        pytest.raises(InvalidValue, match="another process"),
-        named(config, QUIET),
-    ):
-        pass

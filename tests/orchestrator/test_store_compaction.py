@@ -13,8 +13,8 @@ from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli import main
 from orchestrator.config import SweepConfig
-from orchestrator.plan import claimed, is_claimed
 from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.sweep_folder import claimed, is_claimed
 from orchestrator.view import View
 from tasks.storage import storage_at
 

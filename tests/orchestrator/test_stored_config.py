@@ -15,7 +15,7 @@ from rich.console import Console
 from orchestrator.cli import main
 from orchestrator.config import SweepConfig
 from orchestrator.data import with_task
-from orchestrator.plan import stored_config
+from orchestrator.sweep_folder import stored_config
 from orchestrator.view import View
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
