@@ -53,6 +53,11 @@ def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
 class _Controller(TuneController):
     deaths: Deaths
 
+    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
+        """At the end, where Tune reads its state again; else the studies and the store are the truth."""
+        if wait:
+            super().checkpoint(force, wait)
+
     def _trial_task_failure(self, trial: Any, exception: Exception) -> None:
         if self.deaths.is_last(trial.config["trial_id"], exception):
             # Tune ends a trial with more failures than this, and counts no loss of a node.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 from tasks.datasets.sources import DatasetNotFound
 from tasks.search_space import InvalidValue
+from tasks.storage import StorageFault
 
 ENVIRONMENT = {
     # Loggers write CSV, JSON and TensorBoard files per trial: a tenth of a second each.
@@ -49,6 +51,10 @@ IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 class WorkerLost(OSError):
     """A process of the cluster died before it was done: killed, out of memory, or its node is gone."""
+
+
+class NodeLost(WorkerLost):
+    """It died with its node, which is no fault of its own."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +155,23 @@ def on_the_cluster(address: str, work: Callable[..., int], *arguments: Any) -> i
 def got(reference: Any) -> Any:
     """What a task returned; raises what was wrong with input or storage, as it was raised there.
 
-    Raises WorkerLost if its process died.
+    Raises WorkerLost if its process died, NodeLost if it did so with its node, and WorkerLost, too,
+    for what else the operating system refused it: on another node, or later, that may be otherwise.
     """
     import ray
 
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, InvalidValue | DatasetNotFound | OSError):
-            raise error.cause from error
+        cause = error.cause
+        if isinstance(cause, InvalidValue | DatasetNotFound | StorageFault):
+            raise cause from error
+        if isinstance(cause, OSError):
+            failed = f"{type(cause).__name__}: {cause}, at {_deepest(str(error))}"
+            raise WorkerLost(f"a process of the cluster failed ({failed})") from error
         raise
+    except ray.exceptions.NodeDiedError as error:
+        raise NodeLost(f"a node of the cluster was lost ({_first_line(error)})") from error
     except ray.exceptions.RayError as error:
         raise WorkerLost(f"a process of the cluster died ({_first_line(error)})") from error
 
@@ -175,6 +188,12 @@ def our_code() -> dict[str, Any]:
 def _shares(gpus: int, share: float) -> int:
     """How many trials that have `share` of a GPU, or several GPUs, find room on `gpus`."""
     return gpus * int(1 / share + 1e-9) if share < 1 else int(gpus // share)
+
+
+def _deepest(trace: str) -> str:
+    """Where an exception of another process was raised, from the text of its traceback."""
+    found = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    return ":".join(found[-1]) if found else "a place unknown"
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import LOCK_FILE_SUFFIX
+from optuna.storages.journal._storage import JournalStorageReplayResult
+
+from tasks.storage import blamed
 
 if TYPE_CHECKING:
     from orchestrator.object_journal import ObjectJournal
@@ -73,17 +76,18 @@ class JournalFile(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines; see JournalFileBackend."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        self._mutex.acquire()
-        try:
-            _append(self._path, lines.encode())
-        finally:
-            self._mutex.release()
+        with blamed(Path(self._path)):
+            self._mutex.acquire()
+            try:
+                _append(self._path, lines.encode())
+            finally:
+                self._mutex.release()
         if self.synced:
             self.sync()
 
     def sync(self) -> None:
         """Wait until all that was written is on disk."""
-        with open(self._path, "ab") as file:
+        with blamed(Path(self._path)), open(self._path, "ab") as file:
             os.fsync(file.fileno())
 
 
@@ -100,17 +104,17 @@ def _append(path: str, content: bytes) -> None:
 
 
 def mend(journal: Path) -> None:
-    """Cut a journal before its first line that is not whole: a machine may die while it writes.
+    """Cut a journal before its first line that Optuna cannot follow: a machine may die while it writes.
 
-    Optuna reads no further than that line, and would write its next one behind it. What is cut off
-    is kept beside the journal.
+    Optuna reads no further than half a line, and would write its next one behind it; from what a bad
+    disk has altered it raises whatever it stumbles over. What is cut off is kept beside the journal.
     """
     if not journal.exists():
         return
-    whole = 0
+    whole, replay = 0, JournalStorageReplayResult("")
     with journal.open("rb") as file:
         for line in file:
-            if not _is_record(line):
+            if not _follows(line, replay):
                 break
             whole += len(line)
         file.seek(whole)
@@ -122,8 +126,12 @@ def mend(journal: Path) -> None:
         os.truncate(journal, whole)
 
 
-def _is_record(line: bytes) -> bool:
-    try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
+def _follows(line: bytes, replay: JournalStorageReplayResult) -> bool:
+    """Whether it is a whole record that makes sense after those that were replayed; replays it."""
+    if not line.endswith(b"\n"):
         return False
+    try:
+        replay.apply_logs([json.loads(line)])
+    except Exception:  # Optuna has no one class for it
+        return False
+    return True

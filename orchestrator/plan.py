@@ -30,7 +30,7 @@ def adopted(config: SweepConfig) -> SweepConfig:
 
     Raises InvalidValue if the sweep exists with another configuration.
     """
-    if config.name is None or sweeps_of(config.storage).read(f"{config.name}/{CONFIG}") is None:
+    if config.name is None or not sweeps_of(config.storage).read(f"{config.name}/{CONFIG}"):
         return config
     before = stored_config(config.name, config.storage)
     filled = dataclasses.replace(

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from orchestrator.baselines import Event, Speed, Training, baselines
-from orchestrator.cluster import Resources, WorkerLost, got
+from orchestrator.cluster import NodeLost, Resources, WorkerLost, got
 from orchestrator.estimate import spelled, sweep_seconds
 from orchestrator.rows import Row
 from orchestrator.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from orchestrator.view import View
-
-MAX_DEATHS = 3
-"""Times the process that trains and measures the models is started again; a trained one is kept."""
 
 
 class Preparation:
@@ -76,14 +73,22 @@ class Preparation:
         return rows["retrained"]
 
     def _told(self, view: View) -> Iterator[Event]:
-        """What `baselines` yields on the cluster; from the start again if its process dies."""
-        for deaths_left in reversed(range(MAX_DEATHS + 1)):
+        """What `baselines` yields on the cluster; from the start again if its process dies.
+
+        A trained model is kept. As a trial, it may lose its node more often than die by itself.
+        """
+        from orchestrator.deaths import MAX_DEATHS, MAX_LOSSES
+
+        losses = deaths = 0
+        while True:
             try:
                 for reference in self._events:
                     yield got(reference)
                 return
             except WorkerLost as error:
-                if not deaths_left:
+                lost = isinstance(error, NodeLost)
+                losses, deaths = losses + lost, deaths + (not lost)
+                if deaths > MAX_DEATHS or losses > MAX_LOSSES:
                     raise
                 view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
                 self._events = self._task.remote(*self._arguments)

@@ -129,11 +129,11 @@ def read_whole(place: Storage, sweep: str | None) -> tuple[list[Part], int]:
 
 
 def read_file(place: Storage, file: str) -> Content | Exception | None:
-    """What a file holds, what is wrong with it, or None if there is none."""
-    try:
-        content = place.read(file)
-    except OSError as error:
-        return error
+    """What a file holds, what is wrong with it, or None if there is none.
+
+    Raises what the storage does if it cannot be read now: that is no damage, which would be replaced.
+    """
+    content = place.read(file)
     if content is None:
         return None
     try:

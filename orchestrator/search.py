@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.studies import UnlearnerStudy
-from tasks.storage import UNWRITABLE
+from tasks.storage import UNWRITABLE, StorageFault
 
 Row = Mapping[str, Any]
 
@@ -87,9 +87,9 @@ class StudySearch(Searcher):
             self.failure = str(failure)
 
     def check(self) -> None:
-        """Raises OSError if the storage cannot be written any more."""
+        """Raises StorageFault if the storage cannot be written any more."""
         if self.failure:
-            raise OSError(self.failure)
+            raise StorageFault(self.failure)
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any

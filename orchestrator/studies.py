@@ -17,19 +17,17 @@ from orchestrator.journal import Journal
 from orchestrator.known_space import KnownSpace, distribution
 from orchestrator.objectives import Objective
 from orchestrator.recent import RecentStudy
+from orchestrator.reconciliation import Reconciliation
 from orchestrator.samplers import derived_seed, sampler_named
 from orchestrator.study_trials import (
     TRIAL_ID,
     Row,
-    add_lost,
     id_of,
     number_of,
     point_of,
     proposed,
-    reopen,
     told_points,
     trials_of,
-    without_rows,
 )
 from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
@@ -115,9 +113,8 @@ class UnlearnerStudy:
         if trial.state.is_finished():
             return
         told = told_points(self._study, trial_id) if again else set()
-        pruned = rows[-1]["state"] == "pruned"
         with self._together(sync=False):  # the store has the rows: see `recover`
-            for row in rows if pruned else rows[:-1]:
+            for row in self._points(rows):
                 if row["epoch"] not in told:
                     self._tell_point(trial, row)
             self._close(number, rows[-1])
@@ -134,18 +131,21 @@ class UnlearnerStudy:
         """Bring the study in line with the store, which knows what was run.
 
         Closes trials that a dead driver left running but a worker finished, adds those that a
-        damaged journal has lost, and reopens those whose rows a damaged store has. Returns the
-        proposals that have no rows, to be run again.
+        damaged journal has lost, and reopens those whose rows a damaged store has lost or that the
+        journal says otherwise. Returns the proposals that have no rows, to be run again.
         """
         stored = {
             k: rows for k, rows in finished.items() if rows[-1]["unlearner"] == self.unlearner
         }
-        lost = without_rows(self._study, self.unlearner, self._space, stored)
+        held = Reconciliation(
+            self._storage, self.unlearner, self._space, self._objective, self._points
+        )
+        wrong = held.contradicted(self._study, stored)
         with self._together(sync=True):
-            if lost:
-                reopen(self._study, self._storage, lost)
+            if wrong:
+                held.reopen(self._study, wrong, stored)
                 self._open()
-            add_lost(self._study, self._storage, self.unlearner, self._space, stored)
+            held.add_lost(self._study, stored)
         self._count = None
         again = []
         for trial in proposed(self._study):
@@ -176,9 +176,17 @@ class UnlearnerStudy:
     def _id(self, trial: FrozenTrial | optuna.Trial) -> str:
         return id_of(self.unlearner, trial.number)
 
+    def _points(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows that are told as points of a trajectory: those that could have been proposed."""
+        pruned = rows[-1]["state"] == "pruned"
+        return [
+            row
+            for row in (rows if pruned else rows[:-1])
+            if self._epochs and row["epoch"] in self._epochs and self._objective.values(row)
+        ]
+
     def _tell_point(self, trial: FrozenTrial, row: Row) -> None:
         values = self._objective.values(row)
-        if values is None or self._epochs is None or row["epoch"] not in self._epochs:
-            return
+        assert values is not None
         self._study.add_trial(point_of(trial, self._id(trial), row["epoch"], values))
         self._count = None if self._count is None else self._count + 1

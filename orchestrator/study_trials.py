@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from orchestrator.early_stopping import EPOCHS
 
@@ -52,61 +49,3 @@ def point_of(trial: FrozenTrial, trial_id: str, epoch: int, values: Sequence[flo
         values=list(values),
         user_attrs={TRAJECTORY_OF: trial_id},
     )
-
-
-def without_rows(
-    study: optuna.Study, unlearner: str, space: Collection[str], stored: Collection[str]
-) -> set[str]:
-    """Ids of trials that the study was told the results of, or some, and that the store has lost."""
-    trials = trials_of(study)
-    told = {t.user_attrs[TRAJECTORY_OF] for t in trials if TRAJECTORY_OF in t.user_attrs}
-    # One that was cut off while it was proposed was closed without having run.
-    ran = (t for t in proposed(study) if t.state.is_finished() and t.params.keys() == set(space))
-    told |= {id_of(unlearner, trial.number) for trial in ran if TRIAL_ID in trial.user_attrs}
-    return told - set(stored)
-
-
-def reopen(study: optuna.Study, storage: BaseStorage, lost: Collection[str]) -> None:
-    """Make the study anew with these trials as if they were running, and without their points.
-
-    Optuna changes nothing about a trial that has ended. All others stay, and keep their numbers.
-    """
-    name, directions, trials = study.study_name, study.directions, trials_of(study)
-    optuna.delete_study(study_name=name, storage=storage)
-    fresh = optuna.create_study(study_name=name, storage=storage, directions=directions)
-    for trial in trials:
-        if trial.user_attrs.get(TRIAL_ID) in lost:
-            trial = create_trial(
-                state=TrialState.RUNNING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=trial.user_attrs,
-            )
-        elif trial.user_attrs.get(TRAJECTORY_OF) in lost:
-            trial = create_trial(state=TrialState.FAIL)
-        fresh.add_trial(trial)
-
-
-def add_lost(
-    study: optuna.Study,
-    storage: BaseStorage,
-    unlearner: str,
-    space: Mapping[str, BaseDistribution],
-    finished: Mapping[str, Sequence[Row]],
-) -> None:
-    """Add stored trials at their own numbers, as running; complete those cut off while proposed."""
-    params = {number_of(name): json.loads(rows[-1]["params"]) for name, rows in finished.items()}
-    for number in range(len(trials_of(study)), max(params, default=-1) + 1):
-        state = TrialState.RUNNING if number in params else TrialState.FAIL
-        study.add_trial(create_trial(state=state))
-    for trial in trials_of(study):
-        if trial.state.is_finished():
-            continue
-        if TRIAL_ID not in trial.user_attrs:
-            trial_id = id_of(unlearner, trial.number)
-            storage.set_trial_user_attr(trial._trial_id, TRIAL_ID, trial_id)
-        for name, value in params.get(trial.number, {}).items():
-            domain = space.get(name)
-            if domain is not None and name not in trial.params:
-                internal = domain.to_internal_repr(value)
-                storage.set_trial_param(trial._trial_id, name, internal, domain)

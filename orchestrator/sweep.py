@@ -19,6 +19,7 @@ from orchestrator.sweep_folder import CONFIG, named, store_once
 from orchestrator.view import View
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.search_space import InvalidValue
+from tasks.storage import StorageError, StorageFault
 from tasks.task import Task
 
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     with named(config, view) as (config, own):
         config = adopted(config)  # another driver may have begun it, and ended, before the claim
         studies = open_storage(own.root, config.optuna_storage)
-        if config.optuna_storage and own.read(CONFIG) is None:
+        if config.optuna_storage and not own.read(CONFIG):
             check_unused(studies, config)
         with cluster.connected(config.address, getting_ready(config)) as resources:
             config = with_defaults(config, resources, view.say)
@@ -62,13 +63,16 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
 
 @contextmanager
 def _resumable(config: SweepConfig) -> Iterator[None]:
-    """Whatever ends the block too early says how to go on."""
+    """Whatever ends the block too early says how to go on; a bucket that goes away is no bad input."""
+    command = f"orchestrator resume {config.name} --storage {shlex.quote(config.storage)}"
+    hint = f"finished trials are kept; to go on: {command}"
     try:
         yield
     except (OSError, KeyboardInterrupt) as error:
-        command = f"orchestrator resume {config.name} --storage {shlex.quote(config.storage)}"
-        error.add_note(f"finished trials are kept; to go on: {command}")
+        error.add_note(hint)
         raise
+    except StorageError as error:
+        raise StorageFault(f"{error}; {hint}") from error
 
 
 class _Run:

@@ -60,7 +60,7 @@ def named(config: SweepConfig, view: View) -> Iterator[tuple[SweepConfig, Storag
                 own = held.enter_context(claimed(chosen, view))
             except Taken:
                 continue
-            if own.read(CONFIG) is None:
+            if not own.read(CONFIG):
                 yield chosen, own
                 return
             held.close()  # a sweep of this name has begun and ended meanwhile
@@ -103,8 +103,8 @@ def stored_config(name: str, storage: str) -> SweepConfig:
     sweeps = sweeps_of(storage)
     file = f"{check_name(name)}/{CONFIG}"
     content = sweeps.read(file)
-    if content is None:
-        known = [n for n in sweeps.names() if sweeps.read(f"{n}{CONFIG}") is not None]
+    if not content:  # empty: a process was killed in between, where there are no hard links
+        known = [n for n in sweeps.names() if sweeps.read(f"{n}{CONFIG}")]
         listed = ", ".join(n.rstrip("/") for n in known) or "none yet"
         raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
     try:
@@ -116,4 +116,5 @@ def stored_config(name: str, storage: str) -> SweepConfig:
 
 def store_once(config: SweepConfig, own: Storage) -> None:
     """Keep the configuration of a new sweep with it; that of an old one stays as it is."""
-    own.create(CONFIG, config.to_json().encode())
+    if not own.read(CONFIG):
+        own.write(CONFIG, config.to_json().encode())

@@ -145,7 +145,9 @@ class UnlearningTrial(tune.Trainable):
 
     def _unstored(self, problem: Exception) -> dict[str, Any]:
         """Not the trial's failure: the sweep ends, and can be resumed."""
-        reason = f"{problem} (on {host()})"
+        # The operating system does not always name the file.
+        named = getattr(problem, "filename", None) or not isinstance(problem, OSError)
+        reason = f"{problem if named else _reason(problem)} (on {host()})"
         return {"done": True, "trial": self._trial["trial_id"], "unstored": reason}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Tuning:
         """
         config = self._config
         search = StudySearch(studies, left, again, self._close_crashed, progress.finish)
-        with tempfile.TemporaryDirectory(prefix="sweep-") as scratch, view.running():
+        scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
+        with scratch_folder as scratch, view.running():
             tuner = tune.Tuner(
                 self._trainable(),
                 tune_config=tune.TuneConfig(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -53,9 +52,7 @@ def _workbench(settings: WorkerSettings) -> Workbench:
 
     keep_freed_memory()
     if settings.gpus and not torch.cuda.is_available():
-        raise InvalidValue(
-            f"there is a GPU that torch {torch.__version__} cannot use: its driver is too old?"
-        )
+        raise OSError(f"torch {torch.__version__} cannot use the GPU here: is its driver too old?")
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
     return Workbench(

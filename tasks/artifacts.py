@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ class TrainingRecord:
     """Name of the device it ran on."""
     threads: int
     """CPU threads it ran with."""
+
+
+Trained = tuple[dict[str, torch.Tensor], TrainingRecord]
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,27 @@ class ArtifactCache:
     def get(
         self,
         key: str,
-        train: Callable[[], tuple[dict[str, torch.Tensor], TrainingRecord]],
+        train: Callable[[Callable[[], bool]], Trained | None],
         on_wait: Callable[[], None] = lambda: None,
     ) -> Artifact:
         """The cached model, or the one `train` returns, stored for everybody else.
 
-        `on_wait` is called once if another process is training it already.
+        `train` is given a function that says whether another process has taken over; then it may
+        return None, and that one is waited for. `on_wait` is called once if another process is
+        training it already.
         """
-        found = self.load(key)
-        if found is not None:
-            return found
-        with self._storage.lock(f"{key}.lock", on_held=on_wait):
-            return self.load(key) or self._store(Artifact(key, *train()))
+        while True:
+            found = self.load(key)
+            if found is not None:
+                return found
+            lost = threading.Event()
+            with self._storage.lock(f"{key}.lock", on_held=on_wait, on_lost=lost.set):
+                found = self.load(key)
+                if found is not None:
+                    return found
+                trained = train(lost.is_set)
+                if trained is not None:
+                    return self._store(Artifact(key, *trained))
 
     def _store(self, artifact: Artifact) -> Artifact:
         buffer = io.BytesIO()

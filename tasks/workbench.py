@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, TrainingRecord
+from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
 from tasks.cost import CostMeter, Stopwatch, flops_per_example
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.forget_sets import forget_mask, forgotten_classes, held_out_halves
@@ -85,7 +85,7 @@ class Workbench:
             split = {ORIGINAL: self._all, RETRAINED: self.retain}[role]
             self._artifacts[role] = self.cache.get(
                 self.key(role),
-                lambda: self._train(role, split, progress),
+                lambda is_over: self._train(role, split, progress, is_over),
                 on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
             )
         return self._artifacts[role]
@@ -130,8 +130,9 @@ class Workbench:
         optimizer.step()
 
     def _train(
-        self, role: str, split: Split, progress: Progress
-    ) -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+        self, role: str, split: Split, progress: Progress, is_over: Callable[[], bool]
+    ) -> Trained | None:
+        """None if it `is_over` before its end."""
         model = self.fresh_model()
         meter, clock = CostMeter(model), Stopwatch(self.device)
         epochs = model.recipe.epochs
@@ -141,6 +142,8 @@ class Workbench:
             with clock.running():
                 next(steps)
             progress(f"{role} model", epoch + 1, epochs, clock.seconds)
+            if is_over():
+                return None
         state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
         samples = meter.gradient_samples
         flops = samples * self.gradient_flops

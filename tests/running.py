@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import subprocess
 import tempfile
@@ -18,8 +19,21 @@ from whole import check_files, check_study, files_of
 
 from orchestrator.store import finished_trials
 
-NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-"""A node of a cluster, as ray.cluster_utils takes it: room for one trial."""
+_NODES = itertools.count()
+
+
+def new_node(cpus: int = 1) -> dict[str, object]:
+    """A node of a cluster, as ray.cluster_utils takes it: with room for one trial.
+
+    All of them share one folder of the session; real nodes do not, so that what one has unpacked of the
+    project is not deleted by another that starts.
+    """
+    return {
+        "num_cpus": cpus,
+        "object_store_memory": 100 * 2**20,
+        "include_dashboard": False,
+        "runtime_env_dir_name": f"runtime_resources_{next(_NODES)}",
+    }
 
 
 class Driver(subprocess.Popen[str]):

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -30,8 +30,24 @@ class StorageError(InvalidValue):
     """The storage root cannot be used, now or at all; the message is one line that says why."""
 
 
+class StorageFault(OSError):
+    """The file system of a storage root failed: full, read-only, gone. It says which file it met."""
+
+
 UNWRITABLE = (OSError, StorageError)
 """What a storage raises that was writable when it was checked: a full disk, a server that went away."""
+
+
+@contextmanager
+def blamed(file: Path) -> Iterator[None]:
+    """What the file system raises in the block, as a StorageFault that names the file."""
+    try:
+        yield
+    except StorageFault:
+        raise
+    except OSError as error:
+        named = error.filename or str(file)
+        raise StorageFault(error.errno, error.strerror or str(error), named) from error
 
 
 def nothing() -> None:
@@ -39,7 +55,7 @@ def nothing() -> None:
 
 
 class Storage(Protocol):
-    """A storage root. Whatever cannot be done raises OSError (a folder) or StorageError (S3)."""
+    """A storage root. Whatever cannot be done raises StorageFault (a folder) or StorageError (S3)."""
 
     root: str
     """How it is spelled."""

@@ -8,19 +8,19 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.storage import StorageError, nothing
+from tasks.storage import StorageError, blamed, nothing
 
 LOOKED_AT_SECONDS = 1.0
 """For an instant a lock may be held by someone who only looks: `is_locked`."""
 UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 """What a file system says to what it cannot do at all, as FUSE, SMB and some NFS do."""
 PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)
-"""What reading over NFS may meet while a server restarts or a file is replaced."""
-READS = 5
+"""What NFS may say while a server restarts or a file is replaced."""
+TRIES = 5
 PROBE = b"a file that is there for a moment"
 T = TypeVar("T")
 
@@ -57,35 +57,44 @@ class FolderStorage:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None if there is none."""
-        try:
-            return _patiently((self.folder / name).read_bytes)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self.folder / name
+        with blamed(path):
+            try:
+                return _patiently(path.read_bytes)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write beside it, then rename."""
-        with self._written(name, content) as partial:
-            os.replace(partial, self.folder / name)
-            _sync(partial.parent)
+
+        def put() -> None:
+            with self._written(name, content) as partial:
+                os.replace(partial, self.folder / name)
+                _sync(partial.parent)
+
+        with blamed(self.folder / name):
+            _patiently(put)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write beside it, then link: the file system lets one of several do so."""
-        with self._written(name, content) as partial:
-            try:
-                os.link(partial, self.folder / name)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in UNSUPPORTED:
-                    raise
-                if not _replaced_own(partial, self.folder / name):
-                    return False
-            _sync(partial.parent)
-            return True
+        tries = 0
+
+        def put() -> bool:
+            nonlocal tries
+            tries += 1
+            with self._written(name, content) as partial:
+                linked = _linked(partial, self.folder / name)
+                _sync(partial.parent)
+                return linked
+
+        with blamed(self.folder / name):
+            # An earlier try may have linked it, and failed only then.
+            return _patiently(put) or (tries > 1 and self.read(name) == content)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
-        (self.folder / name).unlink(missing_ok=True)
+        with blamed(self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
 
     def names(self, folder: str = "", after: str = "") -> list[str]:
         """Files and, with a slash at the end, folders, sorted."""
@@ -94,10 +103,11 @@ class FolderStorage:
             with os.scandir(self.folder / folder) as entries:
                 return [(e.name, e.is_dir(), e.is_file()) for e in entries]
 
-        try:
-            kinds = _patiently(listed)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        with blamed(self.folder / folder):
+            try:
+                kinds = _patiently(listed)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
         found = [
             f"{name}/" if is_dir else name for name, is_dir, is_file in kinds if is_dir or is_file
         ]
@@ -114,13 +124,15 @@ class FolderStorage:
         from filelock import FileLock, Timeout
 
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
-        try:
-            lock.acquire(timeout=LOOKED_AT_SECONDS)
-        except Timeout:
+        with blamed(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout):
+                lock.acquire(timeout=LOOKED_AT_SECONDS)
+        if not lock.is_locked:
             on_held()
-            lock.acquire()
+            with blamed(path):
+                lock.acquire()
         try:
             yield
         finally:
@@ -151,6 +163,19 @@ class FolderStorage:
             yield partial
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _linked(partial: Path, path: Path) -> bool:
+    """Give the file its name unless there is such a file already."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return _replaced_own(partial, path)
+    return True
 
 
 def _replaced_own(partial: Path, path: Path) -> bool:
@@ -194,13 +219,13 @@ def _locks(path: Path) -> bool:
     return True
 
 
-def _patiently(read: Callable[[], T]) -> T:
-    """What is read, at one of several tries if the file system is in trouble for a moment."""
-    for attempt in range(READS - 1):
+def _patiently(work: Callable[[], T]) -> T:
+    """What it returns, at one of several tries if the file system is in trouble for a moment."""
+    for attempt in range(TRIES - 1):
         try:
-            return read()
+            return work()
         except OSError as error:
             if error.errno not in PASSING:
                 raise
             time.sleep(0.1 * 2**attempt)
-    return read()
+    return work()

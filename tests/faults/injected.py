@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 from ray.cluster_utils import Cluster
-from running import NODE, Driver
+from running import Driver, new_node
 
 GRACE_SECONDS = 3.0
 """Between the notice and the end of a preempted node; two minutes on AWS."""
@@ -71,7 +71,7 @@ def kill_worker(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
 def kill_raylet(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
     """A node leaves without a word, and comes back."""
     cluster.remove_node(other_node(cluster), allow_graceful=False)
-    cluster.add_node(**NODE)
+    cluster.add_node(**new_node())
 
 
 def preempt(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
@@ -82,7 +82,7 @@ def preempt(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
     with contextlib.suppress(psutil.TimeoutExpired):
         raylet.wait(GRACE_SECONDS)
     cluster.remove_node(node, allow_graceful=False)
-    cluster.add_node(**NODE)
+    cluster.add_node(**new_node())
 
 
 def cut_off(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
@@ -95,7 +95,7 @@ def cut_off(cluster: Cluster, driver: Driver, rng: random.Random) -> None:
             process.suspend()
     while is_alive(cluster, node.node_id):
         time.sleep(0.1)
-    cluster.add_node(**NODE)
+    cluster.add_node(**new_node())
     for process in frozen:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.resume()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from program import rows_of
 from ray.cluster_utils import Cluster
-from running import NODE, Sweep
+from running import Sweep, new_node
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,13 +40,13 @@ def clock(offset: str) -> dict[str, str]:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A head, and a node that is three days ahead of it."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    nodes = Cluster(initialize_head=True, head_node_args=NODE)
+    nodes = Cluster(initialize_head=True, head_node_args=new_node())
     with pytest.MonkeyPatch.context() as other:
         for name, value in clock(
             AHEAD
         ).items():  # Ray takes LD_PRELOAD from its own environment alone
             other.setenv(name, value)
-        nodes.add_node(**NODE)
+        nodes.add_node(**new_node())
     yield nodes
     nodes.shutdown()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from injected import FAULTS, TRAINER, kill_some
+from injected import FAULTS, TRAINER, kill_some, raylet_of
 from ray.cluster_utils import Cluster
 from running import Driver, Sweep
 from seeds import SEEDS
@@ -92,6 +92,7 @@ def test_one_fault_after_the_other(cluster, place, seed):
         before = kept_by(sweep)
         FAULTS[kind](cluster, process, rng)
         if process.poll() is not None:
+            assert kind == "driver" or process.returncode == 0, process.said
             process = sweep.resume()
         assert_kept(sweep, before)
     output, _ = process.communicate(timeout=600)
@@ -100,12 +101,17 @@ def test_one_fault_after_the_other(cluster, place, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_sweep_whose_head_died_is_resumed_on_another_cluster(cluster, place, seed):
+@pytest.mark.parametrize("lost", ["all of it", "raylet"])
+def test_a_sweep_whose_head_died_is_resumed_on_another_cluster(cluster, place, lost, seed):
+    """The head is the driver's own node too: its raylet alone takes the driver down."""
     rng = random.Random(f"head-{seed}")
     sweep = sweep_on(cluster, place)
     process = sweep.start()
     strike(sweep, process, rng)
-    cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
+    if lost == "raylet":
+        raylet_of(cluster.head_node).kill()
+    else:
+        cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
     output, _ = process.communicate(timeout=600)
     assert process.returncode not in (0, 2), output
     sweep.environment.clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from program import rows_of
 from ray.cluster_utils import Cluster
-from running import NODE, Driver, Sweep
+from running import Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
 from orchestrator.deaths import MAX_DEATHS, MAX_LOSSES
@@ -38,8 +38,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def one_for_trials(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A head without room for a trial, and a node with."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    nodes = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
-    nodes.add_node(**NODE)
+    nodes = Cluster(initialize_head=True, head_node_args=new_node(cpus=0))
+    nodes.add_node(**new_node())
     yield nodes
     nodes.shutdown()
 
@@ -47,7 +47,7 @@ def one_for_trials(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clus
 def lose_node(cluster: Cluster, pid: int) -> None:
     """As a spot instance is lost: all of it at once."""
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-    cluster.add_node(**NODE)
+    cluster.add_node(**new_node())
 
 
 def kill_worker(cluster: Cluster, pid: int) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from orchestrator.cli import main
 from orchestrator.config import SweepConfig
 from orchestrator.data import with_task
-from orchestrator.sweep_folder import stored_config
+from orchestrator.sweep_folder import store_once, stored_config
 from orchestrator.view import View
 from tasks.search_space import InvalidValue
 from tasks.storage import storage_at
@@ -75,7 +75,7 @@ def test_settings_that_an_older_version_did_not_have_are_the_defaults(root: str)
 
 @pytest.mark.parametrize(
     "content",
-    ["", "null", "[]", "{", "[" * TEN_MEGABYTES, '{"trials": "3"}', '{"unlearners": [1]}',
+    ["null", "[]", "{", "[" * TEN_MEGABYTES, '{"trials": "3"}', '{"unlearners": [1]}',
      '{"unlearners": 1}', '{"data_dir": 1}', '{"seed": 1.5}',
      json.dumps({"objective": "x" * TEN_MEGABYTES})],
     ids=lambda content: content[:20],
@@ -90,6 +90,16 @@ def test_what_is_no_configuration_is_one_line_that_names_it(
         assert said.count("\n") == 1
         assert len(said) < 1100
         assert "is damaged" in said or "unknown objective" in said
+
+
+def test_an_empty_one_is_none_yet(root: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A driver was killed in between, on a file system without hard links: the sweep may begin."""
+    keep(root, "")
+    for command in ("resume", "status"):
+        assert main([command, "s", "--storage", root]) == 2
+        assert "no sweep 's'" in capsys.readouterr().err
+    store_once(CONFIG, storage_at(f"{root}/sweeps/s"))
+    assert stored_config("s", root).trials == CONFIG.trials
 
 
 VALUES = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -171,8 +172,9 @@ def test_a_trial_whose_rows_were_lost_counts_as_it_was_run_the_second_time(tmp_p
     alive = study(tmp_path)
     (trial,) = alive.recover(rest)
     assert trial["trial_id"] == lost
-    alive.tell(lost, [row(1, accuracy=0.7), row(2, accuracy=0.8)])
-    assert study(tmp_path).recover({**rest, lost: finished[lost]}) == []
+    second = [row(1, accuracy=0.7), row(2, accuracy=0.8)]
+    alive.tell(lost, second)
+    assert study(tmp_path).recover({**rest, lost: second}) == []
     after = {t.user_attrs["trial_id"]: t for t in recorded(tmp_path) if "trial_id" in t.user_attrs}
     assert after[lost].values[0] == 0.8
     others = {t.user_attrs["trial_id"]: t for t in before if t.user_attrs.get("trial_id") in rest}
@@ -216,6 +218,24 @@ def test_a_line_that_is_no_record_ends_a_journal_and_is_kept_beside_it(tmp_path)
     assert study(tmp_path).recover(finished) == []
     damaged = tmp_path / "studies.journal.damaged"
     assert damaged.read_bytes() == b"".join(lines[len(lines) // 2 :])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_bit_that_flips_anywhere_in_a_journal_is_mended_from_the_store(tmp_path, seed):
+    finished = stored_trials(study(tmp_path), 4)
+    whole = own_values(tmp_path)
+    journal = tmp_path / "studies.journal"
+    content = bytearray(journal.read_bytes())
+    rng = random.Random(seed)
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    journal.write_bytes(content)
+    assert study(tmp_path).recover(finished) == []
+    assert own_values(tmp_path) == whole
+    points = [t for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs]
+    assert {(t.user_attrs["trajectory_of"], t.values[0]) for t in points} == {
+        (trial_id, rows[0]["validation_accuracy_retained"]) for trial_id, rows in finished.items()
+    }
+    assert study(tmp_path).ask()["trial_id"] not in finished
 
 
 def test_recovering_twice_tells_nothing_twice(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, TrainingRecord
+from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
 from tasks.storage import storage_at
 from tasks.workbench import ORIGINAL, Workbench
 
@@ -27,7 +27,7 @@ class Trainer:
     def __init__(self) -> None:
         self.trained = 0
 
-    def __call__(self) -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+    def __call__(self, is_over: Callable[[], bool]) -> Trained:
         self.trained += 1
         return {"weight": torch.arange(1000.0), "steps": torch.tensor(7)}, RECORD
 
@@ -140,7 +140,7 @@ def test_weights_that_would_run_code_are_never_unpickled(
 def test_training_that_fails_leaves_nothing_and_can_be_tried_again(
     cache: ArtifactCache, train: Trainer
 ) -> None:
-    def fail() -> tuple[dict[str, torch.Tensor], TrainingRecord]:
+    def fail(is_over: Callable[[], bool]) -> Trained:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -158,6 +158,7 @@ def test_nothing_unfinished_is_left_beside_the_files(cache: ArtifactCache, train
 
 WORKER = """
 import sys
+import time
 import torch
 from tasks.artifacts import ArtifactCache, TrainingRecord
 
@@ -165,9 +166,13 @@ if sys.argv[1].startswith("s3:"):
     from tasks.storage.s3 import S3Storage
     S3Storage.takeover_seconds = 3.0
 
-def train():
+def train(is_over):
     print("trains", flush=True)
-    sys.stdin.readline()
+    if sys.stdin.readline() == "until it is over\\n":
+        while not is_over():
+            time.sleep(0.01)
+        print("stops", flush=True)
+        return None
     return {"weight": torch.full((10,), float(sys.argv[2]))}, TrainingRecord(1.0, 1, 1.0, "cpu", 1)
 
 cache = ArtifactCache(sys.argv[1])
@@ -222,6 +227,21 @@ def test_of_two_that_trained_at_once_the_first_ones_model_stays(root: str, proce
     loaded = ArtifactCache(root).load("key")
     assert loaded is not None
     assert loaded.state["weight"].mean().item() == 2.0
+
+
+def test_a_trainer_that_was_thought_dead_stops_and_waits_for_its_successor(
+    bucket: str, process
+) -> None:  # type: ignore[no-untyped-def]
+    first = process(WORKER, bucket, 1)
+    assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    storage_at(bucket).write("key.lock", b"")
+    second = process(WORKER, bucket, 2)
+    assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
+    say(first, "until it is over\n")
+    assert [first.stdout.readline() for _ in range(2)] == ["stops\n", "waits\n"]
+    say(second)
+    assert second.stdout.read() == "has 2.0\n"
+    assert first.stdout.read() == "has 2.0\n", "it trained again"
 
 
 def test_the_workbench_trains_the_original_once_and_counts_what_it_took(
