@@ -14,7 +14,7 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,11 @@ def recorded(task: str, file: Path = TRIALS) -> list[Row]:
     return [{**row, "unlearn_seconds": row["relative_cost"] * retrain} for row in rows]
 
 
-def by_trial(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The points of each complete trial, in order of epoch."""
+def by_trial(rows: Iterable[Row], states: Collection[str] = ("complete",)) -> dict[str, list[Row]]:
+    """The points in these states of each trial that has any, in order of epoch."""
     trials: dict[str, list[Row]] = {}
     for row in rows:
-        if row["role"] == "trial" and row["state"] == "complete":
+        if row["role"] == "trial" and row["state"] in states:
             trials.setdefault(row["trial_id"], []).append(row)
     return trials
 

@@ -73,7 +73,8 @@ def main() -> None:
 def learned(points: Sequence[Row]) -> dict[str, Surrogate]:
     """A surrogate per method."""
     methods: dict[str, list[list[Row]]] = {}
-    for trial in by_trial(points).values():
+    # One that was ended for its cost measured as well what it measured.
+    for trial in by_trial(points, ("complete", "pruned")).values():
         methods.setdefault(trial[0]["unlearner"], []).append(trial)
     return {name: Surrogate(name, trials) for name, trials in methods.items()}
 

@@ -84,7 +84,7 @@ def test_deck_and_measured_stand_side_by_side(store, row, baselines, capsys):
     assert cells["accuracy, finetune"] == ["84.1", "85.0", "2"]
     assert cells["accuracy, finetune-l2sp"] == ["85.8", "87.0", "1"]
     assert cells["accuracy, final model"] == ["88.0", "89.1", "3"]
-    assert cells["MIA, final model, whole test set"] == ["0.99", "0.900", "3"]
+    assert cells["MIA, final model, all test classes"] == ["0.99", "0.900", "3"]
     assert cells["MIA, final model, class-matched"] == ["0.46", "0.490", "3"]
     assert cells["final model"][:2] == ["finetune-l2sp-0", "1"]
     assert "finetune-l2sp-0 at epoch 1 beats the deck" in said
