@@ -138,9 +138,9 @@ def _seconds(sweep: Sweep, row: Row) -> list[str]:
         return []
     taken, whole = row["unlearn_seconds"], retrained["unlearn_seconds"]
     return [
-        f"By the clock it took {spell('unlearn_seconds', taken)} s with {row['threads']} threads, "
+        f"By the clock it took {spell('unlearn_seconds', taken)} s (threads: {row['threads']}), "
         f"{_percent(taken / whole)} % of the {spell('unlearn_seconds', whole)} s that the retrain took "
-        f"with {retrained['threads']}."
+        f"(threads: {retrained['threads']})."
     ]
 
 

@@ -164,11 +164,13 @@ def got(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
-        if isinstance(cause, InvalidValue | DatasetNotFound | StorageFault):
+        if isinstance(cause, InvalidValue | DatasetNotFound | StorageFault | WorkerLost):
             raise cause from error
         if isinstance(cause, OSError):
             failed = f"{type(cause).__name__}: {cause}, at {_deepest(str(error))}"
-            raise WorkerLost(f"a process of the cluster failed ({failed})") from error
+            lost = WorkerLost(f"a process of the cluster failed ({failed})")
+            lost.__notes__ = getattr(cause, "__notes__", [])
+            raise lost from error
         raise
     except ray.exceptions.NodeDiedError as error:
         raise NodeLost(f"a node of the cluster was lost ({_first_line(error)})") from error

@@ -34,10 +34,11 @@ def terminal() -> Console:
 
 def _reported(config: SweepConfig) -> int:
     from orchestrator.front_table import print_front
-    from orchestrator.sweep import run_sweep
+    from orchestrator.sweep import resumable, run_sweep
     from orchestrator.view import View
 
     console = terminal()
     outcome = run_sweep(config, View(console))
-    print_front(outcome.config, console)
+    with resumable(outcome.config):
+        print_front(outcome.config, console)
     return outcome.complete

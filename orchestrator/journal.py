@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -81,9 +82,15 @@ class JournalFile(JournalFileBackend):
             try:
                 _append(self._path, lines.encode())
             finally:
-                self._mutex.release()
+                self._release()
         if self.synced:
             self.sync()
+
+    def _release(self) -> None:
+        try:
+            self._mutex.release()
+        except RuntimeError as error:  # what Optuna makes of any OSError there
+            raise OSError(errno.EIO, "its lock cannot be removed", self._path) from error
 
     def sync(self) -> None:
         """Wait until all that was written is on disk."""

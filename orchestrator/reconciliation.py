@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -52,8 +53,10 @@ class Reconciliation:
         Their rows were lost, or the study was altered by a bad disk.
         """
         wrong, told, ended = set(), defaultdict(set), set()
-        for trial in filter(lambda trial: trial.state.is_finished(), trials_of(study)):
+        for trial in trials_of(study):
             owner, is_point = self._owner(trial, stored), TRAJECTORY_OF in trial.user_attrs
+            if not is_point and not trial.state.is_finished():
+                continue
             rows = stored.get(owner, ())
             if not rows and (_stands_in(trial) or trial.params.keys() != self._space.keys()):
                 continue  # it was cut off while it was proposed, and closed without having run
@@ -68,31 +71,31 @@ class Reconciliation:
                 wrong.add(trial_id)
         return wrong
 
+    def directed(self, study: optuna.Study) -> bool:
+        """Whether it is searched in the directions of the objective."""
+        return [d.name.lower() for d in study.directions] == self._objective.directions
+
     def reopen(self, study: optuna.Study, wrong: Collection[str], stored: Stored) -> None:
         """Make the study anew with these trials as if they were running, and without their points.
 
         Optuna changes nothing about a trial that has ended. All others stay, and keep their numbers;
         the parameters of those that are stored are left to `add_lost`.
         """
-        name, directions, trials = study.study_name, study.directions, trials_of(study)
+        name, trials = study.study_name, trials_of(study)
         optuna.delete_study(study_name=name, storage=self._storage)
-        fresh = optuna.create_study(study_name=name, storage=self._storage, directions=directions)
+        fresh = optuna.create_study(
+            study_name=name, storage=self._storage, directions=self._objective.directions
+        )
         for trial in trials:
             owner = self._owner(trial, stored)
-            if owner not in wrong or not trial.state.is_finished():
-                fresh.add_trial(trial)
-            elif owner == NOBODYS or TRAJECTORY_OF in trial.user_attrs:
-                fresh.add_trial(create_trial(state=TrialState.FAIL))
-            else:
-                known = {} if owner in stored else trial.params
-                fresh.add_trial(
-                    create_trial(
-                        state=TrialState.RUNNING,
-                        params=known,
-                        distributions={n: trial.distributions[n] for n in known},
-                        user_attrs={TRIAL_ID: owner},
-                    )
-                )
+            is_point = TRAJECTORY_OF in trial.user_attrs
+            is_open = not is_point and not trial.state.is_finished()
+            known = {} if owner in stored else trial.params
+            if (is_open or owner not in wrong) and _added(fresh, trial):
+                continue
+            if not is_point and owner != NOBODYS and _added(fresh, _opened(trial, owner, known)):
+                continue
+            fresh.add_trial(create_trial(state=TrialState.FAIL))
 
     def add_lost(self, study: optuna.Study, stored: Stored) -> None:
         """Add stored trials at their own numbers, as running; complete those cut off while proposed."""
@@ -110,7 +113,8 @@ class Reconciliation:
                 domain = self._space.get(name)
                 if domain is not None and name not in trial.params:
                     internal = domain.to_internal_repr(value)
-                    self._storage.set_trial_param(trial._trial_id, name, internal, domain)
+                    if domain._contains(internal):  # it may have been edited before a resume
+                        self._storage.set_trial_param(trial._trial_id, name, internal, domain)
 
     def _owner(self, trial: FrozenTrial, stored: Stored) -> str:
         """The id of the trial, or of that whose point it is."""
@@ -121,20 +125,55 @@ class Reconciliation:
 
     def _says(self, trial: FrozenTrial, row: Row) -> bool:
         """Whether the row is the one that a trial that has ended, or a point, was told."""
-        if trial.params.keys() != self._space.keys():
-            return False
         is_point = TRAJECTORY_OF in trial.user_attrs
         params = json.loads(row["params"]) | ({EPOCHS: row["epoch"]} if is_point else {})
-        if any(params.get(name, value) != value for name, value in trial.params.items()):
+        # Against its row, not against today's space, which may have been edited before a resume.
+        needed = {name for name in params if name in self._space}
+        if not needed <= trial.params.keys() <= params.keys():
+            return False
+        if any(not _same(value, params[name]) for name, value in trial.params.items()):
             return False
         own = id_of(self._unlearner, trial.number)
         if not is_point and trial.user_attrs.get(TRIAL_ID) != own:
             return False
         counts = is_point or row["state"] == "complete"
         values = self._objective.values(row) if counts else None
+        if trial.state != _state(row, values):
+            return False
         if values is None or trial.values is None:
             return values is None and trial.values is None
-        return all(math.isclose(a, b) for a, b in zip(trial.values, values, strict=True))
+        return all(map(_same, trial.values, values))
+
+
+def _added(study: optuna.Study, trial: FrozenTrial) -> bool:
+    """Add it, unless a bad disk made of it what Optuna does not take."""
+    try:
+        study.add_trial(trial)
+    except ValueError:
+        return False
+    return True
+
+
+def _opened(trial: FrozenTrial, owner: str, params: Mapping[str, Any]) -> FrozenTrial:
+    """The trial as if it were running, with some of its parameters."""
+    opened = create_trial(state=TrialState.RUNNING, user_attrs={TRIAL_ID: owner})
+    opened.distributions = {name: trial.distributions[name] for name in params}
+    opened.params = dict(params)  # only now: that it fits is checked where it is added
+    return opened
+
+
+def _state(row: Row, values: Sequence[float] | None) -> TrialState:
+    """That of the trial, or point, that was told this row and these values."""
+    if values is not None:
+        return TrialState.COMPLETE
+    return TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
+
+
+def _same(told: Any, stored: Any) -> bool:
+    """Whether they are equal, but for what a database cuts off a number."""
+    if isinstance(told, float) and isinstance(stored, int | float):
+        return math.isclose(told, stored, rel_tol=1e-14)
+    return bool(told == stored)
 
 
 def _stands_in(trial: FrozenTrial) -> bool:

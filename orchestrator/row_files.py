@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import posixpath
@@ -15,7 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from orchestrator.columns import COLUMNS
-from tasks.storage import Storage, several_at_a_time
+from tasks.storage import Storage, StorageFault, several_at_a_time
 
 ROWS = "rows"
 TRIAL = ["sweep", "trial_id"]
@@ -131,9 +132,15 @@ def read_whole(place: Storage, sweep: str | None) -> tuple[list[Part], int]:
 def read_file(place: Storage, file: str) -> Content | Exception | None:
     """What a file holds, what is wrong with it, or None if there is none.
 
-    Raises what the storage does if it cannot be read now: that is no damage, which would be replaced.
+    What the disk cannot read, however often, is damage. Raises what the storage does if it cannot
+    be reached now: that is none, for damage is replaced.
     """
-    content = place.read(file)
+    try:
+        content = place.read(file)
+    except StorageFault as error:
+        if error.errno != errno.EIO:
+            raise
+        return error
     if content is None:
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -29,7 +29,7 @@ from orchestrator.study_trials import (
     told_points,
     trials_of,
 )
-from tasks.search_space import search_space
+from tasks.search_space import InvalidValue, search_space
 from tasks.unlearners import unlearner_class
 
 
@@ -96,10 +96,10 @@ class UnlearnerStudy:
         self._count = trial.number + 1
         return self._proposal(trial)
 
-    def tell(self, trial_id: str, rows: Sequence[Row], *, again: bool = False) -> None:
+    def tell(self, trial_id: str, rows: Sequence[Row], told: Collection[int] = ()) -> None:
         """Close a trial with its rows, in order of epoch; told once, however often it is called.
 
-        `again`: a driver may have died half-way through telling this trial.
+        `told` are the epochs of points that the study knows: a driver died while it told this trial.
 
         A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
         of an anytime method's trajectory become further complete trials, also if it failed later;
@@ -112,7 +112,6 @@ class UnlearnerStudy:
         trial = self._storage.get_trial(known)
         if trial.state.is_finished():
             return
-        told = told_points(self._study, trial_id) if again else set()
         with self._together(sync=False):  # the store has the rows: see `recover`
             for row in self._points(rows):
                 if row["epoch"] not in told:
@@ -142,21 +141,30 @@ class UnlearnerStudy:
         )
         wrong = held.contradicted(self._study, stored)
         with self._together(sync=True):
-            if wrong:
+            if wrong or not held.directed(self._study):
                 held.reopen(self._study, wrong, stored)
                 self._open()
             held.add_lost(self._study, stored)
         self._count = None
-        again = []
+        again, told = [], told_points(self._study)
         for trial in proposed(self._study):
             trial_id = self._id(trial)
             if trial_id in stored:
-                self.tell(trial_id, stored[trial_id], again=True)
-            elif trial.params.keys() == self._space.keys():
-                again.append(self._proposal(trial))
+                self.tell(trial_id, stored[trial_id], told.get(trial_id, ()))
+            elif (proposal := self._open_proposal(trial)) is not None:
+                again.append(proposal)
             elif not trial.state.is_finished():  # its driver died while it was being proposed
                 self._study.tell(trial.number, state=TrialState.FAIL)
         return again
+
+    def _open_proposal(self, trial: FrozenTrial) -> dict[str, Any] | None:
+        """What is to be run again; None if it was cut off, or a bad disk altered it."""
+        if trial.params.keys() != self._space.keys():
+            return None
+        try:
+            return self._proposal(trial)
+        except InvalidValue:
+            return None
 
     def _proposal(self, trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
         trial_id = self._id(trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,10 +36,13 @@ def proposed(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials_of(study) if TRAJECTORY_OF not in trial.user_attrs]
 
 
-def told_points(study: optuna.Study, trial_id: str) -> set[int]:
-    """The epochs of the trial's trajectory that the study knows."""
-    points = (t for t in trials_of(study) if t.user_attrs.get(TRAJECTORY_OF) == trial_id)
-    return {point.params[EPOCHS] for point in points}
+def told_points(study: optuna.Study) -> Mapping[str, set[int]]:
+    """The epochs of each trial's trajectory that the study knows."""
+    told: dict[str, set[int]] = defaultdict(set)
+    for point in trials_of(study):
+        if TRAJECTORY_OF in point.user_attrs:
+            told[point.user_attrs[TRAJECTORY_OF]].add(point.params[EPOCHS])
+    return told
 
 
 def point_of(trial: FrozenTrial, trial_id: str, epoch: int, values: Sequence[float]) -> FrozenTrial:

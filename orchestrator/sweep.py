@@ -57,12 +57,12 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
             config = with_defaults(config, resources, view.say)
             say_if_random(config, view.say)
             store_once(config, own)
-            with _resumable(config):
+            with resumable(config):
                 return _Run(config, studies, resources, view).to_the_end()
 
 
 @contextmanager
-def _resumable(config: SweepConfig) -> Iterator[None]:
+def resumable(config: SweepConfig) -> Iterator[None]:
     """Whatever ends the block too early says how to go on; a bucket that goes away is no bad input."""
     command = f"orchestrator resume {config.name} --storage {shlex.quote(config.storage)}"
     hint = f"finished trials are kept; to go on: {command}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,12 +82,11 @@ class ArtifactCache:
             found = self.load(key)
             if found is not None:
                 return found
-            lost = threading.Event()
-            with self._storage.lock(f"{key}.lock", on_held=on_wait, on_lost=lost.set):
+            with self._storage.lock(f"{key}.lock", on_held=on_wait) as is_taken:
                 found = self.load(key)
                 if found is not None:
                     return found
-                trained = train(lost.is_set)
+                trained = train(is_taken)
                 if trained is not None:
                     return self._store(Artifact(key, *trained))
 

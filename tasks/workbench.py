@@ -142,7 +142,7 @@ class Workbench:
             with clock.running():
                 next(steps)
             progress(f"{role} model", epoch + 1, epochs, clock.seconds)
-            if is_over():
+            if epoch + 1 < epochs and is_over():
                 return None
         state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
         samples = meter.gradient_samples

@@ -54,6 +54,11 @@ def nothing() -> None:
     """What is called when nobody wants to know."""
 
 
+def never() -> bool:
+    """What says whether a lock that dies with its holder was taken over."""
+    return False
+
+
 class Storage(Protocol):
     """A storage root. Whatever cannot be done raises StorageFault (a folder) or StorageError (S3)."""
 
@@ -97,11 +102,12 @@ class Storage(Protocol):
         name: str,
         on_held: Callable[[], None] = nothing,
         on_lost: Callable[[], None] = nothing,
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[Callable[[], bool]]:
         """Hold the lock for the length of a block; wait for it as long as another holder lives.
 
         `on_held` is called once if one does; what it raises ends the waiting. `on_lost` is called,
-        in another thread, if the lock was taken over because this process was thought dead.
+        in another thread, if another process may take over because this one cannot say that it
+        lives. The block is given a function that says whether one has.
         """
 
     def is_locked(self, name: str) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.storage import StorageError, blamed, nothing
+from tasks.storage import StorageError, blamed, never, nothing
 
 LOOKED_AT_SECONDS = 1.0
 """For an instant a lock may be held by someone who only looks: `is_locked`."""
@@ -119,7 +119,7 @@ class FolderStorage:
         name: str,
         on_held: Callable[[], None] = nothing,
         on_lost: Callable[[], None] = nothing,
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], bool]]:
         """Hold a lock on a file, which stays there; it is never lost to another process."""
         from filelock import FileLock, Timeout
 
@@ -134,7 +134,7 @@ class FolderStorage:
             with blamed(path):
                 lock.acquire()
         try:
-            yield
+            yield never
         finally:
             lock.release()
 

@@ -84,6 +84,16 @@ class Lease:
             if not self._free(str(self._etag)) and (etag := self._stored_etag(self._patience)):
                 self._free(etag)
 
+    def is_taken(self) -> bool:
+        """Whether this one was lost, and another process holds the name now; False if it cannot be seen."""
+        if not self._over.is_set():
+            return False
+        try:
+            current = self._storage.get(self._name, self._patience)
+        except StorageError:
+            return False
+        return self.is_held(current) and not self._is_own(current)
+
     def is_held(self, stored: Stored | None) -> bool:
         """Whether the object, as it was read, is somebody's claim and not too old."""
         return stored is not None and stored.content != FREE and stored.age <= self._seconds
@@ -127,5 +137,7 @@ class Lease:
     def _stored_etag(self, *patience: Patience) -> str | None:
         """The ETag of the claim if it is this holder's: it was written, and the answer lost."""
         current = self._storage.get(self._name, *patience)
-        ours = current is not None and current.content.startswith(self._holder.encode())
-        return current.etag if current is not None and ours else None
+        return current.etag if current is not None and self._is_own(current) else None
+
+    def _is_own(self, stored: Stored | None) -> bool:
+        return stored is not None and stored.content.startswith(self._holder.encode())

@@ -108,12 +108,12 @@ class S3Storage:
         name: str,
         on_held: Callable[[], None] = nothing,
         on_lost: Callable[[], None] = nothing,
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], bool]]:
         """Hold a lease for the length of the block, renewed in a thread of its own."""
         lease = Lease(self, name, self.takeover_seconds, BRIEF, on_lost)
         lease.acquire(on_held)
         try:
-            yield
+            yield lease.is_taken
         finally:
             lease.release()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import optuna
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from orchestrator.budget import trials_left
@@ -172,7 +174,8 @@ def test_a_trial_whose_rows_were_lost_counts_as_it_was_run_the_second_time(tmp_p
     alive = study(tmp_path)
     (trial,) = alive.recover(rest)
     assert trial["trial_id"] == lost
-    second = [row(1, accuracy=0.7), row(2, accuracy=0.8)]
+    params = json.dumps(trial["params"])
+    second = [row(1, accuracy=0.7, params=params), row(2, accuracy=0.8, params=params)]
     alive.tell(lost, second)
     assert study(tmp_path).recover({**rest, lost: second}) == []
     after = {t.user_attrs["trial_id"]: t for t in recorded(tmp_path) if "trial_id" in t.user_attrs}
@@ -238,12 +241,115 @@ def test_a_bit_that_flips_anywhere_in_a_journal_is_mended_from_the_store(tmp_pat
     assert study(tmp_path).ask()["trial_id"] not in finished
 
 
+def altered(folder: Path, old: str, new: str, occurrence: int = 0) -> None:
+    """Change the journal as a bad disk does: the line stays one that Optuna can read."""
+    journal = folder / "studies.journal"
+    parts = journal.read_text().split(old)
+    assert len(parts) > occurrence + 1, f"{old} is not in the journal"
+    head, tail = parts[: occurrence + 1], parts[occurrence + 1 :]
+    journal.write_text(old.join(head) + new + old.join(tail))
+
+
+def outcomes(folder: Path) -> dict[str, tuple[TrialState, list[float] | None]]:
+    """How each trial ended, by its id."""
+    trials = (t for t in recorded(folder) if "trial_id" in t.user_attrs)
+    return {t.user_attrs["trial_id"]: (t.state, t.values) for t in trials}
+
+
+def mixed_trials(finetune: UnlearnerStudy) -> dict[str, list[dict]]:
+    """Rows of two complete trials, a failed and a pruned one."""
+    finished = stored_trials(finetune, 2)
+    for state in ("failed", "pruned"):
+        trial = finetune.ask()
+        params = json.dumps(trial["params"])
+        rows = [row(1, params=params, state="pruned" if state == "pruned" else "complete")]
+        rows += [row(2, params=params, state=state)]
+        finetune.tell(trial["trial_id"], rows)
+        finished[trial["trial_id"]] = rows
+    return finished
+
+
+ALTERATIONS = {
+    "a failed trial complete": ('"state":3,"values":null', '"state":1,"values":null'),
+    "a complete trial failed": ('"state":1,"values":', '"state":3,"values":'),
+    "a pruned trial failed": ('"state":2,"values":', '"state":3,"values":'),
+    "a failed trial pruned": ('"state":3,"values":', '"state":2,"values":'),
+    "what is maximised": ('"directions":[2,2,1]', '"directions":[0,2,1]'),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), ALTERATIONS.values(), ids=list(ALTERATIONS))
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii"])
+def test_what_a_bad_disk_made_of_a_study_is_mended(tmp_path, sampler, old, new):
+    finished = mixed_trials(study(tmp_path))
+    before = outcomes(tmp_path)
+    altered(tmp_path, old, new)
+    mended = study(tmp_path, sampler=sampler)
+    assert mended.recover(finished) == []
+    assert outcomes(tmp_path) == before
+    assert optuna.load_study(
+        study_name="sweep/finetune", storage=open_storage(tmp_path, None)
+    ).directions == [StudyDirection.MAXIMIZE, StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+    for number in range(15):  # beyond those that a sampler draws at random
+        trial = mended.ask()
+        assert trial["trial_id"] not in finished
+        params = json.dumps(trial["params"])
+        mended.tell(trial["trial_id"], [row(1, accuracy=0.01 * number, params=params)])
+
+
+def test_a_point_that_a_bad_disk_made_running_is_told_again(tmp_path):
+    finished = mixed_trials(study(tmp_path))
+    before = outcomes(tmp_path)
+    journal = (tmp_path / "studies.journal").read_text().splitlines()
+    (told, *_) = [line for line in journal if "trajectory_of" in line]
+    altered(tmp_path, told, told.replace('"state":1', '"state":0'))
+    assert study(tmp_path).recover(finished) == []
+    assert outcomes(tmp_path) == before
+    assert all(t.state.is_finished() for t in recorded(tmp_path))
+
+
+def test_a_domain_that_a_bad_disk_altered_does_not_end_the_sweep(tmp_path):
+    """It is only looked at when the study is made anew, for the rows of another trial were lost."""
+    finished = stored_trials(study(tmp_path), 3)
+    lost = list(finished)[-1]
+    journal = (tmp_path / "studies.journal").read_text()
+    low = re.search(r'\\"low\\": ([0-9.e-]+), \\"high\\": ([0-9.e-]+)', journal)
+    assert low
+    altered(tmp_path, low[0], low[0].replace(low[1], low[2]))
+    rest = {trial_id: rows for trial_id, rows in finished.items() if trial_id != lost}
+    (again,) = study(tmp_path).recover(rest)
+    assert again["trial_id"] == lost
+    assert set(rest) < set(outcomes(tmp_path))
+
+
+def test_a_proposal_that_a_bad_disk_made_impossible_is_closed(tmp_path):
+    finetune = study(tmp_path)
+    share = finetune.ask()["params"]["retain_share"]
+    altered(tmp_path, str(share), str(share + 8))
+    assert study(tmp_path).recover({}) == []
+    assert [t.state for t in recorded(tmp_path)] == [TrialState.FAIL]
+
+
+def test_a_space_that_was_edited_leaves_what_had_ended_as_it_is(tmp_path):
+    """Stored rows know nothing of a hyper-parameter that the method has only now."""
+    finished = stored_trials(study(tmp_path), 4)
+    before = recorded(tmp_path)
+    edited = study(tmp_path)
+    edited._space["new"] = optuna.distributions.FloatDistribution(0, 1)
+    assert edited.recover(finished) == []
+    after = recorded(tmp_path)
+    assert [(t.number, t.params, t.values) for t in after] == [
+        (t.number, t.params, t.values) for t in before
+    ]
+
+
 def test_recovering_twice_tells_nothing_twice(tmp_path):
     dead = study(tmp_path)
-    trial_id = dead.ask()["trial_id"]
-    dead._tell_point(recorded(tmp_path)[0], row(1))  # it died half-way through telling
+    trial = dead.ask()
+    rows = [row(epoch, params=json.dumps(trial["params"])) for epoch in (1, 2, 3)]
+    dead._tell_point(recorded(tmp_path)[0], rows[0])  # it died half-way through telling
     for _ in range(2):
-        study(tmp_path).recover({trial_id: [row(1), row(2), row(3)]})
+        study(tmp_path).recover({trial["trial_id"]: rows})
     assert sorted(
         t.params["epochs"] for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs
     ) == [1, 2]

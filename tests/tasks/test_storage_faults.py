@@ -124,9 +124,11 @@ def test_a_holder_that_was_thought_dead_is_told(
     """It hung for longer than its lease, and somebody else has written the lock since."""
     monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
     lost = threading.Event()
-    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+    with storage_at(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
+        assert not is_taken()
         storage_at(bucket).write("a.lock", b"somebody else")
         assert lost.wait(60)
+        assert is_taken()
     assert storage_at(bucket).read("a.lock") == b"somebody else"
 
 
@@ -135,12 +137,14 @@ def test_a_holder_that_cannot_renew_its_lease_stops_before_it_is_anybody_elses(
 ) -> None:
     monkeypatch.setattr(S3Storage, "takeover_seconds", 6.0)
     lost = threading.Event()
-    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+    with storage_at(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
         line.stall()
         assert lost.wait(60), "the first request alone would wait for longer"
+        assert not is_taken(), "a model that it trains would be lost for nothing"
+        line.stall(False)
+        assert not is_taken()
         monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
         assert storage_at(bucket).is_locked("a.lock")
-    line.stall(False)
 
 
 def test_a_lock_is_left_soon_though_the_server_says_nothing(
