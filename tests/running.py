@@ -19,21 +19,18 @@ from whole import check_files, check_study, files_of
 
 from orchestrator.store import finished_trials
 
+HEAD = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
+"""The first node of a cluster, as ray.cluster_utils takes it: with room for one trial."""
 _NODES = itertools.count()
 
 
-def new_node(cpus: int = 1) -> dict[str, object]:
-    """A node of a cluster, as ray.cluster_utils takes it: with room for one trial.
+def new_node() -> dict[str, object]:
+    """Another one.
 
     All of them share one folder of the session; real nodes do not, so that what one has unpacked of the
     project is not deleted by another that starts.
     """
-    return {
-        "num_cpus": cpus,
-        "object_store_memory": 100 * 2**20,
-        "include_dashboard": False,
-        "runtime_env_dir_name": f"runtime_resources_{next(_NODES)}",
-    }
+    return {**HEAD, "runtime_env_dir_name": f"runtime_resources_{next(_NODES)}"}
 
 
 class Driver(subprocess.Popen[str]):

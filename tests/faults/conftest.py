@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from injected import HEALTH_CHECKS
 from ray.cluster_utils import Cluster
-from running import new_node
+from running import HEAD, new_node
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A head and another node, as processes of this machine."""
     for name, value in {"RAY_AUTH_MODE": "disabled", **HEALTH_CHECKS}.items():
         monkeypatch.setenv(name, value)
-    nodes = Cluster(initialize_head=True, head_node_args=new_node())
+    nodes = Cluster(initialize_head=True, head_node_args=HEAD)
     nodes.add_node(**new_node())
     yield nodes
     nodes.shutdown()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from program import rows_of
 from ray.cluster_utils import Cluster
-from running import Sweep, new_node
+from running import HEAD, Sweep, new_node
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +40,7 @@ def clock(offset: str) -> dict[str, str]:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A head, and a node that is three days ahead of it."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    nodes = Cluster(initialize_head=True, head_node_args=new_node())
+    nodes = Cluster(initialize_head=True, head_node_args=HEAD)
     with pytest.MonkeyPatch.context() as other:
         for name, value in clock(
             AHEAD

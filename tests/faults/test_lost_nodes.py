@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from program import rows_of
 from ray.cluster_utils import Cluster
-from running import Driver, Sweep, new_node
+from running import HEAD, Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
 from orchestrator.deaths import MAX_DEATHS, MAX_LOSSES
@@ -38,7 +38,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def one_for_trials(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A head without room for a trial, and a node with."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    nodes = Cluster(initialize_head=True, head_node_args=new_node(cpus=0))
+    nodes = Cluster(initialize_head=True, head_node_args={**HEAD, "num_cpus": 0})
     nodes.add_node(**new_node())
     yield nodes
     nodes.shutdown()
