@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 TRIALS = 10
 """Of each method: enough for a fault to strike among them."""
-STORM, STORM_TRIALS = 12, 40
+STORM, STORM_TRIALS = 12, 100
 """Faults in a row, and trials of each method, which have to last for all of them."""
 TRAINING_SECONDS = 10.0
 """About what the two models take: the search begins that much later."""
