@@ -85,9 +85,10 @@ def test_one_fault_after_the_other(cluster, place, seed):
     kinds = [*FAULTS] * (STORM // len(FAULTS)) + rng.sample([*FAULTS], STORM % len(FAULTS))
     rng.shuffle(kinds)
     for number, kind in enumerate(kinds):
-        # Where it strikes next, on the way from what is finished to the end.
+        # Where it strikes next, on the way from what is finished to the end; before that, for a
+        # fault takes seconds.
         done = len(sweep.ended()) if number else 0
-        ahead = max(1, (sweep.total - done) // (STORM - number))
+        ahead = max(1, (sweep.total - done) // (STORM - number + 1))
         sweep.wait_for(process, done + rng.randrange(ahead))
         before = kept_by(sweep)
         FAULTS[kind](cluster, process, rng)
