@@ -19,7 +19,7 @@ def freeze_raylet(driver: Driver) -> None:
     while driver.poll() is None:
         for process in psutil.Process(driver.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if RAYLET in process.cmdline()[0]:
+                if RAYLET in " ".join(process.cmdline()[:1]):  # none while it ends
                     process.send_signal(signal.SIGSTOP)
                     return
 
