@@ -5,6 +5,7 @@ Tune has no public way to say so; for the length of a block its classes are repl
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import ray
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayTaskError
-from ray.tune import tune
+from ray.tune import registry, tune
 from ray.tune.execution import tune_controller
 from ray.tune.execution.tune_controller import TuneController
 
@@ -39,6 +40,7 @@ def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
     ours: list[tuple[Any, str, Any]] = [
         (tune_controller, "RayActorManager", manager),
         (tune, "TuneController", controller),
+        (registry, "_global_registry", _Remembering()),
     ]
     theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
     try:
@@ -77,6 +79,22 @@ class _PrivateController(_Controller):
 
     def _cleanup_trials(self) -> None:
         """Nothing: Tune would wait for workers that still start, for seconds, to end them."""
+
+
+class _Remembering(registry._Registry):
+    """Tune asks the cluster three times for each trial what its class is, which does not change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.get = functools.cache(super().get)  # type: ignore[method-assign]
+
+    def contains(self, category: str, key: str) -> bool:
+        """Whether there is something to `get`."""
+        try:
+            self.get(category, key)
+        except (KeyError, ValueError):
+            return False
+        return True
 
 
 class _PlainClasses:
