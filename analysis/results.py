@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from cyclopts import App, CycloptsError
 
-from orchestrator.columns import ROLES
+from orchestrator.columns import COLUMNS, ROLES
 from orchestrator.objectives import Objective, objective_named
 from orchestrator.store import read_results
 
@@ -22,6 +22,7 @@ Row = dict[str, Any]
 """One row of the results store, by column; orchestrator.columns says what each holds."""
 
 TRIAL, ORIGINAL, RETRAINED = ROLES
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class BadInput(ValueError):
@@ -74,20 +75,19 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
     What is missing or was skipped is noted on standard error. Raises BadInput if the path cannot
     be read or holds no results, and for an unknown sweep, listing the valid ones.
     """
-    rows = _read(results)
-    sweeps: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["sweep"]:
-            sweeps.setdefault(row["sweep"], []).append(row)
-    if not sweeps:
+    said: set[str] = set()
+    latest: dict[str, datetime] = {}
+    for row in _read(results, None, ["sweep", "finished_at"], said):
+        latest[row["sweep"]] = max(_finished(row), latest.get(row["sweep"], _NEVER))
+    if not latest:
         raise BadInput(f"no results in {results}: give the storage root of a sweep")
-    if name is not None and name not in sweeps:
-        raise BadInput(f"unknown sweep {name!r}; valid: {', '.join(sorted(sweeps))}")
-    chosen = name or max(sweeps, key=lambda sweep: max(map(_finished, sweeps[sweep])))
-    if name is None and len(sweeps) > 1:
-        others = ", ".join(sorted(set(sweeps) - {chosen}))
+    if name is not None and name not in latest:
+        raise BadInput(f"unknown sweep {name!r}; valid: {', '.join(sorted(latest))}")
+    chosen = name or max(latest, key=lambda sweep: latest[sweep])
+    if name is None and len(latest) > 1:
+        others = ", ".join(sorted(set(latest) - {chosen}))
         note(f"the latest sweep, {chosen}; --sweep chooses another: {others}")
-    sweep = Sweep(chosen, sweeps[chosen])
+    sweep = Sweep(chosen, _read(results, chosen, list(COLUMNS), said))
     _note_gaps(sweep)
     return sweep
 
@@ -128,15 +128,18 @@ def run(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _read(results: str) -> list[Row]:
+def _read(results: str, sweep: str | None, columns: Sequence[str], said: set[str]) -> list[Row]:
+    """The rows of all sweeps or one; notes what was skipped, unless that was `said` before."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            rows = read_results(results).to_pylist()
+            rows = read_results(results, sweep, columns).to_pylist()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise BadInput(f"cannot read {results}: {str(error).splitlines()[0]}") from error
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        note(message)
+    for message in (str(warning.message) for warning in caught):
+        if message not in said:
+            note(message)
+        said.add(message)
     if not rows and "://" not in results and not Path(results).expanduser().exists():
         raise BadInput(f"no results in {results}: there is no such folder")
     return rows
@@ -157,4 +160,4 @@ def _note_gaps(sweep: Sweep) -> None:
 
 
 def _finished(row: Row) -> datetime:
-    return row["finished_at"] or datetime.min.replace(tzinfo=UTC)
+    return row["finished_at"] or _NEVER

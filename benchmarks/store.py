@@ -92,7 +92,9 @@ def fill(storage: str, count: int) -> None:
 
 def front_of(storage: str) -> int:
     """Points on the Pareto front."""
-    gains = [OBJECTIVES["pareto"].gains(row) for row in read_results(storage, "s").to_pylist()]
+    pareto = OBJECTIVES["pareto"]
+    rows = read_results(storage, "s", pareto.columns).to_pylist()
+    gains = [pareto.gains(row) for row in rows]
     return len(front([g for g in gains if g is not None]))
 
 

@@ -26,6 +26,8 @@ SHOWN = {
     "relative_cost": "cost /\nretrain",
 }
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
+ABOUT = "role", "unlearner", "state", "epoch", "params"
+"""Columns that say what a row is of."""
 PLAIN_WIDTH = 150
 """Columns of the output where it is no terminal, whose width nobody knows."""
 
@@ -40,7 +42,8 @@ def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
 def print_front(config: SweepConfig, console: Console) -> None:
     """Print the front and where the results are."""
     objective = objective_named(config.objective)
-    rows = read_results(config.storage, config.name).to_pylist()
+    columns = [*ABOUT, *SHOWN, *objective.columns]
+    rows = read_results(config.storage, config.name, columns).to_pylist()
     chosen = front_rows(rows, objective)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
     table = Table(title=f"Pareto front of {config.name}")

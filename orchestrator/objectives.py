@@ -27,6 +27,12 @@ class Objective:
     metrics: tuple[str, ...]
     maximise: tuple[bool, ...]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `values` reads."""
+        metrics = {name for name in self.metrics if name != SCORE}
+        return tuple(sorted(metrics | set(SCORING if SCORE in self.metrics else ())))
+
     def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
         """The row's values in the metrics' own units; None if one is missing or not finite."""
         found = [score(row) if m == SCORE else row[m] for m in self.metrics]

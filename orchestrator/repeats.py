@@ -16,6 +16,8 @@ from orchestrator.row_files import GENERATION, TRIAL, UNIQUE
 KEY, ENDED = "trial_key", "finished_at"
 VERSION = [*TRIAL, KEY, GENERATION, ENDED]
 """Rows alike in these were written together."""
+NEEDED = dict.fromkeys([*UNIQUE, KEY, ENDED])
+"""Columns of files without which it cannot be said which rows count."""
 
 
 def without_repeats(table: pa.Table) -> pa.Table:

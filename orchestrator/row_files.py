@@ -97,8 +97,13 @@ def merged_name(generation: int, digest: str) -> str:
     return f"compacted-{generation:06d}-{digest}.parquet"
 
 
-def read_at_once(place: Storage, sweep: str | None) -> pa.Table | None:
-    """All rows if the files are on a file system and whole: Arrow reads them on all cores."""
+def read_at_once(
+    place: Storage, sweep: str | None, columns: Sequence[str] = SCHEMA.names
+) -> pa.Table | None:
+    """All rows if the files are on a file system and whole: Arrow reads them on all cores.
+
+    `columns` are those of the schema to read, UNIQUE among them.
+    """
     if place.folder is None:
         return None
     paths = [str(place.folder / file) for file in _files(place, sweep)]
@@ -106,7 +111,9 @@ def read_at_once(place: Storage, sweep: str | None) -> pa.Table | None:
     try:
         tables = [
             with_generation(
-                ds.dataset(some, schema=SCHEMA, format=PARQUET).to_table().combine_chunks(),
+                ds.dataset(some, schema=SCHEMA, format=PARQUET)
+                .to_table([*columns])
+                .combine_chunks(),
                 generation,
             )
             for generation, files in itertools.groupby(paths, generation_of)

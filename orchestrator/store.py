@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from orchestrator.columns import COLUMNS
-from orchestrator.repeats import without_repeats
+from orchestrator.repeats import NEEDED, without_repeats
 from orchestrator.row_files import (
     GENERATIONS,
     OWN,
@@ -34,6 +34,7 @@ from orchestrator.row_files import (
     read_whole,
     warn_of_damage,
 )
+from tasks.registry import one_of
 from tasks.storage import Storage, storage_at
 
 __all__ = [
@@ -77,19 +78,23 @@ def write_rows(
     return stored
 
 
-def read_results(storage: str | Path, sweep: str | None = None) -> pa.Table:
-    """All rows of a storage root, or of one sweep, in the present schema.
+def read_results(
+    storage: str | Path, sweep: str | None = None, columns: Iterable[str] = SCHEMA.names
+) -> pa.Table:
+    """All rows of a storage root, or of one sweep, in the present schema or these `columns` of it.
 
     A root without results gives an empty table. Columns that an older version did not write are
-    null, those of a newer one are left out, and a damaged file is skipped with a warning.
+    null, those of a newer one are left out, and a damaged file is skipped with a warning. Raises
+    InvalidValue, listing the valid ones, for an unknown column.
     """
+    wanted = [one_of("column", name, SCHEMA.names) for name in dict.fromkeys(columns)]
     place = storage_at(storage)
-    table = read_at_once(place, sweep)
+    table = read_at_once(place, sweep, [*dict.fromkeys([*NEEDED, *wanted])])
     if table is None:
         parts, _ = read_whole(place, sweep)
         table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
-    rows = without_repeats(table).select(SCHEMA.names)
-    return rows.sort_by([(name, "ascending") for name in UNIQUE])
+    rows = without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
+    return rows.select(wanted)
 
 
 def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:

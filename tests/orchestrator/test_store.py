@@ -91,6 +91,19 @@ def test_one_sweep_or_all(three: str) -> None:
     assert set(read_results(three, "s")["trial_id"].to_pylist()) == {"a-0", "a-1", "b-0"}
 
 
+def test_some_columns_are_those_of_the_same_rows(three: str) -> None:
+    """Of a trial that was stored twice, too: which rows count is not said by the columns asked for."""
+    put(three, "again.parquet", read_results(three, "s").slice(0, 2))
+    every = read_results(three)
+    some = read_results(three, columns=["epoch", "test_accuracy", "epoch"])
+    assert some.equals(every.select(["epoch", "test_accuracy"]))
+
+
+def test_an_unknown_column_to_read_lists_the_valid_ones(three: str) -> None:
+    with pytest.raises(ValueError, match=r"test_acuracy.*did you mean test_accuracy.*valid:"):
+        read_results(three, columns=["test_acuracy"])
+
+
 def test_rows_are_in_order_of_trial_and_epoch(three: str) -> None:
     found = identities(read_results(three))
     assert found == sorted(found)

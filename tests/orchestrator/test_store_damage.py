@@ -64,6 +64,10 @@ def test_a_torn_file_is_skipped_with_a_warning_that_names_it(three: str, left: f
     assert set(table["trial_id"].to_pylist()) == {"a-0", "b-0"}
     with pytest.warns(UserWarning, match=r"key1\.parquet"):
         assert set(finished_trials(three, "s")) == {"a-0", "b-0"}
+    with pytest.warns(UserWarning, match=r"key1\.parquet"):
+        some = read_results(three, "s", ["trial_id"])
+    assert some.schema.names == ["trial_id"]
+    assert set(some["trial_id"].to_pylist()) == {"a-0", "b-0"}
 
 
 def test_a_value_that_was_altered_on_the_disk_is_noticed(three: str) -> None:
