@@ -34,7 +34,7 @@ ENVIRONMENT = {
 PRELOADED = (
     "torch",
     "torch._dynamo",
-    "sklearn.linear_model",
+    "scipy.optimize",
     "sklearn.model_selection",
     "ray.tune",
 )

@@ -10,7 +10,7 @@ import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
 from tasks.cost import CostMeter, Stopwatch, flops_per_example
-from tasks.datasets.dataset import Dataset, LabelledImages
+from tasks.datasets.dataset import Dataset
 from tasks.datasets.forget_sets import forget_mask, forgotten_classes, held_out_halves
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
@@ -57,8 +57,9 @@ class Workbench:
         self._all = Split(source, torch.arange(len(dataset.train)), dataset)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         validation, test = held_out_halves(dataset.held_out.labels, task.seed)
-        self._validation = self._held_out(dataset.held_out, validation)
-        self._test = self._held_out(dataset.held_out, test)
+        held_out = ResidentSource(dataset.held_out, device)
+        self._validation = Split(held_out, torch.from_numpy(validation), dataset)
+        self._test = Split(held_out, torch.from_numpy(test), dataset)
         self._artifacts: dict[str, Artifact] = {}
         self._model = self.fresh_model()
         self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
@@ -150,11 +151,6 @@ class Workbench:
         name = device_name(self.device)
         record = TrainingRecord(clock.seconds, samples, flops, name, torch.get_num_threads())
         return state, record
-
-    def _held_out(self, data: LabelledImages, indices: np.ndarray) -> Split:
-        part = LabelledImages(data.images[indices], data.labels[indices])
-        source = ResidentSource(part, self.device)
-        return Split(source, torch.arange(len(part)), self.dataset)
 
 
 def _make_repeatable(device: torch.device) -> None:

@@ -52,5 +52,7 @@ def wrong_labels(y: Tensor, classes: int, rng: torch.Generator) -> Tensor:
     """For each label (N,) one of the other `classes` − 1, uniformly."""
     import torch
 
-    offset = torch.randint(1, classes, y.shape, generator=rng).to(y.device)
-    return (y + offset) % classes
+    from tasks.datasets.splits import sent
+
+    offset = torch.randint(1, classes, y.shape, generator=rng)
+    return (y + sent(offset, y.device)) % classes

@@ -17,6 +17,7 @@ from tasks.evaluation import METRICS, measure
 from tasks.evaluation.membership_inference import (
     attack_accuracy,
     class_matched_attack,
+    logistic_regression,
     simple_attack,
     two_sided,
 )
@@ -72,7 +73,7 @@ def test_losses_far_apart_are_told_apart_on_either_side() -> None:
     assert attack_accuracy(high, low) > 0.99
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     count=st.integers(20, 120),
     scale=st.floats(0.2, 5.0),
@@ -91,6 +92,17 @@ def test_the_attack_is_the_starting_kits_cross_validation(
         scoring="accuracy",
     )
     assert attack_accuracy(members, others) == pytest.approx(scores.mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1.0, 50.0])
+def test_the_attacks_regression_is_scikit_learns(scale: float) -> None:
+    """Also where no feature tells anything, and where one tells all."""
+    for seed, factor in enumerate((1.0, 1.3, 40.0)):
+        x = np.r_[drawn(150, scale, seed), factor * drawn(150, scale, seed + 9)]
+        y = np.repeat([0, 1], 150)
+        theirs = LogisticRegression().fit(x[:, None], y)
+        wanted = pytest.approx((theirs.coef_[0, 0], theirs.intercept_[0]), rel=1e-8, abs=1e-10)
+        assert logistic_regression(x, y) == wanted
 
 
 def test_the_simple_attack_takes_as_many_of_either_side() -> None:
