@@ -22,6 +22,13 @@ def front(points: Sequence[Point]) -> list[int]:
     return sorted(kept)
 
 
+def joined(kept: Sequence[tuple[float, ...]], point: tuple[float, ...]) -> list[tuple[float, ...]]:
+    """The front of another one, of which no point dominates another, and one more point."""
+    if any(_covers(other, point) for other in kept):
+        return list(kept)
+    return [*(other for other in kept if not _covers(point, other)), point]
+
+
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
     """Volume that `points` dominate above `reference`, in the product of the axes' units.
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.pareto import dominates, front, hypervolume
+from orchestrator.pareto import dominates, front, hypervolume, joined
 
 GRID = 4
 
@@ -46,6 +46,16 @@ def test_the_front_is_what_no_other_point_dominates(corners: list[tuple[int, ...
         if not any(dominates(q, p) for q in corners) and p not in corners[:i]
     ]
     assert front(corners) == expected
+
+
+@given(any_points)
+def test_a_front_that_points_join_one_by_one_is_the_front_of_all(
+    corners: list[tuple[int, ...]],
+) -> None:
+    kept: list[tuple[float, ...]] = []
+    for corner in corners:
+        kept = joined(kept, corner)
+    assert sorted(kept) == sorted(corners[i] for i in front(corners))
 
 
 @given(any_points, st.randoms(use_true_random=False))
