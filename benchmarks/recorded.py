@@ -32,6 +32,7 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 TRIALS = Path(__file__).parent / "data" / "trials.parquet"
 
+ENDLESS = "1000"
 KEPT = [
     "task", "role", "unlearner", "trial_id", "params", "epoch", "state", *STEERING,
     "load_seconds", "unlearn_seconds", "evaluate_seconds", "relative_cost", "threads", "device",
@@ -53,6 +54,7 @@ def main() -> None:
             command = [sys.executable, "-m", "orchestrator", "sweep", "--task", task]
             command += ["--trials", str(options.trials), "--name", f"recorded-{number}"]
             command += ["--sampler", "random", "--storage", storage]
+            command += ["--cost-limit", ENDLESS]  # a replay says what limits would do
             command += ["--model", options.model]
             command += ["--data-dir", options.data_dir] if options.data_dir else []
             command += ["--unlearners", options.unlearners] if options.unlearners else []
