@@ -6,9 +6,12 @@ A sweep runs first, and what it proposed is run again by each of the other arms:
 
     sweep      this program, from its command to its end, without the training of the two models
     process    a process per trial, as many at a time as there are cores
-    loop       one process that runs them one after another on all cores, as an Optuna loop does
+    loop       study.optimize of Optuna in one process, one trial after another on all cores
     tune       Ray Tune as its documentation shows it
-    warm       a warm process per core, its start left out: the pure compute time
+    warm       a warm process per core, its start left out and never waiting: the pure compute time
+
+The first three are what a user would write; warm keeps freed memory, as our workers do. On a GPU
+(--device cuda) a core stands for a quarter of it, which is what a trial of a sweep gets.
 """
 
 from __future__ import annotations
@@ -23,15 +26,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from benchmarks.report import RESULTS, show, write
+from benchmarks.trial_process import SHARE
 from orchestrator.store import finished_trials
 
 Trial = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))
 SLOW = ("process", "tune")
-"""Arms that start a process for every trial: some of the trials say what all would take."""
+"""Arms that start a process for every trial: few of the trials, and twice as many, say what all would take."""
+WARMING_UP = 10
+"""One in so many trials of the sweep is left out, at its start, where it is said how fast it is once warm."""
 
 
 def main() -> None:
@@ -42,7 +49,10 @@ def main() -> None:
     parser.add_argument("--model", default="auto")
     parser.add_argument("--unlearners", default="finetune,gradient-ascent,ssd")
     parser.add_argument("--trials", type=int, default=20, help="per unlearner")
-    parser.add_argument("--few", type=int, default=10, help="trials of the slow arms")
+    parser.add_argument(
+        "--few", type=int, default=10, help="trials of the slow arms, and twice that"
+    )
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--arms", default="process,loop,tune,warm")
     parser.add_argument("--out", type=Path, default=RESULTS / "trials.parquet")
     options = parser.parse_args()
@@ -55,13 +65,11 @@ def main() -> None:
         rows.append({"arm": "sweep", "trials": len(trials), "seconds": seconds})
         rows.append({"arm": "sweep, once warm", **once_warm(storage, "measured")})
         for arm in options.arms.split(","):
-            some = trials[:: max(1, len(trials) // options.few)] if arm in SLOW else trials
-            rows.append({"arm": arm, "trials": len(some), "seconds": ARMS[arm](some, options)})
-            print(f"{arm}: {len(some)} trials in {rows[-1]['seconds']:.1f} s", flush=True)
-    write(
-        [{**row, "task": options.task, "model": options.model, "cores": CORES} for row in rows],
-        options.out,
-    )
+            took = extrapolated if arm in SLOW else all_of
+            rows.append({"arm": arm, "trials": len(trials), "seconds": took(arm, trials, options)})
+            print(f"{arm}: {len(trials)} trials in {rows[-1]['seconds']:.1f} s", flush=True)
+    shared = {name: getattr(options, name) for name in ("task", "model", "device")}
+    write([{**row, **shared, "cores": CORES} for row in rows], options.out)
     base = per_hour(rows[0])
     show(
         f"{len(trials)} trials of {options.task} on {CORES} cores",
@@ -70,15 +78,29 @@ def main() -> None:
     )
 
 
+def all_of(arm: str, trials: list[Trial], options: argparse.Namespace) -> float:
+    """Seconds that an arm takes for these trials."""
+    return ARMS[arm](trials, options)
+
+
+def extrapolated(arm: str, trials: list[Trial], options: argparse.Namespace) -> float:
+    """Seconds that an arm would take for these trials: its start, and so much for each."""
+    few = max(1, min(options.few, len(trials) // 2))
+    chosen = trials[:: len(trials) // (2 * few)][: 2 * few]
+    short, long = ARMS[arm](chosen[::2], options), ARMS[arm](chosen, options)
+    each = (long - short) / (len(chosen) - len(chosen[::2]))
+    return short + each * (len(trials) - len(chosen[::2]))
+
+
 def per_hour(row: Trial) -> float:
     """Trials per hour."""
     return 3600 * float(row["trials"]) / float(row["seconds"])
 
 
 def once_warm(storage: str, name: str) -> Trial:
-    """The second half of the sweep: every worker has started and run a trial before."""
+    """The sweep without its first trials: every worker has started and run one before."""
     ends = sorted(rows[-1]["finished_at"] for rows in trials_of(storage, name))
-    ends = ends[len(ends) // 2 :]
+    ends = ends[max(CORES, len(ends) // WARMING_UP) :]
     return {"trials": len(ends) - 1, "seconds": (ends[-1] - ends[0]).total_seconds()}
 
 
@@ -87,6 +109,7 @@ def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
     command = [sys.executable, "-m", "orchestrator", "sweep", "--task", options.task]
     command += ["--unlearners", options.unlearners, "--trials", str(trials), "--name", name]
     command += ["--sampler", "random", "--storage", options.storage, "--model", options.model]
+    command += ["--gpus-per-trial", str(SHARE if options.device == "cuda" else 0)]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -94,12 +117,10 @@ def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
 
 
 def proposals(storage: str, name: str) -> list[Trial]:
-    """What the sweep ran: method, hyper-parameters and seed of each trial."""
+    """What the sweep ran: method, hyper-parameters, seed and last epoch of each trial."""
     last = [rows[-1] for rows in trials_of(storage, name)]
-    return [
-        {"unlearner": r["unlearner"], "params": json.loads(r["params"]), "seed": r["seed"]}
-        for r in last
-    ]
+    same = "unlearner", "seed", "epoch"
+    return [{"params": json.loads(row["params"]), **{n: row[n] for n in same}} for row in last]
 
 
 def trials_of(storage: str, name: str) -> list[list[Trial]]:
@@ -112,6 +133,7 @@ def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: i
     """Run trials in a process of benchmarks.trial_process; returns the seconds it computed."""
     command = [sys.executable, "-m", "benchmarks.trial_process", arm, "--task", options.task]
     command += ["--model", options.model, "--storage", options.storage, "--threads", str(threads)]
+    command += ["--device", options.device]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     text = "\n".join(json.dumps(trial) for trial in trials)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -132,7 +154,7 @@ def process_per_trial(trials: list[Trial], options: argparse.Namespace) -> float
 def one_loop(trials: list[Trial], options: argparse.Namespace) -> float:
     """One process, all threads, its start included."""
     start = time.perf_counter()
-    child("one", trials, options, CORES)
+    child("loop", trials, options, CORES)
     return time.perf_counter() - start
 
 
@@ -144,10 +166,10 @@ def tune_as_documented(trials: list[Trial], options: argparse.Namespace) -> floa
 
 
 def warm_processes(trials: list[Trial], options: argparse.Namespace) -> float:
-    """A warm process per core, each with its share of the trials: the slower one's seconds."""
+    """A warm process per core, each with its share of the trials: the mean of their seconds."""
     with ThreadPoolExecutor(CORES) as pool:
         shares = [trials[i::CORES] for i in range(CORES)]
-        return max(pool.map(lambda share: child("warm", share, options, 1), shares))
+        return mean(pool.map(lambda share: child("warm", share, options, 1), shares))
 
 
 ARMS: dict[str, Callable[[list[Trial], argparse.Namespace], float]] = {

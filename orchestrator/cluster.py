@@ -35,7 +35,6 @@ PRELOADED = (
     "torch",
     "torch._dynamo",
     "scipy.optimize",
-    "sklearn.model_selection",
     "ray.tune",
 )
 """What takes the first seconds of every worker; torch's compiler is what any of its optimizers imports."""

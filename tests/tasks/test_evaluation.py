@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from tasks.evaluation import METRICS, measure
 from tasks.evaluation.membership_inference import (
+    _folds,
     attack_accuracy,
     class_matched_attack,
     logistic_regression,
@@ -103,6 +104,21 @@ def test_the_attacks_regression_is_scikit_learns(scale: float) -> None:
         theirs = LogisticRegression().fit(x[:, None], y)
         wanted = pytest.approx((theirs.coef_[0, 0], theirs.intercept_[0]), rel=1e-8, abs=1e-10)
         assert logistic_regression(x, y) == wanted
+
+
+@given(st.integers(6, 400))
+@settings(deadline=None)
+def test_the_attacks_splits_are_scikit_learns(count: int) -> None:
+    y = np.repeat([0, 1], count)
+    theirs = StratifiedShuffleSplit(n_splits=10, random_state=0).split(y[:, None], y)
+    for (fit, score), (their_fit, their_score) in zip(_folds(count, count), theirs, strict=True):
+        np.testing.assert_array_equal(fit, their_fit)
+        np.testing.assert_array_equal(score, their_score)
+
+
+def test_too_few_members_for_an_attack_are_an_error_that_says_so() -> None:
+    with pytest.raises(ValueError, match="5 members are too few"):
+        attack_accuracy(drawn(5, 1.0, 0), drawn(5, 1.0, 1))
 
 
 def test_the_simple_attack_takes_as_many_of_either_side() -> None:
