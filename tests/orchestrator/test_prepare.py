@@ -74,7 +74,7 @@ class UntilItWaits(View):
             sys.exit()
 
 head, cpus, gpus = map(int, sys.argv[2:])
-ray.init(num_cpus=head, num_gpus=0, include_dashboard=False)
+ray.init("local", num_cpus=head, num_gpus=0, include_dashboard=False)
 with connected("auto") as resources:
     task, storage = Task.named("digits-class:1"), sys.argv[1]
     settings = WorkerSettings("s", task, storage, None, "auto", cpus, gpus / 4, (), None)
