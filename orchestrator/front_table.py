@@ -12,7 +12,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.objectives import Objective, objective_named
 from orchestrator.pareto import front
 from orchestrator.store import read_results
-from tasks.search_space import search_space
+from tasks.search_space import InvalidValue, parameters
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
@@ -60,14 +60,22 @@ def print_front(config: SweepConfig, console: Console) -> None:
 
 
 def searched(row: Row) -> str:
-    """The hyper-parameters that were searched, the epoch of this point among them."""
+    """The hyper-parameters that were searched, the epoch of this point among them.
+
+    Of an older row, what it has; those that its method declares no more too, all if that is gone.
+    """
     if row["role"] != "trial":
         return ""
-    params = json.loads(row["params"])
-    space = search_space(unlearner_class(row["unlearner"]))
-    if "epochs" in space:
+    params = json.loads(row["params"] or "{}")
+    try:
+        declared = parameters(unlearner_class(row["unlearner"] or ""))
+    except InvalidValue:
+        declared = {}
+    names = [name for name, p in declared.items() if p.domain is not None]
+    names += [name for name in params if name not in declared]
+    if "epochs" in names:
         params["epochs"] = row["epoch"]
-    return " ".join(f"{name}={_number(params[name])}" for name in space)
+    return " ".join(f"{name}={_number(params.get(name))}" for name in names)
 
 
 def _number(value: Any) -> str:

@@ -57,8 +57,8 @@ def with_defaults(
     """The configuration with everything decided that depends on the cluster.
 
     A number of trials at a time that was asked for is what a cluster is to hold, by nodes that its
-    autoscaler adds; this machine alone holds what it holds, and `say` is told. Raises InvalidValue
-    if not a single trial can be held.
+    autoscaler adds, and the preparation says it if none that is there holds one; this machine alone
+    holds what it holds, and `say` is told. Raises InvalidValue if not a single trial can be held.
     """
     gpus = gpus_of_a_trial(config, resources)
     if config.address != LOCAL and config.gpus_per_trial is None and not gpus:

@@ -30,7 +30,7 @@ class Preparation:
         self.search_seconds: float | None = None
         """What the search is expected to take, once this machine's speed is known."""
         self._arguments = settings, threads, calibrate
-        self._waits_for = "" if _is_room(threads, gpus) else f"{threads} CPUs and {gpus} GPUs"
+        self._waiting = "" if _is_room(threads, gpus) else _waiting(resources, threads, gpus)
         alone: Any = ray.remote(
             num_cpus=threads,
             num_gpus=gpus,
@@ -49,16 +49,18 @@ class Preparation:
         """
         cpus, gpus = self._settings.cpus, self._settings.gpus
         present = self._resources.slots(cpus, gpus)
-        if present < slots:
+        if not present:
+            view.say(
+                f"NOTICE: no node holds a trial of {_spelled(cpus, gpus)} yet: trials wait for nodes "
+                "that the cluster would have to add"
+            )
+        elif present < slots:
             view.say(
                 f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
                 "the others wait for nodes that the cluster adds"
             )
-        if self._waits_for:
-            view.say(
-                f"NOTICE: the two models are prepared on {self._waits_for} of one node, which are in "
-                "use now, by another sweep for instance: this one waits until they are free"
-            )
+        if self._waiting:
+            view.say(self._waiting)
         rows: dict[str, Row] = {}
         for event in self._told(view):
             match event:
@@ -101,6 +103,23 @@ def _is_room(cpus: int, gpus: int) -> bool:
     free = available_resources_per_node().values()
     fits = (n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus for n in free)
     return not free or any(fits)
+
+
+def _waiting(resources: Resources, cpus: int, gpus: int) -> str:
+    """What is said if no node has room: it may be in use, or no node may have so much at all."""
+    what = f"NOTICE: the two models are prepared on {_spelled(cpus, gpus)} of one node:"
+    if resources.slots(cpus, gpus):
+        return (
+            f"{what} in use now, by another sweep for instance, and this one waits until it is free"
+        )
+    return f"{what} no node has that yet, and this one waits for nodes that the cluster would have to add"
+
+
+def _spelled(cpus: int, gpus: float) -> str:
+    parts = [
+        f"{n:g} {what}{'' if n == 1 else 's'}" for n, what in ((cpus, "CPU"), (gpus, "GPU")) if n
+    ]
+    return " and ".join(parts)
 
 
 def _say(rows: Mapping[str, Row], view: View) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -85,9 +86,13 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
 def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
     """What a full retrain would take on what a trial has, as if speed went with it.
 
-    It was trained on all CPUs of a node, or with a GPU to itself.
+    It was trained on all CPUs of a node, or with a GPU to itself. Infinite if its row, of an older
+    version, does not say.
     """
-    had = retrained["threads"] / cpus if retrained["device"] == "cpu" else 1 / (gpus or 1.0)
+    on_a_cpu = retrained["device"] == "cpu"
+    if retrained["unlearn_seconds"] is None or (on_a_cpu and retrained["threads"] is None):
+        return math.inf
+    had = retrained["threads"] / cpus if on_a_cpu else 1 / (gpus or 1.0)
     return float(retrained["unlearn_seconds"]) * max(1.0, had)
 
 

@@ -13,14 +13,15 @@ from orchestrator.progress import Progress
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
 from orchestrator.sweep_folder import is_claimed, stored_config
-from tasks.search_space import search_space
+from tasks.search_space import InvalidValue, search_space
 from tasks.unlearners import unlearner_class
 
 
 def print_status(name: str, storage: str, console: Console) -> bool:
     """Print how far a sweep is and its front so far; returns whether all its trials have ended.
 
-    Raises InvalidValue for a name that no sweep has, listing those there are.
+    A method that is here no more is said, and does not hide what is stored. Raises InvalidValue for
+    a name that no sweep has, listing those there are.
     """
     config = stored_config(name, storage)
     trials = finished_trials(config.storage, name)
@@ -36,6 +37,8 @@ def print_status(name: str, storage: str, console: Console) -> bool:
         state = "running"
     else:
         state = f"not running; to go on: orchestrator resume {name} --storage {storage}"
+    for error in filter(None, map(_missing, config.unlearners)):
+        console.print(f"NOTICE: {error}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"{name}: {state}", highlight=False, soft_wrap=True)
     console.print(progress.line(), highlight=False, soft_wrap=True)
     print_front(config, console)
@@ -43,6 +46,18 @@ def print_status(name: str, storage: str, console: Console) -> bool:
 
 
 def budget(config: SweepConfig) -> int:
-    """Trials of the whole sweep: an equal number per method, one where there is nothing to search."""
-    searched = [bool(search_space(unlearner_class(name))) for name in config.unlearners]
+    """Trials of the whole sweep: an equal number per method, one where there is nothing to search.
+
+    A method that is here no more is taken for one that was searched.
+    """
+    searched = [bool(_missing(m) or search_space(unlearner_class(m))) for m in config.unlearners]
     return sum((config.trials or 1) if has_space else 1 for has_space in searched)
+
+
+def _missing(unlearner: str) -> str:
+    """Why a method cannot be had; nothing if it can."""
+    try:
+        unlearner_class(unlearner)
+    except InvalidValue as error:
+        return str(error)
+    return ""

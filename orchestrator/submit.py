@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.dashboard import client_of, faults_of, temporary_job
 from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
     from rich.console import Console
 
-WEB = ("http://", "https://")
-"""Addresses of dashboards, which take jobs."""
 PROGRAM = "python -u -m orchestrator"
 STORAGE_THERE = "ORCHESTRATOR_STORAGE"
 """Environment variable of a cluster's head: the storage root of jobs that are given none."""
@@ -29,12 +27,15 @@ SWEEP = "sweep"
 def submit(config: JobConfig, console: Console) -> None:
     """Send the sweep to the cluster as a job, which needs this machine no more, and say how to follow it.
 
-    Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there.
+    Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there,
+    DashboardFault if that does not take it.
     """
     config = dataclasses.replace(config, name=config.name or _dated(config))
     assert config.name is not None
     entrypoint = entrypoint_of(config)
-    job = _send(_client(config.address), entrypoint, {SWEEP: config.name})
+    client = client_of(config.address)
+    with faults_of(config.address):
+        job = _send(client, entrypoint, {SWEEP: config.name})
     where = f" --storage {config.storage}" if config.storage else ""
     console.print(
         f"sweep {config.name} is job {job} of {config.address}\n"
@@ -52,20 +53,22 @@ def submit(config: JobConfig, console: Console) -> None:
 def print_status_there(name: str, storage: str, address: str, console: Console) -> int:
     """Print what `orchestrator status` says on the cluster, and how the sweep's job is.
 
-    Returns that command's exit code. Raises InvalidValue without a dashboard at `address`.
+    Returns that command's exit code. Raises InvalidValue without a dashboard at `address`,
+    DashboardFault if that fails.
     """
     check_name(name)
-    client = _client(address)
-    for job in _jobs_of(client, name):
+    asked = command("status", name, storage=storage)
+    client = client_of(address)
+    with faults_of(address):
+        jobs = _jobs_of(client, name)
+    for job in jobs:
         said = f" ({job.message})" if job.status == "FAILED" else ""
         line = f"job {job.submission_id}: {job.status}{said}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    asked = _send(client, command("status", name, storage=storage), {})
-    asyncio.run(_ended(client, asked))
-    said = _output(client.get_job_logs(asked))
-    console.print(said, end="", highlight=False, markup=False, soft_wrap=True)
-    code = client.get_job_info(asked).driver_exit_code
-    client.delete_job(asked)
+    with temporary_job(client, address) as identity:
+        with faults_of(address):
+            said, code = _answer(client, asked, identity)
+        console.print(said, end="", highlight=False, markup=False, soft_wrap=True)
     return 1 if code is None else code
 
 
@@ -117,26 +120,26 @@ def _dated(config: SweepConfig) -> str:
     return f"{plain[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
 
-def _client(address: str) -> JobSubmissionClient:
-    """A connection to a dashboard; raises InvalidValue if there is none or it wants a token."""
-    from ray.exceptions import AuthenticationError
-    from ray.job_submission import JobSubmissionClient
-
-    if not address.startswith(WEB):
-        raise InvalidValue(f"--address {address!r} is no dashboard: give http://HOST:PORT")
-    for variable in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
-        os.environ.pop(variable, None)  # Ray would prefer it to the address that was given
-    try:
-        return JobSubmissionClient(address)
-    except (ConnectionError, RuntimeError, AuthenticationError) as error:
-        raise InvalidValue(f"--address {address}: {str(error).splitlines()[0]}") from error
-
-
-def _send(client: JobSubmissionClient, entrypoint: str, metadata: dict[str, str]) -> str:
+def _send(
+    client: JobSubmissionClient,
+    entrypoint: str,
+    metadata: dict[str, str],
+    identity: str | None = None,
+) -> str:
     """Submit a job that runs this very program; returns its id."""
     from orchestrator.cluster import our_code
 
-    return client.submit_job(entrypoint=entrypoint, runtime_env=our_code(), metadata=metadata)
+    return client.submit_job(
+        entrypoint=entrypoint, runtime_env=our_code(), metadata=metadata, submission_id=identity
+    )
+
+
+def _answer(client: JobSubmissionClient, entrypoint: str, identity: str) -> tuple[str, int | None]:
+    """What a job prints, once it has ended, and its exit code."""
+    _send(client, entrypoint, {}, identity)
+    asyncio.run(_ended(client, identity))
+    said = _output(client.get_job_logs(identity))
+    return said, client.get_job_info(identity).driver_exit_code
 
 
 def _jobs_of(client: JobSubmissionClient, name: str) -> list[JobDetails]:

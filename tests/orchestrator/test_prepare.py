@@ -1,4 +1,4 @@
-"""Preparing the two models: what is said while another sweep holds what it needs."""
+"""Preparing the two models: what is said while another sweep holds what it needs, or no node has it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from program import ENVIRONMENT, ROOT
 
 SCRIPT = """
@@ -54,3 +55,57 @@ def test_that_it_waits_for_a_node_is_said(storage: Path) -> None:
     lines = done.stdout.splitlines()
     assert sum("in use now" in line for line in lines) == 1
     assert lines[-1] == "retrained"
+
+
+NO_NODE = """
+import sys
+import ray
+from rich.console import Console
+from orchestrator.cluster import connected
+from orchestrator.prepare import Preparation
+from orchestrator.view import View
+from orchestrator.worker import WorkerSettings
+from tasks.task import Task
+
+class UntilItWaits(View):
+    def say(self, text):
+        print(text, flush=True)
+        if "two models" in text:
+            sys.exit()
+
+head, cpus, gpus = map(int, sys.argv[2:])
+ray.init("local", num_cpus=head, num_gpus=0, include_dashboard=False)
+with connected("auto") as resources:
+    task, storage = Task.named("digits-class:1"), sys.argv[1]
+    settings = WorkerSettings("s", task, storage, None, "auto", cpus, gpus / 4, (), None)
+    Preparation(settings, resources, calibrate=False).retrained(8, {}, UntilItWaits(Console()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "cpus", "gpus", "trial", "models"),
+    [
+        (0, 1, 0, "1 CPU", "1 CPU"),
+        (2, 64, 0, "64 CPUs", "64 CPUs"),
+        (2, 2, 1, "2 CPUs and 0.25 GPUs", "2 CPUs and 1 GPU"),
+    ],
+    ids=["a head without trials", "more CPUs than a node has", "a GPU that no node has"],
+)
+def test_that_no_node_has_what_it_asks_for_is_said(tmp_path, head, cpus, gpus, trial, models):
+    """Of the head of an autoscaling cluster nobody else uses anything."""
+    asked = map(str, (tmp_path, head, cpus, gpus))
+    done = subprocess.run(
+        [sys.executable, "-c", NO_NODE, *asked],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "in use" not in done.stdout
+    of_trials, of_models = done.stdout.splitlines()
+    assert f"no node holds a trial of {trial} yet" in of_trials
+    assert f"prepared on {models} of one node: no node has that yet" in of_models
+    assert "the cluster would have to add" in of_trials
+    assert "the cluster would have to add" in of_models
