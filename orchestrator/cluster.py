@@ -31,13 +31,8 @@ ENVIRONMENT = {
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-PRELOADED = (
-    "torch",
-    "torch._dynamo",
-    "scipy.optimize",
-    "ray.tune",
-)
-"""What takes the first seconds of every worker; torch's compiler is what any of its optimizers imports."""
+PRELOADED = ("torch", "scipy.optimize", "ray.tune")
+"""What takes the first seconds of every worker."""
 COLD: Mapping[str, str] = {}
 DEFAULT_GPU_SHARE = 0.25
 LOCAL = "local"

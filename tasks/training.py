@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from tasks.optimizer import SGD
+
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
@@ -24,9 +26,7 @@ def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
     """
     recipe = model.recipe
     model.initialise(split.sample(INITIALISATION_IMAGES, rng), rng)
-    optimizer = torch.optim.SGD(
-        parameter_groups(model, recipe), recipe.lr, recipe.momentum, nesterov=True
-    )
+    optimizer = SGD(parameter_groups(model, recipe), recipe.lr, recipe.momentum, nesterov=True)
     slow = Lookahead(model) if recipe.lookahead else None
     step, total = 0, recipe.epochs * split.steps(recipe.batch_size)
     for _ in range(recipe.epochs):

@@ -18,6 +18,7 @@ from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
 from tasks.models import build
 from tasks.models.network import Network
+from tasks.optimizer import SGD
 from tasks.task import Task
 from tasks.training import train
 
@@ -125,7 +126,7 @@ class Workbench:
         # A GPU's kernels are chosen and loaded by the size of the batch.
         usual = 256 if self.device.type == "cuda" else 2
         x = self.forget.sample(usual, self.generator(0))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+        optimizer = SGD(model.parameters(), lr=0.0, momentum=0.9)
         optimizer.zero_grad()
         model(x).sum().backward()
         optimizer.step()

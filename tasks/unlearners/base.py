@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
+    from tasks.optimizer import SGD
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,11 @@ def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad]
 
 
-def sgd(
-    model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
-) -> torch.optim.SGD:
+def sgd(model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> SGD:
     """SGD over the trainable parameters of `model`."""
-    import torch
+    from tasks.optimizer import SGD
 
-    return torch.optim.SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
+    return SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -83,7 +82,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, labels)
 
 
-def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def step(optimizer: SGD | torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of `optimizer` down `loss`."""
     optimizer.zero_grad()
     loss.backward()

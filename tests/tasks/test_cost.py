@@ -185,12 +185,32 @@ def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
     assert watch.seconds > outside
 
 
-def test_flops_are_those_of_the_probes_mean_loss() -> None:
-    """Twice the probe would be twice the FLOPs: the number is per example."""
-    model = OneLinear(nn.Linear(60, 7))
-    x = torch.zeros(6, 3, 4, 5)
+LAYERS = {
+    "transposed": nn.ConvTranspose2d(3, 6, 3, stride=2),
+    "strided": nn.Conv2d(3, 8, 3, stride=2, dilation=2, bias=False),
+    "products": nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * 32 * 32, 7), nn.Linear(7, 10, bias=False)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*MODELS, *LAYERS])
+def test_flops_are_those_that_torch_counts(name: str) -> None:
+    """Of the mean loss of any batch: twice as many images would be twice the FLOPs."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    from tasks.models import model_class
+
+    model: Network
+    if name in LAYERS:
+        kind = OneLinear if name == "products" else OneLayer
+        model = kind(LAYERS[name])
+    else:
+        cls, options = model_class(f"{name}:0.25" if name == "resnet9" else name)
+        model = cls(3, 10, **options)
+    model.eval()
     with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(model(x), torch.zeros(6, dtype=torch.int64)).backward()
-    assert counter.get_total_flops() / 6 == flops_per_example(model, (3, 4, 5))[1]
+        F.cross_entropy(
+            model(torch.zeros(6, 3, 32, 32)), torch.zeros(6, dtype=torch.int64)
+        ).backward()
+    assert counter.get_total_flops() / 6 == flops_per_example(model, (3, 32, 32))[1]

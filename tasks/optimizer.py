@@ -1,0 +1,58 @@
+"""Stochastic gradient descent by torch's own arithmetic, in processes that start sooner and are smaller.
+
+Any torch.optim.Optimizer imports torch's compiler, only to say that it is not to be compiled: a second and
+170 MB of each process that trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim.sgd import sgd
+
+Groups = Iterable[dict[str, Any]]
+
+
+class SGD:
+    """What torch.optim.SGD does, to the last bit: Sutskever et al. (2013) for momentum and Nesterov's.
+
+    `parameters` are tensors or groups of them, as there: a group may have a `weight_decay` of its own,
+    and its `lr` may be changed between two steps.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[torch.Tensor] | Groups,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        given: list[Any] = list(parameters)
+        groups = given if given and isinstance(given[0], dict) else [{"params": given}]
+        shared = {"lr": lr, "weight_decay": weight_decay}
+        self.param_groups = [{**shared, **g, "params": list(g["params"])} for g in groups]
+        self._momentum, self._nesterov = momentum, nesterov
+        self._buffers: dict[torch.Tensor, torch.Tensor | None] = {}
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            buffers = [self._buffers.get(p) for p in moved]
+            sgd(
+                moved, [p.grad for p in moved], buffers,
+                weight_decay=group["weight_decay"], momentum=self._momentum, lr=group["lr"],
+                dampening=0.0, nesterov=self._nesterov, maximize=False,
+            )  # fmt: skip
+            if self._momentum:
+                self._buffers.update(zip(moved, buffers, strict=True))

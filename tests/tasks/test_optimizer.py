@@ -1,0 +1,62 @@
+"""Stochastic gradient descent: torch.optim.SGD's own steps, without what that imports."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+
+import pytest
+import torch
+from program import ENVIRONMENT, ROOT
+
+from tasks.models.small_cnn import SmallCNN
+from tasks.optimizer import SGD
+
+ONE_TRIAL_OF_EACH = """
+import sys, torch
+from tasks.task import Task
+from tasks.trial import run_trial
+from tasks.unlearners import UNLEARNERS, unlearner_class
+from tasks.workbench import Workbench
+task = Task.named("digits-class:1")
+bench = Workbench(task, task.load(None), sys.argv[1], torch.device("cpu"))
+for name in UNLEARNERS:
+    options = {} if name in ("retrain", "ssd") else {"epochs": 1}
+    assert list(run_trial(bench, unlearner_class(name).from_params(options), 0))
+print(*{"torch._dynamo", "triton", "sympy", "sklearn", "pandas"} & sys.modules.keys())
+"""
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_steps_are_torchs_own_to_the_last_bit(momentum: float, nesterov: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    mine = SmallCNN(1, 10)
+    theirs = copy.deepcopy(mine)
+    rest = {"lr": 0.1, "momentum": momentum, "nesterov": nesterov and momentum > 0}
+
+    def groups(model: SmallCNN) -> list[dict[str, object]]:
+        head, body = list(model.head.parameters()), list(model.features.parameters())
+        return [{"params": head, "weight_decay": 0.01}, {"params": body, "lr": 0.02}]
+
+    pairs = [(mine, SGD(groups(mine), **rest)), (theirs, torch.optim.SGD(groups(theirs), **rest))]  # type: ignore[arg-type]
+    for number in range(5):
+        x = torch.randn(8, 1, 8, 8, generator=rng)
+        for model, optimizer in pairs:
+            optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
+            optimizer.zero_grad()
+            out = model(x) if number else model.features(x)  # at first the head has no gradient
+            out.square().mean().backward()
+            optimizer.step()
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_trial_imports_neither_torchs_compiler_nor_scikit_learn(storage) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_TRIAL_OF_EACH, storage / "artifacts"],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
