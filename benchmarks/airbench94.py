@@ -8,9 +8,10 @@ are said for 1024 x (1 + 1 / (1 - momentum)) examples. Its test-time augmentatio
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from tasks.datasets.dataset import Dataset
 from tasks.datasets.splits import Split
 from tasks.models.network import compute_dtype
 from tasks.models.resnet9 import whitening_filters
-from tasks.training import Lookahead
 
 EPOCHS, BATCH, MOMENTUM, SMOOTHING, TRANSLATE = 9.9, 1024, 0.85, 0.2, 2
 SCALE = 1024 * (1 + 1 / (1 - MOMENTUM))
@@ -28,7 +28,7 @@ LR, DECAY = 11.5 / SCALE, 0.0153 * BATCH / SCALE
 BIAS_FACTOR, WHITENING_BIAS_EPOCHS = 64.0, 3
 START, PEAK, END = 0.2, 0.23, 0.07
 """The learning rate's factor at the start, when it is 1, and its factor at the end."""
-LOOKAHEAD_STEPS = 5
+LOOKAHEAD_STEPS, LOOKAHEAD_DECAY = 5, 0.95**5
 WHITENING_IMAGES = 5000
 
 
@@ -61,41 +61,53 @@ def _group(channels_in: int, channels_out: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def built(dataset: Dataset, split: Split, rng: torch.Generator) -> Airbench94:
-    """A network with its first weights: whitening, then identities as far as the channels go."""
-    model = Airbench94(len(dataset.classes))
+@functools.cache
+def network(classes: int, device: torch.device) -> tuple[Airbench94, Callable[[Tensor], Tensor]]:
+    """The network of a process, and its forward pass: compiled once, however often it is trained."""
+    model = Airbench94(classes).to(device).to(memory_format=torch.channels_last)
+    if device.type != "cuda":
+        return model, model
+    model.half()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.float()
+    return model, torch.compile(model, mode="max-autotune")
+
+
+@torch.no_grad()
+def initialised(dataset: Dataset, split: Split, rng: torch.Generator) -> Airbench94:
+    """The network with its first weights: whitening, then identities as far as the channels go."""
+    model, _ = network(len(dataset.classes), split.device)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):  # torch's own, but from `rng`
-            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=rng)
-        if isinstance(layer, nn.Conv2d):
-            nn.init.dirac_(layer.weight.data[: layer.in_channels])
-    with torch.no_grad():
-        model.whiten.weight.copy_(whitening_filters(split.sample(WHITENING_IMAGES, rng)))
-        model.whiten.bias.zero_()  # type: ignore[union-attr]
+            draw = torch.empty(layer.weight.shape)
+            nn.init.kaiming_uniform_(draw, a=math.sqrt(5), generator=rng)
+            if isinstance(layer, nn.Conv2d):
+                nn.init.dirac_(draw[: layer.in_channels])
+            layer.weight.copy_(draw)
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+    model.whiten.weight.copy_(whitening_filters(split.sample(WHITENING_IMAGES, rng)))
+    model.whiten.bias.zero_()  # type: ignore[union-attr]
     model.whiten.weight.requires_grad_(False)
-    model.to(split.device).to(memory_format=torch.channels_last)
-    if split.device.type == "cuda":
-        model.half()
-        for layer in model.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.float()
     return model
 
 
 def trained(model: Airbench94, split: Split, rng: torch.Generator) -> Iterator[None]:
     """Train, yielding after each epoch, the last of which is shorter than the others."""
     device = split.device
-    forward = torch.compile(model, mode="max-autotune") if device.type == "cuda" else model
+    _, forward = network(model.head.out_features, device)
+    model.whiten.bias.requires_grad_(True)  # type: ignore[union-attr]
     optimizer = torch.optim.SGD(_parameters(model), lr=LR, momentum=MOMENTUM, nesterov=True)
-    images, labels = _padded(split, rng)
-    slow, step, total = Lookahead(model), 0, math.ceil(EPOCHS * (len(labels) // BATCH))
+    images, labels = _padded(split, model.head.weight.dtype, rng)
+    fast = [t for t in model.state_dict().values() if t.is_floating_point()]
+    slow = [t.clone() for t in fast]
+    step, total = 0, math.ceil(EPOCHS * (len(labels) // BATCH))
     half = compute_dtype(device) if device.type == "cpu" else torch.float32
     for epoch in range(math.ceil(EPOCHS)):
         model.train()
         model.whiten.bias.requires_grad_(epoch < WHITENING_BIAS_EPOCHS)  # type: ignore[union-attr]
-        for x, y in _batches(images, labels, epoch, rng):
-            if step == total:
-                break
+        for x, y in itertools.islice(_batches(images, labels, epoch, rng), total - step):
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * _rate(step / total)
             with torch.autocast(device.type, half, enabled=half != torch.float32):
@@ -106,8 +118,16 @@ def trained(model: Airbench94, split: Split, rng: torch.Generator) -> Iterator[N
             optimizer.step()
             step += 1
             if step % LOOKAHEAD_STEPS == 0 or step == total:
-                slow.follow(step / total)
+                _look_ahead(fast, slow, step / total)
         yield
+
+
+@torch.no_grad()
+def _look_ahead(fast: list[Tensor], slow: list[Tensor], progress: float) -> None:
+    """The slow weights follow ever more slowly; in the end they are the result."""
+    decay = 1.0 if progress == 1 else LOOKAHEAD_DECAY * progress**3
+    torch._foreach_lerp_(slow, fast, 1 - decay)
+    torch._foreach_copy_(fast, slow)
 
 
 def _rate(progress: float) -> float:
@@ -128,10 +148,10 @@ def _parameters(model: nn.Module) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _padded(split: Split, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def _padded(split: Split, dtype: torch.dtype, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """All images on the device, half of them mirrored, with a border to cut shifted ones from."""
     batches = [*split.ordered()]
-    images = torch.cat([x for x, _ in batches])
+    images = torch.cat([x.to(dtype) for x, _ in batches])
     mirror = (torch.rand(len(images), generator=rng) < 0.5).to(images.device)
     images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
     return F.pad(images, (TRANSLATE,) * 4, "reflect"), torch.cat([y for _, y in batches])

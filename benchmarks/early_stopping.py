@@ -1,8 +1,8 @@
-"""Early stopping by a utility floor, replayed on recorded trials: what it saves, what it costs.
+"""Early stopping, replayed on recorded trials: what it saves, what it costs.
 
-    python -m benchmarks.early_stopping [--floors 0.2,0.4,0.6,0.8]
+    python -m benchmarks.early_stopping [--floors 0.2,0.4,0.6,0.8] [--costs 0.5,1]
 
-Each trial of random search is ended where `--utility-floor` would have ended it. Saved is the share
+Each trial of random search is ended where `--utility-floor`, or `--cost-limit`, would have ended it. Saved is the share
 of all compute seconds; recovered are trials that would have climbed back above the floor; lost are
 points of the whole front that lie after an end, of use those of them above the floor.
 """
@@ -30,25 +30,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tasks", default="digits-class:1,digits-random:0.1")
     parser.add_argument("--floors", default="0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,0.95")
+    parser.add_argument("--costs", default="0.25,0.5,1")
     parser.add_argument("--trials", type=Path, default=TRIALS, help="recorded trials")
     parser.add_argument("--out", type=Path, default=RESULTS / "early_stopping.parquet")
     options = parser.parse_args()
+    limits = [(float(floor), math.inf) for floor in options.floors.split(",")]
+    limits += [(0.0, float(cost)) for cost in options.costs.split(",")]
     rows = [
         {
             "task": task,
-            "floor": float(floor),
-            **replayed(recorded(task, options.trials), float(floor)),
+            "floor": floor,
+            "cost": cost,
+            **replayed(recorded(task, options.trials), floor, cost),
         }
         for task in options.tasks.split(",")
-        for floor in options.floors.split(",")
+        for floor, cost in limits
     ]
     write(rows, options.out)
     show(
-        "Recorded trials, ended at a floor",
-        ["task", "floor", "seconds saved", "hypervolume kept", "ended", "recovered", "front", "lost", "of use"],
+        "Recorded trials, ended at a floor or at a cost",
+        ["task", "limit", "seconds saved", "hypervolume kept", "ended", "recovered", "front", "lost", "of use"],
         [
             [
-                row["task"], f"{row['floor']:.2f}", f"{row['saved']:.1%}",
+                row["task"],
+                f"floor {row['floor']:g}" if row["floor"] else f"cost {row['cost']:g}",
+                f"{row['saved']:.1%}",
                 f"{row['hypervolume']:.5f}", f"{row['ended']}/{row['trials']}",
                 f"{row['recovered']}", f"{row['front']}", f"{row['lost']}", f"{row['lost_of_use']}",
             ]
@@ -57,12 +63,12 @@ def main() -> None:
     )  # fmt: skip
 
 
-def replayed(rows: Sequence[Row], share: float) -> dict[str, Any]:
-    """What a floor of `share` of the retrained model's accuracy does to recorded trials."""
+def replayed(rows: Sequence[Row], share: float, cost: float) -> dict[str, Any]:
+    """What limits do to recorded trials: a floor of `share` of the retrained model's accuracy, and a cost."""
     retrained = next(row for row in rows if row["role"] == "retrained")
     floor = share * retrained[STEERING[0]]
     trials = list(by_trial(rows).values())
-    kept = [until_the_end(points, floor) for points in trials]
+    kept = [until_the_end(points, Limits(floor, cost)) for points in trials]
     whole, rest = (front_of([row for points in t for row in points]) for t in (trials, kept))
     survivors = {place(row) for row in rest}
     lost = [row for row in whole if place(row) not in survivors]
@@ -83,9 +89,8 @@ def replayed(rows: Sequence[Row], share: float) -> dict[str, Any]:
     }
 
 
-def until_the_end(points: Sequence[Row], floor: float) -> list[Row]:
-    """The points that a trial has when it is ended at the floor."""
-    limits = Limits(floor, math.inf)
+def until_the_end(points: Sequence[Row], limits: Limits) -> list[Row]:
+    """The points that a trial has when it is ended at its limits."""
     kept = []
     for row in points:
         kept.append(row)

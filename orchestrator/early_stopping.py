@@ -21,8 +21,9 @@ class Limits:
     """A validation accuracy on retained classes. Every later point costs more time, so one could
     only join the front by climbing back above it."""
     cost: float
-    """A share of a retrain's cost. At 1 a trial has taken what the exact solution takes, and no
-    further point can add to the hypervolume, whose reference is the retrain time."""
+    """A share of a retrain's FLOPs. At 1 a trial has taken what the exact solution takes. A later
+    point could still be on the front, as the most accurate one; to a hypervolume whose reference is
+    the retrain time it adds something only if its FLOPs take fewer seconds than a retrain's."""
 
     def why_ended(
         self,

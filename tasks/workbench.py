@@ -47,7 +47,7 @@ class Workbench:
         """`dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]."""
         self.task, self.dataset, self.device = task, dataset, device
         self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
-        _make_repeatable(device)
+        make_repeatable(device)
         self.cache = ArtifactCache(artifacts)
         mask = forget_mask(dataset, task.forget_set, task.seed)
         self._forgotten_classes = forgotten_classes(dataset, mask)
@@ -154,7 +154,7 @@ class Workbench:
         return state, record
 
 
-def _make_repeatable(device: torch.device) -> None:
+def make_repeatable(device: torch.device) -> None:
     """The same seed gives the same result on a GPU too, and "float32" means it there.
 
     These are settings of the process, which serves this workbench alone.
