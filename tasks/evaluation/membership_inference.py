@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -106,18 +107,28 @@ def attack_accuracy(member_losses: np.ndarray, other_losses: np.ndarray) -> floa
     losses = np.concatenate([other_losses, member_losses])
     is_member = _membership(len(other_losses), len(member_losses))
     scores = []
-    for fit, score in _folds(len(other_losses), len(member_losses)):
-        slope, intercept = logistic_regression(losses[fit], is_member[fit])
-        guess = losses[score] * slope + intercept > 0
-        scores.append((guess == is_member[score]).mean())
+    with _matrix_products().limit(limits=1):
+        for fit, score in _folds(len(other_losses), len(member_losses)):
+            slope, intercept = logistic_regression(losses[fit], is_member[fit])
+            guess = losses[score] * slope + intercept > 0
+            scores.append((guess == is_member[score]).mean())
     return float(np.mean(scores))
+
+
+@functools.cache
+def _matrix_products() -> Any:
+    """The threads of SciPy's matrix products: of two numbers they cost ten times the work itself."""
+    import scipy.optimize  # noqa: F401  # what it loads is looked for
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(internal_api="openblas")
 
 
 def logistic_regression(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and intercept that scikit-learn's LogisticRegression() fits to one feature.
 
     `x` (N,) and `y` (N,) of 0 and 1; its default penalty and stopping rule. Of a thousand rows with one
-    feature its checks and the threads of its matrix products take longer than the fit.
+    feature its checks take longer than the fit.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
