@@ -27,6 +27,21 @@ def failing(number: int) -> Callable[..., NoReturn]:
     return fail
 
 
+def failing_at_first(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, times: int = 2
+) -> list[int]:
+    """Have the next calls of a function fail so; returns how many more will, below 0 if none does."""
+    real, fail, left = getattr(module, name), failing(number), [times]
+
+    def sometimes(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        return real(*args, **kwargs) if left[0] < 0 else fail()
+
+    monkeypatch.setattr(module, name, sometimes)
+    return left
+
+
+PASSING = [errno.ESTALE, errno.EIO, errno.ETIMEDOUT]
 UNSUPPORTED = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
 
 
@@ -98,7 +113,7 @@ def test_the_check_writes(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "folder") == []
 
 
-@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO], ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", PASSING, ids=errno.errorcode.get)
 def test_what_fails_for_a_moment_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -108,17 +123,30 @@ def test_what_fails_for_a_moment_is_read_again(
         (Path, "read_bytes", lambda: storage.read("x")),
         (os, "scandir", lambda: storage.names()),
     ):
-        real, fail, left = getattr(module, name), failing(number), [2]
-
-        def sometimes(
-            *args: Any, real: Any = real, left: list[int] = left, fail: Any = fail
-        ) -> Any:
-            left[0] -= 1
-            return real(*args) if left[0] < 0 else fail()
-
-        monkeypatch.setattr(module, name, sometimes)
+        left = failing_at_first(monkeypatch, module, name, number)
         assert read() in (b"content", ["x"])
         assert left == [-1]
+
+
+@pytest.mark.parametrize("number", PASSING, ids=errno.errorcode.get)
+def test_what_fails_for_a_moment_is_locked_and_removed_at_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    storage = storage_at(tmp_path)
+    storage.write("x", b"content")
+    real = fcntl.flock
+    failing_at_first(monkeypatch, fcntl, "flock", number)
+    with storage.lock("a.lock"):
+        assert storage.is_locked("a.lock")
+        failing_at_first(monkeypatch, fcntl, "flock", number)
+        assert storage.is_locked("a.lock")
+        left = failing_at_first(monkeypatch, fcntl, "flock", number)
+    assert left[0] < 0
+    assert not storage.is_locked("a.lock")
+    monkeypatch.setattr(fcntl, "flock", real)
+    failing_at_first(monkeypatch, Path, "unlink", number)
+    storage.delete("x")
+    assert storage.read("x") is None
 
 
 def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
