@@ -17,6 +17,7 @@ LOOKED_AT_SECONDS = 1.0
 """For an instant a lock may be held by someone who only looks: `is_locked`."""
 UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 """What a file system says to what it cannot do at all, as FUSE, SMB and some NFS do."""
+CREATING = ".creating"
 PROBE = b"a file that is there for a moment"
 
 
@@ -170,18 +171,32 @@ def _linked(partial: Path, path: Path) -> bool:
     try:
         os.link(partial, path)
     except FileExistsError:
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            if os.path.getsize(path) == 0:  # perhaps its content comes: see `_replaced_own`
+                with _only_creator(path.parent):
+                    pass
         return False
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        return _replaced_own(partial, path)
+        with _only_creator(path.parent):
+            return _replaced_own(partial, path)
     return True
+
+
+@contextmanager
+def _only_creator(folder: Path) -> Iterator[None]:
+    """While nobody else who lives is in this block for the folder, which gets a hidden file for it."""
+    with open(folder / CREATING, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _replaced_own(partial: Path, path: Path) -> bool:
     """Where there are no hard links: claim the name with an empty file, and put the whole one there.
 
-    A process that is killed in between leaves the empty file, which readers take for damage.
+    A process that is killed in between leaves the empty file, which readers take for damage. Who
+    found the name taken waits for one that lives, or would replace what comes as damaged.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))

@@ -6,15 +6,23 @@ import errno
 import fcntl
 import os
 import resource
+import signal
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from program import ROOT
+from store_rows import trial
 
 from orchestrator.cli import main
+from orchestrator.store import read_results, write_rows
 from tasks.storage import StorageError, storage_at
 
 
@@ -54,7 +62,64 @@ def test_without_hard_links_one_creates(
     assert storage.create("folder/x", b"first")
     assert not storage.create("folder/x", b"second")
     assert storage.read("folder/x") == b"first"
-    assert os.listdir(tmp_path / "folder") == ["x"]
+    assert storage.names("folder") == ["x"]
+
+
+@pytest.mark.parametrize("exists", ["said by link", "said by open"])
+def test_without_hard_links_rows_that_are_being_stored_are_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: str
+) -> None:
+    """Both workers would report their own, and the first one's would stay."""
+    claimed, go_on, real = threading.Event(), threading.Event(), os.replace
+
+    def slow(partial: Any, path: Any) -> None:
+        if not claimed.is_set():
+            claimed.set()
+            assert go_on.wait(60)
+        real(partial, path)
+
+    def link(partial: Any, path: Path) -> NoReturn:
+        number = errno.EEXIST if path.exists() and exists == "said by link" else errno.EPERM
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "replace", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(write_rows, tmp_path, "s", "key", trial("a-0", seed=1))
+        assert claimed.wait(60)
+        second = pool.submit(write_rows, tmp_path, "s", "key", trial("a-0", seed=2))
+        wait([second], timeout=2)
+        go_on.set()
+        rows = [[row["seed"] for row in done.result()] for done in (first, second)]
+    assert rows == [[1, 1], [1, 1]]
+    assert [row["seed"] for row in read_results(tmp_path).to_pylist()] == [1, 1]
+
+
+KILLED = """
+import errno
+import os
+import signal
+import sys
+from tasks.storage import storage_at
+
+def link(*args):
+    raise OSError(errno.EPERM, "")
+
+os.link = link
+os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+storage_at(sys.argv[1]).create("rows/s/key.parquet", b"never there")
+"""
+
+
+def test_without_hard_links_what_a_killed_process_left_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "rows/s/key.parquet").read_bytes() == b""
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    assert [row["seed"] for row in write_rows(tmp_path, "s", "key", trial("a-0", seed=2))] == [2, 2]
+    assert read_results(tmp_path).num_rows == 2
 
 
 def test_without_hard_links_a_name_is_taken_between_looking_and_writing(
