@@ -34,11 +34,14 @@ class ObjectJournal(BaseJournalBackend):
         """Entries that are known here and were not read since: the next read need not ask for them."""
         self._block: list[Entry] | None = None
         """Entries that will be written when a block ends."""
+        self._alone = False
+        """Whether nobody else should write: who does so all the same is met at the next number."""
 
-    def mend(self) -> None:
+    def hold(self) -> None:
         """Put aside the first object that Optuna cannot follow and those after it, as `journal.mend` does.
 
-        Only for who holds the sweep: another process may be writing. Raises StorageError.
+        Only for who holds the sweep, and is alone in writing: from now on a read does not ask for
+        entries of others. Raises StorageError.
         """
         names = self._storage.names(self._folder)
         replay, whole = JournalStorageReplayResult(""), 0
@@ -52,6 +55,7 @@ class ObjectJournal(BaseJournalBackend):
             self._next += len(entries)
             whole += 1
         self._put_aside(names[whole:])
+        self._alone = True
 
     def read_logs(self, log_number_from: int) -> Iterator[Entry]:
         """The entries from this number on; raises StorageError for one that is damaged.
@@ -62,7 +66,8 @@ class ObjectJournal(BaseJournalBackend):
         if log_number_from in self._own:
             yield from self._own_from(log_number_from)
             return
-        if self._block is not None and log_number_from == self._next + len(self._block):
+        written = self._next + len(self._block or ())
+        if (self._alone or self._block is not None) and log_number_from == written:
             return
         self._own.clear()
         known = log_number_from and log_number_from == self._next

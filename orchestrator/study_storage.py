@@ -45,6 +45,6 @@ def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
     storage = storage_at(sweep)
     if storage.folder is None:
         objects = ObjectJournal(storage, JOURNAL)
-        objects.mend()
+        objects.hold()
         return Journal(objects)
     return Journal(JournalFile(storage.folder / JOURNAL))
