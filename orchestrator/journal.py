@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,18 +65,19 @@ class JournalFile(JournalFileBackend):
             # Optuna would wait for it half a minute, and for ever if the folder was moved since.
             self._mutex.release()
             patiently(lambda: super(JournalFile, self).__init__(self._path, self._mutex))
-        self.synced = True
+        self._in_block = False
 
     @contextmanager
     def together(self, *, sync: bool = True) -> Iterator[None]:
-        """Wait for the disk at the end of the block, or if not `sync` when something else does."""
-        self.synced = False
-        try:
-            yield
-        finally:
-            self.synced = True
-            if sync:
-                self.sync()
+        """Hold the lock, and wait for the disk at the end, or if not `sync` when something else does."""
+        with self._locked():
+            self._in_block = True
+            try:
+                yield
+            finally:
+                self._in_block = False
+                if sync:
+                    self.sync()
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """See JournalFileBackend; a part at a time, which is read again if that fails for a moment."""
@@ -91,13 +92,9 @@ class JournalFile(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines; see JournalFileBackend."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with blamed(Path(self._path)):
-            self._mutex.acquire()
-            try:
-                _append(self._path, lines.encode())
-            finally:
-                self._mutex.release()
-        if self.synced:
+        with nullcontext() if self._in_block else self._locked(), blamed(Path(self._path)):
+            _append(self._path, lines.encode())
+        if not self._in_block:
             self.sync()
 
     def sync(self) -> None:
@@ -109,6 +106,17 @@ class JournalFile(JournalFileBackend):
 
         with blamed(Path(self._path)):
             patiently(flush)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """While no other process writes: they wait until half a minute has passed without a write."""
+        with blamed(Path(self._path)):
+            self._mutex.acquire()
+        try:
+            yield
+        finally:
+            with blamed(Path(self._path)):
+                self._mutex.release()
 
     def _part(self, number: int) -> list[dict[str, Any]]:
         return list(itertools.islice(super().read_logs(number), AT_A_TIME))

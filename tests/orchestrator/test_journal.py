@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,36 @@ def test_a_proposal_waits_for_the_disk_once_and_a_result_which_the_store_has_doe
     assert len(synced) == 1
     ssd.ask()
     assert len(synced) == 2
+
+
+def test_a_proposal_and_its_result_take_the_lock_once_each(ssd, monkeypatch):
+    """On NFS each taking and leaving of it is requests to the server, at ten writes a trial."""
+    taken: list[str] = []
+    real = os.symlink
+    monkeypatch.setattr(os, "symlink", lambda *paths: (taken.append(paths[1]), real(*paths)))
+    trial = ssd.ask()
+    assert len(taken) == 1
+    ssd.tell(trial["trial_id"], [{"epoch": 1, "state": "failed"}])
+    assert len(taken) == 2
+
+
+def test_another_writer_waits_for_the_end_of_a_block(tmp_path):
+    storage = Journal(JournalFile(tmp_path / "studies.journal"))
+    study = optuna.create_study(storage=storage, study_name="sweep/ssd")
+    other = read_by_optuna(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        with storage.together():
+            study.ask()
+            noted = pool.submit(other.set_user_attr, "note", "from a dashboard")
+            wait([noted], timeout=0.5)
+            study.tell(0, 1.0)
+            assert study.user_attrs == {}
+        noted.result(timeout=60)
+    assert study.user_attrs == {"note": "from a dashboard"}
+    assert study.ask().number == 1
+    written = read_by_optuna(tmp_path)
+    assert written.user_attrs == study.user_attrs
+    assert [t.number for t in written.trials] == [0, 1]
 
 
 def test_a_line_that_the_disk_has_no_room_for_is_not_there_at_all(tmp_path, ssd):
