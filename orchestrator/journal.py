@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import errno
+import functools
 import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-from optuna.storages.journal._file import LOCK_FILE_SUFFIX
 from optuna.storages.journal._storage import JournalStorageReplayResult
 
 from tasks.storage import blamed
+from tasks.storage.patience import patiently
 
 if TYPE_CHECKING:
     from orchestrator.object_journal import ObjectJournal
+
+AT_A_TIME = 1000
+"""Lines."""
 
 
 class Backend(Protocol):
@@ -56,58 +59,104 @@ class JournalFile(JournalFileBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        mend(path)
-        # Optuna would wait for it half a minute, and for ever if the folder was moved since.
-        path.with_name(path.name + LOCK_FILE_SUFFIX).unlink(missing_ok=True)
-        self._path, self._mutex = str(path), JournalFileSymlinkLock(str(path))
-        super().__init__(self._path, self._mutex)
-        self.synced = True
+        self._path, self._mutex = str(path), _Lock(str(path))
+        with blamed(path):
+            patiently(lambda: mend(path))
+            # Optuna would wait for it half a minute, and for ever if the folder was moved since.
+            self._mutex.release()
+            patiently(lambda: super(JournalFile, self).__init__(self._path, self._mutex))
+        self._in_block = False
 
     @contextmanager
     def together(self, *, sync: bool = True) -> Iterator[None]:
-        """Wait for the disk at the end of the block, or if not `sync` when something else does."""
-        self.synced = False
-        try:
-            yield
-        finally:
-            self.synced = True
-            if sync:
-                self.sync()
+        """Hold the lock, and wait for the disk at the end, or if not `sync` when something else does."""
+        with self._locked():
+            self._in_block = True
+            try:
+                yield
+            finally:
+                self._in_block = False
+                if sync:
+                    self.sync()
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        """See JournalFileBackend; a part at a time, which is read again if that fails for a moment."""
+        full = True
+        while full:
+            with blamed(Path(self._path)):
+                part = patiently(functools.partial(self._part, log_number_from))
+            yield from part
+            log_number_from += len(part)
+            full = len(part) == AT_A_TIME
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines; see JournalFileBackend."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with blamed(Path(self._path)):
-            self._mutex.acquire()
-            try:
-                _append(self._path, lines.encode())
-            finally:
-                self._release()
-        if self.synced:
+        with nullcontext() if self._in_block else self._locked(), blamed(Path(self._path)):
+            _append(self._path, lines.encode())
+        if not self._in_block:
             self.sync()
-
-    def _release(self) -> None:
-        try:
-            self._mutex.release()
-        except RuntimeError as error:  # what Optuna makes of any OSError there
-            raise OSError(errno.EIO, "its lock cannot be removed", self._path) from error
 
     def sync(self) -> None:
         """Wait until all that was written is on disk."""
-        with blamed(Path(self._path)), open(self._path, "ab") as file:
-            os.fsync(file.fileno())
+
+        def flush() -> None:
+            with open(self._path, "ab") as file:
+                os.fsync(file.fileno())
+
+        with blamed(Path(self._path)):
+            patiently(flush)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """While no other process writes: they wait until half a minute has passed without a write."""
+        with blamed(Path(self._path)):
+            self._mutex.acquire()
+        try:
+            yield
+        finally:
+            with blamed(Path(self._path)):
+                self._mutex.release()
+
+    def _part(self, number: int) -> list[dict[str, Any]]:
+        return list(itertools.islice(super().read_logs(number), AT_A_TIME))
+
+
+class _Lock(JournalFileSymlinkLock):
+    """Optuna's lock, which any other writer takes too, for a file system that fails for a moment."""
+
+    def acquire(self) -> bool:
+        """See JournalFileSymlinkLock; raises OSError."""
+        return patiently(super().acquire)
+
+    def release(self) -> None:
+        """Remove the lock, if nobody has: others do who have waited for half a minute. Raises OSError."""
+        patiently(lambda: Path(self._lock_file).unlink(missing_ok=True))
 
 
 def _append(path: str, content: bytes) -> None:
     """Append all of it or nothing: behind half a line no further one could be read."""
-    with open(path, "ab", buffering=0) as file:  # a buffer would try once more when it is closed
-        before, written = file.tell(), 0
-        try:
+    before: int | None = None
+
+    def put() -> None:
+        nonlocal before
+        with open(
+            path, "ab", buffering=0
+        ) as file:  # a buffer would try once more when it is closed
+            if before is None:
+                before = file.tell()
+            else:
+                file.truncate(before)  # an earlier try may have left some
+            written = 0
             while written < len(content):
                 written += file.write(content[written:]) or 0
-        except OSError:  # a full disk takes as much as fits
-            os.truncate(path, before)
-            raise
+
+    try:
+        patiently(put)
+    except OSError:  # a full disk takes as much as fits
+        if before is not None:
+            patiently(functools.partial(os.truncate, path, before))
+        raise
 
 
 def mend(journal: Path) -> None:

@@ -32,7 +32,8 @@ def check_unused(storage: BaseStorage, config: SweepConfig) -> None:
 def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
     """Optuna's storage: a journal where the sweep keeps its own, or the database behind `url`.
 
-    Raises InvalidValue if there is no such database.
+    Only for who holds the sweep: a journal is mended. Raises InvalidValue if there is no such
+    database, StorageError if a bucket cannot be reached.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None:
@@ -43,5 +44,7 @@ def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
     storage = storage_at(sweep)
     if storage.folder is None:
-        return Journal(ObjectJournal(storage, JOURNAL))
+        objects = ObjectJournal(storage, JOURNAL)
+        objects.hold()
+        return Journal(objects)
     return Journal(JournalFile(storage.folder / JOURNAL))

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ class Artifact:
 
 
 class ArtifactCache:
-    """`<root>/<key>.json` holds the record and the SHA-256 of the weights, `<root>/<key>-<SHA-256>.pt` them.
+    """`<root>/<key>-<SHA-256>.pt` holds the weights, `<root>/<key>.json` their SHA-256, the record and its own.
 
     One trainer at a time across processes and, on a storage that nodes share, across nodes: the
     others wait, and one of them takes over if the trainer dies, since its lock dies with it. Of a
@@ -61,8 +62,11 @@ class ArtifactCache:
             weights = self._storage.read(_weights_file(key, description["sha256"])) or b""
             if hashlib.sha256(weights).hexdigest() != description["sha256"]:
                 return None
+            record = description["record"]
+            if description.get("record_sha256", _digest(record)) != _digest(record):
+                return None  # earlier versions had no checksum of it
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
-            return Artifact(key, state, TrainingRecord(**description["record"]))
+            return Artifact(key, state, TrainingRecord(**record))
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             return None
 
@@ -95,7 +99,8 @@ class ArtifactCache:
         torch.save(artifact.state, buffer)
         weights = buffer.getvalue()
         digest = hashlib.sha256(weights).hexdigest()
-        description = {"sha256": digest, "record": asdict(artifact.record)}
+        record = asdict(artifact.record)
+        description = {"sha256": digest, "record": record, "record_sha256": _digest(record)}
         content = json.dumps(description, indent=1).encode()
         file, described = _weights_file(artifact.key, digest), f"{artifact.key}.json"
         # The description last: without it the weights do not count.
@@ -111,3 +116,8 @@ class ArtifactCache:
 def _weights_file(key: str, digest: str) -> str:
     """A name that two trainings have in common only if they gave the same."""
     return f"{key}-{digest[:16]}.pt"
+
+
+def _digest(record: dict[str, Any]) -> str:
+    """The SHA-256 of a record, however its JSON is laid out."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

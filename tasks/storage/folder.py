@@ -5,24 +5,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from tasks.storage import StorageError, blamed, never, nothing
+from tasks.storage.patience import patiently
 
 LOOKED_AT_SECONDS = 1.0
 """For an instant a lock may be held by someone who only looks: `is_locked`."""
 UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 """What a file system says to what it cannot do at all, as FUSE, SMB and some NFS do."""
-PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)
-"""What NFS may say while a server restarts or a file is replaced."""
-TRIES = 5
+CREATING = ".creating"
 PROBE = b"a file that is there for a moment"
-T = TypeVar("T")
 
 
 class FolderStorage:
@@ -60,7 +56,7 @@ class FolderStorage:
         path = self.folder / name
         with blamed(path):
             try:
-                return _patiently(path.read_bytes)
+                return patiently(path.read_bytes)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -73,7 +69,7 @@ class FolderStorage:
                 _sync(partial.parent)
 
         with blamed(self.folder / name):
-            _patiently(put)
+            patiently(put)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write beside it, then link: the file system lets one of several do so."""
@@ -89,12 +85,12 @@ class FolderStorage:
 
         with blamed(self.folder / name):
             # An earlier try may have linked it, and failed only then.
-            return _patiently(put) or (tries > 1 and self.read(name) == content)
+            return patiently(put) or (tries > 1 and self.read(name) == content)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
         with blamed(self.folder / name):
-            (self.folder / name).unlink(missing_ok=True)
+            patiently(lambda: (self.folder / name).unlink(missing_ok=True))
 
     def names(self, folder: str = "", after: str = "") -> list[str]:
         """Files and, with a slash at the end, folders, sorted."""
@@ -105,7 +101,7 @@ class FolderStorage:
 
         with blamed(self.folder / folder):
             try:
-                kinds = _patiently(listed)
+                kinds = patiently(listed)
             except (FileNotFoundError, NotADirectoryError):
                 return []
         found = [
@@ -126,27 +122,32 @@ class FolderStorage:
         path = self.folder / name
         lock = FileLock(path)
         with blamed(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            patiently(lambda: path.parent.mkdir(parents=True, exist_ok=True))
             with suppress(Timeout):
-                lock.acquire(timeout=LOOKED_AT_SECONDS)
+                patiently(lambda: lock.acquire(timeout=LOOKED_AT_SECONDS))
         if not lock.is_locked:
             on_held()
             with blamed(path):
-                lock.acquire()
+                patiently(lock.acquire)
         try:
             yield never
         finally:
-            lock.release()
+            patiently(lock.release)
 
     def is_locked(self, name: str) -> bool:
         """Whether a process holds the lock on this file."""
-        try:
+
+        def looked() -> None:
             with open(self.folder / name) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except BlockingIOError:
-            return True
+
+        with blamed(self.folder / name):
+            try:
+                patiently(looked)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except BlockingIOError:
+                return True
         return False
 
     @contextmanager
@@ -170,18 +171,32 @@ def _linked(partial: Path, path: Path) -> bool:
     try:
         os.link(partial, path)
     except FileExistsError:
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            if os.path.getsize(path) == 0:  # perhaps its content comes: see `_replaced_own`
+                with _only_creator(path.parent):
+                    pass
         return False
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        return _replaced_own(partial, path)
+        with _only_creator(path.parent):
+            return _replaced_own(partial, path)
     return True
+
+
+@contextmanager
+def _only_creator(folder: Path) -> Iterator[None]:
+    """While nobody else who lives is in this block for the folder, which gets a hidden file for it."""
+    with open(folder / CREATING, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _replaced_own(partial: Path, path: Path) -> bool:
     """Where there are no hard links: claim the name with an empty file, and put the whole one there.
 
-    A process that is killed in between leaves the empty file, which readers take for damage.
+    A process that is killed in between leaves the empty file, which readers take for damage. Who
+    found the name taken waits for one that lives, or would replace what comes as damaged.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -217,15 +232,3 @@ def _locks(path: Path) -> bool:
                 raise
             return False
     return True
-
-
-def _patiently(work: Callable[[], T]) -> T:
-    """What it returns, at one of several tries if the file system is in trouble for a moment."""
-    for attempt in range(TRIES - 1):
-        try:
-            return work()
-        except OSError as error:
-            if error.errno not in PASSING:
-                raise
-            time.sleep(0.1 * 2**attempt)
-    return work()

@@ -107,21 +107,53 @@ def objects(root: str) -> int:
 def test_a_proposal_is_one_object_and_a_result_another(bucket: str) -> None:
     """Each request takes some ten milliseconds, and a proposal is eight entries or more."""
 
-    def opened() -> UnlearnerStudy:
-        storage = open_storage(bucket, None)
-        return UnlearnerStudy(storage, "sweep", "finetune", OBJECTIVES["pareto"], "random", 0)
-
-    study = opened()
+    study = opened(bucket)
     before = objects(bucket)
     trial = study.ask()
     assert objects(bucket) == before + 1
-    scores = {"validation_accuracy_retained": 0.9, "validation_indistinguishability": 0.8}
-    row = {"epoch": 1, "state": "complete", "unlearn_seconds": 1.0, **scores}
-    study.tell(trial["trial_id"], [row])
+    study.tell(trial["trial_id"], [ROW])
     assert objects(bucket) == before + 2
     assert study.ask()["trial_id"] == "finetune-0001"
-    assert opened().trial_ids == {"finetune-0000", "finetune-0001"}
-    assert opened().recover({"finetune-0000": [row | {"params": "{}", "unlearner": "finetune"}]})
+    assert opened(bucket).trial_ids == {"finetune-0000", "finetune-0001"}
+    assert opened(bucket).recover(
+        {"finetune-0000": [ROW | {"params": "{}", "unlearner": "finetune"}]}
+    )
+
+
+def opened(root: str) -> UnlearnerStudy:
+    """A study as the driver that holds the sweep opens it."""
+    storage = open_storage(root, None)
+    return UnlearnerStudy(storage, "sweep", "finetune", OBJECTIVES["pareto"], "random", 0)
+
+
+SCORES = {"validation_accuracy_retained": 0.9, "validation_indistinguishability": 0.8}
+ROW = {"epoch": 1, "state": "complete", "unlearn_seconds": 1.0, **SCORES}
+
+
+def test_a_proposal_and_its_result_are_a_request_each(bucket: str) -> None:
+    """Nobody else writes while a driver holds the sweep: it need not look for others' entries."""
+    from tasks.storage.s3_client import PATIENT, client_at, endpoint
+
+    study = opened(bucket)
+    study.ask()
+    requests: list[str] = []
+    events = client_at(endpoint(), PATIENT).meta.events
+    events.register("before-call.s3", lambda model, **_: requests.append(model.name))
+    for number in range(1, 4):
+        trial = study.ask()
+        assert trial["trial_id"] == f"finetune-{number:04d}"
+        study.tell(trial["trial_id"], [ROW])
+    assert requests == ["PutObject"] * 6
+
+
+@pytest.mark.parametrize("step", ["ask", "tell"])
+def test_a_driver_whose_sweep_another_one_has_taken_over_stops(bucket: str, step: str) -> None:
+    first = opened(bucket)
+    trial = first.ask()["trial_id"]
+    opened(bucket).ask()
+    with pytest.raises(StorageError, match="another process writes there too"):
+        first.ask() if step == "ask" else first.tell(trial, [ROW])
+    assert opened(bucket).trial_ids == {"finetune-0000", "finetune-0001"}
 
 
 def test_a_block_whose_number_another_writer_took_is_refused(root: str) -> None:

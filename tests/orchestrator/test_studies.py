@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+from study_rows import PARETO, own_values, recorded, row, stored_trials, study
 
 from orchestrator.budget import trials_left
-from orchestrator.objectives import OBJECTIVES
 from orchestrator.progress import Progress
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
@@ -25,34 +24,6 @@ from orchestrator.study_storage import open_storage
 from tasks.search_space import Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
-
-PARETO = OBJECTIVES["pareto"]
-
-
-def study(
-    folder: Path, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0
-) -> UnlearnerStudy:
-    folder.mkdir(exist_ok=True)
-    return UnlearnerStudy(open_storage(folder, None), "sweep", unlearner, PARETO, sampler, seed)
-
-
-def recorded(folder: Path, unlearner: str = "finetune") -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(
-        study_name=f"sweep/{unlearner}", storage=open_storage(folder, None)
-    ).trials
-
-
-def row(epoch: int, accuracy: float = 0.9, state: str = "complete", params: str = "{}") -> dict:
-    return {
-        "relative_cost": 0.1,
-        "unlearner": "finetune",
-        "params": params,
-        "epoch": epoch,
-        "state": state,
-        "validation_accuracy_retained": accuracy,
-        "validation_indistinguishability": 0.8,
-        "unlearn_seconds": float(epoch),
-    }
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -153,18 +124,6 @@ def test_a_trial_whose_rows_were_lost_is_run_again_as_it_was(tmp_path):
     assert search.suggest("tune-b") == StudySearch.FINISHED
 
 
-def stored_trials(finetune: UnlearnerStudy, count: int) -> dict[str, list[dict]]:
-    """Ask for and tell trials of two points each; returns their rows, as the store has them."""
-    finished = {}
-    for number in range(count):
-        trial = finetune.ask()
-        params = json.dumps(trial["params"])
-        rows = [row(epoch, accuracy=0.1 * number, params=params) for epoch in (1, 2)]
-        finetune.tell(trial["trial_id"], rows)
-        finished[trial["trial_id"]] = rows
-    return finished
-
-
 def test_a_trial_whose_rows_were_lost_counts_as_it_was_run_the_second_time(tmp_path):
     """With its model made anew it may measure something else; what the others say stays."""
     finished = stored_trials(study(tmp_path), 3)
@@ -191,12 +150,6 @@ def test_a_trial_whose_rows_were_lost_counts_as_it_was_run_the_second_time(tmp_p
     assert told == pytest.approx({first: 0.0, lost: 0.7, last: 0.2})
 
 
-def own_values(folder: Path) -> dict[float, list[float]]:
-    """What each trial was told, the points of its trajectory left out, by its learning rate."""
-    trials = (t for t in recorded(folder) if "trajectory_of" not in t.user_attrs)
-    return {t.params["lr"]: t.values for t in trials if t.state == TrialState.COMPLETE}
-
-
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
 def test_a_journal_cut_anywhere_is_mended_from_the_store(tmp_path, share):
     finished = stored_trials(study(tmp_path), 4)
@@ -221,24 +174,6 @@ def test_a_line_that_is_no_record_ends_a_journal_and_is_kept_beside_it(tmp_path)
     assert study(tmp_path).recover(finished) == []
     damaged = tmp_path / "studies.journal.damaged"
     assert damaged.read_bytes() == b"".join(lines[len(lines) // 2 :])
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_a_bit_that_flips_anywhere_in_a_journal_is_mended_from_the_store(tmp_path, seed):
-    finished = stored_trials(study(tmp_path), 4)
-    whole = own_values(tmp_path)
-    journal = tmp_path / "studies.journal"
-    content = bytearray(journal.read_bytes())
-    rng = random.Random(seed)
-    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    journal.write_bytes(content)
-    assert study(tmp_path).recover(finished) == []
-    assert own_values(tmp_path) == whole
-    points = [t for t in recorded(tmp_path) if "trajectory_of" in t.user_attrs]
-    assert {(t.user_attrs["trajectory_of"], t.values[0]) for t in points} == {
-        (trial_id, rows[0]["validation_accuracy_retained"]) for trial_id, rows in finished.items()
-    }
-    assert study(tmp_path).ask()["trial_id"] not in finished
 
 
 def altered(folder: Path, old: str, new: str, occurrence: int = 0) -> None:

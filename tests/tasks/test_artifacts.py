@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +91,9 @@ DAMAGE = {
     "description a list": (".json", lambda _: b"[1, 2]"),
     "description null": (".json", lambda _: b"null"),
     "record missing": (".json", lambda c: json.dumps({"sha256": json.loads(c)["sha256"]}).encode()),
+    "seconds altered": (".json", lambda c: c.replace(b'"seconds": 1.5', b'"seconds": 1.4')),
+    "operations altered": (".json", lambda c: c.replace(b'"flops": 2', b'"flops": 3')),
+    "device altered": (".json", lambda c: c.replace(b'"cpu"', b'"cpt"')),
     "record of another version": (".json", lambda c: c.replace(b"threads", b"fibres")),
 }
 
@@ -114,6 +118,30 @@ def test_what_is_damaged_is_trained_again(
     assert intact(cache.get(KEY, train))
     assert train.trained == 2
     assert intact(cache.load(KEY))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_bit_that_flips_anywhere_in_a_description_is_never_believed(
+    tmp_path: Path, train: Trainer, seed: int
+) -> None:
+    cache, rng = ArtifactCache(tmp_path), random.Random(seed)
+    cache.get(KEY, train)
+    content = bytearray((tmp_path / f"{KEY}.json").read_bytes())
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    (tmp_path / f"{KEY}.json").write_bytes(content)
+    assert intact(cache.get(KEY, train))
+    assert intact(cache.load(KEY))
+
+
+def test_a_description_of_an_earlier_version_is_read(cache: ArtifactCache, train: Trainer) -> None:
+    """It has no checksum of the record."""
+    cache.get(KEY, train)
+    storage = storage_at(cache.root)
+    description = json.loads(storage.read(f"{KEY}.json") or b"")
+    earlier = {name: description[name] for name in ("sha256", "record")}
+    storage.write(f"{KEY}.json", json.dumps(earlier, indent=1).encode())
+    assert intact(cache.get(KEY, train))
+    assert train.trained == 1
 
 
 def test_weights_that_would_run_code_are_never_unpickled(

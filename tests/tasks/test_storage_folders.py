@@ -6,15 +6,23 @@ import errno
 import fcntl
 import os
 import resource
+import signal
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from program import ROOT
+from store_rows import trial
 
 from orchestrator.cli import main
+from orchestrator.store import read_results, write_rows
 from tasks.storage import StorageError, storage_at
 
 
@@ -27,6 +35,21 @@ def failing(number: int) -> Callable[..., NoReturn]:
     return fail
 
 
+def failing_at_first(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, number: int, times: int = 2
+) -> list[int]:
+    """Have the next calls of a function fail so; returns how many more will, below 0 if none does."""
+    real, fail, left = getattr(module, name), failing(number), [times]
+
+    def sometimes(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        return real(*args, **kwargs) if left[0] < 0 else fail()
+
+    monkeypatch.setattr(module, name, sometimes)
+    return left
+
+
+PASSING = [errno.ESTALE, errno.EIO, errno.ETIMEDOUT]
 UNSUPPORTED = [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK]
 
 
@@ -39,7 +62,64 @@ def test_without_hard_links_one_creates(
     assert storage.create("folder/x", b"first")
     assert not storage.create("folder/x", b"second")
     assert storage.read("folder/x") == b"first"
-    assert os.listdir(tmp_path / "folder") == ["x"]
+    assert storage.names("folder") == ["x"]
+
+
+@pytest.mark.parametrize("exists", ["said by link", "said by open"])
+def test_without_hard_links_rows_that_are_being_stored_are_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: str
+) -> None:
+    """Both workers would report their own, and the first one's would stay."""
+    claimed, go_on, real = threading.Event(), threading.Event(), os.replace
+
+    def slow(partial: Any, path: Any) -> None:
+        if not claimed.is_set():
+            claimed.set()
+            assert go_on.wait(60)
+        real(partial, path)
+
+    def link(partial: Any, path: Path) -> NoReturn:
+        number = errno.EEXIST if path.exists() and exists == "said by link" else errno.EPERM
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "replace", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(write_rows, tmp_path, "s", "key", trial("a-0", seed=1))
+        assert claimed.wait(60)
+        second = pool.submit(write_rows, tmp_path, "s", "key", trial("a-0", seed=2))
+        wait([second], timeout=2)
+        go_on.set()
+        rows = [[row["seed"] for row in done.result()] for done in (first, second)]
+    assert rows == [[1, 1], [1, 1]]
+    assert [row["seed"] for row in read_results(tmp_path).to_pylist()] == [1, 1]
+
+
+KILLED = """
+import errno
+import os
+import signal
+import sys
+from tasks.storage import storage_at
+
+def link(*args):
+    raise OSError(errno.EPERM, "")
+
+os.link = link
+os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+storage_at(sys.argv[1]).create("rows/s/key.parquet", b"never there")
+"""
+
+
+def test_without_hard_links_what_a_killed_process_left_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "rows/s/key.parquet").read_bytes() == b""
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    assert [row["seed"] for row in write_rows(tmp_path, "s", "key", trial("a-0", seed=2))] == [2, 2]
+    assert read_results(tmp_path).num_rows == 2
 
 
 def test_without_hard_links_a_name_is_taken_between_looking_and_writing(
@@ -98,7 +178,7 @@ def test_the_check_writes(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "folder") == []
 
 
-@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO], ids=errno.errorcode.get)
+@pytest.mark.parametrize("number", PASSING, ids=errno.errorcode.get)
 def test_what_fails_for_a_moment_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -108,17 +188,30 @@ def test_what_fails_for_a_moment_is_read_again(
         (Path, "read_bytes", lambda: storage.read("x")),
         (os, "scandir", lambda: storage.names()),
     ):
-        real, fail, left = getattr(module, name), failing(number), [2]
-
-        def sometimes(
-            *args: Any, real: Any = real, left: list[int] = left, fail: Any = fail
-        ) -> Any:
-            left[0] -= 1
-            return real(*args) if left[0] < 0 else fail()
-
-        monkeypatch.setattr(module, name, sometimes)
+        left = failing_at_first(monkeypatch, module, name, number)
         assert read() in (b"content", ["x"])
         assert left == [-1]
+
+
+@pytest.mark.parametrize("number", PASSING, ids=errno.errorcode.get)
+def test_what_fails_for_a_moment_is_locked_and_removed_at_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    storage = storage_at(tmp_path)
+    storage.write("x", b"content")
+    real = fcntl.flock
+    failing_at_first(monkeypatch, fcntl, "flock", number)
+    with storage.lock("a.lock"):
+        assert storage.is_locked("a.lock")
+        failing_at_first(monkeypatch, fcntl, "flock", number)
+        assert storage.is_locked("a.lock")
+        left = failing_at_first(monkeypatch, fcntl, "flock", number)
+    assert left[0] < 0
+    assert not storage.is_locked("a.lock")
+    monkeypatch.setattr(fcntl, "flock", real)
+    failing_at_first(monkeypatch, Path, "unlink", number)
+    storage.delete("x")
+    assert storage.read("x") is None
 
 
 def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
