@@ -60,11 +60,11 @@ class _Controller(TuneController):
         if wait:
             super().checkpoint(force, wait)
 
-    def _trial_task_failure(self, trial: Any, exception: Exception) -> None:
+    def _process_trial_failure(self, trial: Any, exception: Any) -> None:
         if self.deaths.is_last(trial.config["trial_id"], exception):
             # Tune ends a trial with more failures than this, and counts no loss of a node.
             trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
-        super()._trial_task_failure(trial, exception)
+        super()._process_trial_failure(trial, exception)
 
     def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
         # Tune would wait for ever for the reset of an actor that is no more.

@@ -20,10 +20,8 @@ class Deaths:
     """What Tune is told of the workers that die in a search."""
 
     def __init__(self) -> None:
-        self.latest: str | None = None
-        """Why the worker died that Tune is dealing with, or dealt with last."""
-        self.counted = False
-        """Whether that counts against its trial."""
+        self._latest: dict[str, Exception] = {}
+        """How each trial's worker died last."""
         self._losses: Counter[str] = Counter()
         """How often each trial has lost its node."""
 
@@ -32,7 +30,11 @@ class Deaths:
         times = f"the worker died {MAX_DEATHS + 1} times"
         if self._losses[trial_id] > MAX_LOSSES:
             times = f"its node was lost {self._losses[trial_id]} times"
-        return f"{times}, at last: {self.latest}"
+        return f"{times}, at last: {_reason(self._latest[trial_id])}"
+
+    def counts(self, trial_id: str) -> bool:
+        """Whether the last death counts against its trial."""
+        return not _is_loss(self._latest[trial_id])
 
     def judged(self, exception: Exception) -> Exception:
         """The exception as Tune is to see it."""
@@ -40,18 +42,23 @@ class Deaths:
             exception = RayActorError(error_msg=f"out of memory: {exception}")
         if isinstance(exception, RayTaskError):  # between two trials Tune would end the second
             exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
-        if isinstance(exception, RayActorError):
-            self.latest = _reason(exception)
-            if not exception.preempted and _not_its_own(exception):
-                # Ray calls only what its autoscaler drained so; of these alone Tune keeps no count.
-                exception = RayActorError(exception.actor_id, str(exception), preempted=True)
-            self.counted = not exception.preempted
+        if not isinstance(exception, RayActorError) or exception.preempted:
+            return exception
+        if _not_its_own(exception):
+            # Ray calls only what its autoscaler drained so; of these alone Tune keeps no count.
+            return RayActorError(exception.actor_id, str(exception), preempted=True)
         return exception
 
     def is_last(self, trial_id: str, exception: Exception) -> bool:
-        """Count a loss of a node, which Tune does not; whether the trial has had too many."""
-        self._losses[trial_id] += isinstance(exception, RayActorError) and exception.preempted
+        """Note a death, as it was judged; whether it is one too many of those that Tune does not count."""
+        self._latest[trial_id] = exception
+        self._losses[trial_id] += _is_loss(exception)
         return self._losses[trial_id] > MAX_LOSSES
+
+
+def _is_loss(exception: Exception) -> bool:
+    """Whether it was judged to be the loss of a node."""
+    return isinstance(exception, RayActorError) and exception.preempted
 
 
 def _not_its_own(error: RayActorError) -> bool:
@@ -69,10 +76,12 @@ def _not_its_own(error: RayActorError) -> bool:
     return bool(node)
 
 
-def _reason(error: RayActorError) -> str:
+def _reason(error: Exception) -> str:
     """The line that says it, of the many that Ray writes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "because" in line]
+    if not isinstance(error, RayActorError):  # the first line says what failed, the others why
+        lines = [" ".join([_type(error), *lines])]
     return (telling or lines or [_type(error)])[0][:200]
 
 
