@@ -33,6 +33,7 @@ class UnlearningTrial(tune.Trainable):
     """A single step runs a whole trial; its rows are stored before it is reported done.
 
     A step per point would cost the driver some milliseconds for each, and nothing reads them there.
+    A process has one step more, its first: what it builds for all of its trials is no trial's time.
     """
 
     def setup(
@@ -48,6 +49,9 @@ class UnlearningTrial(tune.Trainable):
         assert limits is not None
         self._settings, self._shared, self._limits = settings, shared, limits
         self._deadline = Deadline(None, lambda: None)
+        self._ready = False
+        self._where: Row = {}
+        """Filled once there is a workbench."""
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -55,20 +59,39 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
         self._points: list[Point] = []
-        self._where: Row = {}
-        """Filled once there is a workbench."""
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the whole trial, store its rows and hand them to the driver.
+        """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
 
         Whatever goes wrong in a trial becomes a failed row: the worker lives on. Data, models or
         storage that this node cannot reach are no trial's failure: they end the sweep.
         """
+        if not self._ready:
+            return self._built()
         limit = self._settings.trial_seconds
         self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
         with self._deadline:
             return self._stepped()
+
+    def _built(self) -> dict[str, Any]:
+        """Build what the trials of this process share; Tune then asks for another step."""
+        settings = self._settings
+        try:
+            with Deadline(settings.trial_seconds, lambda: None):
+                from tasks.workbench import ORIGINAL
+
+                bench = workbench(settings, settings.cpus)
+            # Not within the trial, which would fail with it; if another process trains it, that takes
+            # what it takes.
+            bench.artifact(ORIGINAL)
+            self._where = provenance(bench)
+        except ENVIRONMENT as problem:
+            return self._unstored(problem)
+        except Exception as error:
+            return self._failed(error)
+        self._ready = True
+        return {"done": False}
 
     def _stepped(self) -> dict[str, Any]:
         settings = self._settings
@@ -80,17 +103,7 @@ class UnlearningTrial(tune.Trainable):
         if stored:
             return self._done(stored)
         try:
-            from tasks.workbench import ORIGINAL
-
-            bench = workbench(settings, settings.cpus)
-            bench.artifact(ORIGINAL)  # not within the trial, which would fail with it
-            self._where = provenance(bench)
-        except ENVIRONMENT as problem:
-            return self._unstored(problem)
-        except Exception as error:
-            return self._failed(error)
-        try:
-            state, reason = self._ended(bench)
+            state, reason = self._ended(workbench(settings, settings.cpus))
         except Exception as error:
             return self._failed(error)
         return self._finish(state, reason)

@@ -61,7 +61,9 @@ def step(
     worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     trial = {"trial_id": f"{unlearner}-0000", "unlearner": unlearner, "params": params, "seed": 0}
     worker.setup(trial, settings, {"task_key": "key"}, limits)
-    return worker.step()
+    while not (result := worker.step())["done"]:
+        pass
+    return result
 
 
 def vanished(settings: WorkerSettings) -> WorkerSettings:
