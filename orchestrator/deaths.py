@@ -8,12 +8,24 @@ from collections import Counter
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
 
+from orchestrator.blame import UnfitNode
+
 MAX_DEATHS = 3
 """Times a trial whose worker dies is run again."""
 MAX_LOSSES = 20
 """Times a trial that loses its node is run again: it may be what takes them down."""
 SETTLING_SECONDS = 2.0
 """How long after a worker its node may be missed: a machine that shuts down ends its processes one by one."""
+
+
+class UnfitWorker(RayActorError):
+    """A worker whose node can run no trial, which is not its trial's fault; the message says why."""
+
+    is_avoided = False
+    """Whether its place stays taken, so that no trial comes there again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(error_msg=reason, preempted=True)  # which Tune does not count
 
 
 class Deaths:
@@ -24,9 +36,13 @@ class Deaths:
         """How each trial's worker died last."""
         self._losses: Counter[str] = Counter()
         """How often each trial has lost its node."""
+        self._unfit: Counter[str] = Counter()
+        """How often each trial came to a node that can run none."""
 
     def why_given_up(self, trial_id: str) -> str:
-        """The error of a trial that is not run again."""
+        """The error of a trial that is not run again; raises UnfitNode if no node can run it."""
+        if isinstance(self._latest[trial_id], UnfitWorker):
+            raise UnfitNode(str(self._latest[trial_id]))
         times = f"the worker died {MAX_DEATHS + 1} times"
         if self._losses[trial_id] > MAX_LOSSES:
             times = f"its node was lost {self._losses[trial_id]} times"
@@ -40,6 +56,8 @@ class Deaths:
         """The exception as Tune is to see it."""
         if isinstance(exception, OutOfMemoryError):  # Tune (Ray 2.60) would end the whole sweep
             exception = RayActorError(error_msg=f"out of memory: {exception}")
+        if isinstance(exception, RayTaskError) and isinstance(exception.cause, UnfitNode):
+            return UnfitWorker(str(exception.cause))
         if isinstance(exception, RayTaskError):  # between two trials Tune would end the second
             exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
         if not isinstance(exception, RayActorError) or exception.preempted:
@@ -52,8 +70,16 @@ class Deaths:
     def is_last(self, trial_id: str, exception: Exception) -> bool:
         """Note a death, as it was judged; whether it is one too many of those that Tune does not count."""
         self._latest[trial_id] = exception
+        if isinstance(exception, UnfitWorker) and not exception.is_avoided:
+            self._unfit[trial_id] += 1
+            return self._unfit[trial_id] > (MAX_DEATHS if has_other_nodes() else 0)
         self._losses[trial_id] += _is_loss(exception)
         return self._losses[trial_id] > MAX_LOSSES
+
+
+def has_other_nodes() -> bool:
+    """Whether there is a choice."""
+    return sum(node["Alive"] for node in ray.nodes()) > 1
 
 
 def _is_loss(exception: Exception) -> bool:

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import traceback
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from orchestrator.blame import UnfitNode, blamed_on_node, here, placed
 from orchestrator.deadline import Deadline, overdue
 from orchestrator.early_stopping import EPOCHS, Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
-from tasks.provenance import host
-from tasks.search_space import InvalidValue
 from tasks.storage import UNWRITABLE
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
     from tasks.trial import Point
     from tasks.workbench import Workbench
-
-ENVIRONMENT = (OSError, InvalidValue)
-"""What a node raises whose data are absent or damaged, or which cannot reach the trained models."""
 
 
 class UnlearningTrial(tune.Trainable):
@@ -64,8 +58,9 @@ class UnlearningTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
 
-        Whatever goes wrong in a trial becomes a failed row: the worker lives on. Data, models or
-        storage that this node cannot reach are no trial's failure: they end the sweep.
+        Whatever goes wrong in a trial becomes a failed row: the worker lives on. A storage that cannot
+        be reached is no trial's failure: it ends the sweep. Nor is a node without the data, which
+        raises UnfitNode: the worker ends, and the trial runs elsewhere.
         """
         if not self._ready:
             return self._built()
@@ -75,18 +70,24 @@ class UnlearningTrial(tune.Trainable):
             return self._stepped()
 
     def _built(self) -> dict[str, Any]:
-        """Build what the trials of this process share; Tune then asks for another step."""
+        """Build what the trials of this process share; Tune then asks for another step.
+
+        Raises UnfitNode if that cannot be done on this node: another one may run the trial.
+        """
         settings = self._settings
         try:
-            with Deadline(settings.trial_seconds, lambda: None):
-                from tasks.workbench import ORIGINAL
+            with blamed_on_node():
+                with Deadline(settings.trial_seconds, lambda: None):
+                    from tasks.workbench import ORIGINAL
 
-                bench = workbench(settings, settings.cpus)
-            # Not within the trial, which would fail with it; if another process trains it, that takes
-            # what it takes.
-            bench.artifact(ORIGINAL)
-            self._where = provenance(bench)
-        except ENVIRONMENT as problem:
+                    bench = workbench(settings, settings.cpus)
+                # Not within the trial, which would fail with it; if another process trains it, that
+                # takes what it takes.
+                bench.artifact(ORIGINAL)
+                self._where = provenance(bench)
+        except UnfitNode:
+            raise
+        except UNWRITABLE as problem:
             return self._unstored(problem)
         except Exception as error:
             return self._failed(error)
@@ -143,7 +144,7 @@ class UnlearningTrial(tune.Trainable):
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:
-        done = self._finish("failed", _reason(error))
+        done = self._finish("failed", placed(error))
         if self._settings.gpus and "CUDA error" in str(error):
             os._exit(1)  # every later call of this process would fail too; another finds the row
         return done
@@ -158,10 +159,7 @@ class UnlearningTrial(tune.Trainable):
 
     def _unstored(self, problem: Exception) -> dict[str, Any]:
         """Not the trial's failure: the sweep ends, and can be resumed."""
-        # The operating system does not always name the file.
-        named = getattr(problem, "filename", None) or not isinstance(problem, OSError)
-        reason = f"{problem if named else _reason(problem)} (on {host()})"
-        return {"done": True, "trial": self._trial["trial_id"], "unstored": reason}
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": here(problem)}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
         slim = _slim(rows, self._settings)
@@ -180,10 +178,3 @@ def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
 
     needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}
     return [{name: row.get(name) for name in needed} for row in rows]
-
-
-def _reason(error: Exception) -> str:
-    """One line for the table: the exception, and where it was raised."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {text} ({Path(where.filename).name}:{where.lineno})"

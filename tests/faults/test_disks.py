@@ -12,13 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from pictures import write_parquet
+from pictures import small_cifar10
 from running import Driver, Sweep
 from seeds import SEEDS
-
-from tasks.datasets.dataset import LabelledImages
 
 pytestmark = pytest.mark.slow
 
@@ -162,18 +159,6 @@ def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, s
         intact = sweep.ended()
     assert len(intact) == len(kept) - 1
     assert_resumed(sweep, intact, remade=1)
-
-
-def small_cifar10(folder: Path) -> Path:
-    """A folder in the layout of CIFAR-10 on Hugging Face: small bright squares, ten shades of them."""
-    rng = np.random.default_rng(0)
-    for split, count in {"train": 600, "test": 400}.items():
-        labels = np.arange(count) % 10
-        shades = np.stack([25 * labels, 250 - 25 * labels, labels * 0], axis=1)
-        images = shades[:, None, None, :] + rng.integers(0, 6, (count, 32, 32, 3))
-        data = LabelledImages(images.astype(np.uint8).transpose(0, 3, 1, 2), labels)
-        write_parquet(folder / f"{split}-00000-of-00001.parquet", data)
-    return folder
 
 
 @pytest.mark.parametrize("seed", SEEDS)
