@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pictures import small_cifar10
 from ray.cluster_utils import Cluster
@@ -14,6 +16,7 @@ from running import HEAD, Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
 from tasks.datasets.cifar10 import load_cifar10
+from tasks.datasets.sources import machine_cache
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +48,16 @@ def no_disk(elsewhere: Path) -> Path:
     return Path("/dev/null")
 
 
-@pytest.fixture(params=[no_disk])
+def other_pictures(elsewhere: Path) -> Path:
+    """A node that has other pictures where the rest have theirs."""
+    shutil.copytree(machine_cache().parent, elsewhere)
+    for file in elsewhere.rglob("images.npy"):
+        images = np.load(file)
+        np.save(file, 255 - images)
+    return elsewhere
+
+
+@pytest.fixture(params=[no_disk, other_pictures])
 def two_nodes(
     request: pytest.FixtureRequest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cluster]:

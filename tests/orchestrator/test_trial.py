@@ -111,6 +111,16 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
         search.check()
 
 
+def test_a_node_with_other_data_than_the_sweep_stores_no_row_and_trains_no_model(storage):
+    before = sorted(file.name for file in (storage / "artifacts").iterdir())
+    with pytest.raises(UnfitNode) as unfit:
+        step(settings(storage, data="0123456789abcdef"))
+    assert "0123456789abcdef" in str(unfit.value)
+    assert f"(on {host()})" in str(unfit.value)
+    assert sorted(file.name for file in (storage / "artifacts").iterdir()) == before
+    assert not (storage / "rows").exists()
+
+
 def test_models_that_cannot_be_read_fail_no_trial_either(storage):
     for weights in (storage / "artifacts").glob("*.pt"):
         weights.unlink()
