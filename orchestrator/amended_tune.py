@@ -17,7 +17,7 @@ from ray.tune import registry, tune
 from ray.tune.execution import tune_controller
 from ray.tune.execution.tune_controller import TuneController
 
-from orchestrator.deaths import Deaths
+from orchestrator.deaths import Deaths, UnfitWorker, has_other_nodes
 
 
 @contextmanager
@@ -60,11 +60,11 @@ class _Controller(TuneController):
         if wait:
             super().checkpoint(force, wait)
 
-    def _trial_task_failure(self, trial: Any, exception: Exception) -> None:
+    def _process_trial_failure(self, trial: Any, exception: Any) -> None:
         if self.deaths.is_last(trial.config["trial_id"], exception):
             # Tune ends a trial with more failures than this, and counts no loss of a node.
             trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
-        super()._trial_task_failure(trial, exception)
+        super()._process_trial_failure(trial, exception)
 
     def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
         # Tune would wait for ever for the reset of an actor that is no more.
@@ -116,6 +116,29 @@ class _PlainClasses:
 class _ActorManager(RayActorManager):
     deaths: Deaths
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._unfit: set[Any] = set()
+        """Actors on nodes that can run no trial, until they are cleaned up."""
+        self._kept: list[Any] = []
+        """Their places, which stay taken: Ray would send the next trial there, for they are free."""
+
+    def next(self, timeout: Any = None) -> bool:
+        """Wait for an event, as ever."""
+        while self._kept and not self.num_live_actors:  # nor is there another place any more
+            self._resource_manager.free_resources(self._kept.pop())
+        return super().next(timeout)
+
+    def _cleanup_actor(self, tracked_actor: Any) -> None:
+        if tracked_actor not in self._unfit:
+            super()._cleanup_actor(tracked_actor)
+            return
+        self._unfit.remove(tracked_actor)
+        self._cleanup_actor_futures(tracked_actor)
+        _, place = self._live_actors_to_ray_actors_resources.pop(tracked_actor)
+        self._live_resource_cache = None
+        self._kept.append(place)
+
     def _schedule_tracked_actor_task(
         self, tracked_actor_task: Any, method_name: str, **options: Any
     ) -> Any:
@@ -130,7 +153,11 @@ class _ActorManager(RayActorManager):
         if isinstance(exception, RayTaskError) and self.is_actor_started(actor):
             # A trial keeps its own errors to itself: this one is the worker's.
             ray.kill(self._live_actors_to_ray_actors_resources[actor][0])
-        super()._actor_task_failed(tracked_actor_task, self.deaths.judged(exception))
+        exception = self.deaths.judged(exception)
+        if isinstance(exception, UnfitWorker) and self.num_live_actors > 1 and has_other_nodes():
+            exception.is_avoided = True
+            self._unfit.add(actor)
+        super()._actor_task_failed(tracked_actor_task, exception)
 
     def _actor_start_failed(self, tracked_actor: Any, exception: Exception) -> None:
         super()._actor_start_failed(tracked_actor, self.deaths.judged(exception))

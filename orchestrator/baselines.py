@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.blame import blamed_on_node
 from orchestrator.rows import Row, provenance, trial_rows
 from orchestrator.store import finished_trials, write_rows
 from orchestrator.worker import WorkerSettings, workbench
@@ -82,7 +83,8 @@ def _measured(
     before = [row["dtype"] for role in (ORIGINAL, RETRAINED) for row in measured.get(role, [])]
     dtype = next(filter(None, before), settings.dtype)
     settings = dataclasses.replace(settings, dtype=dtype)
-    bench = workbench(settings, threads)
+    with blamed_on_node():
+        bench = workbench(settings, threads)
     if calibrate:
         tell(calibrated(bench, 1 if settings.gpus else threads))
     rows = {}

@@ -33,6 +33,9 @@ class ProgressCallback(Callback):
         self._running, self._checks = running, checks
         self._limit, self._on_overdue = limit, on_overdue
         self._started: dict[str, float] = {}
+        """When each trial began, but for those whose worker still gets ready."""
+        self._ready: set[str] = set()
+        """Workers that are, by Ray's name for them."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -46,8 +49,17 @@ class ProgressCallback(Callback):
         self._view.update(self._progress)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker begins the trial, for the first time or again."""
-        self._started[trial.trial_id] = time.monotonic()
+        """A worker has the trial, for the first time or again; one that is new gets ready first."""
+        if _worker(trial) in self._ready:
+            self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker is ready and begins the trial, or has ended it."""
+        if not result["done"]:
+            self._ready.add(_worker(trial))
+            self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker died; another one is about to have its trial."""
@@ -64,3 +76,7 @@ class ProgressCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker died for good."""
         self._started.pop(trial.trial_id, None)
+
+
+def _worker(trial: Any) -> str:
+    return str(trial.temporary_state.ray_actor._actor_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 BUILD_SECONDS = 600.0
-"""What the first trial of a worker may take before it begins: imports, data, the trained models."""
+"""What a worker may take for its imports and its data, and a trial before it begins."""
 GRACE_SECONDS = 10.0
 """What giving up, or storing a trial that was just in time, may take."""
 STDERR = 2

@@ -8,6 +8,8 @@ from collections import Counter
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
 
+from orchestrator.blame import UnfitNode
+
 MAX_DEATHS = 3
 """Times a trial whose worker dies is run again."""
 MAX_LOSSES = 20
@@ -16,42 +18,73 @@ SETTLING_SECONDS = 2.0
 """How long after a worker its node may be missed: a machine that shuts down ends its processes one by one."""
 
 
+class UnfitWorker(RayActorError):
+    """A worker whose node can run no trial, which is not its trial's fault; the message says why."""
+
+    is_avoided = False
+    """Whether its place stays taken, so that no trial comes there again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(error_msg=reason, preempted=True)  # which Tune does not count
+
+
 class Deaths:
     """What Tune is told of the workers that die in a search."""
 
     def __init__(self) -> None:
-        self.latest: str | None = None
-        """Why the worker died that Tune is dealing with, or dealt with last."""
-        self.counted = False
-        """Whether that counts against its trial."""
+        self._latest: dict[str, Exception] = {}
+        """How each trial's worker died last."""
         self._losses: Counter[str] = Counter()
         """How often each trial has lost its node."""
+        self._unfit: Counter[str] = Counter()
+        """How often each trial came to a node that can run none."""
 
     def why_given_up(self, trial_id: str) -> str:
-        """The error of a trial that is not run again."""
+        """The error of a trial that is not run again; raises UnfitNode if no node can run it."""
+        if isinstance(self._latest[trial_id], UnfitWorker):
+            raise UnfitNode(str(self._latest[trial_id]))
         times = f"the worker died {MAX_DEATHS + 1} times"
         if self._losses[trial_id] > MAX_LOSSES:
             times = f"its node was lost {self._losses[trial_id]} times"
-        return f"{times}, at last: {self.latest}"
+        return f"{times}, at last: {_reason(self._latest[trial_id])}"
+
+    def counts(self, trial_id: str) -> bool:
+        """Whether the last death counts against its trial."""
+        return not _is_loss(self._latest[trial_id])
 
     def judged(self, exception: Exception) -> Exception:
         """The exception as Tune is to see it."""
         if isinstance(exception, OutOfMemoryError):  # Tune (Ray 2.60) would end the whole sweep
             exception = RayActorError(error_msg=f"out of memory: {exception}")
+        if isinstance(exception, RayTaskError) and isinstance(exception.cause, UnfitNode):
+            return UnfitWorker(str(exception.cause))
         if isinstance(exception, RayTaskError):  # between two trials Tune would end the second
             exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
-        if isinstance(exception, RayActorError):
-            self.latest = _reason(exception)
-            if not exception.preempted and _not_its_own(exception):
-                # Ray calls only what its autoscaler drained so; of these alone Tune keeps no count.
-                exception = RayActorError(exception.actor_id, str(exception), preempted=True)
-            self.counted = not exception.preempted
+        if not isinstance(exception, RayActorError) or exception.preempted:
+            return exception
+        if _not_its_own(exception):
+            # Ray calls only what its autoscaler drained so; of these alone Tune keeps no count.
+            return RayActorError(exception.actor_id, str(exception), preempted=True)
         return exception
 
     def is_last(self, trial_id: str, exception: Exception) -> bool:
-        """Count a loss of a node, which Tune does not; whether the trial has had too many."""
-        self._losses[trial_id] += isinstance(exception, RayActorError) and exception.preempted
+        """Note a death, as it was judged; whether it is one too many of those that Tune does not count."""
+        self._latest[trial_id] = exception
+        if isinstance(exception, UnfitWorker) and not exception.is_avoided:
+            self._unfit[trial_id] += 1
+            return self._unfit[trial_id] > (MAX_DEATHS if has_other_nodes() else 0)
+        self._losses[trial_id] += _is_loss(exception)
         return self._losses[trial_id] > MAX_LOSSES
+
+
+def has_other_nodes() -> bool:
+    """Whether there is a choice."""
+    return sum(node["Alive"] for node in ray.nodes()) > 1
+
+
+def _is_loss(exception: Exception) -> bool:
+    """Whether it was judged to be the loss of a node."""
+    return isinstance(exception, RayActorError) and exception.preempted
 
 
 def _not_its_own(error: RayActorError) -> bool:
@@ -69,10 +102,12 @@ def _not_its_own(error: RayActorError) -> bool:
     return bool(node)
 
 
-def _reason(error: RayActorError) -> str:
+def _reason(error: Exception) -> str:
     """The line that says it, of the many that Ray writes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "because" in line]
+    if not isinstance(error, RayActorError):  # the first line says what failed, the others why
+        lines = [" ".join([_type(error), *lines])]
     return (telling or lines or [_type(error)])[0][:200]
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from ray.tune.search import Searcher
 
 from orchestrator.studies import UnlearnerStudy
 from tasks.storage import UNWRITABLE, StorageFault
 
 Row = Mapping[str, Any]
+
+UNTOLD = (*UNWRITABLE, StorageInternalError)
+"""What a study raises whose storage fails: the last, one in a database."""
 
 
 class StudySearch(Searcher):
@@ -38,7 +42,7 @@ class StudySearch(Searcher):
         self._again = list(again)
         self.running: dict[str, dict[str, Any]] = {}
         self.failure: str | None = None
-        """Why the storage cannot be written any more, if so: Tune swallows what is raised here."""
+        """Why the sweep cannot go on, if so: Tune swallows what is raised here."""
 
     @property
     def left(self) -> int:
@@ -51,8 +55,8 @@ class StudySearch(Searcher):
             return None
         try:
             trial = self._next()
-        except UNWRITABLE as failure:
-            self.failure = str(failure)
+        except UNTOLD as failure:
+            self.failure = _reason(failure)
             return None
         if trial is None:
             return Searcher.FINISHED
@@ -73,8 +77,11 @@ class StudySearch(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the study what the trial's rows say; a trial without rows stays open, to be run again."""
-        trial = self.running.pop(trial_id, None)
+        """Tell the study what the trial's rows say; a trial without rows stays open, to be run again.
+
+        So does one that the study could not be told of.
+        """
+        trial = self.running.get(trial_id)
         result = {} if error or result is None else result
         self.failure = self.failure or result.get("unstored")
         if trial is None or self.failure:
@@ -82,9 +89,10 @@ class StudySearch(Searcher):
         try:
             rows = result.get("rows") or self._on_crash(trial)
             self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
+            del self.running[trial_id]
             self._on_told(rows)
-        except UNWRITABLE as failure:
-            self.failure = str(failure)
+        except UNTOLD as failure:
+            self.failure = _reason(failure)
 
     def check(self) -> None:
         """Raises StorageFault if the storage cannot be written any more."""
@@ -106,3 +114,9 @@ class StudySearch(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: see `save`."""
+
+
+def _reason(failure: Exception) -> str:
+    """What the database said, of which Optuna only says that it was there."""
+    said = failure.__cause__ if isinstance(failure, StorageInternalError) else None
+    return f"--optuna-storage: {str(said).splitlines()[0]}" if said else str(failure)

@@ -108,7 +108,8 @@ class _Run:
 
         config, view = self._config, self._view
         finished = self._finished()
-        source = same_data(self._settings, finished).source
+        data = same_data(self._settings, finished)
+        self._settings = dataclasses.replace(self._settings, data=data.fingerprint)
         studies = self._studies()
         again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
@@ -118,7 +119,7 @@ class _Run:
         # Only now, and meanwhile: this imports Ray Tune.
         from orchestrator.tuning import Tuning
 
-        what = f"{config.task} ({source}), model {config.model}"
+        what = f"{config.task} ({data.source}), model {config.model}"
         view.say(f"sweep {config.name}: {what}, {total} trials")
         if finished or again:
             view.say(f"going on: {len(finished)} trials are finished, {len(again)} were cut short")

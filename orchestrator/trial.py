@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import traceback
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from orchestrator.blame import UnfitNode, blamed_on_node, here, placed
 from orchestrator.deadline import Deadline, overdue
 from orchestrator.early_stopping import EPOCHS, Limits
 from orchestrator.rows import Row, proposed_identity, provenance, trial_rows
 from orchestrator.store import stored_rows, write_rows
 from orchestrator.worker import WorkerSettings, workbench
-from tasks.provenance import host
-from tasks.search_space import InvalidValue
 from tasks.storage import UNWRITABLE
 from tasks.unlearners import unlearner_class
 
@@ -25,14 +22,12 @@ if TYPE_CHECKING:
     from tasks.trial import Point
     from tasks.workbench import Workbench
 
-ENVIRONMENT = (OSError, InvalidValue)
-"""What a node raises whose data are absent or damaged, or which cannot reach the trained models."""
-
 
 class UnlearningTrial(tune.Trainable):
     """A single step runs a whole trial; its rows are stored before it is reported done.
 
     A step per point would cost the driver some milliseconds for each, and nothing reads them there.
+    A process has one step more, its first: what it builds for all of its trials is no trial's time.
     """
 
     def setup(
@@ -48,6 +43,9 @@ class UnlearningTrial(tune.Trainable):
         assert limits is not None
         self._settings, self._shared, self._limits = settings, shared, limits
         self._deadline = Deadline(None, lambda: None)
+        self._ready = False
+        self._where: Row = {}
+        """Filled once there is a workbench."""
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -55,20 +53,46 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
         self._points: list[Point] = []
-        self._where: Row = {}
-        """Filled once there is a workbench."""
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the whole trial, store its rows and hand them to the driver.
+        """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
 
-        Whatever goes wrong in a trial becomes a failed row: the worker lives on. Data, models or
-        storage that this node cannot reach are no trial's failure: they end the sweep.
+        Whatever goes wrong in a trial becomes a failed row: the worker lives on. A storage that cannot
+        be reached is no trial's failure: it ends the sweep. Nor is a node without the data, which
+        raises UnfitNode: the worker ends, and the trial runs elsewhere.
         """
+        if not self._ready:
+            return self._built()
         limit = self._settings.trial_seconds
         self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
         with self._deadline:
             return self._stepped()
+
+    def _built(self) -> dict[str, Any]:
+        """Build what the trials of this process share; Tune then asks for another step.
+
+        Raises UnfitNode if that cannot be done on this node: another one may run the trial.
+        """
+        settings = self._settings
+        try:
+            with blamed_on_node():
+                with Deadline(settings.trial_seconds, lambda: None):
+                    from tasks.workbench import ORIGINAL
+
+                    bench = workbench(settings, settings.cpus)
+                # Not within the trial, which would fail with it; if another process trains it, that
+                # takes what it takes.
+                bench.artifact(ORIGINAL)
+                self._where = provenance(bench)
+        except UnfitNode:
+            raise
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
+        except Exception as error:
+            return self._failed(error)
+        self._ready = True
+        return {"done": False}
 
     def _stepped(self) -> dict[str, Any]:
         settings = self._settings
@@ -80,17 +104,7 @@ class UnlearningTrial(tune.Trainable):
         if stored:
             return self._done(stored)
         try:
-            from tasks.workbench import ORIGINAL
-
-            bench = workbench(settings, settings.cpus)
-            bench.artifact(ORIGINAL)  # not within the trial, which would fail with it
-            self._where = provenance(bench)
-        except ENVIRONMENT as problem:
-            return self._unstored(problem)
-        except Exception as error:
-            return self._failed(error)
-        try:
-            state, reason = self._ended(bench)
+            state, reason = self._ended(workbench(settings, settings.cpus))
         except Exception as error:
             return self._failed(error)
         return self._finish(state, reason)
@@ -130,7 +144,7 @@ class UnlearningTrial(tune.Trainable):
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:
-        done = self._finish("failed", _reason(error))
+        done = self._finish("failed", placed(error))
         if self._settings.gpus and "CUDA error" in str(error):
             os._exit(1)  # every later call of this process would fail too; another finds the row
         return done
@@ -145,10 +159,7 @@ class UnlearningTrial(tune.Trainable):
 
     def _unstored(self, problem: Exception) -> dict[str, Any]:
         """Not the trial's failure: the sweep ends, and can be resumed."""
-        # The operating system does not always name the file.
-        named = getattr(problem, "filename", None) or not isinstance(problem, OSError)
-        reason = f"{problem if named else _reason(problem)} (on {host()})"
-        return {"done": True, "trial": self._trial["trial_id"], "unstored": reason}
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": here(problem)}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
         slim = _slim(rows, self._settings)
@@ -167,10 +178,3 @@ def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
 
     needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}
     return [{name: row.get(name) for name in needed} for row in rows]
-
-
-def _reason(error: Exception) -> str:
-    """One line for the table: the exception, and where it was raised."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {text} ({Path(where.filename).name}:{where.lineno})"

@@ -104,7 +104,7 @@ class Tuning:
 
     def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""
-        if self._deaths.counted:
+        if self._deaths.counts(proposed["trial_id"]):
             self._closed(proposed, overdue(self._config.trial_seconds))
 
     def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:

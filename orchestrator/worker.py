@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.search_space import InvalidValue
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class WorkerSettings:
     trial_seconds: float | None
     dtype: str | None = None
     """Of the forward pass: the two models', whatever this node's device would choose for itself."""
+    data: str | None = None
+    """Fingerprint of the sweep's data: a node may have another copy, or have downloaded one."""
 
     @property
     def artifacts(self) -> str:
@@ -36,7 +39,10 @@ class WorkerSettings:
 
 
 def workbench(settings: WorkerSettings, threads: int) -> Workbench:
-    """The process's workbench, built on first use, with `threads` torch threads from now on."""
+    """The process's workbench, built on first use, with `threads` torch threads from now on.
+
+    Raises InvalidValue if this node's data are not the sweep's, and what `Task.load` does.
+    """
     import torch
 
     torch.set_num_threads(threads)  # of this thread: each has a number of its own
@@ -55,6 +61,11 @@ def _workbench(settings: WorkerSettings) -> Workbench:
         raise OSError(f"torch {torch.__version__} cannot use the GPU here: is its driver too old?")
     device = torch.device("cuda" if settings.gpus else "cpu")
     dataset = settings.task.load(settings.data_dir)
+    if settings.data not in (None, dataset.fingerprint):
+        raise InvalidValue(
+            f"the data here are not those of the sweep ({dataset.source}; fingerprint "
+            f"{dataset.fingerprint}, not {settings.data})"
+        )
     return Workbench(
         settings.task, dataset, settings.artifacts, device, settings.loader, settings.dtype
     )

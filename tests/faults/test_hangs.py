@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from hanging import FOLDER
+from injected import WORKER, kill_some
 from program import rows_of
 from running import Sweep
+
+from orchestrator.deadline import GRACE_SECONDS
+from tasks.storage import storage_at
 
 pytestmark = pytest.mark.slow
 
@@ -36,3 +43,24 @@ def test_a_trial_that_hangs_is_a_failed_row_and_the_sweep_goes_on(storage, tmp_p
     assert process.returncode == 0, output
     assert sweep.ended() == before, "what failed so is not tried again"
     sweep.assert_whole(may_fail=METHODS)
+
+
+def test_a_worker_that_is_killed_while_it_waits_for_a_model_leaves_no_overdue_trial(storage):
+    """Another process trains that model, for longer than a trial may take."""
+    sweep = Sweep(
+        storage, "cold", unlearners=("ssd",), trials=1,
+        more=("--trial-seconds", "1", "--max-concurrent", "1"),
+    )  # fmt: skip
+    process = sweep.start()
+    process.listen("retrained model: test accuracy")
+    (key,) = (r["trial_key"] for r in rows_of(storage, "cold") if r["role"] == "original")
+    described = storage / "artifacts" / f"{key}.json"
+    with storage_at(storage / "artifacts").lock(f"{key}.lock"):
+        aside = described.rename(storage / "aside.json")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS + 8)
+        assert kill_some(process, [psutil.Process(process.pid)], WORKER, random.Random(0))
+        aside.rename(described)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    sweep.assert_whole()

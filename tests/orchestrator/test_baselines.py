@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.baselines import baselines
+from orchestrator.blame import UnfitNode
 from orchestrator.worker import WorkerSettings
 from tasks.task import Task
 
@@ -29,3 +30,9 @@ def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
     assert len(events) == 1, "a model was trained again"
     here = events[0]
     assert here == there
+
+
+def test_a_node_with_other_data_than_the_driver_trains_no_models(settings, tmp_path):
+    with pytest.raises(UnfitNode, match="0123456789abcdef"):
+        list(baselines(dataclasses.replace(settings, data="0123456789abcdef"), 1, False))
+    assert list(tmp_path.rglob("*.*")) == []

@@ -48,6 +48,12 @@ class Worker(UnlearningTrial):
     def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
         super().setup(config, settings(os.environ[FOLDER]), {"task_key": "task"}, Limits(0.0, 1.0))
 
+    def ended(self) -> dict[str, Any]:
+        """Step as often as it takes, and return what it says at last."""
+        while not (result := self.step())["done"]:
+            pass
+        return result
+
 
 @dataclass(frozen=True)
 class Overtaken(Unlearner):
@@ -75,7 +81,7 @@ def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
 ) -> None:
     """It was cut off, its trial was run again, and now store and study must go on agreeing."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    result = Worker(proposal(OVERTAKEN)).step()
+    result = Worker(proposal(OVERTAKEN)).ended()
     (stored,) = finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
     assert stored["error"] == "the other worker's"
     assert [(row["state"], row["error"]) for row in result["rows"]] == [
@@ -88,5 +94,5 @@ def test_a_bucket_that_went_away_is_not_the_death_of_a_worker(
 ) -> None:
     """The sweep ends with the reason, instead of running the trial three times more."""
     monkeypatch.setenv(FOLDER, f"{bucket}-that-is-gone")
-    result = Worker(proposal("finetune")).step()
+    result = Worker(proposal("finetune")).ended()
     assert "NoSuchBucket" in result["unstored"]

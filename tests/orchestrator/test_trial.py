@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from typing import Annotated, Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from ray.exceptions import RayTaskError
 
 from analysis.results import read_sweep
+from orchestrator.blame import UnfitNode
 from orchestrator.columns import MEASURED
+from orchestrator.deaths import Deaths, UnfitWorker
 from orchestrator.early_stopping import Limits
 from orchestrator.front_table import front_rows
 from orchestrator.objectives import OBJECTIVES, OF_FORGOTTEN_CLASSES
@@ -24,7 +28,9 @@ from orchestrator.store import finished_trials, read_results
 from orchestrator.studies import UnlearnerStudy
 from orchestrator.trial import UnlearningTrial
 from orchestrator.worker import WorkerSettings, workbench
+from tasks.provenance import host
 from tasks.search_space import Float, Int
+from tasks.storage import StorageFault
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
@@ -61,7 +67,9 @@ def step(
     worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     trial = {"trial_id": f"{unlearner}-0000", "unlearner": unlearner, "params": params, "seed": 0}
     worker.setup(trial, settings, {"task_key": "key"}, limits)
-    return worker.step()
+    while not (result := worker.step())["done"]:
+        pass
+    return result
 
 
 def vanished(settings: WorkerSettings) -> WorkerSettings:
@@ -79,21 +87,38 @@ def damaged(settings: WorkerSettings) -> WorkerSettings:
 
 
 @pytest.mark.parametrize("how", [vanished, damaged])
-def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep(tmp_path, monkeypatch, how):
+def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path, monkeypatch, how):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
         "torchvision.datasets.CIFAR10.url", "http://127.0.0.1:9/cifar-10-python.tar.gz"
     )
     here = settings(tmp_path / "storage", "cifar10-class:automobile", data_dir=tmp_path / "data")
-    result = step(how(here))
-    assert str(tmp_path / "data") in result["unstored"]
-    assert "rows" not in result
+    with pytest.raises(UnfitNode) as unfit:
+        step(how(here))
+    assert str(tmp_path / "data") in str(unfit.value)
+    assert f"(on {host()})" in str(unfit.value)
     assert len(read_results(tmp_path / "storage")) == 0
-    search = StudySearch([], {}, [], on_crash=lambda trial: pytest.fail("it did not crash"))
+    deaths = Deaths()
+    death = deaths.judged(RayTaskError("step", "its traceback", unfit.value))
+    assert isinstance(death, UnfitWorker)
+    death.is_avoided = True
+    assert not deaths.is_last("ssd-0000", death)
+    assert not deaths.counts("ssd-0000")
+    search = StudySearch([], {}, [], lambda trial: deaths.why_given_up(trial["trial_id"]))
     search.running["tune-a"] = {"unlearner": "ssd", "trial_id": "ssd-0000"}
-    search.on_trial_complete("tune-a", result)
-    with pytest.raises(OSError, match="data"):
+    search.on_trial_complete("tune-a", error=True)
+    with pytest.raises(StorageFault, match=re.escape(str(unfit.value))):
         search.check()
+
+
+def test_a_node_with_other_data_than_the_sweep_stores_no_row_and_trains_no_model(storage):
+    before = sorted(file.name for file in (storage / "artifacts").iterdir())
+    with pytest.raises(UnfitNode) as unfit:
+        step(settings(storage, data="0123456789abcdef"))
+    assert "0123456789abcdef" in str(unfit.value)
+    assert f"(on {host()})" in str(unfit.value)
+    assert sorted(file.name for file in (storage / "artifacts").iterdir()) == before
+    assert not (storage / "rows").exists()
 
 
 def test_models_that_cannot_be_read_fail_no_trial_either(storage):

@@ -1,0 +1,26 @@
+"""Why a trial was given up: by its own deaths, whatever else dies meanwhile."""
+
+from __future__ import annotations
+
+from ray.exceptions import RayActorError, RuntimeEnvSetupError
+
+from orchestrator.deaths import Deaths
+
+
+def died(deaths: Deaths, trial_id: str, exception: Exception) -> None:
+    """As Tune learns it."""
+    deaths.is_last(trial_id, deaths.judged(exception))
+
+
+def test_each_trial_is_given_up_for_its_own_last_death():
+    deaths = Deaths()
+    died(deaths, "a", RayActorError(error_msg="a was too large"))
+    died(deaths, "b", RayActorError(error_msg="b was killed"))
+    assert deaths.why_given_up("a").endswith("at last: a was too large")
+    assert deaths.why_given_up("b").endswith("at last: b was killed")
+
+
+def test_a_worker_that_never_came_to_be_has_its_reason_too():
+    deaths = Deaths()
+    died(deaths, "a", RuntimeEnvSetupError("no room for the code"))
+    assert "no room for the code" in deaths.why_given_up("a")
