@@ -72,10 +72,15 @@ class Part(NamedTuple):
     """Whether the files' own schema is the present one too."""
 
 
-def encoded(table: pa.Table) -> bytes:
-    """A table as the content of a file."""
+def encoded(table: pa.Table, *, merged: bool = False) -> bytes:
+    """A table as the content of a file: of one trial, or of many `merged` ones.
+
+    Of a few rows dictionaries and statistics are a quarter of the bytes, and a fifth of the time to read.
+    """
     content = pa.BufferOutputStream()
-    pq.write_table(table, content, write_page_checksum=True)
+    pq.write_table(
+        table, content, write_page_checksum=True, use_dictionary=merged, write_statistics=merged
+    )
     return bytes(content.getvalue().to_pybytes())
 
 

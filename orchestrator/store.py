@@ -142,7 +142,7 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
             continue
         digest = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
         kept = f"{folder}/{merged_name(max(before, default=0) + 1, digest)}"
-        place.write(kept, encoded(table.select(SCHEMA.names)))
+        place.write(kept, encoded(table.select(SCHEMA.names), merged=True))
         for file in files:
             place.delete(file)
     others = sum(len(part.files) for part in parts if not part.current)
