@@ -33,6 +33,8 @@ Row = dict[str, Any]
 TRIALS = Path(__file__).parent / "data" / "trials.parquet"
 
 ENDLESS = "1000"
+MEASURED = ("complete", "pruned")
+"""States of rows with metrics."""
 KEPT = [
     "task", "role", "unlearner", "trial_id", "params", "epoch", "state", *STEERING,
     "load_seconds", "unlearn_seconds", "evaluate_seconds", "relative_cost", "threads", "device",
@@ -75,13 +77,28 @@ SORTED = ("task", "role", "trial_id", "epoch")
 def recorded(task: str, file: Path = TRIALS) -> list[Row]:
     """The recorded points of a task, baselines included.
 
-    Seconds of unlearning are the share of a retrain's FLOPs times a retrain's seconds on one thread:
-    what else the machine did while it recorded makes no difference.
+    Seconds of unlearning are the share of a retrain's FLOPs times a retrain's seconds on one thread, and
+    every point is evaluated as fast as the fastest was: what else the machine did while it recorded
+    makes no difference.
     """
     table = pq.read_table(file)
     rows = table.filter(pc.equal(table["task"], task)).to_pylist()
     retrain = next(retrain_seconds(row, 1, 0.0) for row in rows if row["role"] == "retrained")
-    return [{**row, "unlearn_seconds": row["relative_cost"] * retrain} for row in rows]
+    evaluated = {
+        id(row): n for t in by_trial(rows, MEASURED).values() for n, row in enumerate(t, 1)
+    }
+    fastest = min(
+        row["evaluate_seconds"] / evaluated[id(row)] for row in rows if id(row) in evaluated
+    )
+    return [
+        {
+            **row,
+            "unlearn_seconds": row["relative_cost"] * retrain,
+            "evaluate_seconds": fastest * evaluated.get(id(row), 1),
+        }
+        for row in rows
+        if row["state"] in MEASURED
+    ]
 
 
 def by_trial(rows: Iterable[Row], states: Collection[str] = ("complete",)) -> dict[str, list[Row]]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import optuna
 
-from benchmarks.recorded import Surrogate, by_trial, recorded, seconds
+from benchmarks.recorded import MEASURED, Surrogate, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.objectives import OBJECTIVES
 from orchestrator.progress import Progress
@@ -74,7 +74,7 @@ def learned(points: Sequence[Row]) -> dict[str, Surrogate]:
     """A surrogate per method."""
     methods: dict[str, list[list[Row]]] = {}
     # One that was ended for its cost measured as well what it measured.
-    for trial in by_trial(points, ("complete", "pruned")).values():
+    for trial in by_trial(points, MEASURED).values():
         methods.setdefault(trial[0]["unlearner"], []).append(trial)
     return {name: Surrogate(name, trials) for name, trials in methods.items()}
 
