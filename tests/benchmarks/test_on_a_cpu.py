@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from pictures import small_cifar10
 from program import ENVIRONMENT, ROOT
+
+from benchmarks.packing import mps
 
 
 def benchmark(name: str, *arguments: str | Path) -> tuple[str, list[dict[str, Any]]]:
@@ -42,6 +45,19 @@ def test_packing_under_mps_needs_a_gpu(tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "--mps needs --device cuda" in done.stderr
+
+
+def test_mps_runs_for_the_length_of_the_block(tmp_path, monkeypatch):
+    """With a program in the place of NVIDIA's that writes down what it is told."""
+    control, told = tmp_path / "nvidia-cuda-mps-control", tmp_path / "told"
+    control.write_text(f'#!/bin/sh\necho "$@ $(cat) in $CUDA_MPS_PIPE_DIRECTORY" >> {told}\n')
+    control.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with mps():
+        folder = os.environ["CUDA_MPS_PIPE_DIRECTORY"]
+        assert Path(folder).is_dir()
+    assert told.read_text().split("\n") == [f"-d  in {folder}", f" quit in {folder}", ""]
+    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
 
 
 def test_training_measures_the_model_at_its_recipes_end(tmp_path):
