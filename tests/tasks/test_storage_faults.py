@@ -135,7 +135,8 @@ def test_a_holder_that_was_thought_dead_is_told(
 def test_a_holder_that_cannot_renew_its_lease_stops_before_it_is_anybody_elses(
     bucket: str, s3_url: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(S3Storage, "takeover_seconds", 6.0)
+    # It stops when nine tenths are over: a busy machine may take a second to ask whose the lock is.
+    monkeypatch.setattr(S3Storage, "takeover_seconds", 15.0)
     lost = threading.Event()
     with storage_at(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
         line.stall()
