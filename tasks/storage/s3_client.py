@@ -17,12 +17,12 @@ class Patience(NamedTuple):
     """How long a request may take."""
 
     attempts: int
-    """With back-off in between that doubles up to 20 s."""
+    """With back-off in between that doubles, from up to a second."""
     connect_seconds: float
     read_seconds: float
 
 
-PATIENT = Patience(10, 10, 20)
+PATIENT = Patience(8, 10, 20)
 """About a minute in all, if requests are refused."""
 CHECK = Patience(3, 10, 20)
 """For `reach` and `check`: of a root that cannot be used it is soon said."""
@@ -44,7 +44,9 @@ def client_at(endpoint_url: str | None, patience: Patience) -> Any:
         "s3",
         endpoint_url=endpoint_url,
         config=Config(
-            retries={"mode": "standard", "total_max_attempts": patience.attempts},
+            # The standard mode gives up early where many requests at a time meet an outage: all of a
+            # client share five hundred tokens, of which a retry takes five.
+            retries={"mode": "legacy", "total_max_attempts": patience.attempts},
             connect_timeout=patience.connect_seconds,
             read_timeout=patience.read_seconds,
             max_pool_connections=READERS,
