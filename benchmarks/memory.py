@@ -3,8 +3,8 @@
     python -m benchmarks.memory [--tasks digits-class:1,cifar10-class:automobile] [--data-dir DIR]
 
 Sweeps every method, one trial after another, and looks at the worker many times a second. Own is
-what would be free without the process (its private pages); shared libraries and data that all
-processes of a machine map are counted in resident alone. Beyond its model is own without the weights.
+what would be free without the process (its private pages): beside other processes that map the same
+libraries and data these are counted in resident alone. Beyond its model is own without the weights.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import psutil
 from benchmarks.report import RESULTS, show, write
 
 Row = dict[str, Any]
-WORKER = "ray::UnlearningTrial"
-"""How Ray titles a process that runs trials."""
+WORKER = "ray::UnlearningTrial", "ray::ResourceTrainable"
+"""How Ray titles a process that runs trials, between two of Tune's calls and in one."""
 EVERY_SECONDS = 0.05
 MEGABYTE = 1e6
 

@@ -42,17 +42,18 @@ with connected("local") as resources:
 """
 
 
-def test_that_it_waits_for_a_node_is_said(storage: Path) -> None:
+def said_by(script: str, *arguments: str | Path) -> str:
+    """What a process of its own prints."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, storage],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    return done.stdout
+
+
+def test_that_it_waits_for_a_node_is_said(storage: Path) -> None:
+    lines = said_by(SCRIPT, storage).splitlines()
     assert sum("in use now" in line for line in lines) == 1
     assert lines[-1] == "retrained"
 
@@ -94,17 +95,9 @@ with connected("auto") as resources:
 def test_that_no_node_has_what_it_asks_for_is_said(tmp_path, head, cpus, gpus, trial, models):
     """Of the head of an autoscaling cluster nobody else uses anything."""
     asked = map(str, (tmp_path, head, cpus, gpus))
-    done = subprocess.run(
-        [sys.executable, "-c", NO_NODE, *asked],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "in use" not in done.stdout
-    of_trials, of_models = done.stdout.splitlines()
+    said = said_by(NO_NODE, *asked)
+    assert "in use" not in said
+    of_trials, of_models = said.splitlines()
     assert f"no node holds a trial of {trial} yet" in of_trials
     assert f"prepared on {models} of one node: no node has that yet" in of_models
     assert "the cluster would have to add" in of_trials
