@@ -1,12 +1,12 @@
 """Time to the original model: CIFAR-10 from nothing to an accuracy, models in turn in one run.
 
-    python -m benchmarks.training --data-dir DIR [--models resnet9:2,airbench94] [--device cuda] [--seeds 3]
+    python -m benchmarks.training --data-dir DIR [--models airbench94,airbench94-paper] [--device cuda] [--seeds 3]
 
 Trains each model on the whole training split by its own recipe and measures it on all held-out
-images, both halves, without test-time augmentation. `airbench94` is not one of ours, but the fastest
-trainer that the field knows: see benchmarks/airbench94.py. Seconds are those of training, the clock
-stopped while it is measured. `--every` measures after each epoch too; only the state after the last one is a
-trained model.
+images, both halves, without test-time augmentation. `airbench94-paper` is none of ours, but the fastest
+trainer that the field knows, as its author trains it: see benchmarks/airbench94.py. Seconds are those of
+training, the clock stopped while it is measured. `--every` measures after each epoch too; only the state
+after the last one is a trained model.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tasks.workbench import make_repeatable
 
 Row = dict[str, Any]
 TARGETS = (0.88, 0.94)
-RIVAL = "airbench94"
+RIVAL = "airbench94-paper"
 
 
 def main() -> None:

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "resnet9": "tasks.models.resnet9:ResNet9",
+    "airbench94": "tasks.models.airbench94:Airbench94",
     "resnet18": "tasks.models.resnet18:ResNet18",
     "small-cnn": "tasks.models.small_cnn:SmallCNN",
 }
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
-LEAST_SIDE: dict[str, int] = {"resnet9": 25, "resnet18": 1, "small-cnn": 4}
+LEAST_SIDE: dict[str, int] = {"resnet9": 25, "airbench94": 25, "resnet18": 1, "small-cnn": 4}
 """Pixels of the smallest image that a family takes: said here, where it costs no import of torch."""
 
 AUTO: dict[str, dict[str, str]] = {
-    "cifar10": {"cpu": "resnet9", "cuda": "resnet9:2"},
+    "cifar10": {"cpu": "resnet9", "cuda": "airbench94"},
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
 }
 """What `--model auto` stands for, by data set and device type."""
@@ -51,8 +52,7 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
 
 def recipe_of(spec: str) -> Recipe:
     """How the model that `NAME` or `NAME:WIDTH` spells is trained; raises InvalidValue."""
-    cls, options = model_class(spec)
-    return cls.recipe_for(**options)
+    return model_class(spec)[0].recipe
 
 
 def check_model(spec: str, dataset: Dataset) -> None:
@@ -76,6 +76,5 @@ def build(
 
     cls, options = model_class(spec)
     model = cls(dataset.channels, len(dataset.classes), **options)
-    model.recipe = cls.recipe_for(**options)
     model.compute_dtype = dtype or (compute_dtype(device) if model.autocast else torch.float32)
     return model.to(device).to(memory_format=torch.channels_last)

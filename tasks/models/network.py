@@ -30,11 +30,6 @@ class Network(nn.Module):
         with torch.autocast(x.device.type, dtype=self.compute_dtype):
             return self.logits(x).float()
 
-    @classmethod
-    def recipe_for(cls, **options: float) -> Recipe:
-        """The recipe of a model of this family, built with these options."""
-        return cls.recipe
-
     def logits(self, x: Tensor) -> Tensor:
         """The network proper, in whatever dtype autocast chooses."""
         raise NotImplementedError(f"{type(self).__name__} defines no logits()")

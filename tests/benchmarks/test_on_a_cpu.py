@@ -14,7 +14,11 @@ import pytest
 from pictures import small_cifar10
 from program import ENVIRONMENT, ROOT
 
+from benchmarks import airbench94
 from benchmarks.packing import mps
+from benchmarks.training import RIVAL
+from tasks.cost import flops_per_example
+from tasks.models import AUTO, model_class
 
 
 def benchmark(name: str, *arguments: str | Path) -> tuple[str, list[dict[str, Any]]]:
@@ -75,12 +79,20 @@ def test_training_measures_the_model_at_its_recipes_end(tmp_path):
 def test_training_runs_the_rival_of_the_field_too(tmp_path):
     """On so few pictures that it takes twenty steps, and learns that there are shades of them."""
     _, rows = benchmark(
-        "training", "--data-dir", small_cifar10(tmp_path, train=2100, noise=150), "--models", "airbench94",
+        "training", "--data-dir", small_cifar10(tmp_path, train=2100, noise=150), "--models", RIVAL,
         "--every", "--out", tmp_path / "rows.parquet",
     )  # fmt: skip
     assert [row["epoch"] for row in rows] == list(range(1, 11))
     assert all(0 < a["seconds"] < b["seconds"] for a, b in itertools.pairwise(rows))
     assert rows[-1]["accuracy"] > 0.11
+
+
+def test_the_original_model_of_a_gpu_takes_no_more_than_the_rival():
+    """By operations: within a tenth. What they take by the clock a GPU must say."""
+    cls, options = model_class(AUTO["cifar10"]["cuda"])
+    models = cls(3, 10, **options), airbench94.Airbench94(classes=10)
+    ours, theirs = (flops_per_example(model, (3, 32, 32))[1] for model in models)
+    assert cls.recipe.epochs * ours <= 1.1 * airbench94.EPOCHS * theirs
 
 
 def test_stacked_copies_learn_what_they_learn_alone(tmp_path):

@@ -6,13 +6,12 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from tasks.datasets import DATASETS
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.models import AUTO, LEAST_SIDE, MODELS, build, model_class, recipe_of
+from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
 from tasks.task import TASKS, Task, content_key
@@ -167,14 +166,6 @@ def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path)
         file.write_text(text)
         versions[name] = source_version(str(file))
     assert versions["plain"] == versions["described"] != versions["changed"]
-
-
-def test_a_wide_model_is_trained_longer_and_says_so_wherever_it_is_asked(digits: Dataset) -> None:
-    narrow, wide = (recipe_of(spec).epochs for spec in ("resnet9", "resnet9:2"))
-    assert wide > narrow
-    assert Task.named("cifar10-class:automobile", "resnet9:2").recipe["epochs"] == wide
-    colour = replace(digits, train=LabelledImages(np.zeros((1, 3, 32, 32), np.uint8), np.zeros(1)))
-    assert build("resnet9:2", colour, torch.device("cpu")).recipe.epochs == wide
 
 
 @pytest.mark.parametrize("name", list(MODELS))
