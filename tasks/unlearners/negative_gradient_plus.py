@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,9 @@ class NegativeGradientPlus(Unlearner):
             model.train()
             pairs = retain.paired(forget, self.batch_size, rng, share=self.retain_share)
             for (x_r, y_r), (x_f, y_f) in pairs:
-                loss = self.retain_weight * cross_entropy(model(x_r), y_r)
-                loss = loss - (1 - self.retain_weight) * cross_entropy(model(x_f), y_f)
-                step(optimizer, loss)
+                optimizer.zero_grad()
+                # One after the other, the activations of both sets are never held at a time.
+                (self.retain_weight * cross_entropy(model(x_r), y_r)).backward()
+                ((self.retain_weight - 1) * cross_entropy(model(x_f), y_f)).backward()
+                optimizer.step()
             yield
