@@ -111,8 +111,8 @@ def _frame(axes: Axes, front: Front, window: Window) -> None:
     axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
     axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
     axes.grid(color=GRID, linewidth=0.9)
-    _tidy(axes)
-    axes.xaxis.set_major_formatter(_percent)
+    tidy(axes)
+    axes.xaxis.set_major_formatter(percent)
     original = front.baselines.get(ORIGINAL)
     if original is not None:
         axes.axvline(original[X], color=FAINT, linewidth=1, linestyle=(0, (4, 4)), zorder=1)
@@ -129,10 +129,10 @@ def _overview(axes: Axes, front: Front, clock: Clock, window: Window) -> None:
     corner = window.left, window.bottom
     size = window.right - window.left, window.top - window.bottom
     axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=FAINT, linewidth=1, zorder=5))
-    axes.xaxis.set_major_formatter(_percent)
+    axes.xaxis.set_major_formatter(percent)
     axes.locator_params(nbins=4)
     axes.grid(color=GRID, linewidth=0.7)
-    _tidy(axes, size=8)
+    tidy(axes, size=8)
 
 
 def _legend(axes: Axes, front: Front, clock: Clock) -> None:
@@ -181,7 +181,8 @@ def _words(figure: Figure, front: Front) -> None:
     figure.text(0.075, 0.018, fill(front.caption, 170), fontsize=8.5, color=FAINT, va="bottom")
 
 
-def _percent(value: float, _: float) -> str:
+def percent(value: float, _: float) -> str:
+    """A tick of an axis of fractions."""
     return f"{100 * value:.4g} %"
 
 
@@ -189,7 +190,8 @@ def _area(share: float) -> float:
     return LEAST + (MOST - LEAST) * share
 
 
-def _tidy(axes: Axes, size: float = 9.5) -> None:
+def tidy(axes: Axes, size: float = 9.5) -> None:
+    """Quiet axes, and ticks of that size in points."""
     axes.set_axisbelow(True)
     axes.tick_params(colors=FAINT, labelsize=size, length=0)
     for side in ("top", "right"):

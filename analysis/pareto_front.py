@@ -17,13 +17,14 @@ from analysis.front_points import Front, front_of
 from analysis.results import (
     ORIGINAL,
     RETRAINED,
-    BadInput,
     Row,
     Sweep,
+    figures_folder,
     note,
     parse_objective,
     read_sweep,
     run,
+    writing,
 )
 from analysis.tables import MISSING, Table, show, spell, spell_params
 
@@ -67,10 +68,7 @@ def pareto_front(
     if not front.drawn and not front.baselines:
         note("nothing to draw yet")
         return
-    folder = out or (
-        Path("figures") if "://" in results else Path(results).expanduser() / "figures"
-    )
-    for path in _write(front, folder, f"pareto_front-{found.name}"):
+    for path in _write(front, figures_folder(results, out), f"pareto_front-{found.name}"):
         note(f"wrote {path}")
 
 
@@ -107,12 +105,9 @@ def _seconds(row: Row) -> float:
 
 def _write(front: Front, folder: Path, stem: str) -> tuple[Path, Path]:
     picture, page = folder / f"{stem}.png", folder / f"{stem}.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
         draw(front, picture)
         write_page(front, page)
-    except OSError as error:
-        raise BadInput(f"cannot write to {folder}: {error.strerror or error}") from error
     return picture, page
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 from cyclopts import App, CycloptsError
 
 from orchestrator.columns import COLUMNS, ROLES
+from orchestrator.confirmed import Confirmation, confirmation
 from orchestrator.objectives import Objective, objective_named
 from orchestrator.store import read_results
 
@@ -72,13 +74,16 @@ class Sweep:
 def read_sweep(results: str, name: str | None = None) -> Sweep:
     """A sweep of a storage root: the one named, or else the one that finished a trial last.
 
+    One that runs another's front again is read only if it is named, or if there is no other.
+
     What is missing or was skipped is noted on standard error. Raises BadInput if the path cannot
     be read or holds no results, and for an unknown sweep, listing the valid ones.
     """
     said: set[str] = set()
-    latest: dict[str, datetime] = {}
-    for row in _read(results, None, ["sweep", "finished_at"], said):
-        latest[row["sweep"]] = max(_finished(row), latest.get(row["sweep"], _NEVER))
+    latest: dict[str, tuple[bool, datetime]] = {}
+    for row in _read(results, None, ["sweep", "finished_at", "confirms"], said):
+        rank = not row["confirms"], _finished(row)
+        latest[row["sweep"]] = max(rank, latest.get(row["sweep"], rank))
     if not latest:
         raise BadInput(f"no results in {results}: give the storage root of a sweep")
     if name is not None and name not in latest:
@@ -92,12 +97,39 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
     return sweep
 
 
+def read_confirmation(results: str, sweep: Sweep, objective: Objective) -> Confirmation:
+    """The front of a sweep with its repeats; raises BadInput if there is none yet."""
+    found = confirmation(_read(results, None, list(COLUMNS), set()), sweep.name, objective)
+    if not any(point.repeats for point in found.points):
+        raise BadInput(
+            f"the front of sweep {sweep.name!r} was not run again yet: orchestrator confirm {sweep.name}"
+        )
+    return found
+
+
 def parse_objective(name: str) -> Objective:
     """A registered objective or a user's own; raises BadInput, which lists the valid ones."""
     try:
         return objective_named(name)
     except ValueError as error:
         raise BadInput(str(error)) from error
+
+
+def figures_folder(results: str, out: Path | None) -> Path:
+    """Where a script writes its figures: `out`, or else beside the results if these are in a folder."""
+    if out is not None:
+        return out
+    return Path("figures") if "://" in results else Path(results).expanduser() / "figures"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make the folder for what the block writes; raises BadInput if it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise BadInput(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def note(message: str) -> None:

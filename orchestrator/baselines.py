@@ -113,6 +113,7 @@ def _baseline_row(
         "device": artifact.record.device,
         "threads": artifact.record.threads,
         "sweep": settings.sweep,
+        "confirms": settings.confirms,
         "trial_id": role,
         "unlearner": "retrain" if role == RETRAINED else None,
         "params": "{}",

@@ -1,4 +1,4 @@
-"""The command line: sweep, submit, resume, status, run, list, compact. Bad input is one line and exit code 2."""
+"""The command line, whose commands are the functions below. Bad input is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.drive import confirm as confirm_
 from orchestrator.drive import drive, terminal
 from orchestrator.submit import print_status_there, submit
 from tasks.datasets.sources import DatasetNotFound
@@ -58,6 +59,24 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
 
     config = stored_config(name, storage)
     return _swept(dataclasses.replace(config, address=address or config.address))
+
+
+@app.command
+def confirm(
+    name: SweepName, /, *, seeds: int = 5, storage: Storage = STORAGE, address: str | None = None
+) -> int:
+    """Run a sweep's front again with fresh seeds, two new models each, and print what holds of it.
+
+    What was interrupted is gone on with by the same command.
+
+    Parameters
+    ----------
+    seeds
+        How many: those after the sweep's own.
+    address
+        Ray cluster, if another than the sweep's.
+    """
+    return DONE if confirm_(name, seeds, storage, address) else FAILED
 
 
 @app.command

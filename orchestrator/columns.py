@@ -40,6 +40,9 @@ IDENTITY = (
         "metrics, the points before it are complete; pruned: so are all rows, and all count",
     ),
     Column("error", TEXT, "why a trial failed or was pruned"),
+    Column(
+        "confirms", TEXT, "the sweep whose front is run again here with another seed, if one is"
+    ),
 )
 COSTS = (
     Column("unlearn_seconds", REAL, "wall time in the unlearner, device-synchronised", "s"),

@@ -84,6 +84,10 @@ class SweepConfig:
     """A named experiment that fills in what is not given: cs726."""
     optuna_storage: str | None = None
     """URL of an Optuna database for the studies [default: a journal file in the sweep's folder]."""
+    confirms: str | None = None
+    """A sweep whose front is run again with this --seed, instead of a search; see `orchestrator confirm`."""
+    given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
 
     def checked(self) -> SweepConfig:
         """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
@@ -167,6 +171,7 @@ class SweepConfig:
             "seed",
             "utility_floor",
             "cost_limit",
+            "confirms",
         )
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
@@ -200,7 +205,7 @@ methods, which cost a few per cent of a retrain, are there to beat the deck's fi
 def _is_of_type(value: Any, declared: Any) -> bool:
     if declared == tuple[str, ...]:
         return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
-    accepted = typing.get_args(declared) or (declared,)
+    accepted = tuple(typing.get_origin(t) or t for t in typing.get_args(declared) or (declared,))
     return isinstance(value, accepted) or (float in accepted and isinstance(value, int))
 
 

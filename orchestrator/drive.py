@@ -23,6 +23,18 @@ def drive(config: SweepConfig) -> int:
     return on_the_cluster(config.address, _reported, there)
 
 
+def confirm(name: str, seeds: int, storage: str, address: str | None) -> int:
+    """Run the front of sweep `name` again with fresh seeds and print what holds of it.
+
+    Returns the complete trials.
+    """
+    from orchestrator.cluster import REMOTE, on_the_cluster
+
+    if address is None or not address.startswith(REMOTE):
+        return _confirmed(name, seeds, storage, address)
+    return on_the_cluster(address, _confirmed, name, seeds, storage, "auto")
+
+
 def terminal() -> Console:
     """Where a command writes: as wide as the terminal, or wide enough where there is none."""
     from rich.console import Console
@@ -30,6 +42,19 @@ def terminal() -> Console:
     from orchestrator.front_table import PLAIN_WIDTH
 
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+
+
+def _confirmed(name: str, seeds: int, storage: str, address: str | None) -> int:
+    from orchestrator.confirmation import confirmations
+    from orchestrator.front_table import print_confirmed
+    from orchestrator.sweep import run_sweep
+    from orchestrator.view import View
+
+    console = terminal()
+    sweeps = confirmations(name, seeds, storage, address)
+    complete = sum(run_sweep(config, View(console)).complete for config in sweeps)
+    print_confirmed(name, storage, console)
+    return complete
 
 
 def _reported(config: SweepConfig) -> int:

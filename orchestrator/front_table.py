@@ -1,4 +1,4 @@
-"""The end of a sweep in the terminal: its Pareto front, beside the two baselines."""
+"""The end of a sweep in the terminal: its Pareto front, beside the two baselines, and what is confirmed of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import SweepConfig
-from orchestrator.objectives import Objective, objective_named
-from orchestrator.pareto import front
+from orchestrator.confirmed import confirmation
+from orchestrator.confirmed_table import HEADER, NEEDED, lines, notes
+from orchestrator.objectives import front_rows, objective_named
 from orchestrator.store import read_results
+from orchestrator.sweep_folder import stored_config
 from tasks.search_space import InvalidValue, parameters
 from tasks.unlearners import unlearner_class
 
@@ -32,13 +34,6 @@ PLAIN_WIDTH = 150
 """Columns of the output where it is no terminal, whose width nobody knows."""
 
 
-def front_rows(rows: list[Row], objective: Objective) -> list[Row]:
-    """The rows of trials, trajectories included, that no other dominates."""
-    points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
-    valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
-    return [valid[i][0] for i in front([gains for _, gains in valid])]
-
-
 def print_front(config: SweepConfig, console: Console) -> None:
     """Print the front and where the results are."""
     objective = objective_named(config.objective)
@@ -57,6 +52,23 @@ def print_front(config: SweepConfig, console: Console) -> None:
     console.print(table)
     console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
     console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
+
+
+def print_confirmed(name: str, storage: str, console: Console) -> None:
+    """Print what the repeats of a sweep's front say; raises InvalidValue for an unknown sweep."""
+    objective = objective_named(stored_config(name, storage).objective)
+    columns = dict.fromkeys([*NEEDED, *objective.columns])
+    found = confirmation(read_results(storage, columns=columns).to_pylist(), name, objective)
+    table = Table(title=f"Front of {name}, run again with fresh seeds")
+    for heading in HEADER:
+        justify: Any = "left" if heading == HEADER[0] else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    table.add_column("hyper-parameters", overflow="fold")
+    for model, cells in lines(found):
+        table.add_row(*cells, searched(model.searched))
+    console.print(table)
+    for text in notes(found):
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def searched(row: Row) -> str:

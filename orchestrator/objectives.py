@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.columns import COSTS, MEASURED
+from orchestrator.pareto import front
 from tasks.registry import one_of
 from tasks.search_space import InvalidValue
 
@@ -81,6 +82,13 @@ def score(row: Mapping[str, Any]) -> float | None:
     if accuracy is None or hidden is None or cost is None:
         return None
     return accuracy * hidden * max(0.0, 1 - cost)
+
+
+def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[str, Any]]:
+    """The rows of trials, trajectories included, that no other dominates."""
+    points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
+    valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
+    return [valid[i][0] for i in front([gains for _, gains in valid])]
 
 
 def objective_named(text: str) -> Objective:

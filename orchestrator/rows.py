@@ -72,6 +72,7 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
     unlearner, params, seed = trial["unlearner"], trial["params"], trial["seed"]
     return {
         "sweep": settings.sweep,
+        "confirms": settings.confirms,
         "trial_id": trial["trial_id"],
         "role": "trial",
         "task": settings.task.name,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -69,10 +71,23 @@ def sampler_named(name: str, *parts: str | int) -> BaseSampler:
     One per proposal: a sampler that is seeded once and reloaded after a crash would repeat its
     first draws.
     """
-    import warnings
+    with _experimental():
+        return SAMPLERS[name](derived_seed(name, *parts))
 
+
+def fixed(params: Mapping[str, Any], otherwise: BaseSampler) -> BaseSampler:
+    """A sampler that proposes these values, and for parameters beside them what another one does."""
+    from optuna.samplers import PartialFixedSampler
+
+    with _experimental():
+        return PartialFixedSampler(dict(params), otherwise)
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Optuna warns of most of its samplers."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return SAMPLERS[name](derived_seed(name, *parts))
+        yield

@@ -6,15 +6,13 @@ import math
 
 from rich.console import Console
 
-from orchestrator.config import SweepConfig
+from orchestrator.budget import budgets, missing
 from orchestrator.front_table import print_front
 from orchestrator.objectives import objective_named
 from orchestrator.progress import Progress
 from orchestrator.rows import retrain_seconds
 from orchestrator.store import finished_trials
 from orchestrator.sweep_folder import is_claimed, stored_config
-from tasks.search_space import InvalidValue, search_space
-from tasks.unlearners import unlearner_class
 
 
 def print_status(name: str, storage: str, console: Console) -> bool:
@@ -29,7 +27,7 @@ def print_status(name: str, storage: str, console: Console) -> bool:
     has = config.cpus_per_trial, config.gpus_per_trial or 0.0
     measured = [retrain_seconds(row, *has) for row in baselines["retrained"]]
     seconds = measured[-1] if measured else math.inf
-    progress = Progress(objective_named(config.objective), budget(config), seconds)
+    progress = Progress(objective_named(config.objective), sum(budgets(config).values()), seconds)
     progress.resume(list(trials.values()))
     if progress.left == 0:
         state = "finished"
@@ -37,27 +35,9 @@ def print_status(name: str, storage: str, console: Console) -> bool:
         state = "running"
     else:
         state = f"not running; to go on: orchestrator resume {name} --storage {storage}"
-    for error in filter(None, map(_missing, config.unlearners)):
+    for error in filter(None, map(missing, config.unlearners)):
         console.print(f"NOTICE: {error}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"{name}: {state}", highlight=False, soft_wrap=True)
     console.print(progress.line(), highlight=False, soft_wrap=True)
     print_front(config, console)
     return progress.left == 0
-
-
-def budget(config: SweepConfig) -> int:
-    """Trials of the whole sweep: an equal number per method, one where there is nothing to search.
-
-    A method that is here no more is taken for one that was searched.
-    """
-    searched = [bool(_missing(m) or search_space(unlearner_class(m))) for m in config.unlearners]
-    return sum((config.trials or 1) if has_space else 1 for has_space in searched)
-
-
-def _missing(unlearner: str) -> str:
-    """Why a method cannot be had; nothing if it can."""
-    try:
-        unlearner_class(unlearner)
-    except InvalidValue as error:
-        return str(error)
-    return ""

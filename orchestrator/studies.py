@@ -18,7 +18,7 @@ from orchestrator.known_space import KnownSpace, distribution
 from orchestrator.objectives import Objective
 from orchestrator.recent import RecentStudy
 from orchestrator.reconciliation import Reconciliation
-from orchestrator.samplers import derived_seed, sampler_named
+from orchestrator.samplers import derived_seed, fixed, sampler_named
 from orchestrator.study_trials import (
     TRIAL_ID,
     Row,
@@ -44,13 +44,16 @@ class UnlearnerStudy:
         objective: Objective,
         sampler: str,
         seed: int,
+        given: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
+        """`given` are the hyper-parameters to propose, one trial after another; else `sampler` does."""
         self.unlearner, self._objective = unlearner, objective
         self._sampler, self._seed = sampler, seed
         self._class = unlearner_class(unlearner)
         domains = search_space(self._class)
         self._space = {name: distribution(domain) for name, domain in domains.items()}
         self._epochs = domains.get(EPOCHS)
+        self._given = given
         self._storage, self._name = storage, f"{sweep}/{unlearner}"
         self._open()
 
@@ -72,11 +75,6 @@ class UnlearnerStudy:
             self._study.set_metric_names(list(self._objective.metrics))
 
     @property
-    def searchable(self) -> bool:
-        """Whether there is anything to search; if not, one trial says it all."""
-        return bool(self._space)
-
-    @property
     def trial_ids(self) -> set[str]:
         """Every trial that was proposed."""
         return {self._id(trial) for trial in proposed(self._study)}
@@ -89,7 +87,11 @@ class UnlearnerStudy:
             results = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
             self._alike = all(t.distributions == self._space for t in results)
         sampler = sampler_named(self._sampler, self._seed, self.unlearner, self._count)
-        self._proposing.sampler = KnownSpace(sampler, self._space) if self._alike else sampler
+        if self._given is not None:
+            sampler = fixed(self._next_given(self._given), sampler)
+        elif self._alike:
+            sampler = KnownSpace(sampler, self._space)
+        self._proposing.sampler = sampler
         with self._together(sync=True):
             trial = self._proposing.ask(self._space)
             trial.set_user_attr(TRIAL_ID, self._id(trial))
@@ -117,6 +119,14 @@ class UnlearnerStudy:
                 if row["epoch"] not in told:
                     self._tell_point(trial, row)
             self._close(number, rows[-1])
+
+    def _next_given(self, given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The first that was not proposed, or lost while it was."""
+        left = [{name: params[name] for name in self._space} for params in given]
+        for trial in proposed(self._study):
+            if trial.params in left:
+                left.remove(trial.params)
+        return left[0]
 
     def _close(self, number: int, last: Row) -> None:
         values = self._objective.values(last) if last["state"] == "complete" else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator import cluster
 from orchestrator.config import SweepConfig
+from orchestrator.confirmation import confirming
 from orchestrator.data import same_data, with_task
 from orchestrator.objectives import objective_named, steers_on_test
 from orchestrator.plan import adopted, getting_ready, say_if_random, with_defaults
@@ -41,7 +42,7 @@ def run_sweep(config: SweepConfig, view: View) -> Outcome:
     """
     from orchestrator.study_storage import check_unused, open_storage
 
-    config = with_task(adopted(config.checked()), view)
+    config = with_task(adopted(confirming(config.checked())), view)
     unsteady = steers_on_test(objective_named(config.objective))
     if unsteady:
         view.say(
@@ -98,6 +99,7 @@ class _Run:
             gpus=config.gpus_per_trial or 0.0,
             objective_metrics=self._objective.metrics,
             trial_seconds=config.trial_seconds,
+            confirms=config.confirms,
         )
 
     def to_the_end(self) -> Outcome:
@@ -113,7 +115,7 @@ class _Run:
         studies = self._studies()
         again = [trial for study in studies for trial in study.recover(finished)]
         self._check_known(finished, studies)
-        left = trials_left(studies, config.trials or 0, finished)
+        left = trials_left(config, finished)
         total = sum(left.values()) + len(finished)
         preparation = Preparation(self._settings, self._resources, calibrate=any(left.values()))
         # Only now, and meanwhile: this imports Ray Tune.
@@ -165,6 +167,7 @@ class _Run:
                 self._objective,
                 config.sampler,
                 config.seed,
+                (config.given or {}).get(name),
             )
             for name in config.unlearners
         ]

@@ -29,6 +29,8 @@ class WorkerSettings:
     trial_seconds: float | None
     dtype: str | None = None
     """Of the forward pass: the two models', whatever this node's device would choose for itself."""
+    confirms: str | None = None
+    """See the setting of that name."""
     data: str | None = None
     """Fingerprint of the sweep's data: a node may have another copy, or have downloaded one."""
 

@@ -23,6 +23,7 @@ PACKAGES = ("tasks", "orchestrator", "analysis")
 FILES = [f for package in PACKAGES for f in sorted((ROOT / package).rglob("*.py"))]
 READABLE = {
     "orchestrator.store", "orchestrator.columns", "orchestrator.pareto", "orchestrator.objectives",
+    "orchestrator.confirmed", "orchestrator.confirmed_table",
 }  # fmt: skip
 """What analysis/ may read of the orchestrator: the results and how they are spoken of."""
 

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from study_rows import PARETO, own_values, recorded, row, stored_trials, study
 
 from orchestrator.budget import trials_left
+from orchestrator.config import SweepConfig
 from orchestrator.progress import Progress
 from orchestrator.samplers import SAMPLERS
 from orchestrator.search import StudySearch
@@ -315,14 +316,15 @@ def test_proposals_go_on_where_a_space_was_edited_before_a_resume(tmp_path, samp
 
 
 def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished(tmp_path):
-    studies = [study(tmp_path, name) for name in ("finetune", "ssd", "retrain")]
+    names = ("finetune", "ssd", "retrain")
+    studies = [study(tmp_path, name) for name in names]
     done = {"role": "trial", "unlearner": "finetune", "state": "complete"}
-    left = trials_left(studies, 3, {"finetune-0000": [done]})
+    left = trials_left(SweepConfig(unlearners=names, trials=3), {"finetune-0000": [done]})
     assert left == {"finetune": 2, "ssd": 3, "retrain": 1}
     search = StudySearch(studies, left, [], on_crash=lambda _: [])
     order = [search.suggest(f"tune-{n}") for n in range(7)]
-    names = [trial["unlearner"] for trial in order[:6]]
-    assert names == ["ssd", "finetune", "ssd", "finetune", "ssd", "retrain"]
+    proposed = [trial["unlearner"] for trial in order[:6]]
+    assert proposed == ["ssd", "finetune", "ssd", "finetune", "ssd", "retrain"]
     assert order[6] == StudySearch.FINISHED
 
 

@@ -1,0 +1,67 @@
+"""A confirmed front as a PNG: where each point was searched, and its mean over fresh seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from analysis.front_figure import FAINT, GRID, INK, STARS, percent, tidy
+from analysis.front_points import COLOURS, X_LABEL, Y_LABEL, X, Y
+from orchestrator.confirmed import Confirmation, Estimate, Repeated
+
+CAPTION = (
+    "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
+    "interval (Student's t). Each seed has its own models, splits and forget set."
+)
+
+
+def draw(found: Confirmation, task: str, path: Path) -> None:
+    """Write the figure; raises OSError if the file cannot be written."""
+    figure = Figure(figsize=(9.5, 6.2), dpi=180, facecolor="white")
+    axes = figure.add_axes((0.085, 0.15, 0.89, 0.71))
+    methods = sorted({point.searched["unlearner"] for point in found.points})
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(methods)}
+    for role, model in found.baselines.items():
+        _mark(axes, model, role, "*", 17, STARS[role])
+    for point in found.points:
+        name = point.searched["unlearner"]
+        _mark(axes, point, name, "o", 8, colours[name])
+    axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
+    axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
+    axes.grid(color=GRID, linewidth=0.9)
+    axes.xaxis.set_major_formatter(percent)
+    tidy(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes.legend(once.values(), once.keys(), frameon=False, fontsize=9.5, labelcolor=INK)
+    seeds = max(len(point.repeats) for point in found.points)
+    title = f"What holds with fresh seeds: {task}"
+    told = f"{len(found.points)} points of the front, {seeds} seeds; {sum(found.holds())} still form one."
+    figure.text(0.085, 0.945, title, fontsize=15, fontweight="bold", color=INK)
+    figure.text(0.085, 0.9, told, fontsize=10, color=FAINT)
+    figure.text(0.085, 0.02, CAPTION, fontsize=8.5, color=FAINT)
+    figure.savefig(path)
+
+
+def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colour: str) -> None:
+    """The searched point, a line from there to the mean, and the mean with its intervals."""
+    x, y, was = model.over_seeds(X), model.over_seeds(Y), model.searched
+    style = {"marker": marker, "markersize": size, "linestyle": "none"}
+    if was[X] is not None and was[Y] is not None:
+        axes.plot(
+            was[X], was[Y], **style, markerfacecolor="none", markeredgecolor=colour, alpha=0.6
+        )
+    if x is None or y is None:
+        return
+    if was[X] is not None and was[Y] is not None:
+        axes.plot([was[X], x.mean], [was[Y], y.mean], color=colour, linewidth=0.8, alpha=0.5)
+    axes.errorbar(
+        x.mean, y.mean, xerr=_bar(x), yerr=_bar(y), label=label, color=colour, markeredgecolor=INK,
+        elinewidth=1, capsize=2, **style,
+    )  # fmt: skip
+
+
+def _bar(found: Estimate) -> float:
+    return found.half or 0.0

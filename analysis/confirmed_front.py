@@ -1,0 +1,79 @@
+"""A sweep's front as `orchestrator confirm` ran it again: a table, and a PNG with error bars.
+
+python analysis/confirmed_front.py RESULTS [--sweep NAME] [--out DIR] [--objective NAME] [--markdown]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
+
+from analysis.confirmed_figure import draw
+from analysis.results import (
+    figures_folder,
+    note,
+    parse_objective,
+    read_confirmation,
+    read_sweep,
+    run,
+    writing,
+)
+from analysis.tables import Table, show, spell_params
+from orchestrator.confirmed import Confirmation
+from orchestrator.confirmed_table import HEADER, lines, notes
+
+
+def confirmed_front(
+    results: str,
+    /,
+    *,
+    sweep: str | None = None,
+    out: Path | None = None,
+    objective: str = "pareto",
+    markdown: bool = False,
+) -> None:
+    """Print and draw a front's means over fresh seeds, with confidence intervals.
+
+    Parameters
+    ----------
+    results
+        Storage root of the sweep.
+    sweep
+        Name of the sweep; the latest if not given.
+    out
+        Folder for the figure; RESULTS/figures if not given, ./figures for a remote RESULTS.
+    objective
+        Name of an objective, or metric:direction,…, that selected the front.
+    markdown
+        Print the table as Markdown.
+    """
+    found = read_sweep(results, sweep)
+    confirmed = read_confirmation(results, found, parse_objective(objective))
+    show(table_of(found.name, found.task, confirmed), markdown=markdown)
+    path = figures_folder(results, out) / f"confirmed_front-{found.name}.png"
+    with writing(path.parent):
+        draw(confirmed, found.task, path)
+    note(f"wrote {path}")
+
+
+def table_of(name: str, task: str, found: Confirmation) -> Table:
+    """The two models, then the front: what the sweep measured, and the mean over fresh seeds."""
+    return Table(
+        title=f"{name}: front on {task}, run again with fresh seeds",
+        header=[*HEADER, "params"],
+        rows=[[*cells, spell_params(model.searched)] for model, cells in lines(found)],
+        caption=" ".join(notes(found)),
+        sections=frozenset({len(found.baselines)}),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script on `argv`; returns its exit code."""
+    return run(confirmed_front, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""`orchestrator confirm`: the front of a sweep, run again with fresh seeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from program import ENVIRONMENT, command, rows_of
+from running import Driver
+from study_rows import PARETO, recorded
+
+from orchestrator.cli import main
+from orchestrator.confirmation import confirmations
+from orchestrator.objectives import front_rows
+from orchestrator.store import finished_trials
+from orchestrator.studies import UnlearnerStudy
+from orchestrator.study_storage import open_storage
+
+
+@pytest.fixture
+def first(trained, tmp_path) -> Path:
+    """A storage root of this test's own with the finished sweep `first`."""
+    return shutil.copytree(trained, tmp_path / "storage")
+
+
+def front_of(storage: Path) -> dict[tuple[str, str], int]:
+    """The last epoch on the front of each of its trials, by method and its other hyper-parameters."""
+    last: dict[tuple[str, str], int] = {}
+    for row in front_rows(rows_of(storage, "first"), PARETO):
+        which = row["unlearner"], without_epochs(row["params"])
+        last[which] = max(row["epoch"], last.get(which, 0))
+    return last
+
+
+def without_epochs(params: str) -> str:
+    return json.dumps({k: v for k, v in json.loads(params).items() if k != "epochs"})
+
+
+def ran(storage: Path, sweep: str) -> list[tuple[str, str, int]]:
+    """What each trial of a sweep was, with the epoch that it ended at."""
+    trials = (rows[-1] for rows in finished_trials(storage, sweep).values())
+    return [
+        (row["unlearner"], without_epochs(row["params"]), row["epoch"])
+        for row in trials
+        if row["role"] == "trial"
+    ]
+
+
+def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestrate):
+    done = orchestrate("confirm", "first", "--seeds", "2", "--storage", first)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = Counter((*which, epoch) for which, epoch in front_of(first).items())
+    for seed in (1, 2):
+        name = f"first+seed-{seed}"
+        assert Counter(ran(first, name)) == expected
+        rows = rows_of(first, name)
+        assert {(row["confirms"], row["task_seed"]) for row in rows} == {("first", seed)}
+        assert {"original", "retrained"} < {row["role"] for row in rows}
+    own = {row["seed"] for row in rows_of(first, "first") if row["role"] == "trial"}
+    fresh = [{row["seed"] for row in rows_of(first, f"first+seed-{n}")} for n in (1, 2)]
+    assert not own & fresh[0]
+    assert not own & fresh[1]
+    assert not fresh[0] & fresh[1]
+    assert "Front of first, run again with fresh seeds" in done.stdout
+    assert "less the mean over fresh seeds" in done.stdout
+
+
+def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(first, orchestrate):
+    process = Driver(
+        command("confirm", "first", "--seeds", "1", "--storage", first), ENVIRONMENT, 0
+    )
+    while not any(row["role"] == "trial" for row in rows_of(first, "first+seed-1")):
+        assert process.poll() is None, process.said
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = files(first)
+    done = orchestrate("confirm", "first", "--seeds", "1", "--storage", first)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Counter(ran(first, "first+seed-1")) == Counter(
+        (*which, epoch) for which, epoch in front_of(first).items()
+    )
+    whole = files(first)
+    assert before.items() <= whole.items()
+    assert orchestrate("resume", "first+seed-1", "--storage", first).returncode == 0
+    assert files(first) == whole
+    assert main(["status", "first+seed-1", "--storage", str(first)]) == 0
+
+
+def files(storage: Path) -> dict[str, bytes]:
+    return {f.name: f.read_bytes() for f in (storage / "rows" / "first+seed-1").glob("*.parquet")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("confirm", "frist"), "there are: first"),
+        (("confirm", "first", "--seeds", "0"), "1..100"),
+        (("sweep", "--confirms", "first"), "--seed 0 is that of sweep 'first' itself"),
+        (("sweep", "--confirms", "first", "--seed", "1", "--trials", "9"), "--trials cannot be given"),
+        (("sweep", "--confirms", "first", "--seed", "1", "--task", "digits-class:2"), "digits-class:1"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_what_cannot_be_confirmed_is_one_line(trained, capsys, arguments, expected):
+    before = sorted((trained / "sweeps").iterdir())
+    assert main([*arguments, "--storage", str(trained)]) == 2
+    said = capsys.readouterr().err
+    assert expected in said
+    assert said.count("\n") == 1
+    assert sorted((trained / "sweeps").iterdir()) == before
+
+
+def test_a_front_that_has_moved_since_does_not_change_what_is_run(first):
+    from rich.console import Console
+
+    from orchestrator.plan import adopted
+    from orchestrator.sweep_folder import claimed, store_once
+    from orchestrator.view import View
+
+    (config,) = confirmations("first", 1, str(first), None)
+    with claimed(config, View(Console())) as own:
+        store_once(config, own)
+    for file in (first / "rows" / "first").glob("*.parquet"):
+        trial = next(iter(rows[-1] for rows in finished_trials(first, "first").values()))
+        if trial["trial_key"] in file.name:
+            file.unlink()
+    (later,) = confirmations("first", 1, str(first), None)
+    assert adopted(later).given == config.given
+
+
+def test_what_was_cut_off_while_it_was_proposed_is_proposed_again(tmp_path):
+    given = [{"lr": 0.01 * n, "epochs": n, "retain_share": 0.5} for n in (1, 2, 3)]
+    first = given_study(tmp_path, given)
+    assert first.ask()["params"].items() >= given[0].items()
+    study = first._study
+    study.ask()  # a driver died here: its parameters were not written
+    again = given_study(tmp_path, given)
+    assert [t["params"]["epochs"] for t in again.recover({})] == [1]
+    assert again.ask()["params"].items() >= given[1].items()
+    assert again.ask()["params"].items() >= given[2].items()
+    states = [trial.state for trial in recorded(tmp_path)]
+    assert states == [TrialState.RUNNING, TrialState.FAIL, TrialState.RUNNING, TrialState.RUNNING]
+
+
+def given_study(root: Path, given: list[dict[str, float]]) -> UnlearnerStudy:
+    return UnlearnerStudy(open_storage(root, None), "sweep", "finetune", PARETO, "tpe", 0, given)
