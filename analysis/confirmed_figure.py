@@ -13,7 +13,7 @@ from orchestrator.confirmed import Confirmation, Estimate, Repeated
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t). Each seed has its own models, splits and forget set."
+    "interval (Student's t). Each seed has its own models, splits and, where it is random, forget set."
 )
 
 

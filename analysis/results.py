@@ -100,7 +100,7 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
 def read_confirmation(results: str, sweep: Sweep, objective: Objective) -> Confirmation:
     """The front of a sweep with its repeats; raises BadInput if there is none yet."""
     found = confirmation(_read(results, None, list(COLUMNS), set()), sweep.name, objective)
-    if not any(point.repeats for point in found.points):
+    if not found.points:
         raise BadInput(
             f"the front of sweep {sweep.name!r} was not run again yet: orchestrator confirm {sweep.name}"
         )

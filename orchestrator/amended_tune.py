@@ -66,10 +66,26 @@ class _Controller(TuneController):
             trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
         super()._process_trial_failure(trial, exception)
 
-    def _actor_failed(self, tracked_actor: Any, exception: Exception) -> None:
-        # Tune would wait for ever for the reset of an actor that is no more.
-        self._resetting_trials.discard(self._actor_to_trial[tracked_actor])
-        super()._actor_failed(tracked_actor, exception)
+    def _schedule_trial_reset(self, trial: Any, *news: Any) -> None:
+        """Nothing that a worker is told: it hears of its next trial by the call that runs it.
+
+        Tune would wait for an answer, milliseconds a trial in which the worker has nothing to do.
+        """
+        self._resetting_trials.add(trial)
+
+    def _maybe_add_actors(self) -> None:
+        super()._maybe_add_actors()
+        for trial in list(self._resetting_trials):
+            self._on_trial_reset(trial, success=True)
+
+    def _schedule_trial_train(self, trial: Any) -> None:
+        self._schedule_trial_task(
+            trial=trial,
+            method_name="train",
+            args=(trial.config,),
+            on_result=self._on_training_result,
+            on_error=self._trial_task_failure,
+        )
 
 
 class _PrivateController(_Controller):
@@ -138,15 +154,6 @@ class _ActorManager(RayActorManager):
         _, place = self._live_actors_to_ray_actors_resources.pop(tracked_actor)
         self._live_resource_cache = None
         self._kept.append(place)
-
-    def _schedule_tracked_actor_task(
-        self, tracked_actor_task: Any, method_name: str, **options: Any
-    ) -> Any:
-        if method_name == "reset":
-            # A trial that waits for it is told of the actor's failure: Tune would tell it of the
-            # task's as well, and ends a trial that fails while it waits to be run again.
-            tracked_actor_task._on_error = None
-        return super()._schedule_tracked_actor_task(tracked_actor_task, method_name, **options)
 
     def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
         actor = tracked_actor_task._tracked_actor

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.budget import trials_left
 from orchestrator.config import SweepConfig
 from orchestrator.early_stopping import EPOCHS
 from orchestrator.objectives import front_rows, objective_named
-from orchestrator.store import read_results
-from orchestrator.sweep_folder import stored_config
-from tasks.search_space import InvalidValue
+from orchestrator.store import finished_trials, read_results
+from orchestrator.sweep_folder import CONFIG, stored_config, sweeps_of
+from tasks.search_space import InvalidValue, parameters
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
+Given = dict[str, list[Row]]
+"""The hyper-parameters of each trial, by unlearner."""
 DECIDING = ("task", "objective", "model")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "data_dir", "loader", "cost_limit", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
+    *DECIDING, "data_dir", "loader", "cost_limit", "trial_seconds", "cpus_per_trial", "gpus_per_trial",
+    "max_concurrent",
 )  # fmt: skip
 """Settings that are those of the confirmed sweep unless given."""
 NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset", "utility_floor")
 """What runs is the front, and all of it."""
+FRONT = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params")
+"""Columns that say what is on a front, beside those of the objective."""
 
 
 def confirmations(name: str, seeds: int, storage: str, address: str | None) -> list[SweepConfig]:
@@ -47,11 +54,13 @@ def confirmations(name: str, seeds: int, storage: str, address: str | None) -> l
 def confirming(config: SweepConfig) -> SweepConfig:
     """The configuration of a sweep that confirms another, completed from that; any other as it is.
 
-    Raises InvalidValue if what it confirms is no sweep, has no front or another task, objective or
-    model, and for settings that it cannot have.
+    Raises InvalidValue if what it confirms is no sweep, has not ended, has no front or another task,
+    objective or model, and for settings that it cannot have.
     """
-    if config.confirms is None or config.given is not None:
+    if config.confirms is None:
         return config
+    if config.given is not None:  # it is gone on with, and the code may be another since
+        return _with_given(config, config.given)
     base, plain = stored_config(config.confirms, config.storage), SweepConfig()
     if base.confirms:
         raise InvalidValue(f"sweep {base.name!r} confirms one itself: confirm {base.confirms}")
@@ -68,36 +77,61 @@ def confirming(config: SweepConfig) -> SweepConfig:
         if getattr(config, field) not in (getattr(plain, field), getattr(base, field)):
             raise InvalidValue(f"--{field} is {getattr(base, field)} in sweep {base.name!r}")
     adopted = {f: getattr(base, f) for f in ADOPTED if getattr(config, f) == getattr(plain, f)}
-    given = proposals(base)
-    return dataclasses.replace(
-        config,
-        **adopted,
-        name=config.name or f"{base.name}+seed-{config.seed}",
-        unlearners=tuple(given),
-        trials=max(map(len, given.values())),
-        given=given,
-    )
+    name = config.name or f"{base.name}+seed-{config.seed}"
+    config = dataclasses.replace(config, **adopted, name=name)
+    begun = sweeps_of(config.storage).read(f"{name}/{CONFIG}")
+    # The front may have moved since it began.
+    before = stored_config(name, config.storage).given if begun else None
+    return _with_given(config, before or proposals(base))
 
 
-def proposals(base: SweepConfig) -> dict[str, list[Row]]:
-    """The hyper-parameters of the trials on a sweep's front, up to their last epoch on it, by method.
+def proposals(base: SweepConfig) -> Given:
+    """The trials on the front of a sweep, up to their last epoch on it.
 
-    Raises InvalidValue if there is none, or one that its method does not take any more.
+    Raises InvalidValue if it has not ended, has no front, or one that cannot be run any more.
     """
+    assert base.name is not None
+    if any(trials_left(base, finished_trials(base.storage, base.name)).values()):
+        raise InvalidValue(
+            f"sweep {base.name!r} has not ended, so that its front may still move; "
+            f"to go on with it: orchestrator resume {base.name} --storage {base.storage}"
+        )
     objective = objective_named(base.objective)
-    columns = ("role", "unlearner", "trial_id", "state", "epoch", "params", *objective.columns)
-    rows = read_results(base.storage, base.name, columns).to_pylist()
+    rows = read_results(base.storage, base.name, {*FRONT, *objective.columns}).to_pylist()
     last: dict[str, Row] = {}
     for row in front_rows(rows, objective):
         if row["trial_id"] not in last or row["epoch"] > last[row["trial_id"]]["epoch"]:
             last[row["trial_id"]] = row
     if not last:
-        raise InvalidValue(f"sweep {base.name!r} has no front yet")
-    given: dict[str, list[Row]] = {}
-    for _, row in sorted(last.items()):
+        raise InvalidValue(f"sweep {base.name!r} has no front")
+    given: Given = {}
+    for trial_id, row in sorted(last.items()):
+        if not row["unlearner"] or not row["params"]:
+            raise InvalidValue(
+                f"the rows of {trial_id} in sweep {base.name!r} do not say what it was"
+            )
         params = json.loads(row["params"])
-        if EPOCHS in params:
+        whole = row["final"] and row["state"] == "complete"
+        if EPOCHS in params and not whole:
             params[EPOCHS] = row["epoch"]
-        params = unlearner_class(row["unlearner"]).from_params(params).params
         given.setdefault(row["unlearner"], []).append(params)
     return given
+
+
+def _with_given(config: SweepConfig, given: Given) -> SweepConfig:
+    given = {name: [_runnable(name, params) for params in trials] for name, trials in given.items()}
+    trials = max(map(len, given.values()))
+    return dataclasses.replace(config, unlearners=tuple(given), trials=trials, given=given)
+
+
+def _runnable(unlearner: str, params: Mapping[str, Any]) -> Row:
+    """All hyper-parameters of a trial; raises InvalidValue for one that would not run as it did."""
+    cls = unlearner_class(unlearner)
+    whole = cls.from_params(dict(params)).params
+    for name, parameter in parameters(cls).items():
+        if parameter.domain is None and whole[name] != parameter.default:
+            raise InvalidValue(
+                f"the front has {unlearner} with {name}={whole[name]}, which is {parameter.default} "
+                "by now and is not searched: it cannot be run again"
+            )
+    return whole

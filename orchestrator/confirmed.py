@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,17 +33,31 @@ class Repeated:
 
     searched: Row
     """Its row in the sweep: for a point of the front, what it was chosen by."""
-    repeats: list[Row] = field(default_factory=list)
-    """Rows of complete repeats, one per seed."""
+    tried: set[int] = field(default_factory=set)
+    """Seeds that it was run again with."""
+    repeats: dict[int, Row] = field(default_factory=dict)
+    """What was measured, by seed: nothing where the trial failed, or was ended, before this point."""
+
+    def add(self, row: Row) -> None:
+        """Take in a row of a trial that may be a repeat; the first of a seed counts."""
+        mine, its = _of(self.searched), _of(row)
+        if row["unlearner"] != self.searched["unlearner"] or not mine.items() <= its.items():
+            return
+        self.tried.add(row["task_seed"])
+        if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
+            self.repeats.setdefault(row["task_seed"], row)
 
     def over_seeds(self, column: str) -> Estimate | None:
         """A column over the seeds; None if no repeat has a value."""
-        return estimate(row[column] for row in self.repeats)
+        return estimate(row[column] for row in self.repeats.values())
 
     def against(self, other: Repeated, column: str) -> Estimate | None:
         """The difference to another model of the same seeds, pair by pair."""
-        theirs = {row["task_seed"]: row[column] for row in other.repeats}
-        pairs = ((row[column], theirs.get(row["task_seed"])) for row in self.repeats)
+        pairs = (
+            (row[column], other.repeats[seed][column])
+            for seed, row in self.repeats.items()
+            if seed in other.repeats
+        )
         return estimate(a - b for a, b in pairs if a is not None and b is not None)
 
 
@@ -54,17 +68,23 @@ class Confirmation:
     objective: Objective
     baselines: dict[str, Repeated]
     points: list[Repeated]
+    """Those that were run again."""
+    left_out: int
+    """Points of the front that were not."""
 
     def holds(self) -> list[bool]:
-        """Of each point, whether its means over the seeds are still dominated by no other's."""
-        gains: dict[int, tuple[float, ...]] = {}
-        for number, point in enumerate(self.points):
-            means = [self.objective.gains(row) for row in point.repeats]
-            found = [values for values in means if values is not None]
-            if found:
-                gains[number] = tuple(map(statistics.fmean, zip(*found, strict=True)))
-        kept = {list(gains)[index] for index in front(list(gains.values()))}
-        return [number in kept for number in range(len(self.points))]
+        """Of each point, whether it was measured with every seed, and no other such dominates its means."""
+        whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
+        seeds = [set(self.points[n].repeats) for n in whole]
+        common = set.intersection(*seeds) if seeds else set()
+        means: dict[int, tuple[float, ...]] = {}
+        for n in whole:
+            gains = [self.objective.gains(self.points[n].repeats[seed]) for seed in common]
+            found = [values for values in gains if values is not None]
+            if found and len(found) == len(gains):
+                means[n] = tuple(map(statistics.fmean, zip(*found, strict=True)))
+        kept = {list(means)[index] for index in front(list(means.values()))}
+        return [n in kept for n in range(len(self.points))]
 
     def flattered(self, metric: str) -> float | None:
         """By how much the sweep's values of a metric were above the means over the seeds: on average.
@@ -80,16 +100,17 @@ def confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confir
     """The confirmation of sweep `name`, from its rows and those of the sweeps that confirm it."""
     rows = list(rows)
     searched = [row for row in rows if row["sweep"] == name]
-    points = {_which(row): Repeated(row) for row in front_rows(searched, objective)}
+    points = [Repeated(row) for row in front_rows(searched, objective)]
     baselines = {row["role"]: Repeated(row) for row in searched if row["role"] != "trial"}
-    for row in rows:
-        if row["confirms"] != name or row["state"] == "failed":
-            continue
-        is_trial = row["role"] == "trial"
-        repeated = points.get(_which(row)) if is_trial else baselines.get(row["role"])
-        if repeated is not None:
-            repeated.repeats.append(row)
-    return Confirmation(objective, baselines, list(points.values()))
+    repeats = (row for row in rows if row["confirms"] == name)
+    for row in sorted(repeats, key=lambda row: (row["sweep"], row["trial_id"])):
+        if row["role"] in baselines:
+            baselines[row["role"]].add(row)
+        elif row["role"] == "trial":
+            for point in points:
+                point.add(row)
+    tried = [point for point in points if point.tried]
+    return Confirmation(objective, baselines, tried, len(points) - len(tried))
 
 
 def estimate(values: Iterable[float | None]) -> Estimate | None:
@@ -106,8 +127,7 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
     return Estimate(statistics.fmean(found), quantile * statistics.stdev(found) / math.sqrt(n), n)
 
 
-def _which(row: Row) -> Sequence[Any]:
-    """What is the same of a point and of its repeats."""
-    params = json.loads(row["params"])
-    params.pop(EPOCHS, None)
-    return row["unlearner"], json.dumps(params, sort_keys=True), row["epoch"]
+def _of(row: Row) -> dict[str, Any]:
+    """The hyper-parameters that a point has in common with its repeats."""
+    params = json.loads(row["params"] or "{}")
+    return {name: value for name, value in params.items() if name != EPOCHS}

@@ -37,14 +37,22 @@ def notes(found: Confirmation) -> list[str]:
     above = {name: found.flattered(name) for name in STEERING}
     told = [f"{name} {value:+.3f}" for name, value in above.items() if value is not None]
     kept = found.holds()
+    cut = sum(point.tried != set(point.repeats) for point in found.points)
     said = [
-        "± is half a 95 % confidence interval (Student's t) over n seeds, each with its own models, "
-        "splits and forget set; the images are the same.",
+        "± is half a 95 % confidence interval (Student's t) over n seeds, each with its own models, splits "
+        "and, where it is random, forget set; the images are the same ones.",
         f"{sum(kept)} of {len(kept)} points hold: by their means over the seeds no other dominates them.",
     ]
+    if cut:
+        said.append(
+            f"{cut} points were not reached with every seed: their trials failed or were ended."
+        )
+    if found.left_out:
+        said.append(f"{found.left_out} points of the front were not run again.")
     if told:
         said.append(
-            f"What the search saw, less the mean over fresh seeds, on average: {', '.join(told)}."
+            "What the search saw, less the mean over fresh seeds, on average: "
+            f"{', '.join(told)}; the luck of its own models and splits is in it."
         )
     return said
 
@@ -58,10 +66,11 @@ def spelled(found: Estimate | None) -> str:
 
 def _cells(method: str, holds: str, model: Repeated, original: Repeated | None) -> list[str]:
     accuracy, cost = model.over_seeds(ACCURACY), model.over_seeds("relative_cost")
+    measured, tried = len(model.repeats), len(model.tried)
     less = model.against(original, ACCURACY) if original and model is not original else None
     return [
         method,
-        str(accuracy.n if accuracy else 0),
+        str(measured) if measured == tried else f"{measured} of {tried}",
         holds,
         _number(model.searched[ACCURACY]),
         spelled(accuracy),

@@ -58,7 +58,7 @@ class Deaths:
             exception = RayActorError(error_msg=f"out of memory: {exception}")
         if isinstance(exception, RayTaskError) and isinstance(exception.cause, UnfitNode):
             return UnfitWorker(str(exception.cause))
-        if isinstance(exception, RayTaskError):  # between two trials Tune would end the second
+        if isinstance(exception, RayTaskError):  # the worker's, for which Tune would end its trial
             exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
         if not isinstance(exception, RayActorError) or exception.preempted:
             return exception

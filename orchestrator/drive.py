@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.config import SweepConfig
+from tasks.storage import normal_root
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ def confirm(name: str, seeds: int, storage: str, address: str | None) -> int:
     """
     from orchestrator.cluster import REMOTE, on_the_cluster
 
+    storage = normal_root(storage)
     if address is None or not address.startswith(REMOTE):
         return _confirmed(name, seeds, storage, address)
     return on_the_cluster(address, _confirmed, name, seeds, storage, "auto")
@@ -52,7 +54,11 @@ def _confirmed(name: str, seeds: int, storage: str, address: str | None) -> int:
 
     console = terminal()
     sweeps = confirmations(name, seeds, storage, address)
-    complete = sum(run_sweep(config, View(console)).complete for config in sweeps)
+    try:
+        complete = sum(run_sweep(config, View(console)).complete for config in sweeps)
+    except (OSError, KeyboardInterrupt) as error:
+        error.add_note("and for all seeds: the same command again")
+        raise
     print_confirmed(name, storage, console)
     return complete
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
@@ -57,8 +58,9 @@ def print_front(config: SweepConfig, console: Console) -> None:
 def print_confirmed(name: str, storage: str, console: Console) -> None:
     """Print what the repeats of a sweep's front say; raises InvalidValue for an unknown sweep."""
     objective = objective_named(stored_config(name, storage).objective)
-    columns = dict.fromkeys([*NEEDED, *objective.columns])
-    found = confirmation(read_results(storage, columns=columns).to_pylist(), name, objective)
+    every = read_results(storage, columns={*NEEDED, *objective.columns})
+    about = (pc.field("sweep") == name) | (pc.field("confirms") == name)
+    found = confirmation(every.filter(about).to_pylist(), name, objective)
     table = Table(title=f"Front of {name}, run again with fresh seeds")
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"

@@ -33,9 +33,6 @@ def adopted(config: SweepConfig) -> SweepConfig:
     if config.name is None or not sweeps_of(config.storage).read(f"{config.name}/{CONFIG}"):
         return config
     before = stored_config(config.name, config.storage)
-    if config.given is not None and before.given is not None:  # the front may have moved since
-        same = {name: getattr(before, name) for name in ("given", "unlearners", "trials")}
-        config = dataclasses.replace(config, **same)
     filled = dataclasses.replace(
         config,
         task=config.task or before.task,

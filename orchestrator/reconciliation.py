@@ -131,7 +131,7 @@ class Reconciliation:
         needed = {name for name in params if name in self._space}
         if not needed <= trial.params.keys() <= params.keys():
             return False
-        if any(not _same(value, params[name]) for name, value in trial.params.items()):
+        if any(not same(value, params[name]) for name, value in trial.params.items()):
             return False
         own = id_of(self._unlearner, trial.number)
         if not is_point and trial.user_attrs.get(TRIAL_ID) != own:
@@ -142,7 +142,7 @@ class Reconciliation:
             return False
         if values is None or trial.values is None:
             return values is None and trial.values is None
-        return all(map(_same, trial.values, values))
+        return all(map(same, trial.values, values))
 
 
 def _added(study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -169,7 +169,7 @@ def _state(row: Row, values: Sequence[float] | None) -> TrialState:
     return TrialState.PRUNED if row["state"] == "pruned" else TrialState.FAIL
 
 
-def _same(told: Any, stored: Any) -> bool:
+def same(told: Any, stored: Any) -> bool:
     """Whether they are equal, but for what a database cuts off a number."""
     if isinstance(told, float) and isinstance(stored, int | float):
         return math.isclose(told, stored, rel_tol=1e-14)

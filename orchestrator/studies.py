@@ -17,7 +17,7 @@ from orchestrator.journal import Journal
 from orchestrator.known_space import KnownSpace, distribution
 from orchestrator.objectives import Objective
 from orchestrator.recent import RecentStudy
-from orchestrator.reconciliation import Reconciliation
+from orchestrator.reconciliation import Reconciliation, same
 from orchestrator.samplers import derived_seed, fixed, sampler_named
 from orchestrator.study_trials import (
     TRIAL_ID,
@@ -124,8 +124,12 @@ class UnlearnerStudy:
         """The first that was not proposed, or lost while it was."""
         left = [{name: params[name] for name in self._space} for params in given]
         for trial in proposed(self._study):
-            if trial.params in left:
-                left.remove(trial.params)
+            values = trial.params
+            if values.keys() == self._space.keys():
+                alike = (p for p in left if all(same(values[n], p[n]) for n in self._space))
+                found = next(alike, None)
+                if found is not None:
+                    left.remove(found)
         return left[0]
 
     def _close(self, number: int, last: Row) -> None:

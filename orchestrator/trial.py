@@ -55,6 +55,15 @@ class UnlearningTrial(tune.Trainable):
         self._points: list[Point] = []
         return True
 
+    def train(self, config: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+        """Run the trial `config`: see `step`. Tune would tell a worker of its next trial by another call."""
+        self.reset_config(config)
+        return super().train()
+
+    def get_auto_filled_metrics(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Nothing: Tune would keep a dozen numbers of each trial that nobody reads."""
+        return {}
+
     def step(self) -> dict[str, Any]:
         """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
 

@@ -32,6 +32,7 @@ TRAINED_BY = tuple(
     for file in (
         "models/network.py",
         "training.py",
+        "optimizer.py",
         "recipe.py",
         "datasets/splits.py",
         "datasets/forget_sets.py",
@@ -109,7 +110,7 @@ class Task:
             "normalisation": [dataset.mean, dataset.std],
             "augmentation": dataclasses.asdict(dataset.augmentation),
             "recipe": self.recipe,
-            "source": source_version(inspect.getfile(cls), *TRAINED_BY),
+            "source": source_version(*files_of(cls), *TRAINED_BY),
             "seed": self.seed,
         }
 
@@ -119,6 +120,14 @@ class Task:
         from tasks.models import recipe_of
 
         return {"model": self.model, **dataclasses.asdict(recipe_of(self.model))}
+
+
+def files_of(cls: type) -> list[str]:
+    """Where a model's class and what it inherits from are written, but for what others share with it."""
+    from tasks.models.network import Network
+
+    families = (c for c in cls.__mro__ if issubclass(c, Network) and c is not Network)
+    return sorted({inspect.getfile(c) for c in families})
 
 
 def content_key(**parts: Any) -> str:

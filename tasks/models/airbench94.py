@@ -3,7 +3,8 @@
 A ResNet9 without residuals and wider in its second group. From the paper are its widths, ten
 epochs, batches, label smoothing and the learning rate; said there for summed losses and here for the
 mean of a batch of 1,024, these are 11.5 / (1 + 1 / (1 - .85)) = 1.5, and a weight decay of .0153 / 11.5.
-Left out are the bias of the whitening layer and the mirroring of every image in turn.
+Our own training loop leaves out the bias of the whitening layer, the mirroring of every image in turn, and
+the ends of its learning rate.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def repeats(row, trial_id, *accuracies, **columns):
 
 def test_means_and_intervals_over_the_seeds_beside_what_was_searched(store, row, baselines, capsys):
     root = store(
-        *baselines, *repeats(row, "original", 0.86, 0.88),
+        *baselines, *repeats(row, "original", 0.86, 0.88, epoch=baselines[0]["epoch"]),
         row("ssd-0", accuracy=0.87), *repeats(row, "ssd-0", 0.84, 0.86),
     )  # fmt: skip
     assert main([str(root), "--markdown"]) == 0

@@ -32,7 +32,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
         (
             ("sweep", "--model", "resnet50", "--task", "digits-class:1"),
-            "resnet9, resnet18, small-cnn",
+            "resnet9, airbench94, resnet18, small-cnn",
         ),
         (("sweep", "--model", "resnet9:wide", "--task", "digits-class:1"), "0.1..10"),
         (("sweep", "--preset", "cs727"), "cs726"),

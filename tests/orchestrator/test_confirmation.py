@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,15 +13,20 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 from program import ENVIRONMENT, command, rows_of
+from rich.console import Console
 from running import Driver
 from study_rows import PARETO, recorded
 
 from orchestrator.cli import main
-from orchestrator.confirmation import confirmations
+from orchestrator.confirmation import confirmations, confirming
 from orchestrator.objectives import front_rows
+from orchestrator.plan import adopted
 from orchestrator.store import finished_trials
 from orchestrator.studies import UnlearnerStudy
 from orchestrator.study_storage import open_storage
+from orchestrator.sweep_folder import claimed, store_once
+from orchestrator.view import View
+from tasks.search_space import InvalidValue
 
 
 @pytest.fixture
@@ -117,21 +123,40 @@ def test_what_cannot_be_confirmed_is_one_line(trained, capsys, arguments, expect
 
 
 def test_a_front_that_has_moved_since_does_not_change_what_is_run(first):
-    from rich.console import Console
-
-    from orchestrator.plan import adopted
-    from orchestrator.sweep_folder import claimed, store_once
-    from orchestrator.view import View
-
     (config,) = confirmations("first", 1, str(first), None)
     with claimed(config, View(Console())) as own:
         store_once(config, own)
-    for file in (first / "rows" / "first").glob("*.parquet"):
-        trial = next(iter(rows[-1] for rows in finished_trials(first, "first").values()))
-        if trial["trial_key"] in file.name:
-            file.unlink()
+    for row in front_rows(rows_of(first, "first"), PARETO)[:1]:
+        (first / "rows" / "first" / f"{row['trial_key']}.parquet").unlink()
     (later,) = confirmations("first", 1, str(first), None)
     assert adopted(later).given == config.given
+
+
+def test_a_sweep_that_has_not_ended_is_not_confirmed_yet(first, capsys):
+    (first / "rows" / "first" / f"{rows_of(first, 'first')[0]['trial_key']}.parquet").unlink()
+    assert main(["confirm", "first", "--storage", str(first)]) == 2
+    assert "orchestrator resume first" in capsys.readouterr().err
+
+
+def test_a_trial_is_cut_where_its_point_is_but_not_if_that_is_its_own_end(first):
+    """A method may end before its last epoch, and what it does may depend on how many it has."""
+    (config,) = confirmations("first", 1, str(first), None)
+    by_trial = {}
+    for row in front_rows(rows_of(first, "first"), PARETO):
+        by_trial[row["trial_id"]] = row
+    for row in by_trial.values():
+        asked = json.loads(row["params"]).get("epochs")
+        epochs = {p.get("epochs") for p in config.given[row["unlearner"]]}
+        assert (asked if row["final"] else row["epoch"]) in epochs or asked is None
+
+
+def test_what_would_not_run_as_it_did_is_refused(first):
+    """A setting that no search moves has another default by now."""
+    (config,) = confirmations("first", 1, str(first), None)
+    method, trials = next(iter(config.given.items()))
+    changed = {method: [{**trials[0], "batch_size": 7}]}
+    with pytest.raises(InvalidValue, match=f"{method} with batch_size=7"):
+        confirming(dataclasses.replace(config, given=changed))
 
 
 def test_what_was_cut_off_while_it_was_proposed_is_proposed_again(tmp_path):

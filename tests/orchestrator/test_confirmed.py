@@ -11,6 +11,7 @@ import pytest
 import scipy.stats
 
 from orchestrator.confirmed import Confirmation, Repeated, confirmation, estimate
+from orchestrator.confirmed_table import lines, notes
 from orchestrator.objectives import objective_named
 
 ACCURACY = "validation_accuracy_retained"
@@ -24,7 +25,9 @@ def row(trial_id: str, accuracy: float | None, seed: int = 0, **columns: Any) ->
         "sweep": "s" if seed == 0 else f"s+seed-{seed}", "confirms": "s" if seed else None,
         "role": role, "trial_id": trial_id, "task_seed": seed, "state": "complete", "epoch": 1,
         "unlearner": trial_id.partition("-")[0], "params": json.dumps({"lr": 0.1, "epochs": 2}),
-        ACCURACY: accuracy, "unlearn_seconds": 1.0, **columns,
+        ACCURACY: accuracy, "unlearn_seconds": 1.0, "relative_cost": 0.1,
+        **dict.fromkeys(("test_accuracy_retained", "test_accuracy_forgotten"), accuracy),
+        **dict.fromkeys(("mia_class_matched_accuracy", "validation_indistinguishability"), 0.5), **columns,
     }  # fmt: skip
 
 
@@ -51,8 +54,11 @@ def test_about_19_of_20_intervals_hold_the_truth():
 
 
 def test_a_difference_is_taken_seed_by_seed():
-    model = Repeated({}, [row("ssd-0", a, seed=s) for s, a in ((1, 0.8), (2, 0.9), (3, 0.5))])
-    other = Repeated({}, [row("original", a, seed=s) for s, a in ((2, 0.8), (1, 0.7))])
+    model, other = Repeated(row("ssd-0", 0.9)), Repeated(row("original", 0.9))
+    for seed, accuracy in ((1, 0.8), (2, 0.9), (3, 0.5)):
+        model.add(row("ssd-0", accuracy, seed=seed))
+    for seed, accuracy in ((2, 0.8), (1, 0.7)):
+        other.add(row("original", accuracy, seed=seed))
     found = model.against(other, ACCURACY)
     assert (found.mean, found.half, found.n) == (pytest.approx(0.1), pytest.approx(0), 2)
 
@@ -67,12 +73,62 @@ def test_repeats_go_to_the_point_with_their_hyper_parameters_and_epoch():
         row("original", 0.95), row("original", 0.94, seed=1),
         row("ssd-0", 0.9), row("ssd-9", 0.8, seed=1), row("ssd-9", 0.1, seed=1, epoch=2),
         row("ssd-1", 0.8, unlearn_seconds=0.5, **lr), row("ssd-8", 0.7, seed=1, **lr),
-        row("ssd-8", None, seed=2, state="failed", **lr), row("ssd-7", 0.2, seed=3, confirms="other"),
+        row("ssd-7", 0.2, seed=3, confirms="other"),
     )  # fmt: skip
-    searched = {p.searched["trial_id"]: [r[ACCURACY] for r in p.repeats] for p in found.points}
-    assert searched == {"ssd-0": [0.8], "ssd-1": [0.7]}
-    assert [r[ACCURACY] for r in found.baselines["original"].repeats] == [0.94]
+    assert values_of(found) == {"ssd-0": {1: 0.8}, "ssd-1": {1: 0.7}}
+    assert found.baselines["original"].over_seeds(ACCURACY).mean == 0.94
     assert found.flattered(ACCURACY) == pytest.approx(0.1)
+
+
+def values_of(found: Confirmation) -> dict[str, dict[int, float]]:
+    """What was measured of each point, by seed."""
+    return {
+        p.searched["trial_id"]: {seed: r[ACCURACY] for seed, r in p.repeats.items()}
+        for p in found.points
+    }
+
+
+def test_a_seed_counts_once_however_many_sweeps_ran_it():
+    twice = [
+        row("ssd-0", a, seed=1, sweep=sweep) for sweep, a in (("mine", 0.7), ("s+seed-1", 0.8))
+    ]
+    assert values_of(found_in(row("ssd-0", 0.9), *twice)) == {"ssd-0": {1: 0.7}}
+
+
+def test_a_row_from_before_a_hyper_parameter_existed_finds_its_repeats():
+    now = {"params": json.dumps({"lr": 0.1, "epochs": 2, "retain_share": 1.0})}
+    assert values_of(found_in(row("ssd-0", 0.9), row("ssd-3", 0.8, seed=1, **now))) == {
+        "ssd-0": {1: 0.8}
+    }
+
+
+def test_a_repeat_that_failed_is_counted_and_its_point_does_not_hold():
+    """The mean of the seeds that it survived would flatter."""
+    failed = row("ssd-0", None, seed=2, state="failed")
+    found = found_in(row("ssd-0", 0.9), row("ssd-0", 0.8, seed=1), failed)
+    (point,) = found.points
+    assert (point.tried, set(point.repeats), found.holds()) == ({1, 2}, {1}, [False])
+    ((_, cells),) = lines(found)
+    assert cells[1:3] == ["1 of 2", "no"]
+    assert any("1 points were not reached" in note for note in notes(found))
+
+
+def test_a_point_that_was_not_run_again_is_left_out_and_said():
+    other = {"params": json.dumps({"lr": 0.3}), "unlearn_seconds": 0.1}
+    found = found_in(row("ssd-0", 0.9), row("ssd-1", 0.8, **other), row("ssd-0", 0.8, seed=1))
+    assert (len(found.points), found.left_out) == (1, 1)
+    assert any("1 points of the front were not run again" in note for note in notes(found))
+
+
+def test_points_are_held_against_each_other_on_the_seeds_that_both_have():
+    """Another seed's models are better, and only one of the points was run with them so far."""
+    fast, slow = {"unlearn_seconds": 0.5}, {"params": json.dumps({"lr": 0.2})}
+    found = found_in(
+        row("ssd-0", 0.8, **fast), row("ssd-1", 0.9, **slow),
+        row("ssd-0", 0.8, seed=1, **fast), row("ssd-1", 0.9, seed=1, **slow),
+        row("ssd-0", 1.0, seed=2, **fast),
+    )  # fmt: skip
+    assert found.holds() == [True, True]
 
 
 def test_a_point_whose_means_another_dominates_does_not_hold():
@@ -84,9 +140,3 @@ def test_a_point_whose_means_another_dominates_does_not_hold():
     )  # fmt: skip
     names = [point.searched["trial_id"] for point in found.points]
     assert dict(zip(names, found.holds(), strict=True)) == {"ssd-0": True, "ssd-1": False}
-
-
-def test_a_point_without_a_repeat_does_not_hold_either():
-    found = found_in(row("ssd-0", 0.8), row("ssd-0", None, seed=1, state="failed"))
-    assert found.holds() == [False]
-    assert found.flattered(ACCURACY) is None

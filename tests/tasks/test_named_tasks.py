@@ -14,7 +14,7 @@ from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.provenance import source_version
 from tasks.search_space import InvalidValue
-from tasks.task import TASKS, Task, content_key
+from tasks.task import TASKS, Task, content_key, files_of
 
 HERE = "float32", "cpu"
 """The dtype and the type of device of a model."""
@@ -55,7 +55,7 @@ def test_an_argument_that_the_data_do_not_have_is_refused_when_they_are_loaded(n
 @pytest.mark.parametrize(
     ("spec", "part"),
     [
-        ("resnet50", "resnet9, resnet18, small-cnn"),
+        ("resnet50", "resnet9, airbench94, resnet18, small-cnn"),
         ("resnet9:wide", "0.1..10"),
         ("resnet9:0", "0.1..10"),
         ("resnet9:nan", "0.1..10"),
@@ -166,6 +166,12 @@ def test_a_key_says_how_images_are_prepared_and_what_code_trains(tmp_path: Path)
         file.write_text(text)
         versions[name] = source_version(str(file))
     assert versions["plain"] == versions["described"] != versions["changed"]
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_model_s_key_reads_all_that_its_class_is_made_of(name: str) -> None:
+    files = {Path(file).stem for file in files_of(model_class(name)[0])}
+    assert files == {"airbench94": {"airbench94", "resnet9"}}.get(name, {name.replace("-", "_")})
 
 
 @pytest.mark.parametrize("name", list(MODELS))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Unlearner
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Homeless(Unlearner):
-    """Leaves its process in a folder that is gone: Tune asks for it between two trials."""
+class Breaking(Unlearner):
+    """Leaves its process in a state in which no trial can begin."""
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
     """Moves nothing."""
@@ -29,6 +27,11 @@ class Homeless(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields once."""
+        from orchestrator.trial import UnlearningTrial
+
         yield
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
+        UnlearningTrial.reset_config = _broken  # type: ignore[method-assign]
+
+
+def _broken(*_: Any) -> NoReturn:
+    raise RuntimeError("this worker is broken")
