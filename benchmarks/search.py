@@ -153,11 +153,16 @@ def line(rows: Sequence[Row], base: Sequence[Row], best: float) -> list[str]:
     means = [[mean_gap(part, seed, best) for seed in seeds(part)] for part in (rows, base)]
     ends = [[best - r["hypervolume"] for r in part] for part in end]
     return [
-        *(spread([gap / mean(theirs) for gap in mine], ".2f") for mine, theirs in (ends, means)),
+        *(shares(mine, theirs) for mine, theirs in (ends, means)),
         spread([row["hypervolume"] for row in end[0]], ".4f"),
         f"{mean(row['trials'] for row in end[0]):.0f}",
         f"{mean(row['search_ms'] for row in end[0]):.0f}",
     ]
+
+
+def shares(gaps: Sequence[float], base: Sequence[float]) -> str:
+    """Gaps as shares of the mean of others, if these leave any."""
+    return spread([gap / mean(base) for gap in gaps], ".2f") if mean(base) > 0 else "-"
 
 
 def seeds(rows: Sequence[Row]) -> list[int]:

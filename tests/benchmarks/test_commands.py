@@ -50,6 +50,12 @@ def test_a_quick_benchmark(name: str, tmp_path: Path) -> None:
     check(name, tmp_path)
 
 
+def test_a_search_that_nothing_beats_leaves_no_gap_to_be_a_share_of(tmp_path: Path) -> None:
+    alone = ["--seeds", "1", "--seconds", "4", "--samplers", "random", "--modes", "told"]
+    said, _ = benchmark("search", *alone, "--out", tmp_path / "rows.parquet")
+    assert "random told │ -" in " ".join(said.split())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_a_benchmark_of_sweeps(name: str, tmp_path: Path) -> None:

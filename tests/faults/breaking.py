@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from tasks.search_space import Float
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
+
+RAN_IN = "TESTS_BREAKING_RAN_IN"
+"""Environment variable with a folder, in which each process that ran it leaves a file."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,11 @@ class Breaking(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields once."""
-        from orchestrator.trial import UnlearningTrial
+        import orchestrator.trial
 
+        (Path(os.environ[RAN_IN]) / str(os.getpid())).touch()
         yield
-        UnlearningTrial.reset_config = _broken  # type: ignore[method-assign]
+        orchestrator.trial.proposed_identity = _broken  # what a trial begins with
 
 
 def _broken(*_: Any) -> NoReturn:
