@@ -135,6 +135,11 @@ class SweepConfig:
         left = {k: v for k, v in preset.items() if getattr(self, k) == getattr(defaults, k)}
         return dataclasses.replace(self, **left)
 
+    @property
+    def repeat(self) -> str | None:
+        """What a sweep that confirms another is called unless it is given a name."""
+        return f"{self.confirms}+seed-{self.seed}" if self.confirms else None
+
     def to_json(self) -> str:
         """The settings as JSON, for the sweep's folder."""
         return json.dumps(dataclasses.asdict(self), indent=1, default=str)

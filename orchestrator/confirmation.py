@@ -77,11 +77,11 @@ def confirming(config: SweepConfig) -> SweepConfig:
         if getattr(config, field) not in (getattr(plain, field), getattr(base, field)):
             raise InvalidValue(f"--{field} is {getattr(base, field)} in sweep {base.name!r}")
     adopted = {f: getattr(base, f) for f in ADOPTED if getattr(config, f) == getattr(plain, f)}
-    name = config.name or f"{base.name}+seed-{config.seed}"
-    config = dataclasses.replace(config, **adopted, name=name)
-    begun = sweeps_of(config.storage).read(f"{name}/{CONFIG}")
+    config = dataclasses.replace(config, **adopted, name=config.name or config.repeat)
+    assert config.name is not None
+    begun = sweeps_of(config.storage).read(f"{config.name}/{CONFIG}")
     # The front may have moved since it began.
-    before = stored_config(name, config.storage).given if begun else None
+    before = stored_config(config.name, config.storage).given if begun else None
     return _with_given(config, before or proposals(base))
 
 

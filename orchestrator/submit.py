@@ -30,7 +30,7 @@ def submit(config: JobConfig, console: Console) -> None:
     Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there,
     DashboardFault if that does not take it.
     """
-    config = dataclasses.replace(config, name=config.name or _dated(config))
+    config = dataclasses.replace(config, name=config.name or config.repeat or _dated(config))
     assert config.name is not None
     entrypoint = entrypoint_of(config)
     client = client_of(config.address)
