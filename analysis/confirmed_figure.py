@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,7 +15,8 @@ from orchestrator.confirmed import Confirmation, Estimate, Repeated
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t). Each seed has its own models, splits and, where it is random, forget set."
+    "interval (Student's t), which may leave the picture. Each seed has its own models, splits and, "
+    "where it is random, forget set."
 )
 
 
@@ -33,6 +36,7 @@ def draw(found: Confirmation, task: str, path: Path) -> None:
     axes.grid(color=GRID, linewidth=0.9)
     axes.xaxis.set_major_formatter(percent)
     tidy(axes)
+    _frame(axes, [*found.points, *found.baselines.values()])
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     axes.legend(once.values(), once.keys(), frameon=False, fontsize=9.5, labelcolor=INK)
@@ -41,7 +45,7 @@ def draw(found: Confirmation, task: str, path: Path) -> None:
     told = f"{len(found.points)} points of the front, {seeds} seeds; {sum(found.holds())} still form one."
     figure.text(0.085, 0.945, title, fontsize=15, fontweight="bold", color=INK)
     figure.text(0.085, 0.9, told, fontsize=10, color=FAINT)
-    figure.text(0.085, 0.02, CAPTION, fontsize=8.5, color=FAINT)
+    figure.text(0.085, 0.018, fill(CAPTION, 125), fontsize=8.5, color=FAINT, va="bottom")
     figure.savefig(path)
 
 
@@ -59,8 +63,17 @@ def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colo
         axes.plot([was[X], x.mean], [was[Y], y.mean], color=colour, linewidth=0.8, alpha=0.5)
     axes.errorbar(
         x.mean, y.mean, xerr=_bar(x), yerr=_bar(y), label=label, color=colour, markeredgecolor=INK,
-        elinewidth=1, capsize=2, **style,
+        elinewidth=0.8, capsize=2, **style,
     )  # fmt: skip
+
+
+def _frame(axes: Any, models: Sequence[Repeated]) -> None:
+    """All points with some room: intervals of few seeds may reach far out of what can be."""
+    for axis, limit in ((X, axes.set_xlim), (Y, axes.set_ylim)):
+        means = [found.mean for model in models if (found := model.over_seeds(axis))]
+        values = [*means, *(m.searched[axis] for m in models if m.searched[axis] is not None)]
+        room = max(0.4 * (max(values) - min(values)), 0.02)
+        limit(min(values) - room, min(max(values) + room, 1.005))
 
 
 def _bar(found: Estimate) -> float:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.confirmed_figure import draw
 from analysis.results import (
+    TRIAL,
     figures_folder,
     note,
     parse_objective,
@@ -21,8 +22,8 @@ from analysis.results import (
     run,
     writing,
 )
-from analysis.tables import Table, show, spell_params
-from orchestrator.confirmed import Confirmation
+from analysis.tables import MISSING, Table, show, spell_params
+from orchestrator.confirmed import Confirmation, Repeated
 from orchestrator.confirmed_table import HEADER, lines, notes
 
 
@@ -63,11 +64,19 @@ def table_of(name: str, task: str, found: Confirmation) -> Table:
     """The two models, then the front: what the sweep measured, and the mean over fresh seeds."""
     return Table(
         title=f"{name}: front on {task}, run again with fresh seeds",
-        header=[*HEADER, "params"],
-        rows=[[*cells, spell_params(model.searched)] for model, cells in lines(found)],
+        header=[HEADER[0], "trial", "epoch", *HEADER[1:], "params"],
+        rows=[_line(model, cells) for model, cells in lines(found)],
         caption=" ".join(notes(found)),
         sections=frozenset({len(found.baselines)}),
     )
+
+
+def _line(model: Repeated, cells: Sequence[str]) -> list[str]:
+    """Beside the cells, which trial the point is of, its epoch, and the trial's hyper-parameters."""
+    row = model.searched
+    method, *others = (MISSING if cell == "-" else cell for cell in cells)
+    which = [row["trial_id"], str(row["epoch"])] if row["role"] == TRIAL else ["", ""]
+    return [method, *which, *others, spell_params(row)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
