@@ -16,8 +16,8 @@ ABOUT = (
 NEEDED = (*ABOUT, ACCURACY, FORGOTTEN, ATTACK, "relative_cost", *STEERING)
 """Columns of the store that the table is made of, beside those of the objective."""
 HEADER = (
-    "method", "n", "holds", "test acc. retained,\nsearched", "over seeds", "less the\noriginal's",
-    "test acc. forgotten,\nover seeds", "MIA matched,\nsearched", "over seeds", "cost /\nretrain",
+    "method", "n", "holds", "test acc.\nretained,\nsearched", "over seeds", "less the\noriginal's",
+    "test acc.\nforgotten,\nover seeds", "MIA\nmatched,\nsearched", "over seeds", "cost /\nretrain",
 )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def print_confirmed(name: str, storage: str, console: Console) -> None:
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
-    table.add_column("hyper-parameters", overflow="fold")
+    table.add_column("hyper-parameters", overflow="fold", min_width=16)
     for model, cells in lines(found):
         table.add_row(*cells, searched(model.searched))
     console.print(table)
