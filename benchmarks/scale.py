@@ -128,7 +128,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     watch = Watch(terminal())
     watch.rows = []
-    with simulated_nodes(nodes, slots), patch("orchestrator.trial.UnlearningTrial", StubTrial):
+    with simulated_nodes(nodes, slots), patch("orchestrator.tuning.UnlearningTrial", StubTrial):
         run_sweep(config, watch)
     return watch.rows
 

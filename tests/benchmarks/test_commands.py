@@ -50,6 +50,17 @@ def test_a_quick_benchmark(name: str, tmp_path: Path) -> None:
     check(name, tmp_path)
 
 
+@pytest.mark.slow
+def test_the_benchmark_of_very_long_sweeps_in_a_short_one(tmp_path: Path) -> None:
+    picture = tmp_path / "scale.png"
+    few = ["--trials", "1500", "--sampler", "random", "--figure", picture]
+    said, rows = benchmark("scale", *few, "--out", tmp_path / "rows.parquet")
+    assert [row["trials"] // 250 for row in rows][:5] == [1, 2, 3, 4, 5]
+    assert all(row["wall_ms"] > 0 and row["driver_megabytes"] > 0 for row in rows)
+    assert picture.exists()
+    assert "1,500 trials, random" in said
+
+
 def test_a_search_that_nothing_beats_leaves_no_gap_to_be_a_share_of(tmp_path: Path) -> None:
     alone = ["--seeds", "1", "--seconds", "4", "--samplers", "random", "--modes", "told"]
     said, _ = benchmark("search", *alone, "--out", tmp_path / "rows.parquet")
