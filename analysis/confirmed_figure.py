@@ -9,8 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.front_figure import FAINT, GRID, INK, STARS, percent, tidy
-from analysis.front_points import COLOURS, X_LABEL, Y_LABEL, X, Y
+from analysis.front_figure import FAINT, INK, STARS, plane
+from analysis.front_points import X, Y, colours_of
 from orchestrator.confirmed import Confirmation, Estimate, Repeated
 
 CAPTION = (
@@ -24,18 +24,13 @@ def draw(found: Confirmation, task: str, path: Path) -> None:
     """Write the figure; raises OSError if the file cannot be written."""
     figure = Figure(figsize=(9.5, 6.2), dpi=180, facecolor="white")
     axes = figure.add_axes((0.085, 0.15, 0.89, 0.71))
-    methods = sorted({point.searched["unlearner"] for point in found.points})
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(methods)}
+    colours = colours_of([point.searched for point in found.points])
     for role, model in found.baselines.items():
         _mark(axes, model, role, "*", 17, STARS[role])
     for point in found.points:
         name = point.searched["unlearner"]
         _mark(axes, point, name, "o", 8, colours[name])
-    axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
-    axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
-    axes.grid(color=GRID, linewidth=0.9)
-    axes.xaxis.set_major_formatter(percent)
-    tidy(axes)
+    plane(axes)
     _frame(axes, [*found.points, *found.baselines.values()])
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))

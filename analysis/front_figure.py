@@ -108,11 +108,7 @@ def _plot(axes: Axes, front: Front, clock: Clock, scale: float = 1.0) -> None:
 
 def _frame(axes: Axes, front: Front, window: Window) -> None:
     axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top))
-    axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
-    axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
-    axes.grid(color=GRID, linewidth=0.9)
-    tidy(axes)
-    axes.xaxis.set_major_formatter(percent)
+    plane(axes)
     original = front.baselines.get(ORIGINAL)
     if original is not None:
         axes.axvline(original[X], color=FAINT, linewidth=1, linestyle=(0, (4, 4)), zorder=1)
@@ -129,10 +125,10 @@ def _overview(axes: Axes, front: Front, clock: Clock, window: Window) -> None:
     corner = window.left, window.bottom
     size = window.right - window.left, window.top - window.bottom
     axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=FAINT, linewidth=1, zorder=5))
-    axes.xaxis.set_major_formatter(percent)
+    axes.xaxis.set_major_formatter(_percent)
     axes.locator_params(nbins=4)
     axes.grid(color=GRID, linewidth=0.7)
-    tidy(axes, size=8)
+    _tidy(axes, size=8)
 
 
 def _legend(axes: Axes, front: Front, clock: Clock) -> None:
@@ -181,8 +177,16 @@ def _words(figure: Figure, front: Front) -> None:
     figure.text(0.075, 0.018, fill(front.caption, 170), fontsize=8.5, color=FAINT, va="bottom")
 
 
-def percent(value: float, _: float) -> str:
-    """A tick of an axis of fractions."""
+def plane(axes: Axes) -> None:
+    """The axes that every figure of a front has: accuracy to the right, indistinguishability upwards."""
+    axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
+    axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
+    axes.grid(color=GRID, linewidth=0.9)
+    _tidy(axes)
+    axes.xaxis.set_major_formatter(_percent)
+
+
+def _percent(value: float, _: float) -> str:
     return f"{100 * value:.4g} %"
 
 
@@ -190,8 +194,7 @@ def _area(share: float) -> float:
     return LEAST + (MOST - LEAST) * share
 
 
-def tidy(axes: Axes, size: float = 9.5) -> None:
-    """Quiet axes, and ticks of that size in points."""
+def _tidy(axes: Axes, size: float = 9.5) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(colors=FAINT, labelsize=size, length=0)
     for side in ("top", "right"):

@@ -56,8 +56,7 @@ class Front:
     @property
     def colours(self) -> dict[str, str]:
         """A colour per unlearner, by name."""
-        names = sorted({row["unlearner"] for row in self.drawn})
-        return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+        return colours_of(self.drawn)
 
     def is_on(self, row: Row) -> bool:
         """Whether a point is on the front."""
@@ -86,6 +85,12 @@ def front_of(sweep: Sweep, objective: Objective) -> Front:
         [measured[index] for index in undominated(gains)],
         {role: row for role, row in baselines.items() if row is not None and drawable(row)},
     )
+
+
+def colours_of(rows: Sequence[Row]) -> dict[str, str]:
+    """A colour for each unlearner of these rows, by name."""
+    names = sorted({row["unlearner"] for row in rows})
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
 def drawable(row: Row) -> bool:
