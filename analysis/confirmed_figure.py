@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.front_figure import FAINT, INK, STARS, plane
 from analysis.front_points import X, Y, colours_of
-from orchestrator.confirmed import Confirmation, Estimate, Repeated
+from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "

@@ -23,8 +23,8 @@ from analysis.results import (
     writing,
 )
 from analysis.tables import MISSING, Table, show, spell_params
-from orchestrator.confirmed import Confirmation, Repeated
-from orchestrator.confirmed_table import HEADER, lines, notes
+from orchestrator.results.confirmation import Confirmation, Repeated
+from orchestrator.results.confirmation_table import HEADER, lines, notes
 
 
 def confirmed_front(

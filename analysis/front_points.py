@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.results import ORIGINAL, RETRAINED, Row, Sweep
-from orchestrator.objectives import Objective
-from orchestrator.pareto import front as undominated
+from orchestrator.results.objectives import Objective
+from orchestrator.results.pareto import front as undominated
 
 X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
 """The figures' axes, test columns, and the size of a marker."""

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.results import ORIGINAL, RETRAINED, TRIAL, BadInput, Row, Sweep, read_sweep, run
 from analysis.tables import MISSING, Table, show, spell
-from orchestrator.columns import COSTS, MEASURED
+from orchestrator.results.columns import COSTS, MEASURED
 
 SHOWN = (
     "test_accuracy_retained",

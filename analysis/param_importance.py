@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.results import Row, note, parse_objective, read_sweep, run
 from analysis.tables import MISSING, Table, show
-from orchestrator.objectives import Objective
+from orchestrator.results.objectives import Objective
 
 Params = Mapping[str, Any]
 FEWEST = 4

@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 from cyclopts import App, CycloptsError
 
-from orchestrator.columns import COLUMNS, ROLES
-from orchestrator.confirmed import Confirmation, confirmation
-from orchestrator.objectives import Objective, objective_named
-from orchestrator.store import read_results
+from orchestrator.results.columns import COLUMNS, ROLES
+from orchestrator.results.confirmation import Confirmation, confirmation
+from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.results.store import read_results
 
 Row = dict[str, Any]
-"""One row of the results store, by column; orchestrator.columns says what each holds."""
+"""One row of the results store, by column; orchestrator.results.columns says what each holds."""
 
 TRIAL, ORIGINAL, RETRAINED = ROLES
 _NEVER = datetime.min.replace(tzinfo=UTC)

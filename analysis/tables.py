@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from analysis.results import Row
-from orchestrator.columns import MEASURED
+from orchestrator.results.columns import MEASURED
 
 MISSING = "—"
 _MEASURED = {column.name for column in MEASURED}

@@ -18,9 +18,9 @@ from typing import Any
 
 from benchmarks.recorded import TRIALS, Row, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
-from orchestrator.early_stopping import Limits
-from orchestrator.objectives import OBJECTIVES, STEERING
-from orchestrator.pareto import front, hypervolume
+from orchestrator.results.objectives import OBJECTIVES, STEERING
+from orchestrator.results.pareto import front, hypervolume
+from orchestrator.worker.early_stopping import Limits
 
 PARETO = OBJECTIVES["pareto"]
 

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 
 from benchmarks.report import RESULTS, show, write
+from tasks.compute.allocator import keep_freed_memory
 from tasks.evaluation import METRICS
 from tasks.evaluation.outputs import Outputs, outputs
-from tasks.memory import keep_freed_memory
 from tasks.models.network import Network
 from tasks.task import Task
 from tasks.workbench import Workbench

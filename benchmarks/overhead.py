@@ -22,7 +22,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.report import RESULTS, show, write
-from orchestrator.store import read_results
+from orchestrator.results.store import read_results
 
 Row = dict[str, Any]
 METHOD = "benchmarks.noop:Noop"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tasks.memory import keep_freed_memory
+from tasks.compute.allocator import keep_freed_memory
 from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import unlearner_class

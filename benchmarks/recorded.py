@@ -22,11 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.early_stopping import EPOCHS
-from orchestrator.objectives import STEERING
-from orchestrator.rows import retrain_seconds
-from orchestrator.store import read_results
-from tasks.search_space import Domain, search_space
+from orchestrator.results.objectives import STEERING
+from orchestrator.results.rows import retrain_seconds
+from orchestrator.results.store import read_results
+from tasks.search_space import EPOCHS, Domain, search_space
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]

@@ -27,12 +27,12 @@ from unittest.mock import patch
 import psutil
 
 from benchmarks.report import RESULTS, show, write
-from orchestrator.cluster import ENVIRONMENT
+from orchestrator.api import terminal
+from orchestrator.cluster.connection import ENVIRONMENT
 from orchestrator.config import SweepConfig
-from orchestrator.drive import terminal
-from orchestrator.trial import UnlearningTrial
-from orchestrator.view import View
-from orchestrator.worker import workbench
+from orchestrator.reporting.terminal import View
+from orchestrator.worker.settings import workbench
+from orchestrator.worker.trainable import UnlearningTrial
 from tasks.evaluation import METRICS
 
 if TYPE_CHECKING:
@@ -122,13 +122,16 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     import ray
 
     from benchmarks.simulated_nodes import simulated_nodes
-    from orchestrator.sweep import run_sweep
+    from orchestrator.sweep.run import run_sweep
 
     ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
     logging.getLogger("ray").setLevel(logging.ERROR)
     watch = Watch(terminal())
     watch.rows = []
-    with simulated_nodes(nodes, slots), patch("orchestrator.tuning.UnlearningTrial", StubTrial):
+    with (
+        simulated_nodes(nodes, slots),
+        patch("orchestrator.execution.tuning.UnlearningTrial", StubTrial),
+    ):
         run_sweep(config, watch)
     return watch.rows
 

@@ -26,10 +26,10 @@ import optuna
 
 from benchmarks.recorded import MEASURED, Surrogate, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.progress import Progress
-from orchestrator.search import StudySearch
-from orchestrator.studies import UnlearnerStudy
+from orchestrator.execution.searcher import StudySearch
+from orchestrator.reporting.progress import Progress
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.study import UnlearnerStudy
 
 Row = dict[str, Any]
 PARETO = OBJECTIVES["pareto"]

@@ -20,7 +20,7 @@ import ray
 from ray.air.execution import ResourceManager, ResourceRequest
 from ray.air.execution.resources.request import AcquiredResources
 
-from orchestrator import cluster
+from orchestrator.cluster.resources import Resources
 
 SPARE_THREADS = 10
 
@@ -32,10 +32,10 @@ def simulated_nodes(nodes: int, slots: int) -> Iterator[None]:
     threads = nodes * slots + SPARE_THREADS
     running = host.options(num_cpus=0, max_concurrency=threads).remote()
     manager = functools.partial(SimulatedNodes, nodes, slots, running)
-    there = cluster.Resources(((slots, 0),) * nodes)
+    there = Resources(((slots, 0),) * nodes)
     with (
         patch("ray.tune.execution.tune_controller.PlacementGroupResourceManager", manager),
-        patch("orchestrator.cluster._resources", lambda: there),
+        patch("orchestrator.cluster.connection._resources", lambda: there),
     ):
         yield
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from benchmarks.report import RESULTS, show, write
-from tasks.cost import Stopwatch
+from tasks.compute.meters import Stopwatch
 from tasks.datasets.splits import Batch, ResidentSource, Split
 from tasks.models import build
 from tasks.models.network import Network

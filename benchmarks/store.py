@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import RESULTS, show, write
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.pareto import front
-from orchestrator.store import compact, read_results, write_rows
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.pareto import front
+from orchestrator.results.store import compact, read_results, write_rows
 
 EPOCHS = 10
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

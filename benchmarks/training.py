@@ -23,12 +23,12 @@ import torch
 
 from benchmarks import airbench94
 from benchmarks.report import RESULTS, show, write
-from tasks.cost import Stopwatch
+from tasks.compute.allocator import keep_freed_memory
+from tasks.compute.meters import Stopwatch
 from tasks.datasets import load_dataset
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation.outputs import outputs
-from tasks.memory import keep_freed_memory
 from tasks.models import build
 from tasks.training import train
 from tasks.workbench import make_repeatable

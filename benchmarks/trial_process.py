@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from tasks.memory import keep_freed_memory
+from tasks.compute.allocator import keep_freed_memory
+from tasks.errors import Diverged
 from tasks.task import Task
-from tasks.trial import Diverged, run_trial
+from tasks.trial import run_trial
 from tasks.unlearners import unlearner_class
 from tasks.workbench import Workbench
 

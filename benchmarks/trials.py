@@ -31,7 +31,7 @@ from typing import Any
 
 from benchmarks.report import RESULTS, show, write
 from benchmarks.trial_process import SHARE
-from orchestrator.store import finished_trials
+from orchestrator.results.store import finished_trials
 
 Trial = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))

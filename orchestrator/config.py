@@ -13,14 +13,20 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from orchestrator.cluster import LOCAL, REMOTE
-from orchestrator.objectives import objective_named
-from orchestrator.samplers import SAMPLERS
+from orchestrator.results.objectives import objective_named
+from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
+from tasks.errors import InvalidValue
 from tasks.registry import one_of
-from tasks.search_space import InvalidValue
-from tasks.storage import normal_root
+from tasks.storage.roots import normal_root
 from tasks.unlearners import UNLEARNERS, unlearner_class
+
+LOCAL = "local"
+"""The address of a cluster of this driver's own, on this machine."""
+
+
+REMOTE = "ray://"
+"""Addresses of clusters that this machine is no part of."""
 
 DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import Any
 
-from tasks.search_space import InvalidValue
+from tasks.errors import InvalidValue
 
 
 def one_of(kind: str, name: str, valid: Iterable[str]) -> str:

@@ -20,9 +20,10 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.errors import InvalidValue
 
-class InvalidValue(ValueError):
-    """A value from outside that names no valid choice; the message is one line that says which are."""
+EPOCHS = "epochs"
+"""The hyper-parameter that says how many points an anytime trial has, where a method has it."""
 
 
 @dataclass(frozen=True)

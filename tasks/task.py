@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
-from tasks.datasets.forget_sets import FORGET_SETS, forget_mask
+from tasks.errors import InvalidValue
+from tasks.forget_sets import FORGET_SETS, forget_mask
 from tasks.provenance import source_version
-from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
@@ -32,10 +32,10 @@ TRAINED_BY = tuple(
     for file in (
         "models/network.py",
         "training.py",
-        "optimizer.py",
+        "compute/sgd.py",
         "recipe.py",
         "datasets/splits.py",
-        "datasets/forget_sets.py",
+        "forget_sets/__init__.py",
     )
 )
 """The code that trains a model of any family: a cached one that other code made is not it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks.optimizer import SGD
+from tasks.compute.sgd import SGD
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split

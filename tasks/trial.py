@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from tasks.artifacts import Artifact
-from tasks.cost import Stopwatch
-from tasks.evaluation.outputs import Diverged
+from tasks.compute.meters import Stopwatch
+from tasks.errors import Diverged
 from tasks.unlearners.base import Unlearner
 from tasks.workbench import ORIGINAL, Workbench
 

@@ -9,16 +9,18 @@ import numpy as np
 import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
-from tasks.cost import CostMeter, Stopwatch, flops_per_example
+from tasks.compute.flops import flops_per_example
+from tasks.compute.meters import CostMeter, Stopwatch
+from tasks.compute.sgd import SGD
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.forget_sets import forget_mask, forgotten_classes, held_out_halves
+from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.forget_sets import forget_mask, forgotten_classes
 from tasks.models import build
 from tasks.models.network import Network
-from tasks.optimizer import SGD
 from tasks.task import Task
 from tasks.training import train
 

@@ -17,7 +17,7 @@ import pytest
 from program import ENVIRONMENT, ROOT, command, rows_of
 from whole import check_files, check_study, files_of
 
-from orchestrator.store import finished_trials
+from orchestrator.results.store import finished_trials
 
 HEAD = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 """The first node of a cluster, as ray.cluster_utils takes it: with room for one trial."""

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.store import read_results
-from tasks.storage import storage_at
+from orchestrator.results.store import read_results
+from tasks.storage.roots import storage_at
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Row = dict[str, Any]

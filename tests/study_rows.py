@@ -9,10 +9,10 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
-from tasks.storage import storage_at
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
+from tasks.storage.roots import storage_at
 
 PARETO = OBJECTIVES["pareto"]
 Row = dict[str, Any]

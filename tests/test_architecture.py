@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.objectives import OBJECTIVES
+from orchestrator.results.objectives import OBJECTIVES
 from tasks.datasets import DATASETS
 from tasks.evaluation import METRICS
 from tasks.models import AUTO, MODELS
@@ -21,12 +21,21 @@ from tasks.unlearners import UNLEARNERS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tasks", "orchestrator", "analysis")
 FILES = [f for package in PACKAGES for f in sorted((ROOT / package).rglob("*.py"))]
-READABLE = {
-    "orchestrator.store", "orchestrator.columns", "orchestrator.pareto", "orchestrator.objectives",
-    "orchestrator.confirmed", "orchestrator.confirmed_table",
-}  # fmt: skip
-"""What analysis/ may read of the orchestrator: the results and how they are spoken of."""
+FLOORS: list[set[str]] = [
+    {"orchestrator.__main__"},
+    {"orchestrator.cli"},
+    {"orchestrator.api"},
+    {"orchestrator.sweep"},
+    {"orchestrator.execution"},
+    {"orchestrator.reporting", "orchestrator.cluster"},
+    {"orchestrator.config"},
+    {"orchestrator.worker", "orchestrator.search"},
+    {"orchestrator.results"},
+    {"tasks"},
+]
+"""From the top down: a module imports its own room and the floors below, never the room beside it."""
 
+MOST_FILES_OF_A_FOLDER = 15
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_LINES_OF_A_FILE = 300
 
@@ -76,14 +85,63 @@ def uses(file: Path, *roots: str) -> set[str]:
 def test_the_scan_sees_what_is_there() -> None:
     """Guards the tests below: an empty scan would pass them all."""
     assert len(FILES) > 60
-    assert "tasks.unlearners.base" in ours(ROOT / "tasks/unlearners/finetune.py")
-    assert "orchestrator.columns" in ours(ROOT / "orchestrator/store.py")
-    assert uses(ROOT / "orchestrator/store.py", "pyarrow") == {"pyarrow"}
+    assert "tasks.unlearners.base" in ours(ROOT / "tasks/unlearners/finetuning/finetune.py")
+    assert "orchestrator.results.columns" in ours(ROOT / "orchestrator/results/store.py")
+    assert uses(ROOT / "orchestrator/results/store.py", "pyarrow") == {"pyarrow"}
+
+
+def room_of(module: str) -> tuple[int, str] | None:
+    """The floor of a module, from the top, and its room there; None for what stands beside the house."""
+    for number, rooms in enumerate(FLOORS):
+        for room in rooms:
+            if module == room or module.startswith(f"{room}."):
+                return number, room
+    return None
+
+
+def name_as_module(file: Path) -> str:
+    """The dotted name under which a file is imported."""
+    return name_of(file).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+@pytest.mark.parametrize("file", inside("tasks", "orchestrator"), ids=name_of)
+def test_imports_go_down(file: Path) -> None:
+    own = room_of(name_as_module(file))
+    if name_of(file) == "orchestrator/__init__.py":
+        return  # the door: it gives the public names, lazily
+    assert own is not None, "on no floor: add it to FLOORS"
+    for module in ours(file):
+        other = room_of(module)
+        assert other is not None, f"{module} is on no floor"
+        assert other == own or other[0] > own[0], f"{module} is not below"
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Also not those inside of functions or for types alone: they hide that two modules are one."""
+    graph = {name_as_module(f): ours(f) - {name_as_module(f)} for f in FILES}
+    done: set[str] = set()
+
+    def follow(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for other in sorted(graph.get(module, ())):
+                follow(other, (*path, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        follow(module, ())
+
+
+def test_a_folder_holds_few_files() -> None:
+    folders = {f.parent for f in FILES}
+    crowded = {
+        name_of(d): n for d in folders if (n := len(list(d.glob("*.py")))) > MOST_FILES_OF_A_FOLDER
+    }
+    assert crowded == {}
 
 
 @pytest.mark.parametrize("file", inside("tasks"), ids=name_of)
-def test_tasks_import_nothing_of_ours_outside_tasks(file: Path) -> None:
-    assert {m for m in ours(file) if m.partition(".")[0] != "tasks"} == set()
+def test_tasks_know_nothing_of_many_trials(file: Path) -> None:
     assert uses(file, "ray", "optuna", "cyclopts", "rich") == set()
 
 
@@ -104,7 +162,7 @@ def test_metrics_and_models_know_no_unlearner(file: Path) -> None:
 @pytest.mark.parametrize("file", inside("analysis"), ids=name_of)
 def test_analysis_reads_the_store_and_nothing_that_ran(file: Path) -> None:
     found = {m for m in ours(file) if m.partition(".")[0] != "analysis"}
-    assert found - READABLE == set()
+    assert {m for m in found if not m.startswith("orchestrator.results")} == set()
     assert uses(file, "torch", "ray") == set()
 
 
@@ -215,8 +273,8 @@ print(" ".join(sorted({{m.partition(".")[0] for m in sys.modules}} & set({heavy!
 
 @pytest.mark.parametrize(
     "module",
-    ["tasks", "tasks.task", "tasks.unlearners", "tasks.models", "orchestrator.store",
-     "orchestrator.objectives", "orchestrator.pareto", "orchestrator.config"],
+    ["tasks", "tasks.task", "tasks.unlearners", "tasks.models", "orchestrator.results.store",
+     "orchestrator.results.objectives", "orchestrator.results.pareto", "orchestrator.config"],
 )  # fmt: skip
 def test_what_a_command_line_needs_imports_nothing_heavy(module: str) -> None:
     """`list`, `--help` and bad input answer at once: torch, ray and optuna take seconds."""
@@ -230,10 +288,11 @@ def test_what_a_command_line_needs_imports_nothing_heavy(module: str) -> None:
 
 ANSWERED = """
 import sys
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 main({arguments!r})
-import orchestrator.baselines, orchestrator.search, orchestrator.sweep, orchestrator.trial
-import orchestrator.callback
+import orchestrator.worker.baselines, orchestrator.execution.searcher, orchestrator.sweep.run
+import orchestrator.worker.trainable
+import orchestrator.execution.callback
 print("torch._C" in sys.modules, "sklearn" in sys.modules, file=sys.stderr)
 """
 

@@ -13,8 +13,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from program import study_of
 
-from orchestrator.objectives import Objective, objective_named
-from orchestrator.sweep_folder import stored_config
+from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.sweep.folder import stored_config
 from tasks.unlearners import unlearner_class
 
 Rows = list[dict[str, Any]]

@@ -15,8 +15,9 @@ import numpy as np
 from filelock import FileLock
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.sources import DEFAULT_DATA_DIR, DatasetNotFound, cached_arrays
-from tasks.search_space import InvalidValue
+from tasks.datasets.formats.decoded_cache import cached_arrays
+from tasks.datasets.sources import DEFAULT_DATA_DIR
+from tasks.errors import DatasetNotFound, InvalidValue
 
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
@@ -43,7 +44,7 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
         source = f"Hugging Face Parquet in {folder}"
         parts = {s: cached_arrays(files, _read_parquet) for s, files in parquet.items()}
     elif all(betons.values()):
-        from tasks.datasets.beton import read_beton
+        from tasks.datasets.formats.beton import read_beton
 
         source = f"FFCV .beton files in {folder}"
         for split, files in betons.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.sources import DatasetNotFound
+from tasks.errors import DatasetNotFound
 
 HELD_OUT_EVERY = 3
 """Every third scan is held out: 599 of 1,797, in the file's own order, which mixes the classes."""

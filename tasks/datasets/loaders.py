@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+from tasks.errors import InvalidValue
 from tasks.registry import one_of
-from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,6 @@ def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
     check_loader(loader, dataset)
     if loader != "ffcv":
         return ResidentSource(dataset.train, device)
-    from tasks.datasets.beton import FFCVSource
+    from tasks.datasets.formats.beton import FFCVSource
 
     return FFCVSource(dataset, device)

@@ -1,24 +1,13 @@
-"""Decode a data set once per machine, then let every process share it through the page cache."""
+"""Where data sets are looked for."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from filelock import FileLock
-
-from tasks.datasets.dataset import LabelledImages
-from tasks.search_space import InvalidValue
+from tasks.errors import InvalidValue
 
 DEFAULT_DATA_DIR = Path("data")
 """Where data sets are looked for, and downloaded to, if no folder is given."""
-
-
-class DatasetNotFound(FileNotFoundError):
-    """The data are neither on this machine nor downloadable; the message says what was tried."""
 
 
 def check_data_dir(data_dir: Path | None) -> None:
@@ -27,49 +16,3 @@ def check_data_dir(data_dir: Path | None) -> None:
         raise InvalidValue(
             f"--data-dir {data_dir}: there is no such folder (one to download into must exist)"
         )
-
-
-def machine_cache() -> Path:
-    """Where decoded data and compiled code are kept on this machine ($XDG_CACHE_HOME or ~/.cache)."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "unlearning-sweeps"
-
-
-def cached_arrays(
-    files: list[Path], decode: Callable[[list[Path]], LabelledImages]
-) -> LabelledImages:
-    """The images of `files`, memory-mapped from a decoded copy that is written once, under a lock.
-
-    The copy is named by the files' names, sizes and times; a copy that is torn is written again.
-    """
-    folder = machine_cache() / "arrays" / _stamp(files)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        try:
-            return _mapped(folder)
-        except (OSError, ValueError, EOFError):  # numpy's words for absent, cut and empty
-            data = decode(files)
-            _save(folder / "labels.npy", data.labels)
-            _save(folder / "images.npy", np.ascontiguousarray(data.images))
-            return _mapped(folder)
-
-
-def _stamp(files: list[Path]) -> str:
-    parts = [f"{f.resolve()}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _mapped(folder: Path) -> LabelledImages:
-    # Copy-on-write: torch wants writable memory, the file stays as it is.
-    images = np.load(folder / "images.npy", mmap_mode="c")
-    labels = np.load(folder / "labels.npy")
-    if len(images) != len(labels):
-        raise ValueError("images and labels differ in length")
-    return LabelledImages(images, labels)
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "wb") as file:
-        np.save(file, array)
-    os.replace(partial, path)

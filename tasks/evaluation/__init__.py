@@ -41,25 +41,25 @@ METRICS: dict[str, Metric] = {
     ),
     "forget_accuracy": Metric("accuracy:forget_accuracy", "accuracy on the forget set"),
     "mia_simple_accuracy": Metric(
-        "membership_inference:mia_simple_accuracy",
+        "attacks.loss:mia_simple_accuracy",
         "accuracy of the loss attack, forget set against the whole test half; ideal .5",
     ),
     "mia_class_matched_accuracy": Metric(
-        "membership_inference:mia_class_matched_accuracy",
+        "attacks.loss:mia_class_matched_accuracy",
         "accuracy of the loss attack on up to half of the forget set, against test examples of the "
         "same classes; ideal .5",
     ),
     "indistinguishability": Metric(
-        "membership_inference:indistinguishability",
+        "attacks.loss:indistinguishability",
         "1 - |2a - 1| of mia_class_matched_accuracy a; ideal 1",
     ),
     "validation_mia_class_matched_accuracy": Metric(
-        "membership_inference:validation_mia_class_matched_accuracy",
+        "attacks.loss:validation_mia_class_matched_accuracy",
         "mia_class_matched_accuracy on the other half of the forget set, against validation "
         "examples; ideal .5",
     ),
     "validation_indistinguishability": Metric(
-        "membership_inference:validation_indistinguishability",
+        "attacks.loss:validation_indistinguishability",
         "indistinguishability on the validation half: steers the search; ideal 1",
     ),
 }

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.errors import Diverged
+
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
-
-
-class Diverged(ArithmeticError):
-    """The model's outputs are not finite: there is nothing to measure."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from tasks.errors import InvalidValue
 from tasks.registry import resolve
-from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     import torch

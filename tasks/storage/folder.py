@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tasks.storage import StorageError, blamed, never, nothing
+from tasks.errors import StorageError
+from tasks.storage.base import blamed, never, nothing
 from tasks.storage.patience import patiently
 
 LOOKED_AT_SECONDS = 1.0

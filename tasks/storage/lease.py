@@ -15,12 +15,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
-from tasks.storage import StorageError, nothing
-
-if TYPE_CHECKING:
-    from tasks.storage.s3 import Patience, S3Storage, Stored
+from tasks.errors import StorageError
+from tasks.storage.base import nothing
+from tasks.storage.s3_client import Patience
 
 ABSENT = {"IfNoneMatch": "*"}
 FREE = b""
@@ -30,12 +29,33 @@ CAUTION = 0.9
 """The share of a lease after which its holder, if it could not renew it, no longer counts on it."""
 
 
+class Stored(NamedTuple):
+    """An object as the server has it."""
+
+    content: bytes
+    etag: str
+    age: float
+    """Seconds since it was written, by the server's clock alone: nodes' clocks may differ."""
+
+
+class Objects(Protocol):
+    """What a lease needs of a bucket; a request takes as long as its Patience says. Raises StorageError."""
+
+    def get(self, name: str, patience: Patience = ...) -> Stored | None:
+        """The object of this name; None if there is none."""
+
+    def put(
+        self, name: str, content: bytes, condition: dict[str, str], patience: Patience = ...
+    ) -> str | None:
+        """Write the object on this condition; returns its ETag, or None if the condition did not hold."""
+
+
 class Lease:
     """One holder's claim to a name; `seconds` long, renewed by a thread from acquire to release."""
 
     def __init__(
         self,
-        storage: S3Storage,
+        storage: Objects,
         name: str,
         seconds: float,
         patience: Patience,

@@ -12,27 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tasks.storage import S3, StorageError, nothing
-from tasks.storage.lease import ABSENT, Lease
+from tasks.errors import StorageError
+from tasks.storage.base import S3, nothing
+from tasks.storage.lease import ABSENT, Lease, Stored
 from tasks.storage.s3_client import BRIEF, CHECK, PATIENT, READERS, Patience, client_at, endpoint
 
 ALWAYS: Mapping[str, str] = {}
 MARKER = ".storage"
 """An object that `check` leaves at the root."""
 NO_OBJECT, REFUSED, BUSY = "NoSuchKey", "PreconditionFailed", "ConditionalRequestConflict"
-
-
-class Stored(NamedTuple):
-    """An object as the server has it."""
-
-    content: bytes
-    etag: str
-    age: float
-    """Seconds since it was written, by the server's clock alone: nodes' clocks may differ."""
 
 
 class S3Storage:

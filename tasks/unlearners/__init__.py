@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tasks.errors import InvalidValue
 from tasks.registry import resolve
-from tasks.search_space import InvalidValue
 
 if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
 
 UNLEARNERS: dict[str, str] = {
-    "retrain": "tasks.unlearners.retrain:Retrain",
-    "finetune": "tasks.unlearners.finetune:Finetune",
-    "finetune-l2sp": "tasks.unlearners.finetune_l2sp:FinetuneL2SP",
-    "finetune-l1": "tasks.unlearners.finetune_l1:FinetuneL1",
-    "gradient-ascent": "tasks.unlearners.gradient_ascent:GradientAscent",
-    "negative-gradient+": "tasks.unlearners.negative_gradient_plus:NegativeGradientPlus",
-    "random-labels": "tasks.unlearners.random_labels:RandomLabels",
-    "ssd": "tasks.unlearners.ssd:SelectiveSynapticDampening",
+    "retrain": "tasks.unlearners.exact.retrain:Retrain",
+    "finetune": "tasks.unlearners.finetuning.finetune:Finetune",
+    "finetune-l2sp": "tasks.unlearners.finetuning.finetune_l2sp:FinetuneL2SP",
+    "finetune-l1": "tasks.unlearners.finetuning.finetune_l1:FinetuneL1",
+    "gradient-ascent": "tasks.unlearners.ascent.gradient_ascent:GradientAscent",
+    "negative-gradient+": "tasks.unlearners.ascent.negative_gradient_plus:NegativeGradientPlus",
+    "random-labels": "tasks.unlearners.relabelling.random_labels:RandomLabels",
+    "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
 }
 
 PLUGINS = "orchestrator.unlearners"

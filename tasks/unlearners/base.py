@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tasks.search_space import InvalidValue, parameters
+from tasks.errors import InvalidValue
+from tasks.search_space import parameters
 
 if TYPE_CHECKING:
     import torch
 
+    from tasks.compute.sgd import SGD
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
-    from tasks.optimizer import SGD
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
 
 def sgd(model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> SGD:
     """SGD over the trainable parameters of `model`."""
-    from tasks.optimizer import SGD
+    from tasks.compute.sgd import SGD
 
     return SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.store import write_rows
+from orchestrator.results.store import write_rows
 
 Row = dict[str, Any]
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from analysis.front_figure import window_of
 from analysis.front_points import Clock, front_of
 from analysis.pareto_front import main
 from analysis.results import read_sweep
-from orchestrator.objectives import OBJECTIVES
+from orchestrator.results.objectives import OBJECTIVES
 
 
 def listed(text):

@@ -17,7 +17,7 @@ from program import ENVIRONMENT, ROOT
 from benchmarks import airbench94
 from benchmarks.packing import mps
 from benchmarks.training import RIVAL
-from tasks.cost import flops_per_example
+from tasks.compute.flops import flops_per_example
 from tasks.models import AUTO, model_class
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from program import ROOT
 
-from orchestrator.cli import app
+from orchestrator.cli.main import app
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema (extra: dev)")
 kubernetes_validate = pytest.importorskip(

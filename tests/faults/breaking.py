@@ -32,11 +32,11 @@ class Breaking(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields once."""
-        import orchestrator.trial
+        import orchestrator.worker.trainable
 
         (Path(os.environ[RAN_IN]) / str(os.getpid())).touch()
         yield
-        orchestrator.trial.proposed_identity = _broken  # what a trial begins with
+        orchestrator.worker.trainable.proposed_identity = _broken  # what a trial begins with
 
 
 def _broken(*_: Any) -> NoReturn:

@@ -14,8 +14,8 @@ from injected import WORKER, kill_some
 from program import rows_of
 from running import Sweep
 
-from orchestrator.deadline import GRACE_SECONDS
-from tasks.storage import storage_at
+from orchestrator.worker.deadline import GRACE_SECONDS
+from tasks.storage.roots import storage_at
 
 pytestmark = pytest.mark.slow
 

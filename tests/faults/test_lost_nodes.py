@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 from running import HEAD, Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
-from orchestrator.deaths import MAX_DEATHS, MAX_LOSSES
+from orchestrator.execution.worker_deaths import MAX_DEATHS, MAX_LOSSES
 
 pytestmark = pytest.mark.slow
 

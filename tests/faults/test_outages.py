@@ -18,8 +18,8 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 
 from s3_server import s3_server
 
-from orchestrator.store import finished_trials
-from orchestrator.study_storage import open_storage
+from orchestrator.results.store import finished_trials
+from orchestrator.search.study_storage import open_storage
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from running import HEAD, Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
 from tasks.datasets.cifar10 import load_cifar10
-from tasks.datasets.sources import machine_cache
+from tasks.datasets.formats.decoded_cache import machine_cache
 
 pytestmark = pytest.mark.slow
 

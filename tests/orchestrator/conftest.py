@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from store_rows import trial
 
-from orchestrator.store import write_rows
+from orchestrator.results.store import write_rows
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from program import ENVIRONMENT, ROOT, command, rows_of
 
-from orchestrator.store import write_rows
+from orchestrator.results.store import write_rows
 
 NOBODY = "http://127.0.0.1:9"
 """A proxy through which nothing can be downloaded: nothing listens on the discard port."""
@@ -89,7 +89,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
 )
 def test_one_line_that_names_the_valid_choices(tmp_path, capsys, arguments, expected):
-    from orchestrator.cli import main
+    from orchestrator.cli.main import main
 
     storage = [] if arguments[0] in ("list", "swep") else ["--storage", str(tmp_path / "storage")]
     assert main([*arguments, *storage]) == 2
@@ -110,7 +110,7 @@ def test_an_existing_name_with_another_configuration(trained, orchestrate):
 
 @pytest.mark.parametrize("command", ["sweep", "run", "resume"])
 def test_a_storage_that_is_no_folder(tmp_path, capsys, command):
-    from orchestrator.cli import main
+    from orchestrator.cli.main import main
 
     (tmp_path / "file").touch()
     what = {"sweep": SWEEP[1:], "run": ("--task", "digits-class:1", "--unlearner", "ssd")}
@@ -126,7 +126,7 @@ def test_a_storage_that_is_no_folder(tmp_path, capsys, command):
 
 
 def test_an_optuna_storage_that_cannot_be_opened_takes_no_name(tmp_path, capsys):
-    from orchestrator.cli import main
+    from orchestrator.cli.main import main
 
     bad = (*SWEEP, "--storage", str(tmp_path), "--name", "db", "--optuna-storage", "nonsense")
     assert main(list(bad)) == 2
@@ -172,7 +172,7 @@ def test_without_a_task_and_without_cifar10_the_digits_serve_and_say_so(
 
 
 def test_a_model_that_does_not_suit_the_digits_that_serve_instead(tmp_path, capsys, monkeypatch):
-    from orchestrator.cli import main
+    from orchestrator.cli.main import main
 
     monkeypatch.setenv("https_proxy", NOBODY)
     arguments = ("--data-dir", str(tmp_path), "--model", "resnet9", "--storage", f"{tmp_path}/s")

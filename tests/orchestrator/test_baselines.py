@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.baselines import baselines
-from orchestrator.blame import UnfitNode
-from orchestrator.worker import WorkerSettings
+from orchestrator.worker.baselines import baselines
+from orchestrator.worker.settings import WorkerSettings
+from tasks.errors import UnfitNode
 from tasks.task import Task
 
 

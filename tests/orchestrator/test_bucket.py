@@ -18,14 +18,14 @@ from program import ENVIRONMENT, ROOT, command
 from rich.console import Console
 from s3_server import CREDENTIALS
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.store import finished_trials
-from orchestrator.study_storage import open_storage
-from orchestrator.sweep_folder import claimed
-from orchestrator.view import View
-from tasks.search_space import InvalidValue
-from tasks.storage import storage_at
+from orchestrator.reporting.terminal import View
+from orchestrator.results.store import finished_trials
+from orchestrator.search.study_storage import open_storage
+from orchestrator.sweep.folder import claimed
+from tasks.errors import InvalidValue
+from tasks.storage.roots import storage_at
 
 SWEEP = (
     "sweep",

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from orchestrator.callback import ProgressCallback
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.progress import Progress
-from orchestrator.view import View
+from orchestrator.execution.callback import ProgressCallback
+from orchestrator.reporting.progress import Progress
+from orchestrator.reporting.terminal import View
+from orchestrator.results.objectives import OBJECTIVES
 
 LIMIT = 0.05
 Tell = Callable[..., None]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli import main
+from orchestrator.cli.listing import LISTINGS
+from orchestrator.cli.main import main
 from orchestrator.config import PRESETS, SweepConfig
-from orchestrator.listing import LISTINGS
 
 FLAGS = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(SweepConfig)]
 WORDS = st.sampled_from(

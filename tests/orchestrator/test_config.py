@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 from program import rows_of
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 
 

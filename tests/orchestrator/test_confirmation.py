@@ -17,16 +17,16 @@ from rich.console import Console
 from running import Driver
 from study_rows import PARETO, recorded
 
-from orchestrator.cli import main
-from orchestrator.confirmation import confirmations, confirming
-from orchestrator.objectives import front_rows
-from orchestrator.plan import adopted
-from orchestrator.store import finished_trials
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
-from orchestrator.sweep_folder import claimed, store_once
-from orchestrator.view import View
-from tasks.search_space import InvalidValue
+from orchestrator.cli.main import main
+from orchestrator.reporting.terminal import View
+from orchestrator.results.objectives import front_rows
+from orchestrator.results.store import finished_trials
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
+from orchestrator.sweep.confirm import confirmations, confirming
+from orchestrator.sweep.defaults import adopted
+from orchestrator.sweep.folder import claimed, store_once
+from tasks.errors import InvalidValue
 
 
 @pytest.fixture

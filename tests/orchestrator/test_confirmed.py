@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from orchestrator.confirmed import Confirmation, Repeated, confirmation, estimate
-from orchestrator.confirmed_table import lines, notes
-from orchestrator.objectives import objective_named
+from orchestrator.results.confirmation import Confirmation, Repeated, confirmation, estimate
+from orchestrator.results.confirmation_table import lines, notes
+from orchestrator.results.objectives import objective_named
 
 ACCURACY = "validation_accuracy_retained"
 OBJECTIVE = objective_named(f"{ACCURACY}:max,unlearn_seconds:min")

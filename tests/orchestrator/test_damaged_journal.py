@@ -8,10 +8,10 @@ import random
 import pytest
 from study_rows import own_values, recorded, stored_trials, study
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.study_storage import open_storage
-from tasks.storage import storage_at
+from orchestrator.search.study_storage import open_storage
+from tasks.storage.roots import storage_at
 
 JOURNAL = "studies.journal"
 

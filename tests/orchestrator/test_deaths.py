@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ray.exceptions import RayActorError, RuntimeEnvSetupError
 
-from orchestrator.deaths import Deaths
+from orchestrator.execution.worker_deaths import Deaths
 
 
 def died(deaths: Deaths, trial_id: str, exception: Exception) -> None:

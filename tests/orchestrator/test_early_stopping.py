@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from program import rows_of, study_of
 
-from orchestrator.early_stopping import Limits
+from orchestrator.worker.early_stopping import Limits
 
 ACCURACY = "validation_accuracy_retained"
 COLLAPSING = """

@@ -19,11 +19,11 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from orchestrator import journal
-from orchestrator.journal import Journal, JournalFile
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
+from orchestrator.search import journal
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.journal import Journal, JournalFile
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
 
 
 def read_by_optuna(folder: Path) -> optuna.Study:

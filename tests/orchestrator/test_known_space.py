@@ -6,8 +6,8 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from orchestrator.known_space import KnownSpace
-from orchestrator.samplers import SAMPLERS, sampler_named
+from orchestrator.search.known_space import KnownSpace
+from orchestrator.search.samplers import SAMPLERS, sampler_named
 
 SPACE = {
     "lr": FloatDistribution(1e-4, 1e-1, log=True),

@@ -10,11 +10,12 @@ import optuna
 import pytest
 from program import ROOT
 
-from orchestrator.object_journal import ObjectJournal
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
-from tasks.storage import StorageError, storage_at
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.object_journal import ObjectJournal
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
+from tasks.errors import StorageError
+from tasks.storage.roots import storage_at
 
 
 def journal(root: str) -> ObjectJournal:
@@ -53,8 +54,8 @@ def test_own_entries_and_those_of_others_are_read_in_their_order(root: str) -> N
 
 WRITER = """
 import sys
-from orchestrator.object_journal import ObjectJournal
-from tasks.storage import storage_at
+from orchestrator.search.object_journal import ObjectJournal
+from tasks.storage.roots import storage_at
 
 journal = ObjectJournal(storage_at(sys.argv[1]), "studies.journal")
 for n in range(50):

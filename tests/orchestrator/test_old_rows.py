@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 from store_rows import trial
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.front_table import print_front
-from orchestrator.store import write_rows
-from orchestrator.sweep_folder import sweeps_of
+from orchestrator.reporting.front_table import print_front
+from orchestrator.results.store import write_rows
+from orchestrator.sweep.folder import sweeps_of
 
 LOST = "no_such_module:Method"
 MEASURED = {

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 
-from orchestrator.early_stopping import Limits
-from orchestrator.rows import proposed_identity, trial_rows
-from orchestrator.store import finished_trials, write_rows
-from orchestrator.trial import UnlearningTrial
-from orchestrator.worker import WorkerSettings
+from orchestrator.results.rows import trial_rows
+from orchestrator.results.store import finished_trials, write_rows
+from orchestrator.worker.early_stopping import Limits
+from orchestrator.worker.identity import proposed_identity
+from orchestrator.worker.settings import WorkerSettings
+from orchestrator.worker.trainable import UnlearningTrial
 from tasks.search_space import Float
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner

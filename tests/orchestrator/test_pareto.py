@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.pareto import dominates, front, hypervolume, joined
+from orchestrator.results.pareto import dominates, front, hypervolume, joined
 
 GRID = 4
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cluster import Resources
+from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.plan import say_if_random, with_defaults
-from tasks.search_space import InvalidValue
+from orchestrator.sweep.defaults import say_if_random, with_defaults
+from tasks.errors import InvalidValue
 
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""

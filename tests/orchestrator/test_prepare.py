@@ -13,10 +13,10 @@ SCRIPT = """
 import sys
 import ray
 from rich.console import Console
-from orchestrator.cluster import connected
-from orchestrator.prepare import Preparation
-from orchestrator.view import View
-from orchestrator.worker import WorkerSettings
+from orchestrator.cluster.connection import connected
+from orchestrator.sweep.preparation import Preparation
+from orchestrator.reporting.terminal import View
+from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
 
 @ray.remote(num_cpus=1)
@@ -62,10 +62,10 @@ NO_NODE = """
 import sys
 import ray
 from rich.console import Console
-from orchestrator.cluster import connected
-from orchestrator.prepare import Preparation
-from orchestrator.view import View
-from orchestrator.worker import WorkerSettings
+from orchestrator.cluster.connection import connected
+from orchestrator.sweep.preparation import Preparation
+from orchestrator.reporting.terminal import View
+from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
 
 class UntilItWaits(View):

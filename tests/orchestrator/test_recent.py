@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from orchestrator.recent import SEEN, RecentStudy
-from orchestrator.samplers import SAMPLERS
+from orchestrator.search.recent_study import SEEN, RecentStudy
+from orchestrator.search.samplers import SAMPLERS
 
 SPACE = {"lr": FloatDistribution(0.0, 1.0)}
 

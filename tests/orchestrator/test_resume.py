@@ -11,7 +11,7 @@ from filelock import FileLock
 from program import rows_of
 from running import Sweep
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 
 
 @pytest.mark.parametrize("finished", [pytest.param(0, marks=pytest.mark.slow), 4])

@@ -11,11 +11,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.search import StudySearch
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
-from tasks.storage import StorageFault
+from orchestrator.execution.searcher import StudySearch
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
+from tasks.errors import StorageFault
 
 ROWS = [{"state": "failed", "error": "lr is too high", "epoch": 0}]
 DONE = {"done": True, "trial": "ssd-0000", "rows": ROWS}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from program import ENVIRONMENT, ROOT, command
 
-from orchestrator.columns import COSTS
+from orchestrator.results.columns import COSTS
 from tasks.evaluation import METRICS
 
 WITHOUT = """

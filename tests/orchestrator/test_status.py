@@ -16,7 +16,7 @@ def test_a_finished_sweep_and_its_front(trained, orchestrate):
 def test_an_unfinished_sweep_says_how_to_go_on_unless_a_driver_is_at_it(storage, trained, capsys):
     import shutil
 
-    from orchestrator.cli import main
+    from orchestrator.cli.main import main
 
     for part in ("sweeps", "rows"):
         shutil.copytree(trained / part / "first", storage / part / "first")

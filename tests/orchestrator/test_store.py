@@ -17,9 +17,9 @@ import pytest
 from program import ROOT
 from store_rows import files, identities, put, strictly, trial
 
-from orchestrator.columns import COLUMNS
-from orchestrator.row_files import ARROW
-from orchestrator.store import (
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.files import ARROW
+from orchestrator.results.store import (
     compact,
     finished_trials,
     read_results,
@@ -27,7 +27,7 @@ from orchestrator.store import (
     write_rows,
 )
 from tasks.evaluation import METRICS
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 
 
 def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> None:
@@ -159,7 +159,7 @@ def test_a_uri_names_the_same_store(tmp_path: Path) -> None:
 
 def test_several_processes_write_at_once(root: str) -> None:
     source = (
-        "import sys; from orchestrator.store import write_rows\n"
+        "import sys; from orchestrator.results.store import write_rows\n"
         "for n in range(20):\n"
         "    rows = [{'sweep': 's', 'trial_id': sys.argv[2] + f'-{n}', 'epoch': 1, 'final': True}]\n"
         "    write_rows(sys.argv[1], 's', f'{sys.argv[2]}{n}', rows)\n"
@@ -195,7 +195,7 @@ def reader() -> Callable[[str], subprocess.CompletedProcess[str]]:
 def test_the_store_needs_pyarrow_alone(tmp_path: Path, reader) -> None:  # type: ignore[no-untyped-def]
     write_rows(tmp_path, "s", "a", trial("a-0"))
     done = reader(
-        "from orchestrator.store import compact, read_results, write_rows\n"
+        "from orchestrator.results.store import compact, read_results, write_rows\n"
         f"root = {str(tmp_path)!r}\n"
         "write_rows(root, 's', 'k', [{'sweep': 's', 'trial_id': 'x-0', 'epoch': 1}])\n"
         "print(compact(root), read_results(root).num_rows)\n"
@@ -206,7 +206,7 @@ def test_the_store_needs_pyarrow_alone(tmp_path: Path, reader) -> None:  # type:
 
 GROWN = """
 import resource, sys
-from orchestrator.store import compact, read_results
+from orchestrator.results.store import compact, read_results
 small, large = sys.argv[1:]
 peaks = []
 for storage in (small, large):

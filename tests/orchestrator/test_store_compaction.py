@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from store_rows import Row, files, put, strictly, trial
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
-from orchestrator.sweep_folder import claimed, is_claimed
-from orchestrator.view import View
-from tasks.storage import storage_at
+from orchestrator.reporting.terminal import View
+from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.sweep.folder import claimed, is_claimed
+from tasks.storage.roots import storage_at
 
 
 def test_compacting_keeps_the_rows_in_one_file_per_sweep(three: str) -> None:

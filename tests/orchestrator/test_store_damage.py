@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from program import ROOT
 from store_rows import files, identities, put, strictly, trial
 
-from orchestrator.columns import COLUMNS
-from orchestrator.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
 
 
 def test_a_file_of_an_older_schema_reads_with_nulls(three: str) -> None:
@@ -167,7 +167,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from orchestrator.store import write_rows
+from orchestrator.results.store import write_rows
 
 rows = [
     {"sweep": "s", "trial_id": "big-0", "epoch": e, "final": e == 79_999, "error": f"{e * e} of {e}"}

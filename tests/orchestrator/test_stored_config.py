@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from orchestrator.cli import main
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.data import with_task
-from orchestrator.sweep_folder import store_once, stored_config
-from orchestrator.view import View
-from tasks.search_space import InvalidValue
-from tasks.storage import storage_at
+from orchestrator.reporting.terminal import View
+from orchestrator.sweep.data_check import with_task
+from orchestrator.sweep.folder import store_once, stored_config
+from tasks.errors import InvalidValue
+from tasks.storage.roots import storage_at
 
 CONFIG = SweepConfig(
     name="s",

@@ -15,13 +15,13 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from study_rows import PARETO, own_values, recorded, row, stored_trials, study
 
-from orchestrator.budget import trials_left
 from orchestrator.config import SweepConfig
-from orchestrator.progress import Progress
-from orchestrator.samplers import SAMPLERS
-from orchestrator.search import StudySearch
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.study_storage import open_storage
+from orchestrator.execution.searcher import StudySearch
+from orchestrator.reporting.progress import Progress
+from orchestrator.search.samplers import SAMPLERS
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.study_storage import open_storage
+from orchestrator.sweep.budget import trials_left
 from tasks.search_space import Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner

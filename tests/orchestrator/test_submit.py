@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from program import ROOT
 
-from orchestrator.cli import app, main
+from orchestrator.cli.main import app, main
+from orchestrator.cluster.jobs import command, entrypoint_of
 from orchestrator.config import JobConfig, SweepConfig
-from orchestrator.submit import command, entrypoint_of
-from tasks.search_space import InvalidValue
+from tasks.errors import InvalidValue
 
 PROGRAM = "python -u -m orchestrator"
 
@@ -92,7 +92,7 @@ def test_a_relative_path_means_nothing_there():
         command("status", "x", storage="results")
 
 
-OURS = "import json; from orchestrator.cluster import our_code; print(json.dumps(our_code()))"
+OURS = "import json; from orchestrator.cluster.connection import our_code; print(json.dumps(our_code()))"
 
 
 @pytest.mark.parametrize("installed", [False, True])

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 from program import rows_of, study_of
 
-from orchestrator.rows import SHARED
+from orchestrator.worker.identity import SHARED
 
 
 def test_every_unlearner_gets_an_equal_budget(trained):

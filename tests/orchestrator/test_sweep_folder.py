@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from orchestrator.config import SweepConfig
-from orchestrator.sweep_folder import named, store_once
-from orchestrator.view import View
-from tasks.search_space import InvalidValue
+from orchestrator.reporting.terminal import View
+from orchestrator.sweep.folder import named, store_once
+from tasks.errors import InvalidValue
 
 QUIET = View(Console(quiet=True))
 

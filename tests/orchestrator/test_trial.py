@@ -16,21 +16,20 @@ from optuna.trial import TrialState
 from ray.exceptions import RayTaskError
 
 from analysis.results import read_sweep
-from orchestrator.blame import UnfitNode
-from orchestrator.columns import MEASURED
-from orchestrator.deaths import Deaths, UnfitWorker
-from orchestrator.early_stopping import Limits
-from orchestrator.front_table import front_rows
-from orchestrator.objectives import OBJECTIVES, OF_FORGOTTEN_CLASSES
-from orchestrator.progress import Progress
-from orchestrator.search import StudySearch
-from orchestrator.store import finished_trials, read_results
-from orchestrator.studies import UnlearnerStudy
-from orchestrator.trial import UnlearningTrial
-from orchestrator.worker import WorkerSettings, workbench
+from orchestrator.execution.searcher import StudySearch
+from orchestrator.execution.worker_deaths import Deaths, UnfitWorker
+from orchestrator.reporting.front_table import front_rows
+from orchestrator.reporting.progress import Progress
+from orchestrator.results.columns import MEASURED
+from orchestrator.results.objectives import OBJECTIVES, OF_FORGOTTEN_CLASSES
+from orchestrator.results.store import finished_trials, read_results
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.worker.early_stopping import Limits
+from orchestrator.worker.settings import WorkerSettings, workbench
+from orchestrator.worker.trainable import UnlearningTrial
+from tasks.errors import StorageFault, UnfitNode
 from tasks.provenance import host
 from tasks.search_space import Float, Int
-from tasks.storage import StorageFault
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from running import Sweep
 
 from orchestrator.config import SweepConfig
-from orchestrator.sweep import run_sweep
-from orchestrator.view import View
-from tasks.search_space import InvalidValue
+from orchestrator.reporting.terminal import View
+from orchestrator.sweep.run import run_sweep
+from tasks.errors import InvalidValue
 
 ON_THE_TEST_HALF = "test_accuracy_retained:max"
 

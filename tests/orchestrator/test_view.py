@@ -10,13 +10,14 @@ import pytest
 from optuna.samplers import RandomSampler
 from rich.console import Console
 
-from orchestrator.baselines import Speed
-from orchestrator.estimate import expected, seconds_per_trial, spelled, sweep_seconds
-from orchestrator.known_space import distribution
-from orchestrator.objectives import OBJECTIVES
-from orchestrator.progress import Progress
-from orchestrator.rows import retrain_seconds
-from orchestrator.view import View
+from orchestrator.reporting.durations import spelled
+from orchestrator.reporting.progress import Progress
+from orchestrator.reporting.terminal import View
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.rows import retrain_seconds
+from orchestrator.search.known_space import distribution
+from orchestrator.sweep.estimate import expected, seconds_per_trial, sweep_seconds
+from orchestrator.worker.baselines import Speed
 from tasks.search_space import Categorical, Domain, Float, Int
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 from tasks.workbench import ORIGINAL, Workbench
 
 RECORD = TrainingRecord(1.5, 100, 2e6, "cpu", 1)

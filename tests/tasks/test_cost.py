@@ -10,17 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tasks.cost import CostMeter, Stopwatch, flops_per_example
+from tasks.compute.flops import flops_per_example
+from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.evaluation.outputs import outputs
 from tasks.models import MODELS
 from tasks.models.network import Network
 from tasks.models.small_cnn import SmallCNN
 from tasks.recipe import Recipe
 from tasks.trial import run_trial
-from tasks.unlearners.finetune import Finetune
-from tasks.unlearners.gradient_ascent import GradientAscent
-from tasks.unlearners.negative_gradient_plus import NegativeGradientPlus
-from tasks.unlearners.ssd import SelectiveSynapticDampening
+from tasks.unlearners.ascent.gradient_ascent import GradientAscent
+from tasks.unlearners.ascent.negative_gradient_plus import NegativeGradientPlus
+from tasks.unlearners.finetuning.finetune import Finetune
+from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
 from tasks.workbench import ORIGINAL, Workbench
 
 

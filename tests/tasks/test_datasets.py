@@ -23,8 +23,7 @@ from torchvision.datasets import CIFAR10
 from tasks.datasets import DATASETS, cifar10, load_dataset
 from tasks.datasets.cifar10 import CLASSES, TORCHVISION_FOLDER, load_cifar10
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.datasets.sources import DatasetNotFound
-from tasks.search_space import InvalidValue
+from tasks.errors import DatasetNotFound, InvalidValue
 
 Parts = dict[str, LabelledImages]
 

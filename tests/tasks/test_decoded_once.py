@@ -10,8 +10,8 @@ import pytest
 from pictures import pictures, same
 
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.sources import cached_arrays
-from tasks.search_space import InvalidValue
+from tasks.datasets.formats.decoded_cache import cached_arrays
+from tasks.errors import InvalidValue
 
 
 def counting(calls: list[list[Path]], data: LabelledImages) -> Callable:
@@ -95,7 +95,7 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.sources import cached_arrays
+from tasks.datasets.formats.decoded_cache import cached_arrays
 
 def decode(files):
     print("decodes", flush=True)

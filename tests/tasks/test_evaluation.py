@@ -10,9 +10,10 @@ import torch
 from made_outputs import drawn, evaluation, made
 from torch.nn import functional as F
 
+from tasks.errors import Diverged
 from tasks.evaluation import METRICS, measure
-from tasks.evaluation.membership_inference import two_sided
-from tasks.evaluation.outputs import Diverged, Evaluation, Outputs, outputs
+from tasks.evaluation.attacks.loss import two_sided
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.workbench import ORIGINAL, Workbench
 
 

@@ -17,12 +17,12 @@ import torch
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.splits import ResidentSource, Split
-from tasks.search_space import InvalidValue
+from tasks.errors import InvalidValue
 
 pytest.importorskip("ffcv", reason="ffcv is not installed (`make setup` says how)")
 
 if TYPE_CHECKING:
-    from tasks.datasets.beton import FFCVSource
+    from tasks.datasets.formats.beton import FFCVSource
 
 CPU = torch.device("cpu")
 COUNT = 300
@@ -53,7 +53,7 @@ def beton(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The module under test: importing it says where compiled code is kept, here a new folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("compiled")))
-        from tasks.datasets import beton
+        from tasks.datasets.formats import beton
     return beton
 
 
@@ -221,7 +221,7 @@ def test_a_beton_as_ffcv_writes_it_is_read(beton, dataset, tmp_path, mode):
     from ffcv.fields import IntField, RGBImageField
     from ffcv.writer import DatasetWriter
 
-    from tasks.datasets.beton_file import Pairs
+    from tasks.datasets.formats.beton_file import Pairs
 
     path = tmp_path / "train.beton"
     fields = {"image": RGBImageField(write_mode=mode, jpeg_quality=95), "label": IntField()}

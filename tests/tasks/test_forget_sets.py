@@ -8,13 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.forget_sets import (
-    FORGET_SETS,
-    forget_mask,
-    forgotten_classes,
-    held_out_halves,
-)
-from tasks.search_space import InvalidValue
+from tasks.datasets.halves import held_out_halves
+from tasks.errors import InvalidValue
+from tasks.forget_sets import FORGET_SETS, forget_mask, forgotten_classes
 
 
 def test_a_class_forget_set_is_every_training_example_of_it(digits: Dataset) -> None:

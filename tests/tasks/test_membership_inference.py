@@ -10,7 +10,7 @@ from made_outputs import drawn, made
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
-from tasks.evaluation.membership_inference import (
+from tasks.evaluation.attacks.loss import (
     _folds,
     attack_accuracy,
     class_matched_attack,
@@ -119,7 +119,7 @@ def test_class_matching_makes_the_histograms_equal(members: list[int], others: l
     with pytest.MonkeyPatch.context() as patch:
         seen: list[np.ndarray] = []
         patch.setattr(
-            "tasks.evaluation.membership_inference.attack_accuracy",
+            "tasks.evaluation.attacks.loss.attack_accuracy",
             lambda a, b: seen.extend((a, b)) or 0.5,
         )
         class_matched_attack(*sides)
@@ -155,7 +155,7 @@ def test_the_two_halves_never_attack_the_same_members_however_few_there_are(coun
     seen: list[set[float]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "tasks.evaluation.membership_inference.attack_accuracy",
+            "tasks.evaluation.attacks.loss.attack_accuracy",
             lambda a, b: seen.append(set(a.round(6))) or 0.5,
         )
         for last in (False, True):

@@ -11,9 +11,9 @@ import torch
 
 from tasks.datasets import DATASETS
 from tasks.datasets.dataset import Dataset, LabelledImages
+from tasks.errors import InvalidValue
 from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.provenance import source_version
-from tasks.search_space import InvalidValue
 from tasks.task import TASKS, Task, content_key, files_of
 
 HERE = "float32", "cpu"

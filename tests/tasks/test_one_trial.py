@@ -9,13 +9,14 @@ from typing import ClassVar
 import pytest
 import torch
 
+from tasks.errors import Diverged
 from tasks.evaluation import METRICS
-from tasks.trial import Diverged, Point, baseline_point, run_trial
+from tasks.trial import Point, baseline_point, run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
-from tasks.unlearners.finetune import Finetune
-from tasks.unlearners.finetune_l1 import FinetuneL1
-from tasks.unlearners.retrain import Retrain
+from tasks.unlearners.exact.retrain import Retrain
+from tasks.unlearners.finetuning.finetune import Finetune
+from tasks.unlearners.finetuning.finetune_l1 import FinetuneL1
 from tasks.workbench import ORIGINAL, RETRAINED, Workbench
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from program import ENVIRONMENT, ROOT
 
+from tasks.compute.sgd import SGD
 from tasks.models.small_cnn import SmallCNN
-from tasks.optimizer import SGD
 
 ONE_TRIAL_OF_EACH = """
 import sys, torch

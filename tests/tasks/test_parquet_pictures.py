@@ -14,7 +14,7 @@ from PIL import Image
 
 from tasks.datasets.cifar10 import CLASSES, load_cifar10
 from tasks.datasets.dataset import LabelledImages
-from tasks.search_space import InvalidValue
+from tasks.errors import InvalidValue
 
 Parts = dict[str, LabelledImages]
 

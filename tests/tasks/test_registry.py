@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tasks.datasets import DATASETS, load_dataset
+from tasks.errors import InvalidValue
 from tasks.evaluation import METRICS
 from tasks.models import MODELS, model_class
 from tasks.registry import one_of, resolve
-from tasks.search_space import InvalidValue, search_space
+from tasks.search_space import search_space
 from tasks.unlearners import PLUGINS, UNLEARNERS, unlearner_class
-from tasks.unlearners.finetune import Finetune
+from tasks.unlearners.finetuning.finetune import Finetune
 
 PLUGIN = '''
 from dataclasses import dataclass

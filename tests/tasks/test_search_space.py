@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.search_space import (
-    Categorical,
-    Float,
-    Int,
-    InvalidValue,
-    parameters,
-    search_space,
-)
+from tasks.errors import InvalidValue
+from tasks.search_space import Categorical, Float, Int, parameters, search_space
 from tasks.unlearners.base import Unlearner
-from tasks.unlearners.finetune import Finetune
+from tasks.unlearners.finetuning.finetune import Finetune
 
 
 @dataclass(frozen=True)

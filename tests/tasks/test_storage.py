@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.search_space import InvalidValue
-from tasks.storage import StorageError, normal_root, storage_at
+from tasks.errors import InvalidValue, StorageError
+from tasks.storage.roots import normal_root, storage_at
 
 
 def test_what_is_written_is_read_replaced_and_removed(root: str) -> None:
@@ -57,7 +57,7 @@ def test_a_root_that_can_be_used_passes_the_check_again_and_again(root: str) -> 
 
 CREATOR = """
 import sys
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 
 storage = storage_at(sys.argv[1])
 print("ready", flush=True)
@@ -81,7 +81,7 @@ def test_of_several_processes_one_creates(root: str, process) -> None:  # type: 
 
 WRITER = """
 import sys
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 
 storage = storage_at(sys.argv[1])
 while True:
@@ -106,7 +106,7 @@ def test_a_reader_never_sees_half_a_write(root: str, process) -> None:  # type: 
 
 HOLDER = """
 import sys
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 from tasks.storage.s3 import S3Storage
 
 S3Storage.takeover_seconds = 3.0

@@ -14,7 +14,8 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 
 from s3_server import CREDENTIALS, Line, s3_server
 
-from tasks.storage import StorageError, storage_at
+from tasks.errors import StorageError
+from tasks.storage.roots import storage_at
 from tasks.storage.s3 import BRIEF, CHECK, S3Storage
 
 BIG = bytes(range(256)) * 8192

@@ -21,9 +21,10 @@ import pytest
 from program import ROOT
 from store_rows import trial
 
-from orchestrator.cli import main
-from orchestrator.store import read_results, write_rows
-from tasks.storage import StorageError, storage_at
+from orchestrator.cli.main import main
+from orchestrator.results.store import read_results, write_rows
+from tasks.errors import StorageError
+from tasks.storage.roots import storage_at
 
 
 def failing(number: int) -> Callable[..., NoReturn]:
@@ -100,7 +101,7 @@ import errno
 import os
 import signal
 import sys
-from tasks.storage import storage_at
+from tasks.storage.roots import storage_at
 
 def link(*args):
     raise OSError(errno.EPERM, "")

@@ -12,15 +12,15 @@ from torch.nn import functional as F
 
 from tasks.evaluation.outputs import outputs
 from tasks.models.network import Network
+from tasks.unlearners.ascent.gradient_ascent import GradientAscent
+from tasks.unlearners.ascent.negative_gradient_plus import NegativeGradientPlus
 from tasks.unlearners.base import Unlearner, trainable
-from tasks.unlearners.finetune import Finetune
-from tasks.unlearners.finetune_l1 import FinetuneL1
-from tasks.unlearners.finetune_l2sp import FinetuneL2SP
-from tasks.unlearners.gradient_ascent import GradientAscent
-from tasks.unlearners.negative_gradient_plus import NegativeGradientPlus
-from tasks.unlearners.random_labels import RandomLabels, wrong_labels
-from tasks.unlearners.retrain import Retrain
-from tasks.unlearners.ssd import SelectiveSynapticDampening
+from tasks.unlearners.exact.retrain import Retrain
+from tasks.unlearners.finetuning.finetune import Finetune
+from tasks.unlearners.finetuning.finetune_l1 import FinetuneL1
+from tasks.unlearners.finetuning.finetune_l2sp import FinetuneL2SP
+from tasks.unlearners.relabelling.random_labels import RandomLabels, wrong_labels
+from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
 from tasks.workbench import ORIGINAL, RETRAINED, Workbench
 
 

@@ -1,0 +1,65 @@
+"""`orchestrator list`: what the registries hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
+from orchestrator.search.samplers import SAMPLERS
+from tasks.datasets.loaders import LOADERS
+from tasks.evaluation import METRICS
+from tasks.models import AUTO, MODELS
+from tasks.search_space import parameters
+from tasks.task import TASKS
+from tasks.unlearners import UNLEARNERS, unlearner_class
+
+
+def _tasks() -> Iterator[str]:
+    yield from (f"{name}: {what}" for name, what in TASKS.items())
+
+
+def _unlearners() -> Iterator[str]:
+    for name in UNLEARNERS:
+        cls = unlearner_class(name)
+        yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}"
+        for p in parameters(cls).values():
+            domain = f" in {p.domain}" if p.domain else ", not searched"
+            yield f"    {p.name} = {p.default}{domain}: {p.help}"
+
+
+def _metrics() -> Iterator[str]:
+    yield from (f"{name}: {metric.help}" for name, metric in METRICS.items())
+
+
+def _objectives() -> Iterator[str]:
+    for name, o in OBJECTIVES.items():
+        pairs = zip(o.metrics, o.directions, strict=True)
+        what = ", ".join(f"{direction} {metric}" for metric, direction in pairs)
+        yield f"{name}: {what if name != SCORE else SCORE_HELP}"
+    yield "METRIC:DIRECTION,…: your own, of any metric or cost"
+
+
+def _models() -> Iterator[str]:
+    for name in MODELS:
+        uses = [f"{d} on {dev} ({s})" for d, a in AUTO.items() for dev, s in a.items()]
+        chosen = [use for use in uses if f"({name}" in use]
+        yield f"{name}: auto for {'; '.join(chosen)}" if chosen else name
+
+
+def _columns() -> Iterator[str]:
+    for column in COLUMNS.values():
+        unit = f" [{column.unit}]" if column.unit else ""
+        yield f"{column.name} ({column.type}){unit}: {column.help}"
+
+
+LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
+    "tasks": _tasks,
+    "unlearners": _unlearners,
+    "metrics": _metrics,
+    "objectives": _objectives,
+    "models": _models,
+    "samplers": lambda: iter(SAMPLERS),
+    "loaders": lambda: (f"{name}: {what}" for name, what in LOADERS.items()),
+    "columns": _columns,
+}

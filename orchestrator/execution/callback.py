@@ -1,0 +1,82 @@
+"""What the driver does between two steps of Tune's loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ray.tune import Callback
+
+from orchestrator.reporting.progress import Progress
+from orchestrator.reporting.terminal import View
+
+
+class ProgressCallback(Callback):
+    """Shows a Progress, which the searcher feeds, in a View.
+
+    `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
+    what they raise ends it. `on_overdue` is called with a trial whose worker died after
+    `limit` seconds or more, before another worker has it.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        view: View,
+        running: Callable[[], int],
+        checks: Sequence[Callable[[], None]],
+        limit: float | None,
+        on_overdue: Callable[[Mapping[str, Any]], object],
+    ) -> None:
+        self._progress, self._view = progress, view
+        self._running, self._checks = running, checks
+        self._limit, self._on_overdue = limit, on_overdue
+        self._started: dict[str, float] = {}
+        """When each trial began, but for those whose worker still gets ready."""
+        self._ready: set[str] = set()
+        """Workers that are, by Ray's name for them."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks with the experiment; none is ever restored."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop has gone round once."""
+        for check in self._checks:
+            check()
+        self._progress.running = self._running()
+        self._view.update(self._progress)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has the trial, for the first time or again; one that is new gets ready first."""
+        if _worker(trial) in self._ready:
+            self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker is ready and begins the trial, or has ended it."""
+        if not result["done"]:
+            self._ready.add(_worker(trial))
+            self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker died; another one is about to have its trial."""
+        started = self._started.pop(trial.trial_id, None)
+        if started is None or self._limit is None:
+            return
+        if time.monotonic() - started >= self._limit:
+            self._on_overdue(trial.config)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended."""
+        self._started.pop(trial.trial_id, None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker died for good."""
+        self._started.pop(trial.trial_id, None)
+
+
+def _worker(trial: Any) -> str:
+    return str(trial.temporary_state.ray_actor._actor_id)

@@ -1,0 +1,111 @@
+"""The search itself: Ray Tune runs what the studies propose, on warm workers, until the budget is spent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray import tune
+
+from orchestrator.config import LOCAL, SweepConfig
+from orchestrator.execution.callback import ProgressCallback
+from orchestrator.execution.crashed_rows import crashed_rows
+from orchestrator.execution.interrupts import Interrupts
+from orchestrator.execution.ray_patches import amended
+from orchestrator.execution.scheduler import InOrder
+from orchestrator.execution.searcher import StudySearch
+from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths
+from orchestrator.reporting.progress import Progress
+from orchestrator.reporting.terminal import View
+from orchestrator.results.objectives import STEERING
+from orchestrator.results.rows import Row
+from orchestrator.search.study import UnlearnerStudy
+from orchestrator.worker.deadline import GRACE_SECONDS, overdue
+from orchestrator.worker.early_stopping import Limits
+from orchestrator.worker.identity import shared_columns
+from orchestrator.worker.settings import WorkerSettings
+from orchestrator.worker.trainable import UnlearningTrial
+
+
+class Tuning:
+    """One run of Tune over the studies, held against the `retrained` model's row."""
+
+    def __init__(self, config: SweepConfig, settings: WorkerSettings, retrained: Row) -> None:
+        self._config, self._settings = config, settings
+        self._shared = shared_columns(retrained)
+        floor = config.utility_floor * retrained[STEERING[0]]
+        self._limits = Limits(floor, config.cost_limit)
+        self._deaths, self._interrupts = Deaths(), Interrupts()
+
+    def run(
+        self,
+        studies: Sequence[UnlearnerStudy],
+        left: Mapping[str, int],
+        again: Sequence[dict[str, Any]],
+        progress: Progress,
+        view: View,
+    ) -> None:
+        """Run the trials that are `left`, by unlearner; proposals that were cut short come first.
+
+        Raises KeyboardInterrupt if a stop was asked for, OSError if the storage cannot be written.
+        """
+        config = self._config
+        search = StudySearch(studies, left, again, self._close_crashed, progress.finish)
+        scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
+        with scratch_folder as scratch, view.running():
+            tuner = tune.Tuner(
+                self._trainable(),
+                tune_config=tune.TuneConfig(
+                    search_alg=search,
+                    scheduler=InOrder(),
+                    num_samples=search.left,
+                    max_concurrent_trials=config.max_concurrent,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(
+                    storage_path=scratch,
+                    callbacks=[self._callback(search, progress, view)],
+                    verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+                    # `scratch` is this machine's alone, and a trial that is cut short starts anew.
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+            )
+            private = config.address == LOCAL
+            with self._interrupts.deferred(), amended(self._deaths, private=private):
+                tuner.fit()
+
+    def _trainable(self) -> Any:
+        settings = self._settings
+        return tune.with_resources(
+            tune.with_parameters(
+                UnlearningTrial,
+                settings=settings,
+                shared=self._shared,
+                limits=self._limits,
+            ),
+            {"cpu": settings.cpus, "gpu": settings.gpus},
+        )
+
+    def _callback(self, search: StudySearch, progress: Progress, view: View) -> ProgressCallback:
+        limit = self._settings.trial_seconds
+        return ProgressCallback(
+            progress,
+            view,
+            lambda: len(search.running),
+            (self._interrupts.check, search.check),
+            limit and limit + GRACE_SECONDS,
+            self._close_overdue,
+        )
+
+    def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
+        return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))
+
+    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
+        """Its worker died without a row: it hung in what no thread of Python can interrupt."""
+        if self._deaths.counts(proposed["trial_id"]):
+            self._closed(proposed, overdue(self._config.trial_seconds))
+
+    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
+        return crashed_rows(self._settings, self._shared, proposed, error)

@@ -1,0 +1,101 @@
+"""What a sweep has achieved so far: counts, best values, hypervolume, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.reporting.durations import spelled
+from orchestrator.results.objectives import OBJECTIVES, Objective
+from orchestrator.results.pareto import hypervolume, joined
+
+Row = Mapping[str, Any]
+
+
+class Progress:
+    """Fed with the rows of each trial as it ends."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        total: int,
+        retrain_seconds: float,
+        expected_seconds: float | None = None,
+    ) -> None:
+        """`expected_seconds` are those until all have ended; the first trials' own pace says more."""
+        self._objective, self.total = objective, total
+        self._retrain_seconds, self._expected_seconds = retrain_seconds, expected_seconds
+        self.done = self.failed = self.pruned = self.running = 0
+        self._pareto: list[tuple[float, ...]] = []
+        self._volume: float | None = None
+        self._best: dict[str, float] = {}
+        self._start, self._done_before = time.monotonic(), 0
+
+    def resume(self, trials: Sequence[Sequence[Row]]) -> None:
+        """Take in trials that ended before this driver started; they say nothing of its speed."""
+        for rows in trials:
+            self.finish(rows)
+        self._done_before = self.done + self.failed
+        self._start = time.monotonic()
+
+    def finish(self, rows: Sequence[Row]) -> None:
+        """Count a trial that has ended, with its rows in order of epoch."""
+        failed = rows[-1]["state"] == "failed"
+        self.failed += failed
+        self.done += not failed
+        self.pruned += rows[-1]["state"] == "pruned"
+        for row in rows[:-1] if failed else rows:
+            gains = OBJECTIVES["pareto"].gains(row)
+            if gains is not None:
+                self._pareto = joined(self._pareto, gains)
+            self._note_best(row)
+        self._volume = None
+
+    @property
+    def left(self) -> int:
+        """Trials that have not ended."""
+        return max(0, self.total - self.done - self.failed)
+
+    @property
+    def hypervolume(self) -> float:
+        """Of accuracy, indistinguishability and share of the retrain time saved; at most 1.
+
+        The reference point is accuracy 0, indistinguishability 0 and the retrain time. The live view
+        reads it four times a second, and of a large front it takes tens of milliseconds.
+        """
+        if self._volume is None:
+            scaled = [(a, i, t / self._retrain_seconds) for a, i, t in self._pareto]
+            self._volume = hypervolume(scaled, (0.0, 0.0, -1.0))
+        return self._volume
+
+    def line(self) -> str:
+        """One line of plain text."""
+        best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
+        return (
+            f"{self.done + self.failed}/{self.total} trials, {self.running} running, "
+            f"{self.failed} failed{f', {self.pruned} pruned' if self.pruned else ''}; best {best or 'none yet'}; "
+            f"hypervolume {self.hypervolume:.3f}; {self._time_left()}"
+        )
+
+    def _time_left(self) -> str:
+        ended = self.done + self.failed
+        here = ended - self._done_before
+        if not self.left:
+            return f"took {spelled(time.monotonic() - self._start)}" if here else "all done"
+        spent = time.monotonic() - self._start
+        if here:
+            return f"about {spelled(spent / here * (self.total - ended))} left"
+        if self._expected_seconds is None:
+            return "time left unknown yet"
+        left = self._expected_seconds - spent
+        return f"about {spelled(left)} left" if left > 0 else "longer than estimated"
+
+    def _note_best(self, row: Row) -> None:
+        values = self._objective.values(row)
+        if values is None:
+            return
+        names = zip(self._objective.metrics, self._objective.maximise, values, strict=True)
+        for name, up, value in names:
+            better = max if up else min
+            self._best[name] = better(value, self._best.get(name, value))

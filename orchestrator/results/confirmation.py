@@ -1,0 +1,133 @@
+"""What a front's repeats with fresh seeds say: means with confidence intervals, and how far it flattered."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.search_space import EPOCHS
+from orchestrator.results.objectives import Objective, front_rows
+from orchestrator.results.pareto import front
+
+Row = dict[str, Any]
+LEVEL = 0.95
+"""Of the confidence intervals."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds, and half the width of its confidence interval (Student's t; None for one)."""
+
+    mean: float
+    half: float | None
+    n: int
+
+
+@dataclass
+class Repeated:
+    """A model that was measured once in the sweep and again with each fresh seed."""
+
+    searched: Row
+    """Its row in the sweep: for a point of the front, what it was chosen by."""
+    tried: set[int] = field(default_factory=set)
+    """Seeds that it was run again with."""
+    repeats: dict[int, Row] = field(default_factory=dict)
+    """What was measured, by seed: nothing where the trial failed, or was ended, before this point."""
+
+    def add(self, row: Row) -> None:
+        """Take in a row of a trial that may be a repeat; the first of a seed counts."""
+        mine, its = _of(self.searched), _of(row)
+        if row["unlearner"] != self.searched["unlearner"] or not mine.items() <= its.items():
+            return
+        self.tried.add(row["task_seed"])
+        if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
+            self.repeats.setdefault(row["task_seed"], row)
+
+    def over_seeds(self, column: str) -> Estimate | None:
+        """A column over the seeds; None if no repeat has a value."""
+        return estimate(row[column] for row in self.repeats.values())
+
+    def against(self, other: Repeated, column: str) -> Estimate | None:
+        """The difference to another model of the same seeds, pair by pair."""
+        pairs = (
+            (row[column], other.repeats[seed][column])
+            for seed, row in self.repeats.items()
+            if seed in other.repeats
+        )
+        return estimate(a - b for a, b in pairs if a is not None and b is not None)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The front of a sweep and the two models, each with its repeats."""
+
+    objective: Objective
+    baselines: dict[str, Repeated]
+    points: list[Repeated]
+    """Those that were run again."""
+    left_out: int
+    """Points of the front that were not."""
+
+    def holds(self) -> list[bool]:
+        """Of each point, whether it was measured with every seed, and no other such dominates its means."""
+        whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
+        seeds = [set(self.points[n].repeats) for n in whole]
+        common = set.intersection(*seeds) if seeds else set()
+        means: dict[int, tuple[float, ...]] = {}
+        for n in whole:
+            gains = [self.objective.gains(self.points[n].repeats[seed]) for seed in common]
+            found = [values for values in gains if values is not None]
+            if found and len(found) == len(gains):
+                means[n] = tuple(map(statistics.fmean, zip(*found, strict=True)))
+        kept = {list(means)[index] for index in front(list(means.values()))}
+        return [n in kept for n in range(len(self.points))]
+
+    def flattered(self, metric: str) -> float | None:
+        """By how much the sweep's values of a metric were above the means over the seeds: on average.
+
+        The points share their seeds' models, so that they do not say how sure this is.
+        """
+        pairs = ((point.searched[metric], point.over_seeds(metric)) for point in self.points)
+        above = [value - found.mean for value, found in pairs if found and value is not None]
+        return statistics.fmean(above) if above else None
+
+
+def confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confirmation:
+    """The confirmation of sweep `name`, from its rows and those of the sweeps that confirm it."""
+    rows = list(rows)
+    searched = [row for row in rows if row["sweep"] == name]
+    points = [Repeated(row) for row in front_rows(searched, objective)]
+    baselines = {row["role"]: Repeated(row) for row in searched if row["role"] != "trial"}
+    repeats = (row for row in rows if row["confirms"] == name)
+    for row in sorted(repeats, key=lambda row: (row["sweep"], row["trial_id"])):
+        if row["role"] in baselines:
+            baselines[row["role"]].add(row)
+        elif row["role"] == "trial":
+            for point in points:
+                point.add(row)
+    tried = [point for point in points if point.tried]
+    return Confirmation(objective, baselines, tried, len(points) - len(tried))
+
+
+def estimate(values: Iterable[float | None]) -> Estimate | None:
+    """Mean and confidence interval of independent values; None if there is none."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    n = len(found)
+    if n == 1:
+        return Estimate(found[0], None, n)
+    from scipy.special import stdtrit
+
+    quantile = float(stdtrit(n - 1, (1 + LEVEL) / 2))
+    return Estimate(statistics.fmean(found), quantile * statistics.stdev(found) / math.sqrt(n), n)
+
+
+def _of(row: Row) -> dict[str, Any]:
+    """The hyper-parameters that a point has in common with its repeats."""
+    params = json.loads(row["params"] or "{}")
+    return {name: value for name, value in params.items() if name != EPOCHS}

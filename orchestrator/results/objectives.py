@@ -1,0 +1,107 @@
+"""What a search optimises: columns of the results store, each with a direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.pareto import front
+from tasks.registry import one_of
+from tasks.errors import InvalidValue
+
+DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
+SCORE = "score"
+SCORE_HELP = (
+    "maximize validation_accuracy_retained x validation_indistinguishability x (1 - relative_cost)"
+)
+OWN = "METRIC:DIRECTION,…"
+STEERING = "validation_accuracy_retained", "validation_indistinguishability"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Names of columns (or "score") and, for each, whether it is to be maximised."""
+
+    metrics: tuple[str, ...]
+    maximise: tuple[bool, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `values` reads."""
+        metrics = {name for name in self.metrics if name != SCORE}
+        return tuple(sorted(metrics | set(SCORING if SCORE in self.metrics else ())))
+
+    def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """The row's values in the metrics' own units; None if one is missing or not finite."""
+        found = [score(row) if m == SCORE else row[m] for m in self.metrics]
+        values = tuple(float(v) for v in found if v is not None and math.isfinite(v))
+        return values if len(values) == len(found) else None
+
+    def gains(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """`values` with every sign turned so that more is better."""
+        values = self.values(row)
+        if values is None:
+            return None
+        return tuple(v if up else -v for v, up in zip(values, self.maximise, strict=True))
+
+    @property
+    def directions(self) -> list[Literal["minimize", "maximize"]]:
+        """ "maximize" or "minimize" per metric, as Optuna spells them."""
+        return ["maximize" if up else "minimize" for up in self.maximise]
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "pareto": Objective((*STEERING, "unlearn_seconds"), (True, True, False)),
+    "accuracy": Objective((STEERING[0],), (True,)),
+    "mia": Objective((STEERING[1],), (True,)),
+    "time": Objective(("unlearn_seconds",), (False,)),
+    SCORE: Objective((SCORE,), (True,)),
+}
+"""The search sees the validation half alone; the test half's columns are only reported."""
+
+
+def steers_on_test(objective: Objective) -> list[str]:
+    """The metrics of an objective that are measured on the test half."""
+    halves = ("test_", "mia_", "indistinguishability")
+    return [metric for metric in objective.metrics if metric.startswith(halves)]
+
+
+OF_FORGOTTEN_CLASSES = ("test_accuracy_forgotten",)
+"""Metrics that have no value where no class is forgotten as a whole."""
+
+SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
+"""Columns that the scalar score and the live view read."""
+
+
+def score(row: Mapping[str, Any]) -> float | None:
+    """Accuracy on retained classes times indistinguishability times the share of a retrain saved."""
+    accuracy, hidden, cost = row[STEERING[0]], row[STEERING[1]], row["relative_cost"]
+    if accuracy is None or hidden is None or cost is None:
+        return None
+    return accuracy * hidden * max(0.0, 1 - cost)
+
+
+def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[str, Any]]:
+    """The rows of trials, trajectories included, that no other dominates."""
+    points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
+    valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
+    return [valid[i][0] for i in front([gains for _, gains in valid])]
+
+
+def objective_named(text: str) -> Objective:
+    """A registered objective, or a user's own as `metric:direction,…`; raises InvalidValue."""
+    if ":" not in text:
+        one_of("objective", text, [*OBJECTIVES, OWN])
+        return OBJECTIVES[text]
+    valid = [column.name for column in (*MEASURED, *COSTS)]
+    metrics, maximise = [], []
+    for part in text.split(","):
+        metric, _, direction = part.strip().partition(":")
+        metrics.append(one_of("metric", metric, valid))
+        maximise.append(DIRECTIONS[one_of("direction", direction, DIRECTIONS)] > 0)
+    if len(set(metrics)) < len(metrics):
+        raise InvalidValue(f"objective {text!r} names a metric twice")
+    return Objective(tuple(metrics), tuple(maximise))

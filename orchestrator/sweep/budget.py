@@ -1,0 +1,46 @@
+"""How many trials each unlearner has: an equal budget for all, or those that a front has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.config import SweepConfig
+from tasks.errors import InvalidValue
+from tasks.search_space import search_space
+from tasks.unlearners import unlearner_class
+
+
+def budgets(config: SweepConfig) -> dict[str, int]:
+    """Trials of the whole sweep, by unlearner: one where there is nothing to search.
+
+    A method that is here no more is taken for one that was searched.
+    """
+    if config.given is not None:
+        return {name: len(config.given[name]) for name in config.unlearners}
+    trials = config.trials or 1
+    searched = {
+        name: missing(name) or search_space(unlearner_class(name)) for name in config.unlearners
+    }
+    return {name: trials if has_space else 1 for name, has_space in searched.items()}
+
+
+def missing(unlearner: str) -> str:
+    """Why a method cannot be had; nothing if it can."""
+    try:
+        unlearner_class(unlearner)
+    except InvalidValue as error:
+        return str(error)
+    return ""
+
+
+def trials_left(
+    config: SweepConfig, finished: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, int]:
+    """Trials still to be run, by unlearner; `finished` are the rows of those that are in the store."""
+    left = budgets(config)
+    for rows in finished.values():
+        unlearner = rows[-1]["unlearner"]
+        if rows[-1]["role"] == "trial" and unlearner in left:
+            left[unlearner] = max(0, left[unlearner] - 1)
+    return left

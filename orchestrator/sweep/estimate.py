@@ -1,0 +1,48 @@
+"""How long a sweep will take, from a calibration on the real model and the declared domains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tasks.search_space import Categorical, Domain, search_space
+from tasks.unlearners import unlearner_class
+
+if TYPE_CHECKING:
+    from orchestrator.worker.baselines import Speed
+
+
+def seconds_per_trial(unlearner: str, speed: Speed, share: float) -> float:
+    """Expected seconds of one trial whose hyper-parameters are drawn at random from their domains.
+
+    `share` is what a trial has of that whose speed was measured: threads, or a part of a GPU.
+    """
+    cls = unlearner_class(unlearner)
+    space = search_space(cls)
+    epochs = expected(space["epochs"]) if "epochs" in space else 1.0
+    if cls.passes is None:
+        samples = float(speed.retain * speed.recipe_epochs)
+    else:
+        over_retain, over_forget = cls.passes
+        over_retain *= expected(space["retain_share"]) if "retain_share" in space else 1.0
+        samples = epochs * (over_retain * speed.retain + over_forget * speed.forget)
+    points = epochs if cls.anytime else 1.0
+    # The attacks run on a CPU, which those that share a GPU do not share.
+    judging = points * speed.evaluate_seconds / max(share, 1.0)
+    return samples / (speed.gradient_per_second * share) + judging
+
+
+def sweep_seconds(trials: Mapping[str, int], speed: Speed, share: float, concurrent: int) -> float:
+    """Expected seconds of `trials` by unlearner, the training of the baselines included."""
+    work = sum(count * seconds_per_trial(name, speed, share) for name, count in trials.items())
+    return speed.training_seconds + work / concurrent
+
+
+def expected(domain: Domain) -> float:
+    """Mean of a uniform (or log-uniform) draw from a numeric domain; 1 for a categorical one."""
+    if isinstance(domain, Categorical):
+        return 1.0
+    if domain.log:
+        return (domain.high - domain.low) / math.log(domain.high / domain.low)
+    return (domain.low + domain.high) / 2

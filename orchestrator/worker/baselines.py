@@ -1,0 +1,162 @@
+"""The original and the retrained model: trained once, measured, and stored beside the trials."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.results.rows import Row, trial_rows
+from orchestrator.results.store import finished_trials, write_rows
+from orchestrator.worker.identity import provenance
+from orchestrator.worker.node_faults import blamed_on_node
+from orchestrator.worker.settings import WorkerSettings, workbench
+
+if TYPE_CHECKING:
+    from tasks.workbench import Workbench
+
+CALIBRATION_SECONDS = 0.5
+CALIBRATION_PASSES = 4
+"""At least: a large model takes half a second for one."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What this hardware does with this task, for the estimate."""
+
+    gradient_per_second: float
+    """Training examples per second and thread (or per GPU)."""
+    evaluate_seconds: float
+    """Seconds to measure one model, on one thread (or GPU)."""
+    retain: int
+    """Examples of the retain set."""
+    forget: int
+    """Examples of the forget set."""
+    recipe_epochs: int
+    """Epochs of a whole training."""
+    training_seconds: float
+    """What training the baselines will still take here."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How far the training of a baseline is."""
+
+    what: str
+    done: int
+    """Epochs done."""
+    total: int
+    """Epochs in all."""
+    seconds: float
+    """Seconds so far."""
+
+
+Rows = dict[str, Row]
+Event = Speed | Training | Rows
+
+
+def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterator[Event]:
+    """Train what is not cached, measure both models, store their rows: what a Ray task runs.
+
+    Yields a Speed if it is to `calibrate`, a Training per epoch, and at last the rows by role.
+    """
+    events: SimpleQueue[Event | None] = SimpleQueue()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(_measured, settings, threads, calibrate, events.put)
+        work.add_done_callback(lambda _: events.put(None))
+        while (event := events.get()) is not None:
+            yield event
+        yield work.result()
+
+
+def _measured(
+    settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
+) -> Rows:
+    from tasks.workbench import ORIGINAL, RETRAINED
+
+    measured = finished_trials(settings.storage, settings.sweep)
+    # Trials that have run started from these models: a resume on other hardware goes on from them.
+    before = [row["dtype"] for role in (ORIGINAL, RETRAINED) for row in measured.get(role, [])]
+    dtype = next(filter(None, before), settings.dtype)
+    settings = dataclasses.replace(settings, dtype=dtype)
+    with blamed_on_node():
+        bench = workbench(settings, threads)
+    if calibrate:
+        tell(calibrated(bench, 1 if settings.gpus else threads))
+    rows = {}
+    for role in (ORIGINAL, RETRAINED):
+        key = bench.key(role)
+        stored = [row for row in measured.get(role, []) if row["trial_key"] == key]
+        rows[role] = stored[0] if stored else _baseline_row(settings, bench, role, tell)
+        if not stored:
+            files = f"{role}-"
+            write_rows(
+                settings.storage, settings.sweep, files + key, [rows[role]], instead_of=files
+            )
+    return rows
+
+
+def _baseline_row(
+    settings: WorkerSettings, bench: Workbench, role: str, tell: Callable[[Event], None]
+) -> Row:
+    from tasks.trial import baseline_point
+    from tasks.workbench import RETRAINED
+
+    artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
+    point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
+    identity: dict[str, Any] = {
+        **provenance(bench, role),
+        "device": artifact.record.device,
+        "threads": artifact.record.threads,
+        "sweep": settings.sweep,
+        "confirms": settings.confirms,
+        "trial_id": role,
+        "unlearner": "retrain" if role == RETRAINED else None,
+        "params": "{}",
+        "seed": settings.task.seed,
+        "trial_key": artifact.key,
+    }
+    return trial_rows([point], state="complete", **identity)[0]
+
+
+def calibrated(bench: Workbench, workers: int) -> Speed:
+    """The Speed of `bench`, from a few training steps of the real model.
+
+    `workers` is how many trials could do the same beside each other on what this process has.
+    """
+    import torch
+
+    from tasks.workbench import ORIGINAL, RETRAINED
+
+    model = bench.fresh_model()
+    rng = bench.generator(0)
+    model.initialise(bench.retain.sample(100, rng), rng)
+
+    def learn(passes: int, seconds: float) -> float:
+        """Examples per second."""
+        seen, start = 0, time.perf_counter()
+        for done in itertools.count():
+            if done >= passes and time.perf_counter() - start >= seconds:
+                break
+            for x, y in bench.retain.batches(256, rng, share=min(1.0, 512 / len(bench.retain))):
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                seen += len(y)
+            if bench.device.type == "cuda":
+                torch.cuda.synchronize()
+        return seen / (time.perf_counter() - start)
+
+    learn(1, 0.0)  # the first steps compile kernels
+    rate = learn(CALIBRATION_PASSES, CALIBRATION_SECONDS)
+    start = time.perf_counter()
+    bench.evaluate(model)
+    judged = (time.perf_counter() - start) * workers
+    missing = [role for role in (ORIGINAL, RETRAINED) if not bench.is_cached(role)]
+    sizes = {ORIGINAL: len(bench.retain) + len(bench.forget), RETRAINED: len(bench.retain)}
+    epochs = model.recipe.epochs
+    training = sum(sizes[role] * epochs / rate for role in missing)
+    return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), epochs, training)

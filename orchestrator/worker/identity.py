@@ -1,0 +1,65 @@
+"""The columns that say which trial a row is of, and where it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tasks.provenance import code_version, host, versions
+
+if TYPE_CHECKING:
+    from orchestrator.worker.settings import WorkerSettings
+    from tasks.workbench import Workbench
+
+from orchestrator.results.rows import Row, params_json, trial_key
+
+SHARED = ("task_key", "task_seed", "model", "data", "dtype", "original_key", "retrained_key")
+
+
+def shared_columns(retrained: Row) -> Row:
+    """What reproduces any trial of the sweep, as far as a driver knows it: a trial may run nowhere."""
+    known = {name: retrained[name] for name in SHARED}
+    return {**known, "code_version": code_version(), "versions": versions()}
+
+
+def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[str, Any]) -> Row:
+    """The columns that a proposed trial decides, wherever it runs."""
+    unlearner, params, seed = trial["unlearner"], trial["params"], trial["seed"]
+    return {
+        "sweep": settings.sweep,
+        "confirms": settings.confirms,
+        "trial_id": trial["trial_id"],
+        "role": "trial",
+        "task": settings.task.name,
+        "task_key": task_key,
+        "unlearner": unlearner,
+        "params": params_json(params),
+        "seed": seed,
+        "trial_key": trial_key(task_key, unlearner, params, seed),
+    }
+
+
+def provenance(bench: Workbench, role: str = "trial") -> Row:
+    """The columns that the task, the code and the machine decide."""
+    import torch
+
+    from tasks.workbench import ORIGINAL, RETRAINED, device_name
+
+    task = bench.task
+    return {
+        "role": role,
+        "task": task.name,
+        "model": task.model,
+        "loader": bench.loader,
+        "device": device_name(bench.device),
+        "dtype": bench.dtype,
+        "threads": torch.get_num_threads(),
+        "host": host(),
+        "task_seed": task.seed,
+        "data": bench.dataset.fingerprint,
+        "task_key": task.key(bench.dataset),
+        "original_key": bench.key(ORIGINAL),
+        "retrained_key": bench.key(RETRAINED),
+        "code_version": code_version(),
+        "versions": versions(),
+    }

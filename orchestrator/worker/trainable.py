@@ -1,0 +1,191 @@
+"""The trainable: a warm worker that keeps imports, data and models in place from trial to trial."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+from orchestrator.results.rows import Row, trial_rows
+from orchestrator.results.store import stored_rows, write_rows
+from orchestrator.worker.deadline import Deadline, overdue
+from orchestrator.worker.early_stopping import Limits
+from orchestrator.worker.identity import proposed_identity, provenance
+from orchestrator.worker.node_faults import blamed_on_node, here, placed
+from orchestrator.worker.settings import WorkerSettings, workbench
+from tasks.errors import UNWRITABLE, UnfitNode
+from tasks.search_space import EPOCHS
+from tasks.unlearners import unlearner_class
+
+if TYPE_CHECKING:
+    from tasks.trial import Point
+    from tasks.workbench import Workbench
+
+
+class UnlearningTrial(tune.Trainable):
+    """A single step runs a whole trial; its rows are stored before it is reported done.
+
+    A step per point would cost the driver some milliseconds for each, and nothing reads them there.
+    A process has one step more, its first: what it builds for all of its trials is no trial's time.
+    """
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        settings: WorkerSettings | None = None,
+        shared: Row | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Begin the first trial of this process; `shared` are the sweep's `shared_columns`."""
+        assert settings is not None
+        assert shared is not None
+        assert limits is not None
+        self._settings, self._shared, self._limits = settings, shared, limits
+        self._deadline = Deadline(None, lambda: None)
+        self._ready = False
+        self._where: Row = {}
+        """Filled once there is a workbench."""
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another trial in this process."""
+        self._trial = new_config
+        self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
+        self._points: list[Point] = []
+        return True
+
+    def train(self, config: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
+        """Run the trial `config`: see `step`. Tune would tell a worker of its next trial by another call."""
+        self.reset_config(config)
+        return super().train()
+
+    def get_auto_filled_metrics(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Nothing: Tune would keep a dozen numbers of each trial that nobody reads."""
+        return {}
+
+    def step(self) -> dict[str, Any]:
+        """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
+
+        Whatever goes wrong in a trial becomes a failed row: the worker lives on. A storage that cannot
+        be reached is no trial's failure: it ends the sweep. Nor is a node without the data, which
+        raises UnfitNode: the worker ends, and the trial runs elsewhere.
+        """
+        if not self._ready:
+            return self._built()
+        limit = self._settings.trial_seconds
+        self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
+        with self._deadline:
+            return self._stepped()
+
+    def _built(self) -> dict[str, Any]:
+        """Build what the trials of this process share; Tune then asks for another step.
+
+        Raises UnfitNode if that cannot be done on this node: another one may run the trial.
+        """
+        settings = self._settings
+        try:
+            with blamed_on_node():
+                with Deadline(settings.trial_seconds, lambda: None):
+                    from tasks.workbench import ORIGINAL
+
+                    bench = workbench(settings, settings.cpus)
+                # Not within the trial, which would fail with it; if another process trains it, that
+                # takes what it takes.
+                bench.artifact(ORIGINAL)
+                self._where = provenance(bench)
+        except UnfitNode:
+            raise
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
+        except Exception as error:
+            return self._failed(error)
+        self._ready = True
+        return {"done": False}
+
+    def _stepped(self) -> dict[str, Any]:
+        settings = self._settings
+        # A worker may have stored this very trial before it died.
+        try:
+            stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
+        if stored:
+            return self._done(stored)
+        try:
+            state, reason = self._ended(workbench(settings, settings.cpus))
+        except Exception as error:
+            return self._failed(error)
+        return self._finish(state, reason)
+
+    def cleanup(self) -> None:
+        """The process ends; what a hanging trial would wait for no longer matters."""
+        self._deadline.met()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a trial that is cut short is run again from its start."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see `save_checkpoint`."""
+
+    def _ended(self, bench: Workbench) -> tuple[str, str | None]:
+        """Run the trial to its end; the state that it ended in, and why."""
+        params, reason = self._trial["params"], None
+        with contextlib.closing(self._begun(bench)) as points:
+            for point in points:
+                self._points.append(point)
+                # Of a method that does not say how many points it has, only one more tells that
+                # the last one was not its end.
+                ended = reason
+                reason = self._limits.why_ended(
+                    point.metrics, point.cost.relative_cost, point.epoch, params
+                )
+                if ended or (reason and EPOCHS in params):
+                    return "pruned", ended or reason
+        return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")
+
+    def _begun(self, bench: Workbench) -> Generator[Point, None, None]:
+        from tasks.trial import run_trial
+
+        trial = self._trial
+        unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
+        self._deadline.begin()
+        return run_trial(bench, unlearner, trial["seed"])
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        done = self._finish("failed", placed(error))
+        if self._settings.gpus and "CUDA error" in str(error):
+            os._exit(1)  # every later call of this process would fail too; another finds the row
+        return done
+
+    def _finish(self, state: str, error: str | None) -> dict[str, Any]:
+        self._deadline.met()
+        try:
+            rows = self._store(state, error)
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
+        return self._done(rows)
+
+    def _unstored(self, problem: Exception) -> dict[str, Any]:
+        """Not the trial's failure: the sweep ends, and can be resumed."""
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": here(problem)}
+
+    def _done(self, rows: list[Row]) -> dict[str, Any]:
+        slim = _slim(rows, self._settings)
+        return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
+
+    def _store(self, state: str, error: str | None) -> list[Row]:
+        settings, points = self._settings, list(self._points)  # a trial given up may be adding one
+        columns = {**self._shared, **self._where, **self._identity}
+        rows = trial_rows(points, state=state, error=error, **columns)
+        return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
+
+
+def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
+    """What the driver needs of the rows: the store has the rest, and the driver must stay small."""
+    from orchestrator.results.objectives import SCORING
+
+    needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}
+    return [{name: row.get(name) for name in needed} for row in rows]

@@ -1,0 +1,64 @@
+"""What unlearning costs: device-synchronised seconds, and a count that no neighbour disturbs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+class Stopwatch:
+    """Adds up the seconds spent inside `running()`, waiting for the device at both ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time inside the block."""
+        start = self._now()
+        try:
+            yield
+        finally:
+            self.seconds += self._now() - start
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+class CostMeter:
+    """Counts the examples that pass through a model, and through copies made of it.
+
+    An example passed forward with gradients enabled counts as one gradient sample.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.gradient_samples = 0
+        self.forward_samples = 0
+        self.paused = False
+
+        # A closure, not a bound method: deep copies of the model then share this meter.
+        def count(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            if self.paused:
+                return
+            if torch.is_grad_enabled():
+                self.gradient_samples += len(inputs[0])
+            else:
+                self.forward_samples += len(inputs[0])
+
+        model.register_forward_pre_hook(count)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave out what passes inside the block: evaluation is not part of the method's cost."""
+        self.paused = True
+        try:
+            yield
+        finally:
+            self.paused = False
