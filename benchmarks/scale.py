@@ -122,7 +122,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     import ray
 
     from benchmarks.simulated_nodes import simulated_nodes
-    from orchestrator.sweep.run import run_sweep
+    from orchestrator.sweeps.run import run_sweep
 
     ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
     logging.getLogger("ray").setLevel(logging.ERROR)

@@ -51,9 +51,9 @@ def terminal() -> Console:
 def _confirmed(name: str, seeds: int, storage: str, address: str | None) -> int:
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import View
-    from orchestrator.sweep.confirm import confirmations
-    from orchestrator.sweep.folder import stored_config
-    from orchestrator.sweep.run import run_sweep
+    from orchestrator.sweeps.confirm import confirmations
+    from orchestrator.sweeps.folder import stored_config
+    from orchestrator.sweeps.run import run_sweep
 
     console = terminal()
     sweeps = confirmations(name, seeds, storage, address)
@@ -69,7 +69,7 @@ def _confirmed(name: str, seeds: int, storage: str, address: str | None) -> int:
 def _reported(config: SweepConfig) -> int:
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import View
-    from orchestrator.sweep.run import resumable, run_sweep
+    from orchestrator.sweeps.run import resumable, run_sweep
 
     console = terminal()
     outcome = run_sweep(config, View(console))

@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"orchestrator.__main__"},
     {"orchestrator.cli"},
     {"orchestrator.api"},
-    {"orchestrator.sweep"},
+    {"orchestrator.sweeps"},
     {"orchestrator.execution"},
     {"orchestrator.reporting", "orchestrator.cluster"},
     {"orchestrator.config"},
@@ -290,7 +290,7 @@ ANSWERED = """
 import sys
 from orchestrator.cli.main import main
 main({arguments!r})
-import orchestrator.worker.baselines, orchestrator.execution.searcher, orchestrator.sweep.run
+import orchestrator.worker.baselines, orchestrator.execution.searcher, orchestrator.sweeps.run
 import orchestrator.worker.trainable
 import orchestrator.execution.callback
 print("torch._C" in sys.modules, "sklearn" in sys.modules, file=sys.stderr)

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from program import study_of
 
 from orchestrator.results.objectives import Objective, objective_named
-from orchestrator.sweep.folder import stored_config
+from orchestrator.sweeps.folder import stored_config
 from tasks.unlearners import unlearner_class
 
 Rows = list[dict[str, Any]]

@@ -54,7 +54,7 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
     address
         Ray cluster, if another than before.
     """
-    from orchestrator.sweep.folder import stored_config
+    from orchestrator.sweeps.folder import stored_config
 
     config = stored_config(name, storage)
     return _swept(dataclasses.replace(config, address=address or config.address))
@@ -91,7 +91,7 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
     """
     if address is not None:
         return print_status_there(name, storage or "", address, terminal())
-    from orchestrator.sweep.status import print_status
+    from orchestrator.sweeps.status import print_status
 
     print_status(name, storage or STORAGE, terminal())
     return DONE
@@ -168,7 +168,7 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     sweep
         This sweep alone.
     """
-    from orchestrator.sweep.compact import compact_sweeps
+    from orchestrator.sweeps.compact import compact_sweeps
 
     files, rows = compact_sweeps(storage, check_name(sweep) if sweep else None, terminal())
     print(f"merged {files} files into one per sweep: {rows} rows")

@@ -23,7 +23,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import View
 from orchestrator.results.store import finished_trials
 from orchestrator.search.study_storage import open_storage
-from orchestrator.sweep.folder import claimed
+from orchestrator.sweeps.folder import claimed
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 

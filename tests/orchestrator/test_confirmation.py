@@ -23,9 +23,9 @@ from orchestrator.results.objectives import front_rows
 from orchestrator.results.store import finished_trials
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
-from orchestrator.sweep.confirm import confirmations, confirming
-from orchestrator.sweep.defaults import adopted
-from orchestrator.sweep.folder import claimed, store_once
+from orchestrator.sweeps.confirm import confirmations, confirming
+from orchestrator.sweeps.defaults import adopted
+from orchestrator.sweeps.folder import claimed, store_once
 from tasks.errors import InvalidValue
 
 

@@ -19,8 +19,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from orchestrator.search import journal
 from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search import journal
 from orchestrator.search.journal import Journal, JournalFile
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage

@@ -14,7 +14,7 @@ from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.front_table import print_front
 from orchestrator.results.store import write_rows
-from orchestrator.sweep.folder import sweeps_of
+from orchestrator.sweeps.folder import sweeps_of
 
 LOST = "no_such_module:Method"
 MEASURED = {

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.sweep.defaults import say_if_random, with_defaults
+from orchestrator.sweeps.defaults import say_if_random, with_defaults
 from tasks.errors import InvalidValue
 
 HEAD_ALONE = Resources(((0, 0),))

@@ -14,7 +14,7 @@ import sys
 import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connected
-from orchestrator.sweep.preparation import Preparation
+from orchestrator.sweeps.preparation import Preparation
 from orchestrator.reporting.terminal import View
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
@@ -63,7 +63,7 @@ import sys
 import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connected
-from orchestrator.sweep.preparation import Preparation
+from orchestrator.sweeps.preparation import Preparation
 from orchestrator.reporting.terminal import View
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task

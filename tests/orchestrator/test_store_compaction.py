@@ -15,7 +15,7 @@ from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import View
 from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
-from orchestrator.sweep.folder import claimed, is_claimed
+from orchestrator.sweeps.folder import claimed, is_claimed
 from tasks.storage.roots import storage_at
 
 

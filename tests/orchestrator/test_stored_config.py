@@ -15,8 +15,8 @@ from rich.console import Console
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import View
-from orchestrator.sweep.data_check import with_task
-from orchestrator.sweep.folder import store_once, stored_config
+from orchestrator.sweeps.data_check import with_task
+from orchestrator.sweeps.folder import store_once, stored_config
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 

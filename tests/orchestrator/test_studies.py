@@ -21,7 +21,7 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.search.samplers import SAMPLERS
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
-from orchestrator.sweep.budget import trials_left
+from orchestrator.sweeps.budget import trials_left
 from tasks.search_space import Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner

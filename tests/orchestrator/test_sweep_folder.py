@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import View
-from orchestrator.sweep.folder import named, store_once
+from orchestrator.sweeps.folder import named, store_once
 from tasks.errors import InvalidValue
 
 QUIET = View(Console(quiet=True))

@@ -11,7 +11,7 @@ from running import Sweep
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import View
-from orchestrator.sweep.run import run_sweep
+from orchestrator.sweeps.run import run_sweep
 from tasks.errors import InvalidValue
 
 ON_THE_TEST_HALF = "test_accuracy_retained:max"

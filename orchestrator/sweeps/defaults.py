@@ -15,7 +15,7 @@ from orchestrator.config import (
     SweepConfig,
 )
 from orchestrator.search.samplers import RANDOM_AT_FIRST
-from orchestrator.sweep.folder import CONFIG, stored_config, sweeps_of
+from orchestrator.sweeps.folder import CONFIG, stored_config, sweeps_of
 from tasks.errors import InvalidValue
 from tasks.task import Task
 

@@ -11,8 +11,8 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import finished_trials
-from orchestrator.sweep.budget import budgets, missing
-from orchestrator.sweep.folder import is_claimed, stored_config
+from orchestrator.sweeps.budget import budgets, missing
+from orchestrator.sweeps.folder import is_claimed, stored_config
 
 
 def print_status(name: str, storage: str, console: Console) -> bool:

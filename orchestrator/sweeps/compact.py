@@ -8,7 +8,7 @@ from rich.console import Console
 
 from orchestrator.results.files import ROWS
 from orchestrator.results.store import compact
-from orchestrator.sweep.folder import DRIVER_LOCK, SWEEPS, refuse
+from orchestrator.sweeps.folder import DRIVER_LOCK, SWEEPS, refuse
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 

@@ -11,7 +11,7 @@ from orchestrator.cluster.remote_call import got
 from orchestrator.cluster.resources import Resources
 from orchestrator.reporting.durations import spelled
 from orchestrator.results.rows import Row
-from orchestrator.sweep.estimate import sweep_seconds
+from orchestrator.sweeps.estimate import sweep_seconds
 from orchestrator.worker.baselines import Event, Speed, Training, baselines
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import NodeLost, WorkerLost

@@ -14,10 +14,10 @@ from orchestrator.reporting.terminal import View
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import finished_trials
-from orchestrator.sweep.confirm import confirming
-from orchestrator.sweep.data_check import same_data, with_task
-from orchestrator.sweep.defaults import adopted, getting_ready, say_if_random, with_defaults
-from orchestrator.sweep.folder import CONFIG, named, store_once
+from orchestrator.sweeps.confirm import confirming
+from orchestrator.sweeps.data_check import same_data, with_task
+from orchestrator.sweeps.defaults import adopted, getting_ready, say_if_random, with_defaults
+from orchestrator.sweeps.folder import CONFIG, named, store_once
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue, StorageError, StorageFault
 from tasks.task import Task
@@ -104,8 +104,8 @@ class _Run:
     def to_the_end(self) -> Outcome:
         """Baselines, then the search; returns the counts of the whole sweep."""
         from orchestrator.reporting.progress import Progress
-        from orchestrator.sweep.budget import trials_left
-        from orchestrator.sweep.preparation import Preparation
+        from orchestrator.sweeps.budget import trials_left
+        from orchestrator.sweeps.preparation import Preparation
 
         config, view = self._config, self._view
         finished = self._finished()

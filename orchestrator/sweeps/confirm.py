@@ -14,8 +14,8 @@ from typing import Any
 from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import front_rows, objective_named
 from orchestrator.results.store import finished_trials, read_results
-from orchestrator.sweep.budget import trials_left
-from orchestrator.sweep.folder import CONFIG, stored_config, sweeps_of
+from orchestrator.sweeps.budget import trials_left
+from orchestrator.sweeps.folder import CONFIG, stored_config, sweeps_of
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS, parameters
 from tasks.unlearners import unlearner_class
