@@ -9,9 +9,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.front_figure import FAINT, INK, STARS, plane
-from analysis.front_points import X, Y, colours_of
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
+from orchestrator.results.front_figure import FAINT, INK, STARS, plane
+from orchestrator.results.front_points import X, Y, colours_of
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "

@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.confirmed_figure import draw
 from analysis.results import (
-    TRIAL,
     figures_folder,
     note,
     parse_objective,
@@ -25,6 +24,7 @@ from analysis.results import (
 from analysis.tables import MISSING, Table, show, spell_params
 from orchestrator.results.confirmation import Confirmation, Repeated
 from orchestrator.results.confirmation_table import HEADER, lines, notes
+from orchestrator.results.sweep_rows import TRIAL
 
 
 def confirmed_front(

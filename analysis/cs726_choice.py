@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.results import Row
+from orchestrator.results.sweep_rows import Row
 
 MIA_MARGIN, COST_LIMIT = 0.03, 0.05
 """Class-matched MIA within .5 ± .03; floating-point operations under 5 % of a retrain's."""

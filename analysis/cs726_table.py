@@ -20,8 +20,9 @@ from analysis.cs726_choice import (
     choose,
     misses,
 )
-from analysis.results import ORIGINAL, RETRAINED, Row, Sweep, note, read_sweep, run
+from analysis.results import note, read_sweep, run
 from analysis.tables import MISSING, Table, show, spell
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 TASK = "cifar10-class:automobile"
 """What the deck forgot: every training automobile of CIFAR-10."""

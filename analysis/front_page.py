@@ -8,7 +8,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from analysis.front_points import (
+from analysis.tables import spell, spell_params
+from orchestrator.results.front_points import (
     TIME,
     X_LABEL,
     Y_LABEL,
@@ -19,8 +20,7 @@ from analysis.front_points import (
     clock_of,
     spell_seconds,
 )
-from analysis.results import ORIGINAL, RETRAINED, Row
-from analysis.tables import spell, spell_params
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 HOVER = (
     "validation_accuracy_retained",

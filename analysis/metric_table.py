@@ -12,9 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import ORIGINAL, RETRAINED, TRIAL, BadInput, Row, Sweep, read_sweep, run
+from analysis.results import BadInput, read_sweep, run
 from analysis.tables import MISSING, Table, show, spell
 from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL, Row, Sweep
 
 SHOWN = (
     "test_accuracy_retained",

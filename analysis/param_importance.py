@@ -18,9 +18,10 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import Row, note, parse_objective, read_sweep, run
+from analysis.results import note, parse_objective, read_sweep, run
 from analysis.tables import MISSING, Table, show
 from orchestrator.results.objectives import Objective
+from orchestrator.results.sweep_rows import Row
 
 Params = Mapping[str, Any]
 FEWEST = 4

@@ -11,22 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.front_figure import draw
 from analysis.front_page import write_page
-from analysis.front_points import Front, front_of
-from analysis.results import (
-    ORIGINAL,
-    RETRAINED,
-    Row,
-    Sweep,
-    figures_folder,
-    note,
-    parse_objective,
-    read_sweep,
-    run,
-    writing,
-)
+from analysis.results import figures_folder, note, parse_objective, read_sweep, run, writing
 from analysis.tables import MISSING, Table, show, spell, spell_params
+from orchestrator.results.front_figure import draw
+from orchestrator.results.front_points import Front, front_of
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 REPORTED = (
     "test_accuracy_retained",

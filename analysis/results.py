@@ -7,68 +7,21 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from cyclopts import App, CycloptsError
 
-from orchestrator.results.columns import COLUMNS, ROLES
+from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, confirmation
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.results.store import read_results
-
-Row = dict[str, Any]
-"""One row of the results store, by column; orchestrator.results.columns says what each holds."""
-
-TRIAL, ORIGINAL, RETRAINED = ROLES
-_NEVER = datetime.min.replace(tzinfo=UTC)
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
 
 
 class BadInput(ValueError):
     """Something the caller can put right; the message is one line that says what."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The rows of one sweep."""
-
-    name: str
-    rows: list[Row]
-
-    @property
-    def task(self) -> str:
-        """Name of the task."""
-        return next((row["task"] for row in self.rows if row["task"]), "an unnamed task")
-
-    @property
-    def points(self) -> list[Row]:
-        """Every measured point of the trials: their trajectories, last points included."""
-        return [r for r in self.rows if r["role"] == TRIAL and r["state"] != "failed"]
-
-    @property
-    def finals(self) -> list[Row]:
-        """The last point of each trial that completed."""
-        return [row for row in self.points if row["final"] and row["state"] == "complete"]
-
-    @property
-    def pruned(self) -> list[Row]:
-        """The last point of each trial that a limit ended: it says nothing of a full trial's end."""
-        return [row for row in self.points if row["final"] and row["state"] == "pruned"]
-
-    @property
-    def failures(self) -> list[Row]:
-        """The last row of each trial that failed."""
-        return [
-            r for r in self.rows if r["role"] == TRIAL and r["state"] == "failed" and r["final"]
-        ]
-
-    def baseline(self, role: str) -> Row | None:
-        """The complete row of the original or the retrained model; None if it is not there yet."""
-        found = [r for r in self.rows if r["role"] == role and r["state"] == "complete"]
-        return max(found, key=_finished) if found else None
 
 
 def read_sweep(results: str, name: str | None = None) -> Sweep:
@@ -82,7 +35,7 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
     said: set[str] = set()
     latest: dict[str, tuple[bool, datetime]] = {}
     for row in _read(results, None, ["sweep", "finished_at", "confirms"], said):
-        rank = not row["confirms"], _finished(row)
+        rank = not row["confirms"], finished_at(row)
         latest[row["sweep"]] = max(rank, latest.get(row["sweep"], rank))
     if not latest:
         raise BadInput(f"no results in {results}: give the storage root of a sweep")
@@ -189,7 +142,3 @@ def _note_gaps(sweep: Sweep) -> None:
         note(
             f"{len(sweep.pruned)} trials were ended by a limit: their points count, as no trial's end"
         )
-
-
-def _finished(row: Row) -> datetime:
-    return row["finished_at"] or _NEVER

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from analysis.results import Row
 from orchestrator.results.columns import MEASURED
+from orchestrator.results.sweep_rows import Row
 
 MISSING = "—"
 _MEASURED = {column.name for column in MEASURED}

@@ -27,10 +27,9 @@ from unittest.mock import patch
 import psutil
 
 from benchmarks.report import RESULTS, show, write
-from orchestrator.api import terminal
 from orchestrator.cluster.connection import ENVIRONMENT
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal, open_console
 from orchestrator.worker.settings import workbench
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.evaluation import METRICS
@@ -65,14 +64,14 @@ class StubTrial(UnlearningTrial):
         yield Point(1, {name: rng.random() for name in METRICS}, cost)
 
 
-class Watch(View):
+class Watch(Terminal):
     """Notes the driver's clocks and memory every WINDOW trials."""
 
     rows: list[Row]
 
-    def update(self, progress: Any, *, force: bool = False) -> None:
-        """As any view, and a note."""
-        super().update(progress, force=force)
+    def stepped(self, progress: Any) -> None:
+        """Tell the terminal, and take a note."""
+        super().stepped(progress)
         if progress.done >= len(self.rows) * WINDOW:
             self.rows.append(
                 {
@@ -126,7 +125,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
 
     ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
     logging.getLogger("ray").setLevel(logging.ERROR)
-    watch = Watch(terminal())
+    watch = Watch(open_console())
     watch.rows = []
     with (
         simulated_nodes(nodes, slots),

@@ -1,78 +1,209 @@
-"""Driving a sweep in the terminal: where its address says, under a view, to its front."""
+"""What a script or a notebook calls; the command line is built on the same functions."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import SweepConfig
-from tasks.storage.roots import normal_root
+from orchestrator.config import REMOTE, SweepConfig
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    import pyarrow as pa
+
+    from orchestrator.reporting.observer import Observer
+    from orchestrator.results.confirmation import Confirmation
+    from orchestrator.sweeps.status import SweepStatus
+
+Row = dict[str, Any]
 
 
-def drive(config: SweepConfig) -> int:
-    """Run a sweep, here or on the cluster at its ray:// address; returns its complete trials."""
-    from orchestrator.cluster.remote_call import on_the_cluster
-    from orchestrator.config import REMOTE
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep has stored so far. In a notebook it shows its Pareto front as a picture."""
 
-    config = config.checked()
-    if not config.address.startswith(REMOTE):
-        return _reported(config)
-    there = dataclasses.replace(config, address="auto")
-    return on_the_cluster(config.address, _reported, there)
+    name: str
+    storage: str
+    objective: str
+
+    @cached_property
+    def results(self) -> pa.Table:
+        """Every row of the sweep; each column has a help text and a unit in its metadata."""
+        from orchestrator.results.store import read_results
+
+        return read_results(self.storage, self.name)
+
+    @property
+    def front(self) -> pa.Table:
+        """The rows of trials that no other dominates under the sweep's objective."""
+        return front(self.results, self.objective)
+
+    @property
+    def original(self) -> Row | None:
+        """The row of the original model; None before it is measured."""
+        return self._model("original")
+
+    @property
+    def retrained(self) -> Row | None:
+        """The row of the model retrained without the forget set; None before it is measured."""
+        return self._model("retrained")
+
+    def _model(self, role: str) -> Row | None:
+        from orchestrator.results.sweep_rows import Sweep
+
+        return Sweep(self.name, self.results.to_pylist()).baseline(role)
+
+    def _repr_png_(self) -> bytes | None:
+        """Draw the front; nothing if there is no point to draw."""
+        from orchestrator.results.front_figure import render_png
+        from orchestrator.results.front_points import front_of
+        from orchestrator.results.objectives import objective_named
+        from orchestrator.results.sweep_rows import Sweep
+
+        found = front_of(
+            Sweep(self.name, self.results.to_pylist()), objective_named(self.objective)
+        )
+        return render_png(found) if found.drawn or found.baselines else None
 
 
-def confirm(name: str, seeds: int, storage: str, address: str | None) -> int:
-    """Run the front of sweep `name` again with fresh seeds and print what holds of it.
+def sweep(
+    config: SweepConfig | None = None,
+    /,
+    *,
+    observers: Sequence[Observer] | None = None,
+    **settings: Any,
+) -> SweepResult:
+    """Search the hyper-parameters of unlearning methods, and return what was found.
 
-    Returns the complete trials.
+    Takes a SweepConfig, or its fields by name: `sweep(task="digits-class:1", trials=5)`. Without
+    `observers` the terminal is told how the sweep goes; an empty list tells nobody. A sweep at a
+    ray:// address runs on the cluster, where the terminal alone is told. Raises InvalidValue or
+    DatasetNotFound for bad input, before anything is run.
     """
-    from orchestrator.cluster.remote_call import on_the_cluster
-    from orchestrator.config import REMOTE
-
-    storage = normal_root(storage)
-    if address is None or not address.startswith(REMOTE):
-        return _confirmed(name, seeds, storage, address)
-    return on_the_cluster(address, _confirmed, name, seeds, storage, "auto")
+    chosen = dataclasses.replace(config or SweepConfig(), **_plain(settings)).checked()
+    name = _run_where_asked(chosen, observers)
+    return SweepResult(name, chosen.storage, chosen.objective)
 
 
-def terminal() -> Console:
-    """Where a command writes: as wide as the terminal, or wide enough where there is none."""
-    from rich.console import Console
+def resume(
+    name: str,
+    *,
+    storage: str | Path = "./results",
+    address: str | None = None,
+    observers: Sequence[Observer] | None = None,
+) -> SweepResult:
+    """Go on with a sweep that was interrupted or killed; returns what was found.
 
-    from orchestrator.reporting.front_table import PLAIN_WIDTH
-
-    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
-
-
-def _confirmed(name: str, seeds: int, storage: str, address: str | None) -> int:
-    from orchestrator.reporting.front_table import print_confirmed
-    from orchestrator.reporting.terminal import View
-    from orchestrator.sweeps.confirm import confirmations
+    Raises InvalidValue for an unknown name, listing the sweeps under this storage root.
+    """
     from orchestrator.sweeps.folder import stored_config
+
+    config = stored_config(name, str(storage))
+    config = dataclasses.replace(config, address=address or config.address)
+    return sweep(config, observers=observers)
+
+
+def confirm(
+    name: str,
+    *,
+    seeds: int = 5,
+    storage: str | Path = "./results",
+    address: str | None = None,
+    observers: Sequence[Observer] | None = None,
+) -> Confirmation:
+    """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
+
+    Raises InvalidValue for an unknown sweep, one that has not ended, and one without a front.
+    """
+    from orchestrator.results.confirmation import read_confirmation
+    from orchestrator.sweeps.confirm import plan_repeats
+    from orchestrator.sweeps.folder import stored_config
+
+    for config in plan_repeats(name, seeds, str(storage), address):
+        _run_where_asked(config, observers)
+    stored = stored_config(name, str(storage))
+    return read_confirmation(stored.storage, name, stored.objective)
+
+
+def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:
+    """Return how far a sweep is; another process may be running it. Raises InvalidValue."""
+    from orchestrator.sweeps.status import read_status
+
+    return read_status(name, str(storage))
+
+
+def run_trial(
+    task: str,
+    unlearner: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    trial_seed: int | None = None,
+    device: str = "auto",
+    storage: str | Path = "./results",
+) -> list[Row]:
+    """Run one trial in this process, without Ray or Optuna; returns a dict of metrics and costs per point.
+
+    The trained models are kept under the storage root; no row is written. Raises InvalidValue.
+    """
+    from orchestrator.sweeps.single_trial import SingleTrial
+
+    trial = SingleTrial(
+        task=task,
+        unlearner=unlearner,
+        params=params or {},
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        model=model,
+        seed=seed,
+        trial_seed=seed if trial_seed is None else trial_seed,
+        device=device,
+        storage=str(storage),
+    )
+    return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def front(results: pa.Table, objective: str = "pareto") -> pa.Table:
+    """Return the rows of trials in `results` that no other dominates; raises InvalidValue."""
+    import pyarrow as pa
+
+    from orchestrator.results.objectives import front_rows, objective_named
+
+    rows = front_rows(results.to_pylist(), objective_named(objective))
+    return pa.Table.from_pylist(rows, schema=results.schema)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the types that SweepConfig declares, where people write others."""
+    plain = dict(settings)
+    unlearners: str | Iterable[str] | None = plain.get("unlearners")
+    if unlearners is not None:
+        names = unlearners.split(",") if isinstance(unlearners, str) else unlearners
+        plain["unlearners"] = tuple(name.strip() for name in names)
+    for name in ("storage", "data_dir"):
+        if plain.get(name) is not None:
+            plain[name] = {"storage": str, "data_dir": Path}[name](plain[name])
+    return plain
+
+
+def _run_where_asked(config: SweepConfig, observers: Sequence[Observer] | None) -> str:
+    """Run a sweep here, or on the cluster at its ray:// address; returns its name."""
+    from orchestrator.cluster.remote_call import on_the_cluster
+
+    if not config.address.startswith(REMOTE):
+        return _run_here(config, observers)
+    there = dataclasses.replace(config, address="auto")
+    return str(on_the_cluster(config.address, _run_here, there, None))
+
+
+def _run_here(config: SweepConfig, observers: Sequence[Observer] | None) -> str:
+    from orchestrator.reporting.observer import Observers
+    from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.run import run_sweep
 
-    console = terminal()
-    sweeps = confirmations(name, seeds, storage, address)
-    try:
-        complete = sum(run_sweep(config, View(console)).complete for config in sweeps)
-    except (OSError, KeyboardInterrupt) as error:
-        error.add_note("and for all seeds: the same command again")
-        raise
-    print_confirmed(stored_config(name, storage), console)
-    return complete
-
-
-def _reported(config: SweepConfig) -> int:
-    from orchestrator.reporting.front_table import print_front
-    from orchestrator.reporting.terminal import View
-    from orchestrator.sweeps.run import resumable, run_sweep
-
-    console = terminal()
-    outcome = run_sweep(config, View(console))
-    with resumable(outcome.config):
-        print_front(outcome.config, console)
-    return outcome.complete
+    told = [Terminal(open_console())] if observers is None else observers
+    return run_sweep(config, Observers(told)).plan.name

@@ -145,6 +145,17 @@ def test_tasks_know_nothing_of_many_trials(file: Path) -> None:
     assert uses(file, "ray", "optuna", "cyclopts", "rich") == set()
 
 
+PRINTING = ("orchestrator.cli", "orchestrator.reporting")
+"""Rooms that write to the terminal: the command line and the observers."""
+
+
+@pytest.mark.parametrize("file", inside("tasks", "orchestrator"), ids=name_of)
+def test_only_the_command_line_and_observers_print(file: Path) -> None:
+    if not name_as_module(file).startswith(PRINTING):
+        assert {c for c in calls(file) if c == "print" or c.endswith("console.print")} == set()
+        assert uses(file, "rich") == set()
+
+
 @pytest.mark.parametrize("file", inside("tasks/unlearners"), ids=name_of)
 def test_unlearners_import_neither_each_other_nor_evaluation(file: Path) -> None:
     own = "tasks.unlearners." + file.stem
@@ -171,8 +182,9 @@ def test_the_orchestrator_knows_no_analysis_and_no_tests(file: Path) -> None:
     assert {m for m in ours(file) if m.startswith(("analysis", "tests", "benchmarks"))} == set()
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", ["tasks", "analysis"])
 def test_top_level_init_files_are_empty(package: str) -> None:
+    """The one of orchestrator holds the public API: see tests/orchestrator/test_api.py."""
     assert (ROOT / package / "__init__.py").read_text() == ""
 
 

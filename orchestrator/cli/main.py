@@ -10,9 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from orchestrator.api import confirm as confirm_
-from orchestrator.api import drive, terminal
-from orchestrator.cluster.jobs import print_status_there, submit
+from orchestrator.cluster.jobs import ask_status_there, submit
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from tasks.errors import DatasetNotFound, InvalidValue
 from tasks.registry import one_of
@@ -41,7 +39,7 @@ def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
 @app.command(name="submit")
 def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
     """Send a sweep to a Ray cluster as a job, which goes on when this machine is gone."""
-    submit(config, terminal())
+    _print(submit(config) + "\n")
     return DONE
 
 
@@ -75,7 +73,9 @@ def confirm(
     address
         Ray cluster, if another than the sweep's.
     """
-    return DONE if confirm_(name, seeds, storage, address) else FAILED
+    from orchestrator.cli.reports import confirm_and_report
+
+    return DONE if confirm_and_report(name, seeds, storage, address) else FAILED
 
 
 @app.command
@@ -90,10 +90,12 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
         Dashboard of the Ray cluster that it was submitted to, if this machine cannot see the storage.
     """
     if address is not None:
-        return print_status_there(name, storage or "", address, terminal())
-    from orchestrator.sweeps.status import print_status
+        said, code = ask_status_there(name, storage or "", address)
+        _print(said)
+        return code
+    from orchestrator.cli.reports import report_status
 
-    print_status(name, storage or STORAGE, terminal())
+    report_status(name, storage or STORAGE)
     return DONE
 
 
@@ -136,10 +138,24 @@ def run(
     device
         auto, cpu or cuda.
     """
-    from orchestrator.cli.single_trial import run_single
+    from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
 
-    seeds = (seed, seed if trial_seed is None else trial_seed)
-    run_single(task, unlearner, set_ or [], data_dir, model, seeds, loader, device, storage)
+    trial = SingleTrial(
+        task=task,
+        unlearner=unlearner,
+        params=parse_assignments(unlearner, set_ or []),
+        data_dir=data_dir,
+        model=model,
+        seed=seed,
+        trial_seed=seed if trial_seed is None else trial_seed,
+        loader=loader,
+        device=device,
+        storage=storage,
+    )
+    for point in trial.run(print, _print_training):
+        print(f"epoch {point.pop('epoch')}:")
+        for name, value in point.items():
+            print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
     return DONE
 
 
@@ -170,14 +186,26 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     """
     from orchestrator.sweeps.compact import compact_sweeps
 
-    files, rows = compact_sweeps(storage, check_name(sweep) if sweep else None, terminal())
+    files, rows = compact_sweeps(storage, check_name(sweep) if sweep else None, print)
     print(f"merged {files} files into one per sweep: {rows} rows")
     return DONE
 
 
 def _swept(config: SweepConfig) -> int:
     """The exit code of a sweep."""
-    return DONE if drive(config) else FAILED
+    from orchestrator.cli.reports import sweep_and_report
+
+    return DONE if sweep_and_report(config) else FAILED
+
+
+def _print(text: str) -> None:
+    """Print text as it is, at once: whoever follows a log waits for it."""
+    print(text, end="", flush=True)
+
+
+def _print_training(what: str, done: int, total: int, seconds: float) -> None:
+    left = f", about {seconds / done * (total - done):.0f} s left" if done else ""
+    print(f"training the {what}: epoch {done}/{total}{left}", flush=True)
 
 
 def _line(error: BaseException) -> str:

@@ -15,7 +15,6 @@ from tasks.errors import InvalidValue
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
-    from rich.console import Console
 
 PROGRAM = "python -u -m orchestrator"
 STORAGE_THERE = "ORCHESTRATOR_STORAGE"
@@ -24,8 +23,8 @@ SWEEP = "sweep"
 """Under this key a job's metadata hold the sweep's name."""
 
 
-def submit(config: JobConfig, console: Console) -> None:
-    """Send the sweep to the cluster as a job, which needs this machine no more, and say how to follow it.
+def submit(config: JobConfig) -> str:
+    """Send the sweep to the cluster as a job, which needs this machine no more, and return how to follow it.
 
     Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there,
     DashboardFault if that does not take it.
@@ -37,23 +36,20 @@ def submit(config: JobConfig, console: Console) -> None:
     with faults_of(config.address):
         job = _send(client, entrypoint, {SWEEP: config.name})
     where = f" --storage {config.storage}" if config.storage else ""
-    console.print(
+    return (
         f"sweep {config.name} is job {job} of {config.address}\n"
         f"how far it is: orchestrator status {config.name} --address {config.address}{where}\n"
         f"what it says:  ray job logs --follow --address {config.address} {job}\n"
         f"to stop it:    ray job stop --address {config.address} {job}\n"
         "to go on after it was stopped or its head was lost: submit the same again, with "
-        f"--name {config.name}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"--name {config.name}"
     )
 
 
-def print_status_there(name: str, storage: str, address: str, console: Console) -> int:
-    """Print what `orchestrator status` says on the cluster, and how the sweep's job is.
+def ask_status_there(name: str, storage: str, address: str) -> tuple[str, int]:
+    """Return what `orchestrator status` says on the cluster, and how the sweep's job is.
 
-    Returns that command's exit code. Raises InvalidValue without a dashboard at `address`,
+    Returns that command's exit code too. Raises InvalidValue without a dashboard at `address`,
     DashboardFault if that fails.
     """
     check_name(name)
@@ -61,15 +57,14 @@ def print_status_there(name: str, storage: str, address: str, console: Console) 
     client = client_of(address)
     with faults_of(address):
         jobs = _jobs_of(client, name)
-    for job in jobs:
-        said = f" ({job.message})" if job.status == "FAILED" else ""
-        line = f"job {job.submission_id}: {job.status}{said}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    with temporary_job(client, address) as identity:
-        with faults_of(address):
-            said, code = _answer(client, asked, identity)
-        console.print(said, end="", highlight=False, markup=False, soft_wrap=True)
-    return 1 if code is None else code
+    lines = [f"job {job.submission_id}: {job.status}{_reason_of(job)}\n" for job in jobs]
+    with temporary_job(client, address) as identity, faults_of(address):
+        said, code = _answer(client, asked, identity)
+    return "".join([*lines, said]), 1 if code is None else code
+
+
+def _reason_of(job: JobDetails) -> str:
+    return f" ({job.message})" if job.status == "FAILED" else ""
 
 
 def entrypoint_of(config: JobConfig) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from orchestrator.cluster.connection import connected, first_line
 from tasks.errors import DatasetNotFound, InvalidValue, NodeLost, StorageFault, WorkerLost
 
+T = TypeVar("T")
 
-def on_the_cluster(address: str, work: Callable[..., int], *arguments: Any) -> int:
+
+def on_the_cluster(address: str, work: Callable[..., T], *arguments: Any) -> T:
     """Call the function `work` on the cluster at a ray:// address and return what it returns.
 
     Tune's loop has to be near its workers, and to outlive nothing: without this process it ends.
@@ -20,7 +22,7 @@ def on_the_cluster(address: str, work: Callable[..., int], *arguments: Any) -> i
         import ray
 
         task: Any = ray.remote(num_cpus=0, max_retries=0)(work)
-        return int(got(task.remote(*arguments)))
+        return cast(T, got(task.remote(*arguments)))
 
 
 def got(reference: Any) -> Any:

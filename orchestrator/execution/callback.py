@@ -8,12 +8,12 @@ from typing import Any
 
 from ray.tune import Callback
 
+from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
-from orchestrator.reporting.terminal import View
 
 
 class ProgressCallback(Callback):
-    """Shows a Progress, which the searcher feeds, in a View.
+    """Tells an observer how far the search is, from a Progress that the searcher feeds.
 
     `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
     what they raise ends it. `on_overdue` is called with a trial whose worker died after
@@ -23,13 +23,13 @@ class ProgressCallback(Callback):
     def __init__(
         self,
         progress: Progress,
-        view: View,
+        observer: Observer,
         running: Callable[[], int],
         checks: Sequence[Callable[[], None]],
         limit: float | None,
         on_overdue: Callable[[Mapping[str, Any]], object],
     ) -> None:
-        self._progress, self._view = progress, view
+        self._progress, self._observer = progress, observer
         self._running, self._checks = running, checks
         self._limit, self._on_overdue = limit, on_overdue
         self._started: dict[str, float] = {}
@@ -46,7 +46,7 @@ class ProgressCallback(Callback):
         for check in self._checks:
             check()
         self._progress.running = self._running()
-        self._view.update(self._progress)
+        self._observer.stepped(self._progress)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has the trial, for the first time or again; one that is new gets ready first."""

@@ -16,8 +16,8 @@ from orchestrator.execution.ray_patches import amended
 from orchestrator.execution.scheduler import InOrder
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths
+from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
-from orchestrator.reporting.terminal import View
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.rows import Row
 from orchestrator.search.study import UnlearnerStudy
@@ -44,16 +44,23 @@ class Tuning:
         left: Mapping[str, int],
         again: Sequence[dict[str, Any]],
         progress: Progress,
-        view: View,
+        observer: Observer,
     ) -> None:
         """Run the trials that are `left`, by unlearner; proposals that were cut short come first.
 
         Raises KeyboardInterrupt if a stop was asked for, OSError if the storage cannot be written.
         """
         config = self._config
-        search = StudySearch(studies, left, again, self._close_crashed, progress.finish)
+
+        def note_end(rows: Sequence[Mapping[str, Any]]) -> None:
+            changed = progress.finish(rows)
+            observer.trial_finished(rows, progress)
+            if changed:
+                observer.front_changed(progress)
+
+        search = StudySearch(studies, left, again, self._close_crashed, note_end)
         scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
-        with scratch_folder as scratch, view.running():
+        with scratch_folder as scratch:
             tuner = tune.Tuner(
                 self._trainable(),
                 tune_config=tune.TuneConfig(
@@ -65,7 +72,7 @@ class Tuning:
                 ),
                 run_config=tune.RunConfig(
                     storage_path=scratch,
-                    callbacks=[self._callback(search, progress, view)],
+                    callbacks=[self._callback(search, progress, observer)],
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
                     # `scratch` is this machine's alone, and a trial that is cut short starts anew.
@@ -88,11 +95,13 @@ class Tuning:
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
 
-    def _callback(self, search: StudySearch, progress: Progress, view: View) -> ProgressCallback:
+    def _callback(
+        self, search: StudySearch, progress: Progress, observer: Observer
+    ) -> ProgressCallback:
         limit = self._settings.trial_seconds
         return ProgressCallback(
             progress,
-            view,
+            observer,
             lambda: len(search.running),
             (self._interrupts.check, search.check),
             limit and limit + GRACE_SECONDS,

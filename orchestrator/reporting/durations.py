@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-def spelled(seconds: float) -> str:
-    """Seconds as people say them: "40 s", "5 min", "2 h 10 min"."""
+def spell_duration(seconds: float) -> str:
+    """Spell seconds as people say them: "40 s", "5 min", "2 h 10 min"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import SweepConfig
-from orchestrator.results.confirmation import confirmation
-from orchestrator.results.confirmation_table import HEADER, NEEDED, lines, notes
+from orchestrator.results.confirmation import read_confirmation
+from orchestrator.results.confirmation_table import HEADER, lines, notes
 from orchestrator.results.objectives import front_rows, objective_named
 from orchestrator.results.store import read_results
 from tasks.errors import InvalidValue
@@ -31,8 +30,6 @@ SHOWN = {
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ABOUT = "role", "unlearner", "state", "epoch", "params"
 """Columns that say what a row is of."""
-PLAIN_WIDTH = 150
-"""Columns of the output where it is no terminal, whose width nobody knows."""
 
 
 def print_front(config: SweepConfig, console: Console) -> None:
@@ -59,10 +56,7 @@ def print_confirmed(config: SweepConfig, console: Console) -> None:
     """Print what the repeats of a sweep's front say."""
     name, storage = config.name, config.storage
     assert name is not None
-    objective = objective_named(config.objective)
-    every = read_results(storage, columns={*NEEDED, *objective.columns})
-    about = (pc.field("sweep") == name) | (pc.field("confirms") == name)
-    found = confirmation(every.filter(about).to_pylist(), name, objective)
+    found = read_confirmation(storage, name, config.objective)
     table = Table(title=f"Front of {name}, run again with fresh seeds")
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.reporting.durations import spelled
+from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.objectives import OBJECTIVES, Objective
 from orchestrator.results.pareto import hypervolume, joined
 
@@ -39,8 +39,9 @@ class Progress:
         self._done_before = self.done + self.failed
         self._start = time.monotonic()
 
-    def finish(self, rows: Sequence[Row]) -> None:
-        """Count a trial that has ended, with its rows in order of epoch."""
+    def finish(self, rows: Sequence[Row]) -> bool:
+        """Count a trial that has ended, with its rows in order of epoch; returns whether the front changed."""
+        before = self._pareto
         failed = rows[-1]["state"] == "failed"
         self.failed += failed
         self.done += not failed
@@ -51,6 +52,7 @@ class Progress:
                 self._pareto = joined(self._pareto, gains)
             self._note_best(row)
         self._volume = None
+        return self._pareto != before
 
     @property
     def left(self) -> int:
@@ -82,14 +84,14 @@ class Progress:
         ended = self.done + self.failed
         here = ended - self._done_before
         if not self.left:
-            return f"took {spelled(time.monotonic() - self._start)}" if here else "all done"
+            return f"took {spell_duration(time.monotonic() - self._start)}" if here else "all done"
         spent = time.monotonic() - self._start
         if here:
-            return f"about {spelled(spent / here * (self.total - ended))} left"
+            return f"about {spell_duration(spent / here * (self.total - ended))} left"
         if self._expected_seconds is None:
             return "time left unknown yet"
         left = self._expected_seconds - spent
-        return f"about {spelled(left)} left" if left > 0 else "longer than estimated"
+        return f"about {spell_duration(left)} left" if left > 0 else "longer than estimated"
 
     def _note_best(self, row: Row) -> None:
         values = self._objective.values(row)

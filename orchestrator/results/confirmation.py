@@ -9,9 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow.compute as pc
+
 from tasks.search_space import EPOCHS
-from orchestrator.results.objectives import Objective, front_rows
+from orchestrator.results.objectives import Objective, front_rows, objective_named
 from orchestrator.results.pareto import front
+from orchestrator.results.store import read_results
 
 Row = dict[str, Any]
 LEVEL = 0.95
@@ -111,6 +114,13 @@ def confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confir
                 point.add(row)
     tried = [point for point in points if point.tried]
     return Confirmation(objective, baselines, tried, len(points) - len(tried))
+
+
+def read_confirmation(storage: str, name: str, objective: str) -> Confirmation:
+    """Read the confirmation of sweep `name` from a storage root; raises InvalidValue for an objective."""
+    about = (pc.field("sweep") == name) | (pc.field("confirms") == name)
+    rows = read_results(storage).filter(about).to_pylist()
+    return confirmation(rows, name, objective_named(objective))
 
 
 def estimate(values: Iterable[float | None]) -> Estimate | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-
-from rich.console import Console
+from collections.abc import Callable
 
 from orchestrator.results.files import ROWS
 from orchestrator.results.store import compact
@@ -13,7 +12,7 @@ from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 
 
-def compact_sweeps(storage: str, sweep: str | None, console: Console) -> tuple[int, int]:
+def compact_sweeps(storage: str, sweep: str | None, say: Callable[[str], None]) -> tuple[int, int]:
     """Merge the files of a sweep, or of each; returns (files before, rows).
 
     A worker looks for the rows of its trial in a file of their own: merged under its feet, the trial
@@ -30,7 +29,7 @@ def compact_sweeps(storage: str, sweep: str | None, console: Console) -> tuple[i
         except InvalidValue as busy:
             if sweep:
                 raise
-            console.print(f"NOTICE: left out: {busy}", highlight=False, soft_wrap=True)
+            say(f"NOTICE: left out: {busy}")
             continue
         files, rows = files + merged[0], rows + merged[1]
     if not files:

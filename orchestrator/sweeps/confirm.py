@@ -36,22 +36,22 @@ FRONT = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params")
 """Columns that say what is on a front, beside those of the objective."""
 
 
-def confirmations(name: str, seeds: int, storage: str, address: str | None) -> list[SweepConfig]:
+def plan_repeats(name: str, seeds: int, storage: str, address: str | None) -> list[SweepConfig]:
     """The sweeps that run the front of sweep `name` again, with the `seeds` seeds after its own.
 
-    They run where it did, or at `address`. Raises InvalidValue, as `confirming` does.
+    They run where it did, or at `address`. Raises InvalidValue, as `complete_repeat` does.
     """
     if not 1 <= seeds <= 100:
         raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
     base = stored_config(name, storage)
     chosen = SweepConfig(confirms=name, storage=storage, address=address or base.address)
     return [
-        confirming(dataclasses.replace(chosen, seed=base.seed + number).checked())
+        complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).checked())
         for number in range(1, seeds + 1)
     ]
 
 
-def confirming(config: SweepConfig) -> SweepConfig:
+def complete_repeat(config: SweepConfig) -> SweepConfig:
     """The configuration of a sweep that confirms another, completed from that; any other as it is.
 
     Raises InvalidValue if what it confirms is no sweep, has not ended, has no front or another task,

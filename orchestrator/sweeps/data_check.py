@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import DEFAULT_TASK, FALLBACK_TASK, LOCAL, SweepConfig
 from orchestrator.results.objectives import OF_FORGOTTEN_CLASSES, Objective, objective_named
+from orchestrator.sweeps.plan import SweepPlan
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
@@ -16,13 +17,11 @@ from tasks.forget_sets import forget_mask, forgotten_classes
 from tasks.task import Task
 
 if TYPE_CHECKING:
-    from orchestrator.reporting.terminal import View
-    from orchestrator.worker.settings import WorkerSettings
     from tasks.datasets.dataset import Dataset
 
 
-def with_task(config: SweepConfig, view: View) -> SweepConfig:
-    """The configuration with a task whose data are at hand.
+def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
+    """Return the configuration with a task whose data are at hand.
 
     Raises DatasetNotFound for a task that was asked for; falls back to the digits, and says so,
     if none was. Raises InvalidValue for what does not fit the data: an unknown class or share, a
@@ -35,10 +34,8 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
     except DatasetNotFound as error:
         if config.task is not None:
             raise
-        view.say(f"NOTICE: {error}.")
-        view.say(
-            f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so."
-        )
+        say(f"NOTICE: {error}.")
+        say(f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so.")
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
         dataset = wanted.load()
     check_loader(config.loader, dataset)
@@ -46,14 +43,14 @@ def with_task(config: SweepConfig, view: View) -> SweepConfig:
     return dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
 
 
-def same_data(settings: WorkerSettings, finished: Mapping[str, Sequence[Any]]) -> Dataset:
-    """The data; raises InvalidValue if finished trials were run on others than those there now."""
-    dataset = settings.task.load(settings.data_dir)
+def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
+    """Return the data set; raises InvalidValue if finished trials were run on others than those there now."""
+    dataset = plan.task.load(plan.data_dir)
     before = {row["data"] for rows in finished.values() for row in rows if row["data"]}
     if before and before != {dataset.fingerprint}:
         raise InvalidValue(
-            f"the data in {settings.data_dir} (fingerprint {dataset.fingerprint}) are not those of the finished "
-            f"trials of sweep {settings.sweep!r} ({', '.join(sorted(before))}): give it back its "
+            f"the data in {plan.data_dir} (fingerprint {dataset.fingerprint}) are not those of the finished "
+            f"trials of sweep {plan.name!r} ({', '.join(sorted(before))}): give it back its "
             "data, or choose another --name"
         )
     return dataset

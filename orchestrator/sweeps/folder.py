@@ -6,17 +6,16 @@ import dataclasses
 import functools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from orchestrator.config import SweepConfig, check_name
 from tasks.errors import InvalidValue, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normal_root, storage_at
 
-if TYPE_CHECKING:
-    from orchestrator.reporting.terminal import View
+Say = Callable[[str], None]
 
 SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
 
@@ -45,53 +44,55 @@ def refuse(sweep: str) -> NoReturn:
 
 
 @contextmanager
-def named(config: SweepConfig, view: View) -> Iterator[tuple[SweepConfig, Storage]]:
-    """The configuration with a name, and what `claimed` yields for it.
+def hold_named_sweep(config: SweepConfig, say: Say) -> Iterator[tuple[str, Storage]]:
+    """Hold a sweep as `hold_sweep` does, and yield its name too.
 
-    Without a name that was given, the first one that is free, also of those that start just now.
+    Without a name that was given, the first name that no sweep has, also none that starts just now.
     """
+    if config.name is not None:
+        with hold_sweep(config.name, config.storage, say) as own:
+            yield config.name, own
+        return
     with ExitStack() as held:
-        while config.name is None:
-            chosen = dataclasses.replace(config, name=free_name(config))
+        while True:
+            name = free_name(config)
             try:
-                own = held.enter_context(claimed(chosen, view))
+                own = held.enter_context(hold_sweep(name, config.storage, say))
             except Taken:
                 continue
             if not own.read(CONFIG):
-                yield chosen, own
+                yield name, own
                 return
             held.close()  # a sweep of this name has begun and ended meanwhile
-        yield config, held.enter_context(claimed(config, view))
 
 
 @contextmanager
-def claimed(config: SweepConfig, view: View) -> Iterator[Storage]:
-    """What the sweep keeps its own in, held by this driver alone for the length of the block.
+def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
+    """Yield the storage of the sweep's own folder, held by this driver alone for the length of the block.
 
     Raises Taken if another driver is at it, InvalidValue if the storage cannot be written.
     """
-    assert config.name is not None
-    own = storage_at(f"{config.storage}/{SWEEPS}/{check_name(config.name)}")
+    own = storage_at(f"{storage}/{SWEEPS}/{check_name(name)}")
     own.check()
 
     def stop() -> None:
-        view.say(f"sweep {config.name}: another process has taken it over, or may: this one hung")
+        say(f"sweep {name}: another process has taken it over, or may: this one hung")
         # In the background of a script SIGINT is ignored.
         deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
 
     if own.takeover_seconds and own.is_locked(DRIVER_LOCK):
-        view.say(
-            f"sweep {config.name} has a driver; if it is dead, this one takes over within "
+        say(
+            f"sweep {name} has a driver; if it is dead, this one takes over within "
             f"{own.takeover_seconds:.0f} s"
         )
-    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, config.name), on_lost=stop):
+    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, name), on_lost=stop):
         yield own
 
 
-def is_claimed(config: SweepConfig) -> bool:
-    """Whether a driver is at the sweep now; looks without writing."""
-    return sweeps_of(config.storage).is_locked(f"{config.name}/{DRIVER_LOCK}")
+def is_held(name: str, storage: str) -> bool:
+    """Tell whether a driver is at the sweep now; looks without writing."""
+    return sweeps_of(storage).is_locked(f"{name}/{DRIVER_LOCK}")
 
 
 def stored_config(name: str, storage: str) -> SweepConfig:
@@ -111,7 +112,7 @@ def stored_config(name: str, storage: str) -> SweepConfig:
     return dataclasses.replace(config, storage=storage)
 
 
-def store_once(config: SweepConfig, own: Storage) -> None:
-    """Keep the configuration of a new sweep with it; that of an old one stays as it is."""
+def store_config(config: SweepConfig, own: Storage) -> None:
+    """Write the configuration of a new sweep into its folder; the configuration of an old one stays."""
     if not own.read(CONFIG):
         own.write(CONFIG, config.to_json().encode())

@@ -9,7 +9,7 @@ import ray
 
 from orchestrator.cluster.remote_call import got
 from orchestrator.cluster.resources import Resources
-from orchestrator.reporting.durations import spelled
+from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
 from orchestrator.sweeps.estimate import sweep_seconds
 from orchestrator.worker.baselines import Event, Speed, Training, baselines
@@ -17,7 +17,7 @@ from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import NodeLost, WorkerLost
 
 if TYPE_CHECKING:
-    from orchestrator.reporting.terminal import View
+    from orchestrator.reporting.observer import Observer
 
 
 class Preparation:
@@ -44,7 +44,7 @@ class Preparation:
         self._task: Any = alone(baselines)
         self._events: Any = self._task.remote(*self._arguments)
 
-    def retrained(self, slots: int, left: Mapping[str, int], view: View) -> Row:
+    def retrained(self, slots: int, left: Mapping[str, int], observer: Observer) -> Row:
         """The retrained model's row, once both are stored.
 
         For the estimate, `left` are the trials still to be run, by unlearner, `slots` of them at a
@@ -53,31 +53,33 @@ class Preparation:
         cpus, gpus = self._settings.cpus, self._settings.gpus
         present = self._resources.slots(cpus, gpus)
         if not present:
-            view.say(
-                f"NOTICE: no node holds a trial of {_spelled(cpus, gpus)} yet: trials wait for nodes "
+            observer.say(
+                f"NOTICE: no node holds a trial of {_spell_resources(cpus, gpus)} yet: trials wait for nodes "
                 "that the cluster would have to add"
             )
         elif present < slots:
-            view.say(
+            observer.say(
                 f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
                 "the others wait for nodes that the cluster adds"
             )
         if self._waiting:
-            view.say(self._waiting)
+            observer.say(self._waiting)
         rows: dict[str, Row] = {}
-        for event in self._told(view):
+        for event in self._told(observer):
             match event:
                 case Speed() as speed:
                     seconds = sweep_seconds(left, speed, min(gpus, 1) or cpus, slots)
                     self.search_seconds = seconds - speed.training_seconds
-                    view.say(f"estimated time: {spelled(seconds)}, {slots} trials at a time")
+                    observer.say(
+                        f"estimated time: {spell_duration(seconds)}, {slots} trials at a time"
+                    )
                 case Training(what, done, total, spent):
-                    view.training(what, done, total, spent)
+                    observer.training(what, done, total, spent)
                 case rows:
-                    _say(rows, view)
+                    _tell_accuracies(rows, observer)
         return rows["retrained"]
 
-    def _told(self, view: View) -> Iterator[Event]:
+    def _told(self, observer: Observer) -> Iterator[Event]:
         """What `baselines` yields on the cluster; from the start again if its process dies.
 
         A trained model is kept. As a trial, it may lose its node more often than die by itself.
@@ -95,7 +97,9 @@ class Preparation:
                 losses, deaths = losses + lost, deaths + (not lost)
                 if deaths > MAX_DEATHS or losses > MAX_LOSSES:
                     raise
-                view.say(f"NOTICE: {error} while it prepared the two models; it is started again")
+                observer.say(
+                    f"NOTICE: {error} while it prepared the two models; it is started again"
+                )
                 self._events = self._task.remote(*self._arguments)
 
 
@@ -110,7 +114,7 @@ def _is_room(cpus: int, gpus: int) -> bool:
 
 def _waiting(resources: Resources, cpus: int, gpus: int) -> str:
     """What is said if no node has room: it may be in use, or no node may have so much at all."""
-    what = f"NOTICE: the two models are prepared on {_spelled(cpus, gpus)} of one node:"
+    what = f"NOTICE: the two models are prepared on {_spell_resources(cpus, gpus)} of one node:"
     if resources.slots(cpus, gpus):
         return (
             f"{what} in use now, by another sweep for instance, and this one waits until it is free"
@@ -118,16 +122,16 @@ def _waiting(resources: Resources, cpus: int, gpus: int) -> str:
     return f"{what} no node has that yet, and this one waits for nodes that the cluster would have to add"
 
 
-def _spelled(cpus: int, gpus: float) -> str:
+def _spell_resources(cpus: int, gpus: float) -> str:
     parts = [
         f"{n:g} {what}{'' if n == 1 else 's'}" for n, what in ((cpus, "CPU"), (gpus, "GPU")) if n
     ]
     return " and ".join(parts)
 
 
-def _say(rows: Mapping[str, Row], view: View) -> None:
+def _tell_accuracies(rows: Mapping[str, Row], observer: Observer) -> None:
     for role, row in rows.items():
-        view.say(
+        observer.say(
             f"{role} model: test accuracy on retained classes {row['test_accuracy_retained']:.4f}, "
             f"class-matched MIA {row['mia_class_matched_accuracy']:.3f}"
         )

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import math
+import shlex
+from dataclasses import dataclass
 
-from rich.console import Console
-
-from orchestrator.reporting.front_table import print_front
+from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import finished_trials
 from orchestrator.sweeps.budget import budgets, missing
-from orchestrator.sweeps.folder import is_claimed, stored_config
+from orchestrator.sweeps.folder import is_held, stored_config
 
 
-def print_status(name: str, storage: str, console: Console) -> bool:
-    """Print how far a sweep is and its front so far; returns whether all its trials have ended.
+@dataclass(frozen=True)
+class SweepStatus:
+    """How far a sweep is."""
 
-    A method that is here no more is said, and does not hide what is stored. Raises InvalidValue for
+    name: str
+    state: str
+    """finished, running, or not running."""
+    progress: Progress
+    config: SweepConfig
+    missing: tuple[str, ...]
+    """Why methods of the sweep are not available here, a line each."""
+
+    @property
+    def headline(self) -> str:
+        """The state in one line, with the command that goes on with the sweep."""
+        if self.state != NOT_RUNNING:
+            return f"{self.name}: {self.state}"
+        storage = shlex.quote(self.config.storage)
+        return f"{self.name}: {self.state}; to go on: orchestrator resume {self.name} --storage {storage}"
+
+
+FINISHED, RUNNING, NOT_RUNNING = "finished", "running", "not running"
+
+
+def read_status(name: str, storage: str) -> SweepStatus:
+    """Return how far the sweep `name` under a storage root is.
+
+    A method that is not installed here does not hide what is stored. Raises InvalidValue for
     a name that no sweep has, listing those there are.
     """
     config = stored_config(name, storage)
@@ -29,15 +53,10 @@ def print_status(name: str, storage: str, console: Console) -> bool:
     seconds = measured[-1] if measured else math.inf
     progress = Progress(objective_named(config.objective), sum(budgets(config).values()), seconds)
     progress.resume(list(trials.values()))
+    state = NOT_RUNNING
     if progress.left == 0:
-        state = "finished"
-    elif is_claimed(config):
-        state = "running"
-    else:
-        state = f"not running; to go on: orchestrator resume {name} --storage {storage}"
-    for error in filter(None, map(missing, config.unlearners)):
-        console.print(f"NOTICE: {error}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{name}: {state}", highlight=False, soft_wrap=True)
-    console.print(progress.line(), highlight=False, soft_wrap=True)
-    print_front(config, console)
-    return progress.left == 0
+        state = FINISHED
+    elif is_held(name, config.storage):
+        state = RUNNING
+    unknown = tuple(filter(None, map(missing, config.unlearners)))
+    return SweepStatus(name, state, progress, config, unknown)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,7 +174,7 @@ def _download(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as partial:
             if not (folder / TORCHVISION_FOLDER).is_dir():
-                print(f"downloading CIFAR-10 into {folder} …", file=sys.stderr, flush=True)
+                logging.getLogger(__name__).warning("downloading CIFAR-10 into %s …", folder)
                 with _patience(SILENCE_SECONDS):
                     CIFAR10(partial, download=True)
                 os.replace(Path(partial, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from analysis.front_figure import window_of
-from analysis.front_points import Clock, front_of
 from analysis.pareto_front import main
 from analysis.results import read_sweep
+from orchestrator.results.front_figure import window_of
+from orchestrator.results.front_points import Clock, front_of
 from orchestrator.results.objectives import OBJECTIVES
 
 

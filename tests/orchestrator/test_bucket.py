@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from program import ENVIRONMENT, ROOT, command
-from rich.console import Console
 from s3_server import CREDENTIALS
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
 from orchestrator.results.store import finished_trials
 from orchestrator.search.study_storage import open_storage
-from orchestrator.sweeps.folder import claimed
+from orchestrator.sweeps.folder import hold_sweep
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 
@@ -110,14 +108,14 @@ CLAIMED = SweepConfig(name="s", task="digits-class:1", trials=2, unlearners=("ss
 
 @pytest.mark.usefixtures("short_leases")
 def test_a_second_driver_is_refused_while_the_first_one_lives(root: str, capsys) -> None:  # type: ignore[no-untyped-def]
-    config, view = replace(CLAIMED, storage=root), View(Console())
-    with claimed(config, view) as own:
+    config, name = dataclasses.replace(CLAIMED, storage=root), str(CLAIMED.name)
+    with hold_sweep(name, root, print) as own:
         own.write("config.json", config.to_json().encode())
         assert main(["status", "s", "--storage", root]) == 0
         assert "s: running" in capsys.readouterr().out
         with pytest.raises(InvalidValue, match="is being run by another process"):
-            claimed(config, view).__enter__()
-    with claimed(config, view):
+            hold_sweep(name, root, print).__enter__()
+    with hold_sweep(name, root, print):
         pass
     assert main(["status", "s", "--storage", root]) == 0
     assert "s: not running" in capsys.readouterr().out
@@ -136,7 +134,7 @@ def test_a_driver_that_was_thought_dead_stops(bucket: str, capsys) -> None:  # t
     """It hung for longer than its lease, and another one has taken its sweep over."""
 
     def hang() -> None:
-        with claimed(replace(CLAIMED, storage=bucket), View(Console())) as own:
+        with hold_sweep(str(CLAIMED.name), bucket, print) as own:
             own.write("driver.lock", b"another one")
             threading.Event().wait(60)
 

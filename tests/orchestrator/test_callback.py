@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orchestrator.execution.callback import ProgressCallback
 from orchestrator.reporting.progress import Progress
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal
 from orchestrator.results.objectives import OBJECTIVES
 
 LIMIT = 0.05
@@ -36,7 +36,7 @@ def overdue() -> list[Any]:
 @pytest.fixture
 def callback(overdue: list[Any]) -> ProgressCallback:
     progress = Progress(OBJECTIVES["pareto"], 1, retrain_seconds=1.0)
-    view = View(Console(file=io.StringIO()))
+    view = Terminal(Console(file=io.StringIO()))
     return ProgressCallback(progress, view, lambda: 1, (), LIMIT, overdue.append)
 
 

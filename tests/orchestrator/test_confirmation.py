@@ -13,19 +13,17 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 from program import ENVIRONMENT, command, rows_of
-from rich.console import Console
 from running import Driver
 from study_rows import PARETO, recorded
 
 from orchestrator.cli.main import main
-from orchestrator.reporting.terminal import View
 from orchestrator.results.objectives import front_rows
 from orchestrator.results.store import finished_trials
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
-from orchestrator.sweeps.confirm import confirmations, confirming
-from orchestrator.sweeps.defaults import adopted
-from orchestrator.sweeps.folder import claimed, store_once
+from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
+from orchestrator.sweeps.folder import hold_sweep, store_config
+from orchestrator.sweeps.plan import adopt_stored
 from tasks.errors import InvalidValue
 
 
@@ -123,13 +121,13 @@ def test_what_cannot_be_confirmed_is_one_line(trained, capsys, arguments, expect
 
 
 def test_a_front_that_has_moved_since_does_not_change_what_is_run(first):
-    (config,) = confirmations("first", 1, str(first), None)
-    with claimed(config, View(Console())) as own:
-        store_once(config, own)
+    (config,) = plan_repeats("first", 1, str(first), None)
+    with hold_sweep(config.name, config.storage, print) as own:
+        store_config(config, own)
     for row in front_rows(rows_of(first, "first"), PARETO)[:1]:
         (first / "rows" / "first" / f"{row['trial_key']}.parquet").unlink()
-    (later,) = confirmations("first", 1, str(first), None)
-    assert adopted(later).given == config.given
+    (later,) = plan_repeats("first", 1, str(first), None)
+    assert adopt_stored(later).given == config.given
 
 
 def test_a_sweep_that_has_not_ended_is_not_confirmed_yet(first, capsys):
@@ -140,7 +138,7 @@ def test_a_sweep_that_has_not_ended_is_not_confirmed_yet(first, capsys):
 
 def test_a_trial_is_cut_where_its_point_is_but_not_if_that_is_its_own_end(first):
     """A method may end before its last epoch, and what it does may depend on how many it has."""
-    (config,) = confirmations("first", 1, str(first), None)
+    (config,) = plan_repeats("first", 1, str(first), None)
     by_trial = {}
     for row in front_rows(rows_of(first, "first"), PARETO):
         by_trial[row["trial_id"]] = row
@@ -152,11 +150,11 @@ def test_a_trial_is_cut_where_its_point_is_but_not_if_that_is_its_own_end(first)
 
 def test_what_would_not_run_as_it_did_is_refused(first):
     """A setting that no search moves has another default by now."""
-    (config,) = confirmations("first", 1, str(first), None)
+    (config,) = plan_repeats("first", 1, str(first), None)
     method, trials = next(iter(config.given.items()))
     changed = {method: [{**trials[0], "batch_size": 7}]}
     with pytest.raises(InvalidValue, match=f"{method} with batch_size=7"):
-        confirming(dataclasses.replace(config, given=changed))
+        complete_repeat(dataclasses.replace(config, given=changed))
 
 
 def test_what_was_cut_off_while_it_was_proposed_is_proposed_again(tmp_path):

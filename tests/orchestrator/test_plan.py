@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Mapping
+
 import pytest
 
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
-from orchestrator.sweeps.defaults import say_if_random, with_defaults
+from orchestrator.sweeps.plan import resolve
 from tasks.errors import InvalidValue
 
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""
+TWO_CPUS = Resources(((2, 0),))
 TWO_NODES = Resources(((4, 1), (4, 1)))
 
 
-def concurrent(resources: Resources, **settings: object) -> int | None:
+def concurrent(resources: Resources, **settings: object) -> int:
     config = SweepConfig(task="digits-class:1", **settings)  # type: ignore[arg-type]
-    return with_defaults(config, resources, print).max_concurrent
+    return resolve(config, "s", resources, print).concurrent
 
 
 def test_by_default_as_many_as_the_nodes_hold():
@@ -59,7 +64,9 @@ def test_a_cluster_without_a_gpu_yet_says_how_to_ask_for_one(capsys):
     [("nsgaii", 20, True), ("nsgaii", 21, False), ("tpe", 1, False)],
 )
 def test_that_a_sampler_never_gets_to_learn_is_said(capsys, sampler, trials, random):
-    say_if_random(SweepConfig(sampler=sampler, trials=trials), print)
+    resolve(
+        SweepConfig(task="digits-class:1", sampler=sampler, trials=trials), "s", TWO_CPUS, print
+    )
     assert ("this is random search" in capsys.readouterr().out) == random
 
 
@@ -82,6 +89,18 @@ def test_a_cluster_that_holds_nothing_says_how_to_ask_for_more():
 )
 def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task, cpus, trials):
     config = SweepConfig(task=task)
-    assert with_defaults(config, Resources(((cpus, 0),)), print).trials == trials
+    assert set(budgets_of(config, cpus).values()) == {trials}
     asked = SweepConfig(task=task, trials=7)
-    assert with_defaults(asked, Resources(((cpus, 0),)), print).trials == 7
+    assert set(budgets_of(asked, cpus).values()) == {7}
+
+
+def budgets_of(config: SweepConfig, cpus: int) -> Mapping[str, int]:
+    return resolve(config, "s", Resources(((cpus, 0),)), print).budgets
+
+
+def test_a_plan_leaves_nothing_open():
+    plan = resolve(SweepConfig(), "s", TWO_CPUS, print)
+    assert [f.name for f in dataclasses.fields(plan) if getattr(plan, f.name) is None] == []
+    assert plan.private
+    assert plan.trial_seconds == math.inf
+    assert plan.worker_settings("0" * 16).trial_seconds is None

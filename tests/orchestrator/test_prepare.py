@@ -15,7 +15,7 @@ import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connected
 from orchestrator.sweeps.preparation import Preparation
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
 
@@ -64,11 +64,11 @@ import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connected
 from orchestrator.sweeps.preparation import Preparation
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
 
-class UntilItWaits(View):
+class UntilItWaits(Terminal):
     def say(self, text):
         print(text, flush=True)
         if "two models" in text:

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from rich.console import Console
 from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
 from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
-from orchestrator.sweeps.folder import claimed, is_claimed
+from orchestrator.sweeps.folder import hold_sweep, is_held
 from tasks.storage.roots import storage_at
 
 
@@ -170,7 +168,7 @@ def test_a_file_of_another_version_is_read_but_never_rewritten(
 def driven(three: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The storage root of `three` while a driver is at the sweep `s`."""
     config = SweepConfig(name="s", task="digits-class:1", storage=three)
-    with claimed(config, View(Console())):
+    with hold_sweep(config.name, config.storage, print):
         yield three
 
 
@@ -202,11 +200,13 @@ def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> No
     storage = type(storage_at(three))
     real = storage.delete
     monkeypatch.setattr(
-        storage, "delete", lambda self, name: (held.append(is_claimed(config)), real(self, name))
+        storage,
+        "delete",
+        lambda self, name: (held.append(is_held(config.name, config.storage)), real(self, name)),
     )
     assert main(["compact", "--storage", three, "--sweep", "s"]) == 0
     assert held == [True] * 3
-    assert not is_claimed(config)
+    assert not is_held(config.name, config.storage)
 
 
 def test_merging_makes_no_sweep_of_rows_that_have_none(three: str) -> None:

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
-from orchestrator.sweeps.data_check import with_task
-from orchestrator.sweeps.folder import store_once, stored_config
+from orchestrator.sweeps.data_check import choose_task
+from orchestrator.sweeps.folder import store_config, stored_config
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
 
@@ -50,13 +48,12 @@ def test_a_folder_of_data_means_the_same_from_everywhere(tmp_path, monkeypatch):
 
 
 def test_the_default_folder_of_data_is_kept_where_it_served(tmp_path, monkeypatch):
-    view = View(Console(quiet=True))
     monkeypatch.chdir(tmp_path)
     digits = SweepConfig(task="digits-class:1")
-    assert with_task(digits, view).data_dir is None
+    assert choose_task(digits, print).data_dir is None
     (tmp_path / "data").mkdir()
-    assert with_task(digits, view).data_dir == tmp_path / "data"
-    assert with_task(dataclasses.replace(digits, address="auto"), view).data_dir is None
+    assert choose_task(digits, print).data_dir == tmp_path / "data"
+    assert choose_task(dataclasses.replace(digits, address="auto"), print).data_dir is None
 
 
 def test_settings_of_a_newer_version_are_left_out_however_large(root: str) -> None:
@@ -98,7 +95,7 @@ def test_an_empty_one_is_none_yet(root: str, capsys: pytest.CaptureFixture[str])
     for command in ("resume", "status"):
         assert main([command, "s", "--storage", root]) == 2
         assert "no sweep 's'" in capsys.readouterr().err
-    store_once(CONFIG, storage_at(f"{root}/sweeps/s"))
+    store_config(CONFIG, storage_at(f"{root}/sweeps/s"))
     assert stored_config("s", root).trials == CONFIG.trials
 
 

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
-from orchestrator.sweeps.folder import named, store_once
+from orchestrator.sweeps.folder import hold_named_sweep, store_config
 from tasks.errors import InvalidValue
 
-QUIET = View(Console(quiet=True))
+
+def quiet(text: str) -> None:
+    pass
 
 
 def test_sweeps_without_a_name_that_start_together_find_one_each(tmp_path: Path):
     config = SweepConfig(task="digits-class:1", storage=str(tmp_path))
     together = threading.Barrier(6, timeout=60)
 
-    def started() -> str | None:
+    def started() -> str:
         together.wait()
-        with named(config, QUIET) as (own, folder):
-            store_once(own, folder)
+        with hold_named_sweep(config, quiet) as (name, folder):
+            store_config(dataclasses.replace(config, name=name), folder)
             together.wait()
-            return own.name
+            return name
 
     with ThreadPoolExecutor(6) as pool:
         names = [name.result() for name in [pool.submit(started) for _ in range(6)]]
@@ -36,8 +37,8 @@ def test_sweeps_without_a_name_that_start_together_find_one_each(tmp_path: Path)
 def test_a_name_that_was_given_is_not_changed(tmp_path: Path):
     config = SweepConfig(task="digits-class:1", name="mine", storage=str(tmp_path))
     with (
-        named(config, QUIET),
+        hold_named_sweep(config, quiet),
         pytest.raises(InvalidValue, match="another process"),
-        named(config, QUIET),
+        hold_named_sweep(config, quiet),
     ):
         pass

@@ -10,7 +10,7 @@ from rich.console import Console
 from running import Sweep
 
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal
 from orchestrator.sweeps.run import run_sweep
 from tasks.errors import InvalidValue
 
@@ -51,6 +51,6 @@ def test_a_sweep_that_began_and_ended_before_the_claim_keeps_its_configuration(s
         objective=ON_THE_TEST_HALF,
     )  # fmt: skip
     with pytest.raises(InvalidValue, match="exists with another configuration"):
-        run_sweep(config, View(Console(file=Meanwhile(other))))
+        run_sweep(config, Terminal(Console(file=Meanwhile(other))))
     other.assert_whole()
     assert {r["unlearner"] for r in rows_of(storage, "raced")} == {None, "retrain", "ssd"}

@@ -10,9 +10,9 @@ import pytest
 from optuna.samplers import RandomSampler
 from rich.console import Console
 
-from orchestrator.reporting.durations import spelled
+from orchestrator.reporting.durations import spell_duration
 from orchestrator.reporting.progress import Progress
-from orchestrator.reporting.terminal import View
+from orchestrator.reporting.terminal import Terminal
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.rows import retrain_seconds
 from orchestrator.search.known_space import distribution
@@ -77,12 +77,13 @@ def console(**how: Any) -> Console:
 
 def test_in_a_terminal_a_panel_renews_itself(progress):
     terminal = console(force_terminal=True)
-    view = View(terminal)
-    with view.running():
-        view.update(progress, force=True)
-        progress.finish([point(0.9, 0.9, 10.0)])
-        view.update(progress)  # within a quarter of a second: nobody could read it
-        view.update(progress, force=True)
+    observer = Terminal(terminal)
+    observer.started(progress)
+    observer.stepped(progress)
+    progress.finish([point(0.9, 0.9, 10.0)])
+    observer.stepped(progress)  # within a quarter of a second: nobody could read it
+    assert "4/10 trials" not in terminal.export_text(clear=False)
+    observer.ended(progress)
     assert isinstance(terminal.file, io.StringIO)
     drawn = terminal.file.getvalue()
     assert "\x1b[" in drawn
@@ -90,28 +91,28 @@ def test_in_a_terminal_a_panel_renews_itself(progress):
     assert "sweep" in shown
     assert "4/10 trials, 2 running" in shown
     assert "hypervolume" in shown
-    view.say("it has ended")
+    observer.say("it has ended")
     assert terminal.export_text().splitlines()[-1] == "it has ended"
 
 
 def test_elsewhere_plain_lines_come_now_and_then(progress):
     file = console(force_terminal=False)
-    view = View(file)
-    with view.running():
-        view.update(progress)
-        view.update(progress)
+    observer = Terminal(file)
+    observer.started(progress)
+    observer.stepped(progress)
+    observer.stepped(progress)
     assert file.export_text(clear=False) == progress.line() + "\n"
-    view.update(progress, force=True)
+    observer.ended(progress)
     assert file.export_text().count("3/10 trials") == 2
 
 
 def test_training_says_what_is_left_and_ends_with_its_last_epoch():
     file = console(force_terminal=False)
-    view = View(file)
-    view.training("original model", 0, 3, 0.0)
+    observer = Terminal(file)
+    observer.training("original model", 0, 3, 0.0)
     for done in (1, 2, 3):
-        view.training("original model", done, 3, 10.0 * done)
-    view.training("retrained model (another process trains it)", 0, 0, 0.0)
+        observer.training("original model", done, 3, 10.0 * done)
+    observer.training("retrained model (another process trains it)", 0, 0, 0.0)
     assert file.export_text().splitlines() == [
         "training the original model: 3 epochs",
         "  original model: epoch 1/3, about 20 s left",
@@ -175,4 +176,4 @@ def test_a_sweep_takes_its_training_and_its_trials_side_by_side():
     [(0.1, "1 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (7800, "2 h 10 min")],
 )
 def test_durations_are_spelled_as_people_say_them(seconds, text):
-    assert spelled(seconds) == text
+    assert spell_duration(seconds) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from analysis.front_points import (
+from orchestrator.results.front_points import (
     TIME,
     X_LABEL,
     Y_LABEL,
@@ -24,7 +25,7 @@ from analysis.front_points import (
     clock_of,
     spell_seconds,
 )
-from analysis.results import ORIGINAL, RETRAINED, Row
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 WINDOW = 0.15, 0.30
 """How far below the best accuracy and indistinguishability the close-up reaches."""
@@ -48,7 +49,18 @@ class Window:
 
 
 def draw(front: Front, path: Path) -> None:
-    """Write the figure; raises OSError if the file cannot be written."""
+    """Write the figure as PNG; raises OSError if the file cannot be written."""
+    _figure_of(front).savefig(path)
+
+
+def render_png(front: Front) -> bytes:
+    """Return the figure as a PNG."""
+    content = io.BytesIO()
+    _figure_of(front).savefig(content, format="png")
+    return content.getvalue()
+
+
+def _figure_of(front: Front) -> Figure:
     figure = Figure(figsize=(10.5, 6.4), dpi=180, facecolor="white")
     figure.subplots_adjust(left=0.075, right=0.985, top=0.855, bottom=0.15)
     grid = figure.add_gridspec(2, 2, width_ratios=(3.2, 1), height_ratios=(1, 1.75), wspace=0.2)
@@ -64,7 +76,7 @@ def draw(front: Front, path: Path) -> None:
     side.axis("off")
     _legend(side, front, clock)
     _words(figure, front)
-    figure.savefig(path)
+    return figure
 
 
 def window_of(rows: Sequence[Row]) -> Window:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.results import ORIGINAL, RETRAINED, Row, Sweep
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 from orchestrator.results.objectives import Objective
 from orchestrator.results.pareto import front as undominated
 

@@ -1,0 +1,208 @@
+"""From what the user gave to what will be run: every default decided, once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cluster.connection import COLD, warm
+from orchestrator.cluster.resources import DEFAULT_GPU_SHARE, Resources, this_machine
+from orchestrator.config import (
+    DEFAULT_TASK,
+    DEFAULT_TRIALS,
+    DEFAULT_TRIALS_PER_SLOT,
+    DEFAULT_UNLEARNERS,
+    LOCAL,
+    SweepConfig,
+)
+from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.search.samplers import RANDOM_AT_FIRST
+from orchestrator.sweeps.budget import budgets
+from orchestrator.sweeps.folder import CONFIG, stored_config, sweeps_of
+from orchestrator.worker.settings import WorkerSettings
+from tasks.datasets.sources import DEFAULT_DATA_DIR
+from tasks.errors import InvalidValue
+from tasks.task import Task
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep will run. Nothing is None: `resolve` has decided every default."""
+
+    name: str
+    task: Task
+    config: SweepConfig
+    """The settings in the form that the sweep's folder keeps."""
+    storage: str
+    data_dir: Path
+    loader: str
+    budgets: Mapping[str, int]
+    """Trials of the whole sweep, by unlearner."""
+    objective: Objective
+    sampler: str
+    seed: int
+    cpus: int
+    """CPUs, and torch threads, of a trial."""
+    gpus: float
+    """GPUs of a trial; 0 for a trial on CPUs."""
+    concurrent: int
+    """Trials at a time."""
+    trial_seconds: float
+    """Seconds after which a trial is given up; infinite if there is no limit."""
+    utility_floor: float
+    cost_limit: float
+    address: str
+    optuna_storage: str
+    """URL of a database; empty if there is none."""
+    confirms: str
+    """The sweep whose front is run again; empty if there is none."""
+    given: Mapping[str, list[dict[str, Any]]]
+    """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
+
+    @property
+    def private(self) -> bool:
+        """Whether the Ray cluster is this driver's own."""
+        return self.address == LOCAL
+
+    def worker_settings(self, data: str) -> WorkerSettings:
+        """Return what every worker is told; `data` is the fingerprint of the data set."""
+        return WorkerSettings(
+            sweep=self.name,
+            task=self.task,
+            storage=self.storage,
+            data_dir=self.data_dir,
+            loader=self.loader,
+            cpus=self.cpus,
+            gpus=self.gpus,
+            objective_metrics=self.objective.metrics,
+            trial_seconds=None if self.trial_seconds == math.inf else self.trial_seconds,
+            confirms=self.confirms or None,
+            data=data,
+        )
+
+
+def adopt_stored(config: SweepConfig) -> SweepConfig:
+    """Return the configuration, completed from the sweep of that name, if there is one.
+
+    Raises InvalidValue if the sweep exists with another configuration.
+    """
+    if config.name is None or not sweeps_of(config.storage).read(f"{config.name}/{CONFIG}"):
+        return config
+    before = stored_config(config.name, config.storage)
+    filled = dataclasses.replace(
+        config,
+        task=config.task or before.task,
+        unlearners=config.unlearners or before.unlearners,
+        trials=config.trials or before.trials,
+        model=before.model if config.model == "auto" else config.model,
+        data_dir=config.data_dir or before.data_dir,
+        optuna_storage=config.optuna_storage or before.optuna_storage,
+    )
+    different = before.differences(filled)
+    if different:
+        raise InvalidValue(
+            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
+            f"choose another --name, or go on with it by: orchestrator resume {config.name}"
+        )
+    return filled
+
+
+def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> SweepPlan:
+    """Decide everything that depends on the cluster, and return the plan of sweep `name`.
+
+    `say` is given a notice where a decision may surprise. Raises InvalidValue if no node of a fixed
+    cluster holds a single trial.
+    """
+    gpus = gpus_of_a_trial(config, resources)
+    if config.address != LOCAL and config.gpus_per_trial is None and not gpus:
+        say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
+    concurrent = _trials_at_a_time(config, resources, gpus, say)
+    device = "cuda" if gpus else "cpu"
+    task = Task.named(config.task or DEFAULT_TASK, config.model, config.seed, device)
+    per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
+    trials = min(DEFAULT_TRIALS, max(1, int(per_slot * concurrent)))
+    decided = dataclasses.replace(
+        config,
+        name=name,
+        task=task.name,
+        model=task.model,
+        gpus_per_trial=gpus,
+        trials=config.trials or trials,
+        unlearners=config.unlearners or DEFAULT_UNLEARNERS,
+        max_concurrent=concurrent,
+    )
+    _warn_of_random_search(decided.sampler, decided.trials or trials, say)
+    return SweepPlan(
+        name=name,
+        task=task,
+        config=decided,
+        storage=decided.storage,
+        data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
+        loader=decided.loader,
+        budgets=budgets(decided),
+        objective=objective_named(decided.objective),
+        sampler=decided.sampler,
+        seed=decided.seed,
+        cpus=decided.cpus_per_trial,
+        gpus=gpus,
+        concurrent=concurrent,
+        trial_seconds=decided.trial_seconds or math.inf,
+        utility_floor=decided.utility_floor,
+        cost_limit=decided.cost_limit,
+        address=decided.address,
+        optuna_storage=decided.optuna_storage or "",
+        confirms=decided.confirms or "",
+        given=decided.given or {},
+    )
+
+
+def _trials_at_a_time(config: SweepConfig, resources: Resources, gpus: float, say: Say) -> int:
+    """Return the number that was asked for, or as many as the nodes hold now.
+
+    A cluster may add nodes for a number that was asked for; this machine holds what it holds.
+    """
+    slots = resources.slots(config.cpus_per_trial, gpus)
+    concurrent = config.max_concurrent or slots
+    if config.address == LOCAL and 0 < slots < concurrent:
+        say(f"NOTICE: this machine holds {slots} trials at a time, not {concurrent}")
+    if config.address == LOCAL:
+        concurrent = min(concurrent, slots)
+    if concurrent < 1:
+        nodes = ", ".join(f"{c} CPUs and {g} GPUs" for c, g in sorted(set(resources.nodes)))
+        raise InvalidValue(
+            f"no node holds a trial of {config.cpus_per_trial} CPUs and {gpus:g} GPUs: the nodes "
+            f"have {nodes}; of a cluster that adds nodes, ask by --gpus-per-trial and --max-concurrent"
+        )
+    return concurrent
+
+
+def _warn_of_random_search(sampler: str, trials: int, say: Say) -> None:
+    """Say so if the sampler never learns from what it saw: it is random search under another name."""
+    at_first = RANDOM_AT_FIRST.get(sampler, 0)
+    if trials <= at_first:
+        say(
+            f"NOTICE: {sampler} draws the first {at_first} trials of a method at random, and "
+            f"there are {trials}: this is random search"
+        )
+
+
+def gpus_of_a_trial(config: SweepConfig, resources: Resources) -> float:
+    """Return what was asked for, or else a share of a GPU if there is any."""
+    if config.gpus_per_trial is not None:
+        return config.gpus_per_trial
+    return DEFAULT_GPU_SHARE if resources.gpus else 0.0
+
+
+def getting_ready(config: SweepConfig) -> Mapping[str, str]:
+    """Return the environment in which a private cluster prepares for the trials while it starts."""
+    if config.address != LOCAL:
+        return COLD
+    machine = this_machine()
+    slots = machine.slots(config.cpus_per_trial, gpus_of_a_trial(config, machine))
+    return warm(min(slots, config.max_concurrent or slots), config.cpus_per_trial)

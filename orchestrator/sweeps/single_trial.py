@@ -1,0 +1,92 @@
+"""One trial in this process, with neither Ray nor Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config import check_seed
+from tasks.datasets.loaders import check_loader
+from tasks.datasets.sources import check_data_dir
+from tasks.errors import InvalidValue
+from tasks.registry import one_of
+from tasks.search_space import parameters
+from tasks.storage.roots import normal_root, storage_at
+from tasks.task import Task
+from tasks.unlearners import unlearner_class
+
+Progress = Callable[[str, int, int, float], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleTrial:
+    """What one trial runs on: the settings of `orchestrator run`."""
+
+    task: str
+    unlearner: str
+    params: Mapping[str, Any]
+    data_dir: Path | None = None
+    model: str = "auto"
+    seed: int = 0
+    """Seed of the splits, the forget set and the trained models."""
+    trial_seed: int = 0
+    loader: str = "auto"
+    device: str = "auto"
+    storage: str = "./results"
+
+    def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
+        """Train or load the original model, unlearn, and yield each point: epoch, metrics, costs.
+
+        Raises InvalidValue or DatasetNotFound for bad input, before anything is trained.
+        """
+        for seed in (self.seed, self.trial_seed):
+            check_seed(seed)
+        artifacts = f"{normal_root(self.storage)}/artifacts"
+        method = unlearner_class(self.unlearner).from_params(dict(self.params))
+        import torch
+
+        from tasks.compute.allocator import keep_freed_memory
+        from tasks.trial import run_trial
+        from tasks.workbench import ORIGINAL, Workbench
+
+        keep_freed_memory()
+        kind = self._device_type()
+        task = Task.named(self.task, self.model, self.seed, kind)
+        check_data_dir(self.data_dir)
+        dataset = task.load(self.data_dir)
+        check_loader(self.loader, dataset)
+        storage_at(artifacts).check()
+        where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
+        say(f"{where}, {self.unlearner} {method.params}")
+        bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
+        bench.artifact(ORIGINAL, training)
+        for point in run_trial(bench, method, self.trial_seed):
+            yield {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
+
+    def _device_type(self) -> str:
+        import torch
+
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        has_gpu = torch.cuda.is_available()
+        if self.device == "cuda" and not has_gpu:
+            raise InvalidValue(
+                "--device cuda: this machine has none that torch can use; valid: auto, cpu"
+            )
+        return "cuda" if has_gpu and self.device != "cpu" else "cpu"
+
+
+def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:
+    """Return the hyper-parameters that NAME=VALUE texts spell; raises InvalidValue."""
+    known = parameters(unlearner_class(unlearner))
+    values = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidValue(
+                f"--set {text}: not of the form NAME=VALUE; names: {', '.join(known)}"
+            )
+        values[name] = known[one_of("hyper-parameter", name, known)].parse(value)
+    return values
