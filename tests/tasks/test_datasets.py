@@ -157,7 +157,7 @@ def test_a_server_that_says_nothing_is_given_up(
     machine_cache: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(cifar10, "SILENCE_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, by its backlog, and waits
@@ -165,7 +165,7 @@ def test_a_server_that_says_nothing_is_given_up(
         monkeypatch.setattr(CIFAR10, "url", url)
         with pytest.raises(DatasetNotFound, match="could not be downloaded"):
             load_cifar10(tmp_path)
-    assert f"downloading CIFAR-10 into {tmp_path}" in capsys.readouterr().err
+    assert f"downloading CIFAR-10 into {tmp_path}" in caplog.text
     assert socket.getdefaulttimeout() is None
 
 
