@@ -1,0 +1,60 @@
+"""The rows of one sweep: its points, its failures, its two models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.results.columns import ROLES
+
+Row = dict[str, Any]
+"""One row of the results store, by column; orchestrator.results.columns says what each holds."""
+
+TRIAL, ORIGINAL, RETRAINED = ROLES
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The rows of one sweep."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return next((row["task"] for row in self.rows if row["task"]), "an unnamed task")
+
+    @property
+    def points(self) -> list[Row]:
+        """Every measured point of the trials: their trajectories, last points included."""
+        return [r for r in self.rows if r["role"] == TRIAL and r["state"] != "failed"]
+
+    @property
+    def finals(self) -> list[Row]:
+        """The last point of each trial that completed."""
+        return [row for row in self.points if row["final"] and row["state"] == "complete"]
+
+    @property
+    def pruned(self) -> list[Row]:
+        """The last point of each trial that a limit ended: it says nothing of a full trial's end."""
+        return [row for row in self.points if row["final"] and row["state"] == "pruned"]
+
+    @property
+    def failures(self) -> list[Row]:
+        """The last row of each trial that failed."""
+        return [
+            r for r in self.rows if r["role"] == TRIAL and r["state"] == "failed" and r["final"]
+        ]
+
+    def baseline(self, role: str) -> Row | None:
+        """The complete row of the original or the retrained model; None if it is not there yet."""
+        found = [r for r in self.rows if r["role"] == role and r["state"] == "complete"]
+        return max(found, key=finished_at) if found else None
+
+
+def finished_at(row: Row) -> datetime:
+    """Return when the trial of a row ended; the earliest moment there is if the row does not say."""
+    return row["finished_at"] or _NEVER
