@@ -1,13 +1,20 @@
-"""Every error of this program, as one tree: what the user can put right, and what the surroundings did."""
+"""Every error of this program, as one tree: what the user can put right, and what the surroundings did.
+
+An exception of neither kind is a bug: nothing catches it, and its traceback is shown.
+"""
 
 from __future__ import annotations
 
 
-class InvalidValue(ValueError):
+class InputError(Exception):
+    """What the user can put right: exit code 2. The message is one line that says how."""
+
+
+class InvalidValue(InputError, ValueError):
     """A value from outside that names no valid choice; the message is one line that says which are."""
 
 
-class DatasetNotFound(FileNotFoundError):
+class DatasetNotFound(InputError, FileNotFoundError):
     """The data are neither on this machine nor downloadable; the message says what was tried."""
 
 
@@ -15,23 +22,23 @@ class StorageError(InvalidValue):
     """The storage root cannot be used, now or at all; the message is one line that says why."""
 
 
-class StorageFault(OSError):
+class Taken(InvalidValue):
+    """Another driver is at the sweep."""
+
+
+class SurroundingsError(OSError):
+    """What the machine, the network or the cluster did: exit code 1. The message is one line."""
+
+
+class StorageFault(SurroundingsError):
     """The file system of a storage root failed: full, read-only, gone. It says which file it met."""
 
 
-UNWRITABLE = (OSError, StorageError)
-"""What a storage raises that was writable when it was checked: a full disk, a server that went away."""
+class ClusterFault(SurroundingsError):
+    """Ray could not be started or reached."""
 
 
-class Diverged(ArithmeticError):
-    """The model's outputs are not finite: there is nothing to measure."""
-
-
-class UnfitNode(OSError):
-    """No trial can run on this node, for its data, its GPU or its own disk; the message says which node."""
-
-
-class WorkerLost(OSError):
+class WorkerLost(SurroundingsError):
     """A process of the cluster died before it was done: killed, out of memory, or its node is gone."""
 
 
@@ -39,9 +46,17 @@ class NodeLost(WorkerLost):
     """It died with its node, which is no fault of its own."""
 
 
-class DashboardFault(OSError):
+class UnfitNode(SurroundingsError):
+    """No trial can run on this node, for its data, its GPU or its own disk; the message says which node."""
+
+
+class DashboardFault(SurroundingsError):
     """A dashboard that was there does not do what it is asked, or is there no more."""
 
 
-class Taken(InvalidValue):
-    """Another driver is at the sweep."""
+UNWRITABLE = (OSError, StorageError)
+"""What a storage raises that was writable when it was checked: a full disk, a server that went away."""
+
+
+class Diverged(ArithmeticError):
+    """A trial's failure, not the program's: the model's outputs are not finite, so nothing can be measured."""

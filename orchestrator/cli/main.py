@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.cluster.jobs import ask_status_there, submit
 from orchestrator.config import JobConfig, SweepConfig, check_name
-from tasks.errors import DatasetNotFound, InvalidValue
+from tasks.errors import InputError
 from tasks.registry import one_of
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -221,18 +221,21 @@ def _drop_output() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+
+    Any other exception is a bug: it passes, with its traceback.
+    """
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return int(code or DONE)
-    except (CycloptsError, InvalidValue, DatasetNotFound) as error:
+    except (CycloptsError, InputError) as error:
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
         _drop_output()
         return FAILED
-    except OSError as error:  # a full disk, a file system that went away
+    except OSError as error:  # a SurroundingsError, or of the terminal: it is closed, its disk full
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()

@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.cluster.own_code import our_code
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, REMOTE
-from tasks.errors import InvalidValue
+from tasks.errors import ClusterFault, InvalidValue
 
 ENVIRONMENT = {
     # Loggers write CSV, JSON and TensorBoard files per trial: a tenth of a second each.
@@ -56,7 +56,7 @@ def connected(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator
     """A connection to Ray for the length of the block.
 
     `address` is local (a private cluster on this machine, in the environment `getting_ready`), auto
-    (the one this machine belongs to) or ray://HOST:PORT. Raises InvalidValue if there is none, OSError
+    (the one this machine belongs to) or ray://HOST:PORT. Raises InvalidValue if there is none, ClusterFault
     if a private one does not start.
     """
     variables = {**ENVIRONMENT, **getting_ready}
@@ -81,7 +81,7 @@ def connected(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator
             f"--address {address}: no Ray cluster to connect to ({first_line(error)})"
         ) from error
     except Exception as error:  # of a machine that is too busy Ray says so with no class of its own
-        raise OSError(f"Ray could not be started here: {first_line(error)}") from error
+        raise ClusterFault(f"Ray could not be started here: {first_line(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     # Ray installs a handler of its own; a driver that is told to end does so as on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from orchestrator.cluster.connection import connected, first_line
-from tasks.errors import DatasetNotFound, InvalidValue, NodeLost, StorageFault, WorkerLost
+from tasks.errors import InputError, NodeLost, SurroundingsError, UnfitNode, WorkerLost
 
 T = TypeVar("T")
 
@@ -37,7 +37,8 @@ def got(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
-        if isinstance(cause, InvalidValue | DatasetNotFound | StorageFault | WorkerLost):
+        # A node that is unfit is left like one that is lost: another may be fit.
+        if isinstance(cause, InputError | SurroundingsError) and not isinstance(cause, UnfitNode):
             raise cause from error
         if isinstance(cause, OSError):
             failed = f"{type(cause).__name__}: {cause}, at {_deepest(str(error))}"

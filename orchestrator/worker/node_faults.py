@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.errors import InvalidValue, StorageError, StorageFault, UnfitNode
+from tasks.errors import InputError, StorageError, StorageFault, UnfitNode
 from tasks.provenance import host
 
 
@@ -18,7 +18,7 @@ def blamed_on_node() -> Iterator[None]:
         yield
     except (StorageFault, StorageError):
         raise
-    except (OSError, InvalidValue) as problem:
+    except (OSError, InputError) as problem:
         raise UnfitNode(here(problem)) from problem
 
 
