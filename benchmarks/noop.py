@@ -10,10 +10,7 @@ from tasks.search_space import Float
 from tasks.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,6 @@ class Noop(Unlearner):
     retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
     """Moves nothing."""
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields once."""
         yield

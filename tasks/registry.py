@@ -1,21 +1,27 @@
 """Registries are dict literals from a name to `module:attribute`: greppable, ordered, lazy.
 
-What a name stands for is imported when it is used, so that a trial pays only for what it needs.
+What a name stands for is imported when it is used, so that a trial pays only for what it needs. A package of
+the user's own adds names by entry points, and `module:attribute` needs no name at all.
 """
 
 from __future__ import annotations
 
 import difflib
 import pkgutil
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from tasks.errors import InvalidValue
 
+REFERENCE = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+"""`module:attribute`. It holds no hyphen and no second colon, hence what follows it can be told from it."""
+
 
 def one_of(kind: str, name: str, valid: Iterable[str]) -> str:
-    """`name` itself; raises InvalidValue, which lists the valid names, if it is not one of them."""
+    """Return `name` itself; raises InvalidValue, which lists the valid names, if it is not one of them."""
     names = list(valid)
     if name in names:
         return name
@@ -24,23 +30,69 @@ def one_of(kind: str, name: str, valid: Iterable[str]) -> str:
     raise InvalidValue(f"unknown {kind} {name!r}{hint}; valid: {', '.join(names)}")
 
 
-def resolve(kind: str, name: str, registry: dict[str, str], group: str | None = None) -> Any:
-    """What `name` stands for in `registry`, among the entry points of `group`, or as `module:attribute`.
+class Registry(Mapping[str, str]):
+    """The choices of one kind. As a mapping it holds what this package registers, in order."""
 
-    Raises InvalidValue for an unknown name or a plug-in that cannot be imported.
-    """
-    reference = _reference(kind, name, registry, group)
-    try:
-        return pkgutil.resolve_name(reference)
-    except Exception as error:  # a module may raise anything while it is imported
-        raise InvalidValue(f"cannot import {kind} {name!r}: {error}") from error
+    def __init__(self, kind: str, group: str, entries: dict[str, str]) -> None:
+        """`kind` is what messages call a choice, `group` where entry points add further ones."""
+        self.kind, self.group = kind, group
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> str:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def names(self) -> list[str]:
+        """List every name: this package's, then those of installed plug-ins."""
+        return list({**self._entries, **self._plugins()})
+
+    def resolve(self, name: str) -> Any:
+        """Import what `name` stands for: a registered name, an entry point, or `module:attribute`.
+
+        Raises InvalidValue for an unknown name or a plug-in that cannot be imported.
+        """
+        reference = self._reference(name)
+        try:
+            return pkgutil.resolve_name(reference)
+        except Exception as error:  # a module may raise anything while it is imported
+            reason = " ".join(str(error).split())
+            raise InvalidValue(f"cannot import {self.kind} {name!r}: {reason}") from error
+
+    def split(self, spec: str) -> tuple[str, str]:
+        """Split `NAME:ARGUMENT`, where NAME may be `module:attribute`; without argument it is empty.
+
+        A registered name wins: `resnet9:wide` is a name with an argument. The name is not looked up.
+        """
+        name, _, argument = spec.partition(":")
+        found = REFERENCE.match(spec)
+        if found and _is_installed(found[0]) and name not in self.names():
+            name, argument = found[0], spec[found.end() :].removeprefix(":")
+        return name, argument
+
+    def has(self, name: str) -> bool:
+        """Whether `name` is one of `names`, or `module:attribute` of a module that is installed."""
+        if name in self._entries:
+            return True
+        return _is_installed(name) if REFERENCE.fullmatch(name) else name in self._plugins()
+
+    def _reference(self, name: str) -> str:
+        if name in self._entries:
+            return self._entries[name]
+        if REFERENCE.fullmatch(name):
+            return name
+        plugins = self._plugins()
+        return plugins.get(name) or self._entries[one_of(self.kind, name, self.names())]
+
+    def _plugins(self) -> dict[str, str]:
+        """The entry points of the group. They come last everywhere: listing them takes milliseconds."""
+        return {point.name: point.value for point in entry_points(group=self.group)}
 
 
-def _reference(kind: str, name: str, registry: dict[str, str], group: str | None) -> str:
-    """`module:attribute` for a name. Entry points come last: listing them takes milliseconds."""
-    if name in registry:
-        return registry[name]
-    if group and ":" in name:
-        return name
-    plugins = {p.name: p.value for p in entry_points(group=group)} if group else {}
-    return plugins.get(name) or registry[one_of(kind, name, {**plugins, **registry})]
+def _is_installed(reference: str) -> bool:
+    """Whether there is a package that `module:attribute` may be in; nothing is imported."""
+    return find_spec(reference.partition(":")[0].partition(".")[0]) is not None

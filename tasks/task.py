@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.errors import InvalidValue
-from tasks.forget_sets import FORGET_SETS, forget_mask
+from tasks.forget_sets import FORGET_SETS, forget_set
+from tasks.forget_sets.base import ForgetSet
 from tasks.provenance import source_version
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ TASKS: dict[str, str] = {
     "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
-"""Ready-made names. Any DATASET-class:NAME or DATASET-random:SHARE is a task as well."""
+"""Ready-made names. Any DATASET-KIND:ARGUMENT is a task as well, of the forget sets that there are."""
 
 HERE = Path(__file__).parent
 TRAINED_BY = tuple(
@@ -35,7 +36,6 @@ TRAINED_BY = tuple(
         "compute/sgd.py",
         "recipe.py",
         "datasets/splits.py",
-        "forget_sets/__init__.py",
     )
 )
 """The code that trains a model of any family: a cached one that other code made is not it."""
@@ -53,26 +53,30 @@ class Task:
 
     @classmethod
     def named(cls, name: str, model: str = "auto", seed: int = 0, device: str = "cpu") -> Task:
-        """The task that DATASET-KIND:ARGUMENT spells.
+        """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
         `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
         """
-        from tasks.models import AUTO, MODELS, model_class
+        from tasks.models import AUTO, AUTO_ELSEWHERE, MODELS, model_class
 
-        dataset, dash, forget_set = name.partition("-")
-        if dataset not in DATASETS or not dash or forget_set.partition(":")[0] not in FORGET_SETS:
-            patterns = [f"{d}-{k}:…" for d in DATASETS for k in FORGET_SETS]
-            raise InvalidValue(
-                f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
-            )
+        dataset, spec = split_name(name)
+        forget_set(spec, seed)
+        auto = AUTO.get(dataset, AUTO_ELSEWHERE)
         if model == "auto":
-            return cls(name, dataset, forget_set, AUTO[dataset][device], seed)
-        if model not in (*MODELS, *AUTO[dataset].values()):  # what follows imports torch
+            model = auto[device]
+        elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, forget_set, model, seed)
+        return cls(name, dataset, spec, model, seed)
+
+    @property
+    def forgotten(self) -> ForgetSet:
+        """What decides which examples are forgotten."""
+        return forget_set(self.forget_set, self.seed)
 
     def load(self, data_dir: Path | None = None) -> Dataset:
-        """The data set, after checking that the forget set exists in it and that it suits the model.
+        """Load the data set and check that the forget set exists in it and that it suits the model.
+
+        The forget set does not change it yet: whoever trains on it does that.
 
         Raises DatasetNotFound if it is absent, InvalidValue for an unknown class or share, or images
         that are too small for the model.
@@ -81,12 +85,12 @@ class Task:
 
         dataset = load_dataset(self.dataset, data_dir)
         check_model(self.model, dataset)
-        forget_mask(dataset, self.forget_set, self.seed)
+        self.forgotten.mask(dataset)
         return dataset
 
     def key(self, dataset: Dataset) -> str:
         """Content key of the whole task, data included."""
-        return content_key(task=self.name, **self._training(dataset))
+        return content_key(task=self.name, chosen_by=self._chosen_by(), **self._training(dataset))
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
@@ -97,20 +101,26 @@ class Task:
 
     def retrained_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the model retrained without the forget set; see `original_key`."""
-        left_out = {"forget": self.forget_set, **self._training(dataset)}
-        return content_key(role="retrained", dtype=dtype, device=device, **left_out)
+        left_out = {"forget": self.forget_set, "chosen_by": self._chosen_by()}
+        training = self._training(dataset)
+        return content_key(role="retrained", dtype=dtype, device=device, **left_out, **training)
+
+    def _chosen_by(self) -> str:
+        """The code that chooses what is forgotten."""
+        return source_version(*files_of(type(self.forgotten), ForgetSet))
 
     def _training(self, dataset: Dataset) -> dict[str, Any]:
         """Everything that decides the weights a training ends with, but the examples it leaves out."""
         from tasks.models import model_class
+        from tasks.models.network import Network
 
-        cls = model_class(self.model)[0]
+        cls, data = model_class(self.model)[0], self.forgotten.apply(dataset)
         return {
-            "data": dataset.fingerprint,
-            "normalisation": [dataset.mean, dataset.std],
-            "augmentation": dataclasses.asdict(dataset.augmentation),
+            "data": data.fingerprint,
+            "normalisation": [data.mean, data.std],
+            "augmentation": dataclasses.asdict(data.augmentation),
             "recipe": self.recipe,
-            "source": source_version(*files_of(cls), *TRAINED_BY),
+            "source": source_version(*files_of(cls, Network), *TRAINED_BY),
             "seed": self.seed,
         }
 
@@ -122,11 +132,26 @@ class Task:
         return {"model": self.model, **dataclasses.asdict(recipe_of(self.model))}
 
 
-def files_of(cls: type) -> list[str]:
-    """Where a model's class and what it inherits from are written, but for what others share with it."""
-    from tasks.models.network import Network
+def split_name(name: str) -> tuple[str, str]:
+    """Split DATASET-KIND:ARGUMENT at the hyphen before the kind; raises InvalidValue, listing valid names.
 
-    families = (c for c in cls.__mro__ if issubclass(c, Network) and c is not Network)
+    Either may be a registered name, a plug-in's, or `module:attribute`, as in my_data:load-my_sets:Hard:0.1.
+    The latter holds no hyphen; of names that do, the longest data set that leaves a known kind counts.
+    """
+    hyphens = [place for place, character in enumerate(name) if character == "-"]
+    for place in reversed(hyphens):
+        dataset, spec = name[:place], name[place + 1 :]
+        if DATASETS.has(dataset) and FORGET_SETS.has(FORGET_SETS.split(spec)[0]):
+            return dataset, spec
+    patterns = [f"{d}-{k}:…" for d in DATASETS.names() for k in FORGET_SETS.names()]
+    raise InvalidValue(
+        f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
+    )
+
+
+def files_of(cls: type, base: type) -> list[str]:
+    """Find the files of a subclass of `base` and of what it inherits from, but for those of `base`."""
+    families = (c for c in cls.__mro__ if issubclass(c, base) and c is not base)
     return sorted({inspect.getfile(c) for c in families})
 
 

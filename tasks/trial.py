@@ -10,8 +10,8 @@ import torch
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
-from tasks.unlearners.base import Unlearner
-from tasks.workbench import ORIGINAL, Workbench
+from tasks.unlearners.base import Unlearner, begin_unlearning
+from tasks.workbench import Workbench
 
 __all__ = ["Cost", "Diverged", "Point", "baseline_point", "run_trial"]
 
@@ -46,13 +46,15 @@ class Point:
 def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
-    The last point is the trial's result; for a method that is not `anytime`, the only one that is
-    measured. Raises Diverged if the outputs are not finite.
+    The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
+    whatever the method does until its last yield. The last point is the trial's result; for a method that
+    is not `anytime`, the only one that is measured. Raises Diverged if the outputs are not finite.
     """
     load, learn, judge = (Stopwatch(bench.device) for _ in range(3))
     with load.running():
-        model, meter = bench.model(bench.artifact(ORIGINAL))
-    steps = unlearner.unlearn(model, bench.retain, bench.forget, bench.generator(seed))
+        problem, meter = bench.problem(unlearner, seed)
+    with learn.running():
+        steps = begin_unlearning(unlearner, problem)
     epoch, finished = 0, False
     while not finished:
         with learn.running():
@@ -62,7 +64,7 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
         if finished == unlearner.anytime:
             continue
         with judge.running(), meter.pause():
-            metrics = bench.evaluate(model)
+            metrics = bench.evaluate(problem.model)
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops

@@ -18,11 +18,13 @@ from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
-from tasks.forget_sets import forget_mask, forgotten_classes
+from tasks.forget_sets import forgotten_classes
 from tasks.models import build
 from tasks.models.network import Network
+from tasks.problem import Problem, check_needs
 from tasks.task import Task
 from tasks.training import train
+from tasks.unlearners.base import Unlearner
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
@@ -46,23 +48,27 @@ class Workbench:
         loader: str = "auto",
         dtype: str | None = None,
     ) -> None:
-        """`dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]."""
+        """`dataset` is as loaded, before the forget set changes it.
+
+        `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device].
+        """
         self.task, self.dataset, self.device = task, dataset, device
         self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
         make_repeatable(device)
         self.cache = ArtifactCache(artifacts)
-        mask = forget_mask(dataset, task.forget_set, task.seed)
-        self._forgotten_classes = forgotten_classes(dataset, mask)
-        source = open_source(loader, dataset, device)
+        mask = task.forgotten.mask(dataset)
+        changed = task.forgotten.apply(dataset)
+        self._forgotten_classes = forgotten_classes(changed, mask)
+        source = open_source(loader, changed, device)
         self.loader = source.name
-        self.retain = Split(source, _indices(~mask), dataset)
-        self.forget = Split(source, _indices(mask), dataset)
-        self._all = Split(source, torch.arange(len(dataset.train)), dataset)
+        self.retain = Split(source, _indices(~mask), changed)
+        self.forget = Split(source, _indices(mask), changed)
+        self._all = Split(source, torch.arange(len(changed.train)), changed)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
-        validation, test = held_out_halves(dataset.held_out.labels, task.seed)
-        held_out = ResidentSource(dataset.held_out, device)
-        self._validation = Split(held_out, torch.from_numpy(validation), dataset)
-        self._test = Split(held_out, torch.from_numpy(test), dataset)
+        validation, test = held_out_halves(changed.held_out.labels, task.seed)
+        held_out = ResidentSource(changed.held_out, device)
+        self._validation = Split(held_out, torch.from_numpy(validation), changed)
+        self._test = Split(held_out, torch.from_numpy(test), changed)
         self._artifacts: dict[str, Artifact] = {}
         self._model = self.fresh_model()
         self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
@@ -103,6 +109,28 @@ class Workbench:
         model = self.fresh_model()
         model.load_state_dict(artifact.state)
         return model, CostMeter(model)
+
+    def problem(self, unlearner: Unlearner, seed: int) -> tuple[Problem, CostMeter]:
+        """What `unlearner` is given, and the meter that counts its examples.
+
+        Raises InvalidValue if it needs what no problem offers.
+        """
+        check_needs(type(unlearner).__name__, unlearner.needs)
+        original = self.artifact(ORIGINAL)
+        model, meter = self.model(original)
+
+        def blank() -> Network:
+            other = self.fresh_model()
+            meter.watch(other)
+            return other
+
+        def copy() -> Network:
+            other = blank()
+            other.load_state_dict(original.state)
+            return other
+
+        rng, gone = self.generator(seed), self._forgotten_classes
+        return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
 
     def evaluate(self, model: Network) -> dict[str, float | None]:
         """Every metric of `model`; raises Diverged if its outputs are not finite."""

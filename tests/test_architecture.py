@@ -14,6 +14,7 @@ import pytest
 from orchestrator.results.objectives import OBJECTIVES
 from tasks.datasets import DATASETS
 from tasks.evaluation import METRICS
+from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
 from tasks.task import TASKS
 from tasks.unlearners import UNLEARNERS
@@ -158,15 +159,16 @@ def test_only_the_command_line_and_observers_print(file: Path) -> None:
 
 @pytest.mark.parametrize("file", inside("tasks/unlearners"), ids=name_of)
 def test_unlearners_import_neither_each_other_nor_evaluation(file: Path) -> None:
-    own = "tasks.unlearners." + file.stem
     found = {m for m in ours(file) if m.startswith(("tasks.unlearners", "tasks.evaluation"))}
-    assert found - {own, "tasks.unlearners.base"} == set()
+    assert found - {"tasks.unlearners.base", "tasks.unlearners.steps"} == set()
     banned = ("tasks.workbench", "tasks.trial", "tasks.task", "tasks.artifacts")
-    assert {m for m in ours(file) if m in banned} == set(), "an unlearner sees its two splits alone"
+    assert {m for m in ours(file) if m in banned} == set(), "an unlearner sees its problem alone"
 
 
-@pytest.mark.parametrize("file", inside("tasks/evaluation", "tasks/models"), ids=name_of)
-def test_metrics_and_models_know_no_unlearner(file: Path) -> None:
+@pytest.mark.parametrize(
+    "file", inside("tasks/evaluation", "tasks/models", "tasks/forget_sets"), ids=name_of
+)
+def test_metrics_models_and_forget_sets_know_no_unlearner(file: Path) -> None:
     assert {m for m in ours(file) if m.startswith("tasks.unlearners")} == set()
 
 
@@ -232,7 +234,7 @@ def test_nothing_is_seeded_globally_or_moved_to_a_hard_coded_device(file: Path) 
     assert {c for c in legacy if not c.startswith(own)} == set()
 
 
-ENTRIES = {**DATASETS, **MODELS, **UNLEARNERS}
+ENTRIES = {**DATASETS, **FORGET_SETS, **MODELS, **UNLEARNERS}
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
@@ -264,10 +266,11 @@ def defines(file: Path, kind: type[ast.stmt], prefix: str = "") -> bool:
     return any(isinstance(node, kind) and node.name.startswith(prefix) for node in body)  # type: ignore[attr-defined]
 
 
-def test_no_method_model_or_data_set_is_left_out_of_its_registry() -> None:
+def test_no_method_model_data_or_forget_set_is_left_out_of_its_registry() -> None:
     """A file with a class or a loader that no registry names can never be chosen."""
     choices = [
         *(f for f in inside("tasks/unlearners") if defines(f, ast.ClassDef) and f.stem != "base"),
+        *(f for f in inside("tasks/forget_sets") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/models") if defines(f, ast.ClassDef) and f.stem != "network"),
         *(f for f in inside("tasks/datasets") if defines(f, ast.FunctionDef, "load_")),
     ]

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tasks.search_space import Categorical, Domain, search_space
+from tasks.search_space import Categorical, Domain, parameters
 from tasks.unlearners import unlearner_class
+from tasks.unlearners.base import passes_of
 
 if TYPE_CHECKING:
     from orchestrator.worker.baselines import Speed
@@ -19,14 +20,14 @@ def seconds_per_trial(unlearner: str, speed: Speed, share: float) -> float:
     `share` is what a trial has of that whose speed was measured: threads, or a part of a GPU.
     """
     cls = unlearner_class(unlearner)
-    space = search_space(cls)
-    epochs = expected(space["epochs"]) if "epochs" in space else 1.0
-    if cls.passes is None:
-        samples = float(speed.retain * speed.recipe_epochs)
-    else:
-        over_retain, over_forget = cls.passes
-        over_retain *= expected(space["retain_share"]) if "retain_share" in space else 1.0
-        samples = epochs * (over_retain * speed.retain + over_forget * speed.forget)
+    epochs = _usual(cls, "epochs", 1.0)
+    samples = epochs * passes_of(cls).gradient_samples(
+        retain=speed.retain,
+        forget=speed.forget,
+        recipe_epochs=speed.recipe_epochs,
+        share=_usual(cls, "retain_share", 1.0),
+        batch_size=round(_usual(cls, "batch_size", 256)),
+    )
     points = epochs if cls.anytime else 1.0
     # The attacks run on a CPU, which those that share a GPU do not share.
     judging = points * speed.evaluate_seconds / max(share, 1.0)
@@ -37,6 +38,14 @@ def sweep_seconds(trials: Mapping[str, int], speed: Speed, share: float, concurr
     """Expected seconds of `trials` by unlearner, the training of the baselines included."""
     work = sum(count * seconds_per_trial(name, speed, share) for name, count in trials.items())
     return speed.training_seconds + work / concurrent
+
+
+def _usual(cls: type, name: str, without: float) -> float:
+    """A hyper-parameter's expected value, its default if it is not searched, `without` where there is none."""
+    if name not in parameters(cls):
+        return without
+    parameter = parameters(cls)[name]
+    return float(parameter.default) if parameter.domain is None else expected(parameter.domain)
 
 
 def expected(domain: Domain) -> float:

@@ -33,9 +33,10 @@ class Stopwatch:
 
 
 class CostMeter:
-    """Counts the examples that pass through a model, and through copies made of it.
+    """Counts the examples that pass through a model, through copies made of it, and through what it watches.
 
-    An example passed forward with gradients enabled counts as one gradient sample.
+    An example is a gradient sample if its forward pass can be followed by a backward pass: gradients are
+    enabled, and the weights or the images want one. Otherwise it is a forward sample.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -47,12 +48,17 @@ class CostMeter:
         def count(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             if self.paused:
                 return
-            if torch.is_grad_enabled():
+            if torch.is_grad_enabled() and (inputs[0].requires_grad or _learns(module)):
                 self.gradient_samples += len(inputs[0])
             else:
                 self.forward_samples += len(inputs[0])
 
-        model.register_forward_pre_hook(count)
+        self._count = count
+        self.watch(model)
+
+    def watch(self, model: nn.Module) -> None:
+        """Count what passes through another model as well: a teacher is part of a method's cost."""
+        model.register_forward_pre_hook(self._count)
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -62,3 +68,7 @@ class CostMeter:
             yield
         finally:
             self.paused = False
+
+
+def _learns(model: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in model.parameters())

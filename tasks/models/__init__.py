@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.registry import resolve
+from tasks.registry import Registry
 
 if TYPE_CHECKING:
     import torch
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from tasks.models.network import Network
     from tasks.recipe import Recipe
 
-MODELS: dict[str, str] = {
-    "resnet9": "tasks.models.resnet9:ResNet9",
-    "airbench94": "tasks.models.airbench94:Airbench94",
-    "resnet18": "tasks.models.resnet18:ResNet18",
-    "small-cnn": "tasks.models.small_cnn:SmallCNN",
-}
+MODELS = Registry(
+    "model",
+    "orchestrator.models",
+    {
+        "resnet9": "tasks.models.resnet9:ResNet9",
+        "airbench94": "tasks.models.airbench94:Airbench94",
+        "resnet18": "tasks.models.resnet18:ResNet18",
+        "small-cnn": "tasks.models.small_cnn:SmallCNN",
+    },
+)
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
 LEAST_SIDE: dict[str, int] = {"resnet9": 25, "airbench94": 25, "resnet18": 1, "small-cnn": 4}
@@ -32,11 +36,18 @@ AUTO: dict[str, dict[str, str]] = {
 }
 """What `--model auto` stands for, by data set and device type."""
 
+AUTO_ELSEWHERE: dict[str, str] = {"cpu": "small-cnn", "cuda": "resnet18"}
+"""What it stands for on a plug-in's data set: families that take images of any usual size."""
+
 
 def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
-    """The class and the keyword arguments that `NAME` or `NAME:WIDTH` spells; raises InvalidValue."""
-    name, _, width = spec.partition(":")
-    cls = resolve("model", name, MODELS)
+    """Find the class and the keyword arguments that `NAME` or `NAME:WIDTH` spells; raises InvalidValue."""
+    name, width = MODELS.split(spec)
+    cls = MODELS.resolve(name)
+    from tasks.models.network import Network
+
+    if not (isinstance(cls, type) and issubclass(cls, Network)):
+        raise InvalidValue(f"model {name!r} is not a subclass of tasks.models.network.Network")
     if not width:
         return cls, {}
     if "width" not in inspect.signature(cls).parameters:
@@ -57,7 +68,7 @@ def recipe_of(spec: str) -> Recipe:
 
 def check_model(spec: str, dataset: Dataset) -> None:
     """Raises InvalidValue if the images of `dataset` are too small for the model."""
-    name, side = spec.partition(":")[0], min(dataset.train.images.shape[2:])
+    name, side = MODELS.split(spec)[0], min(dataset.train.images.shape[2:])
     if side < LEAST_SIDE.get(name, 1):
         fit = [other for other in MODELS if side >= LEAST_SIDE[other]]
         raise InvalidValue(

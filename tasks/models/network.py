@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -22,6 +23,8 @@ class Network(nn.Module):
     autocast: ClassVar[bool] = True
     """Whether the family gains from bfloat16 where the device has it."""
     compute_dtype: torch.dtype = torch.float32
+    head: nn.Linear
+    """The last layer: its inputs are the features, its rows the classes. Every family names it so."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to float32 logits (N, classes)."""
@@ -34,14 +37,34 @@ class Network(nn.Module):
         """The network proper, in whatever dtype autocast chooses."""
         raise NotImplementedError(f"{type(self).__name__} defines no logits()")
 
-    @torch.no_grad()
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images to what enters the head, float32 (N, D), and to logits, in one forward pass."""
+        entered: list[Tensor] = []
+        hook = self.head.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
+        try:
+            logits = self(x)
+        finally:
+            hook.remove()
+        return entered[0].float(), logits
+
     def initialise(self, images: Tensor, rng: torch.Generator) -> None:
-        """Draw fresh weights from `rng` alone: He et al. (2015) for convolutions and linear layers.
+        """Draw fresh weights from `rng` alone, as `draw` does.
 
         `images` (N, C, H, W), a normalised sample of the training split, serves data-dependent
         layers of subclasses.
         """
-        for module in self.modules():
+        self.draw(self.modules(), rng)
+
+    def reset(self, part: nn.Module, rng: torch.Generator) -> None:
+        """Draw the weights of a part of this model anew; a frozen (data-dependent) layer stays as it is."""
+        frozen = (nn.Conv2d, nn.Linear)
+        kept = {m for m in part.modules() if isinstance(m, frozen) and not m.weight.requires_grad}
+        self.draw((m for m in part.modules() if m not in kept), rng)
+
+    @torch.no_grad()
+    def draw(self, layers: Iterable[nn.Module], rng: torch.Generator) -> None:
+        """Fill layers of this model: He et al. (2015) for convolutions and linear ones, BatchNorm as new."""
+        for module in layers:
             if isinstance(module, nn.Conv2d | nn.Linear):
                 draw = torch.empty(module.weight.shape)
                 nn.init.kaiming_normal_(draw, nonlinearity="relu", generator=rng)

@@ -21,5 +21,10 @@ class ResNet18(Network):
         self.body.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
         self.body.maxpool = nn.Identity()
 
+    @property
+    def head(self) -> nn.Linear:  # type: ignore[override]
+        """See `Network.head`: torchvision calls it fc, under which its weights are stored."""
+        return self.body.fc
+
     def logits(self, x: Tensor) -> Tensor:
         return self.body(x)

@@ -7,6 +7,7 @@ channels, which is what a CPU trains while one waits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -72,12 +73,18 @@ class ResNet9(Network):
 
     @torch.no_grad()
     def initialise(self, images: Tensor, rng: torch.Generator) -> None:
-        """Identity-like convolutions (Dirac) and a first layer that whitens 2x2 patches of `images`."""
+        """Fill all layers as `draw` does, and the first one with what whitens 2x2 patches of `images`."""
         super().initialise(images, rng)
-        for module in self.groups.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.dirac_(module.weight[: module.in_channels])
         self.whiten.weight.copy_(whitening_filters(images))
+
+    @torch.no_grad()
+    def draw(self, layers: Iterable[nn.Module], rng: torch.Generator) -> None:
+        """Make the convolutions of the groups identity-like (Dirac) after the usual draw."""
+        layers = list(layers)
+        super().draw(layers, rng)
+        for module in layers:
+            if isinstance(module, nn.Conv2d) and module is not self.whiten:
+                nn.init.dirac_(module.weight[: module.in_channels])
 
 
 def whitening_filters(images: Tensor) -> Tensor:

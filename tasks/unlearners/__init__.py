@@ -5,36 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.registry import resolve
+from tasks.problem import check_needs
+from tasks.registry import Registry
 
 if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
 
-UNLEARNERS: dict[str, str] = {
-    "retrain": "tasks.unlearners.exact.retrain:Retrain",
-    "finetune": "tasks.unlearners.finetuning.finetune:Finetune",
-    "finetune-l2sp": "tasks.unlearners.finetuning.finetune_l2sp:FinetuneL2SP",
-    "finetune-l1": "tasks.unlearners.finetuning.finetune_l1:FinetuneL1",
-    "gradient-ascent": "tasks.unlearners.ascent.gradient_ascent:GradientAscent",
-    "negative-gradient+": "tasks.unlearners.ascent.negative_gradient_plus:NegativeGradientPlus",
-    "random-labels": "tasks.unlearners.relabelling.random_labels:RandomLabels",
-    "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
-}
-
-PLUGINS = "orchestrator.unlearners"
-"""Entry-point group under which a package of the user's own offers further methods."""
+UNLEARNERS = Registry(
+    "unlearner",
+    "orchestrator.unlearners",
+    {
+        "retrain": "tasks.unlearners.exact.retrain:Retrain",
+        "finetune": "tasks.unlearners.finetuning.finetune:Finetune",
+        "finetune-l2sp": "tasks.unlearners.finetuning.finetune_l2sp:FinetuneL2SP",
+        "finetune-l1": "tasks.unlearners.finetuning.finetune_l1:FinetuneL1",
+        "gradient-ascent": "tasks.unlearners.ascent.gradient_ascent:GradientAscent",
+        "negative-gradient+": "tasks.unlearners.ascent.negative_gradient_plus:NegativeGradientPlus",
+        "random-labels": "tasks.unlearners.relabelling.random_labels:RandomLabels",
+        "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
+    },
+)
 
 
 def unlearner_class(name: str) -> type[Unlearner]:
-    """The class of a registered method, of a plug-in, or of `module:Class`.
+    """Find the class of a registered method, of a plug-in, or of `module:Class`.
 
-    Raises InvalidValue: for an unknown name, listing the valid ones, and for a broken plug-in.
+    Raises InvalidValue: for an unknown name, listing the valid ones, for a broken plug-in, and for a
+    method that needs what no problem offers.
     """
-    cls = resolve("unlearner", name, UNLEARNERS, PLUGINS)
+    cls = UNLEARNERS.resolve(name)
     from tasks.unlearners.base import Unlearner
 
     if not (isinstance(cls, type) and issubclass(cls, Unlearner)):
         raise InvalidValue(
             f"unlearner {name!r} is not a subclass of tasks.unlearners.base.Unlearner"
         )
+    check_needs(f"unlearner {name!r}", cls.needs)
     return cls

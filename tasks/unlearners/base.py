@@ -5,44 +5,72 @@ Methods import torch inside functions: a driver and `orchestrator list` read wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tasks.errors import InvalidValue
-from tasks.search_space import parameters
+from tasks.search_space import Float, Int, parameters
 
 if TYPE_CHECKING:
     import torch
 
     from tasks.compute.sgd import SGD
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.datasets.splits import Batch
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How many examples an epoch of a method passes forward and backward, in passes over its sets."""
+
+    retain: float = 0.0
+    """Over the chosen share of the retain set."""
+    forget: float = 0.0
+    """Over the forget set."""
+    both: float = 0.0
+    """Over the chosen share of the two sets together."""
+    beside: float = 0.0
+    """Batches of the forget set that are read beside each batch of the retain set."""
+    trainings: float = 0.0
+    """Whole trainings on the retain set, by the model's own recipe."""
+
+    def gradient_samples(
+        self, *, retain: int, forget: int, recipe_epochs: int, share: float, batch_size: int
+    ) -> float:
+        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches."""
+        steps = math.ceil(share * retain / batch_size)
+        forget_batch = forget / math.ceil(forget / batch_size)
+        return (
+            self.retain * share * retain
+            + self.forget * forget
+            + self.both * share * (retain + forget)
+            + self.beside * steps * forget_batch
+            + self.trainings * recipe_epochs * retain
+        )
 
 
 @dataclass(frozen=True)
 class Unlearner:
-    """A method and its hyper-parameters: the fields of a frozen dataclass.
-
-    `unlearn` gets the retain and the forget split alone: no held-out data can leak into it.
-    """
+    """A method and its hyper-parameters: the fields of a frozen dataclass."""
 
     anytime: ClassVar[bool] = True
     """Whether each yield is a result in its own right. False where the schedule depends on the
     total number of epochs: then only the last yield counts."""
     class_forgetting: ClassVar[bool] = False
     """Whether the method only makes sense when whole classes are forgotten."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What it needs beyond what every problem has: names from tasks.problem.NEEDS."""
+    passes: ClassVar[Passes] = Passes(retain=1, forget=1)
+    """What an epoch reads, or the whole method if it has no epochs: for estimates."""
 
-    passes: ClassVar[tuple[float, float] | None] = (1, 1)
-    """Times an epoch passes over its share of the retain set, and over the forget set: for estimates.
-    None for a whole training."""
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Change `problem.model` in place and yield after each epoch, or once.
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
-        """Change `model` in place and yield after each epoch, or once.
-
-        All randomness comes from `rng`, a generator on the CPU.
+        All randomness comes from `problem.rng`. The clock runs from this call to the last yield and
+        stands still between a yield and the next step: copies of the original count, evaluation does not.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no unlearn()")
 
@@ -64,27 +92,87 @@ class Unlearner:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class SGDUnlearner(Unlearner):
+    """A method that trains by SGD, epoch after epoch, with the fields that most of them share.
+
+    A subclass declares a field again to change its domain, default or help. One that it has no use for it
+    fixes, which takes the field away: `weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]`.
+    """
+
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    """SGD learning rate."""
+    epochs: Annotated[int, Int(1, 10)] = 5
+    """Passes over the chosen share of the retain set."""
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    """Share of the retain set visited in an epoch, drawn anew each time."""
+    momentum: float = 0.9
+    """SGD momentum."""
+    weight_decay: float = 5e-4
+    """L2 penalty towards zero."""
+    batch_size: int = 256
+    """Examples per step."""
+
+    def optimizer(self, model: torch.nn.Module) -> SGD:
+        """Make the SGD that its fields describe, over the trainable parameters of `model`."""
+        return sgd(model, self.lr, self.momentum, self.weight_decay)
+
+    def epochs_of(self, model: torch.nn.Module) -> Iterator[int]:
+        """Count its epochs from 0; `model` is in training mode at the start of each."""
+        for epoch in range(self.epochs):
+            model.train()
+            yield epoch
+
+    def retain_batches(self, problem: Problem) -> Iterator[Batch]:
+        """Read a random share of the retain set, augmented: images (B, C, H, W) and labels (B,)."""
+        return problem.retain.batches(self.batch_size, problem.rng, share=self.retain_share)
+
+    def forget_batches(self, problem: Problem) -> Iterator[Batch]:
+        """Read the forget set once, augmented: images (B, C, H, W) and labels (B,)."""
+        return problem.forget.batches(self.batch_size, problem.rng)
+
+
+def begin_unlearning(unlearner: Unlearner, problem: Problem) -> Iterator[None]:
+    """Call `unlearner.unlearn`, also that of a plug-in from before there were problems.
+
+    Such a one takes (model, retain, forget, rng).
+    """
+    unlearn: Callable[..., Iterator[None]] = unlearner.unlearn
+    required = [p for p in inspect.signature(unlearn).parameters.values() if p.default is p.empty]
+    if len(required) == 4:
+        return unlearn(problem.model, problem.retain, problem.forget, problem.rng)
+    return unlearn(problem)
+
+
+def passes_of(cls: type[Unlearner]) -> Passes:
+    """The passes that a class declares; a plug-in from before declares a pair, or None for a training."""
+    declared: Any = cls.passes
+    if declared is None:
+        return Passes(trainings=1)
+    return Passes(*declared) if isinstance(declared, tuple) else declared
+
+
 def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
     """The parameters an unlearner may move (a whitening layer, say, is frozen)."""
     return [p for p in model.parameters() if p.requires_grad]
 
 
 def sgd(model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> SGD:
-    """SGD over the trainable parameters of `model`."""
+    """Make an SGD over the trainable parameters of `model`."""
     from tasks.compute.sgd import SGD
 
     return SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of logits (N, classes) against labels (N,)."""
+    """Compute the mean cross-entropy of logits (N, classes) against labels (N,)."""
     import torch
 
     return torch.nn.functional.cross_entropy(logits, labels)
 
 
 def step(optimizer: SGD | torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """One step of `optimizer` down `loss`."""
+    """Take one step of `optimizer` down `loss`."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -117,6 +117,20 @@ def test_passes_of_a_deep_copy_count_too(metered) -> None:  # type: ignore[no-un
     assert (meter.gradient_samples, meter.forward_samples) == (3, 7)
 
 
+def test_passes_that_no_gradient_can_follow_are_forward_samples(metered) -> None:  # type: ignore[no-untyped-def]
+    """Of a frozen model, unless the gradient of the images is wanted; and of another one that is watched."""
+    model, meter = metered
+    model.requires_grad_(False)
+    model(torch.zeros(5, 1, 8, 8))
+    model(torch.zeros(2, 1, 8, 8, requires_grad=True))
+    assert (meter.gradient_samples, meter.forward_samples) == (2, 5)
+    other = SmallCNN(1, 10)
+    other(torch.zeros(11, 1, 8, 8))
+    meter.watch(other)
+    other(torch.zeros(3, 1, 8, 8))
+    assert (meter.gradient_samples, meter.forward_samples) == (5, 5)
+
+
 def test_nothing_counts_while_it_is_paused(metered) -> None:  # type: ignore[no-untyped-def]
     model, meter = metered
     with meter.pause():

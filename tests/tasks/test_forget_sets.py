@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.halves import held_out_halves
 from tasks.errors import InvalidValue
-from tasks.forget_sets import FORGET_SETS, forget_mask, forgotten_classes
+from tasks.forget_sets import FORGET_SETS, forget_mask, forget_set, forgotten_classes
+from tasks.task import Task
 
 
 def test_a_class_forget_set_is_every_training_example_of_it(digits: Dataset) -> None:
@@ -60,6 +61,32 @@ def test_an_unknown_kind_lists_the_kinds(digits: Dataset) -> None:
     with pytest.raises(InvalidValue) as raised:
         forget_mask(digits, "subclass:x", seed=0)
     assert all(kind in str(raised.value) for kind in FORGET_SETS)
+
+
+def test_a_random_forget_set_is_the_start_of_a_permutation(digits: Dataset) -> None:
+    """As ever since 0.1.0: the models that stores hold were retrained without these examples."""
+    count = len(digits.train)
+    chosen = np.random.default_rng(3).permutation(count)[: round(0.1 * count)]
+    mask = forget_mask(digits, "random:0.1", seed=3)
+    assert mask.dtype == bool
+    assert np.array_equal(np.flatnonzero(mask), np.sort(chosen))
+
+
+@pytest.mark.parametrize("spec", ["class:1", "random:0.1"])
+def test_what_forgets_existing_examples_leaves_the_data_alone(digits: Dataset, spec: str) -> None:
+    assert forget_set(spec, 0).apply(digits) is digits
+
+
+def test_a_share_that_is_none_is_refused_without_data() -> None:
+    with pytest.raises(InvalidValue, match=r"\(0, 1\)"):
+        Task.named("cifar10-random:2")
+
+
+@pytest.mark.parametrize("kind", list(FORGET_SETS))
+def test_every_kind_says_what_its_argument_is(kind: str) -> None:
+    first, _, rest = (FORGET_SETS.resolve(kind).__doc__ or "").partition(": ")
+    assert first.isupper()
+    assert rest
 
 
 @given(

@@ -148,4 +148,4 @@ def test_params_publishes_every_hyper_parameter_searched_or_not() -> None:
 
 def test_a_method_without_unlearn_says_so(bench) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(NotImplementedError, match="Unlearner defines no unlearn"):
-        Unlearner().unlearn(bench.fresh_model(), bench.retain, bench.forget, bench.generator(0))
+        Unlearner().unlearn(bench.problem(Unlearner(), 0)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,10 +31,10 @@ def original(bench: Workbench) -> Network:
 
 def unlearned(bench: Workbench, unlearner: Unlearner, seed: int = 0) -> Network:
     """The original model after `unlearner`."""
-    model = original(bench)
-    for _ in unlearner.unlearn(model, bench.retain, bench.forget, bench.generator(seed)):
+    problem, _ = bench.problem(unlearner, seed)
+    for _ in unlearner.unlearn(problem):
         pass
-    return model
+    return problem.model
 
 
 def weights(model: Network) -> torch.Tensor:
@@ -256,14 +256,13 @@ def test_retrain_is_the_retrained_baseline_bit_for_bit(bench: Workbench) -> None
 
 
 def test_retrain_owes_nothing_to_the_original_weights(bench: Workbench) -> None:
-    scrambled = copy.deepcopy(original(bench))
+    scrambled, fresh = (bench.problem(Retrain(), 0)[0] for _ in range(2))
     with torch.no_grad():
-        for p in scrambled.parameters():
+        for p in scrambled.model.parameters():
             p.add_(1.0)
-    next(Retrain().unlearn(scrambled, bench.retain, bench.forget, bench.generator(0)))
-    fresh = original(bench)
-    next(Retrain().unlearn(fresh, bench.retain, bench.forget, bench.generator(0)))
-    assert torch.equal(weights(scrambled), weights(fresh))
+    next(Retrain().unlearn(scrambled))
+    next(Retrain().unlearn(fresh))
+    assert torch.equal(weights(scrambled.model), weights(fresh.model))
 
 
 @pytest.mark.parametrize("method", [Finetune, FinetuneL2SP, FinetuneL1])
@@ -271,9 +270,9 @@ def test_methods_that_only_repair_never_read_the_forget_set(
     bench: Workbench, method: type[Unlearner]
 ) -> None:
     """Given another forget set, they end at the same weights."""
-    model = original(bench)
-    other = bench.retain.subset(50, bench.generator(9))
     unlearner = method.from_params({"epochs": 1})
-    for _ in unlearner.unlearn(model, bench.retain, other, bench.generator(0)):
+    problem, _ = bench.problem(unlearner, 0)
+    other = replace(problem, forget=bench.retain.subset(50, bench.generator(9)))
+    for _ in unlearner.unlearn(other):
         pass
-    assert torch.equal(weights(model), weights(unlearned(bench, unlearner)))
+    assert torch.equal(weights(problem.model), weights(unlearned(bench, unlearner)))

@@ -7,37 +7,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
-class GradientAscent(Unlearner):
-    """Climb the cross-entropy of the forget set; nothing holds the rest in place."""
+class GradientAscent(SGDUnlearner):
+    """Climb the cross-entropy of the forget set; nothing holds the rest in place (Golatkar et al., 2020)."""
 
-    passes: ClassVar[tuple[float, float] | None] = (0, 1)
+    passes: ClassVar[Passes] = Passes(forget=1)
 
     lr: Annotated[float, Float(1e-6, 1e-2, log=True)] = 1e-4
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 5)] = 1
     """Passes over the forget set."""
-    momentum: float = 0.9
-    """SGD momentum."""
-    batch_size: int = 256
-    """Examples per step."""
+    retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
+    weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
-        optimizer = sgd(model, self.lr, self.momentum)
-        for _ in range(self.epochs):
-            model.train()
-            for x, y in forget.batches(self.batch_size, rng):
+        model = problem.model
+        optimizer = self.optimizer(model)
+        for _ in self.epochs_of(model):
+            for x, y in self.forget_batches(problem):
                 step(optimizer, -cross_entropy(model(x), y))
             yield

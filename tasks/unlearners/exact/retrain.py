@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tasks.unlearners.base import Unlearner
+from tasks.unlearners.base import Passes, Unlearner
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -20,12 +17,10 @@ class Retrain(Unlearner):
     """Train anew, by the original model's recipe, without the forget set. Nothing to search."""
 
     anytime: ClassVar[bool] = False
-    passes: ClassVar[tuple[float, float] | None] = None
+    passes: ClassVar[Passes] = Passes(trainings=1)
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last is a trained model."""
         from tasks.training import train
 
-        yield from train(model, retain, rng)
+        yield from train(problem.model, problem.retain, problem.rng)

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
-class Finetune(Unlearner):
-    """Descend on the cross-entropy of the retain set, from the original weights."""
+class Finetune(SGDUnlearner):
+    """Descend on the cross-entropy of the retain set, from the original weights (Warnecke et al., 2023)."""
 
-    passes: ClassVar[tuple[float, float] | None] = (1, 0)
+    passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
-    """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 5
-    """Passes over the chosen share of the retain set."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
-    """Share of the retain set visited in an epoch, drawn anew each time."""
-    momentum: float = 0.9
-    """SGD momentum."""
-    weight_decay: float = 5e-4
-    """L2 penalty towards zero."""
-    batch_size: int = 256
-    """Examples per step."""
-
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
-        optimizer = sgd(model, self.lr, self.momentum, self.weight_decay)
-        for _ in range(self.epochs):
-            model.train()
-            for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
+        model = problem.model
+        optimizer = self.optimizer(model)
+        for _ in self.epochs_of(model):
+            for x, y in self.retain_batches(problem):
                 step(optimizer, cross_entropy(model(x), y))
             yield

@@ -10,44 +10,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Float, Int
-from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step, trainable
+from tasks.search_space import Float
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
-class FinetuneL2SP(Unlearner):
-    """Descend on CE(retain) + penalty/2 · ‖θ − θ0‖²."""
+class FinetuneL2SP(SGDUnlearner):
+    """Descend on CE(retain) + penalty/2 · ‖θ − θ0‖² (Li et al., 2018), which takes weight decay's place."""
 
-    passes: ClassVar[tuple[float, float] | None] = (1, 0)
+    passes: ClassVar[Passes] = Passes(retain=1)
 
     penalty: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
     """Strength λ of the pull towards the original weights θ0."""
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
-    """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 5
-    """Passes over the chosen share of the retain set."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
-    """Share of the retain set visited in an epoch, drawn anew each time."""
-    momentum: float = 0.9
-    """SGD momentum."""
-    batch_size: int = 256
-    """Examples per step."""
+    weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
-        optimizer = sgd(model, self.lr, self.momentum)
+        model = problem.model
+        optimizer = self.optimizer(model)
         start = [p.detach().clone() for p in trainable(model)]
-        for _ in range(self.epochs):
-            model.train()
-            for x, y in retain.batches(self.batch_size, rng, share=self.retain_share):
+        for _ in self.epochs_of(model):
+            for x, y in self.retain_batches(problem):
                 pairs = zip(trainable(model), start, strict=True)
                 strayed = sum((p - p0).square().sum() for p, p0 in pairs)
                 step(optimizer, cross_entropy(model(x), y) + self.penalty / 2 * strayed)

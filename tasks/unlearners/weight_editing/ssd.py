@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Unlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, Unlearner, trainable
+from tasks.unlearners.steps import importance
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from tasks.datasets.splits import Split
-    from tasks.models.network import Network
+    from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
 class SelectiveSynapticDampening(Unlearner):
-    """Shrink the weights that matter far more to the forget set than to all the data.
+    """Shrink the weights that matter far more to the forget set than to all the data (Foster et al., 2024).
 
     With diagonal Fisher importances F: where F_f > α·F_D, θ ← θ · min(1, λ·F_D / F_f) (eqs. 3-6).
     No training.
     """
+
+    passes: ClassVar[Passes] = Passes(forget=1, both=1)
 
     selection: Annotated[float, Float(1.0, 100.0, log=True)] = 10.0
     """Threshold α: how many times more important to the forget set a weight must be."""
@@ -34,35 +33,21 @@ class SelectiveSynapticDampening(Unlearner):
     batch_size: int = 64
     """Examples whose mean gradient is squared: as in the authors' code, batches stand for examples."""
 
-    def unlearn(
-        self, model: Network, retain: Split, forget: Split, rng: torch.Generator
-    ) -> Iterator[None]:
+    def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields once."""
         import torch
 
+        model, size, rng = problem.model, self.batch_size, problem.rng
         model.eval()
-        on_forget = self._importance(model, forget, 1.0, rng)
+        on_forget = importance(model, problem.forget.batches(size, rng, augment=False))
         # Batches that mix both sets, as in the authors' code. Adding up the importances of either set
         # instead would bound the ratio by 1 / (share of the forget set): α = 10 could select nothing.
-        on_all = self._importance(model, retain.joined(forget), self.retain_share, rng)
+        everything = problem.retain.joined(problem.forget)
+        mixed = everything.batches(size, rng, share=self.retain_share, augment=False)
+        on_all = importance(model, mixed)
         with torch.no_grad():
             for weight, f_forget, f_all in zip(trainable(model), on_forget, on_all, strict=True):
                 factor = (self.dampening * f_all / f_forget).clamp(max=1.0)
                 selected = f_forget > self.selection * f_all
                 weight.mul_(torch.where(selected, factor, torch.ones_like(factor)))
         yield
-
-    def _importance(
-        self, model: Network, split: Split, share: float, rng: torch.Generator
-    ) -> list[Tensor]:
-        """Mean squared gradient of the cross-entropy per weight: the diagonal Fisher of `split`."""
-        import torch
-
-        weights = trainable(model)
-        total = [torch.zeros_like(w) for w in weights]
-        for x, y in split.batches(self.batch_size, rng, share=share, augment=False):
-            gradients = torch.autograd.grad(cross_entropy(model(x), y), weights)
-            for accumulated, gradient in zip(total, gradients, strict=True):
-                accumulated.add_(gradient.square())
-        steps = split.steps(self.batch_size, share)
-        return [accumulated / steps for accumulated in total]
