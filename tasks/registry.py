@@ -69,8 +69,8 @@ class Registry(Mapping[str, str]):
         A registered name wins: `resnet9:wide` is a name with an argument. The name is not looked up.
         """
         name, _, argument = spec.partition(":")
-        found = REFERENCE.match(spec)
-        if found and _is_installed(found[0]) and name not in self.names():
+        found = None if name in self._entries else REFERENCE.match(spec)
+        if found and _is_installed(found[0]) and name not in self._plugins():
             name, argument = found[0], spec[found.end() :].removeprefix(":")
         return name, argument
 

@@ -39,7 +39,7 @@ class Outcome:
 def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     """Run a sweep to its end, or go on with it if its name exists with the same configuration.
 
-    Raises InvalidValue or DatasetNotFound for bad input, before anything is run.
+    Raises InputError for bad input, before anything is run.
     """
     from orchestrator.search.study_storage import check_unused, open_storage
 

@@ -40,7 +40,7 @@ class SingleTrial:
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
         """Train or load the original model, unlearn, and yield each point: epoch, metrics, costs.
 
-        Raises InvalidValue or DatasetNotFound for bad input, before anything is trained.
+        Raises InputError for bad input, before anything is trained.
         """
         for seed in (self.seed, self.trial_seed):
             check_seed(seed)

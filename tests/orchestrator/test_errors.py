@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import os
 import pickle
 import subprocess
 import sys
@@ -82,9 +83,36 @@ def test_a_bug_is_not_swallowed(raising, bug: str) -> None:  # type: ignore[no-u
 
 def test_a_bug_shows_where_it_is(raising, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     command = [sys.executable, "-m", "orchestrator", *raising("ValueError('a bug')")]
-    path = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    path = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert 'own_raising.py"' in done.stderr
     assert done.stderr.endswith("ValueError: a bug\n")
+
+
+UNREADABLE = METHOD.partition("    def __post_init__")[0] + "    strength: NoSuchType = 1\n"
+
+
+def test_a_bug_in_the_driver_of_a_sweep_shows_where_it_is(tmp_path: Path) -> None:
+    """Behind a view, in a connection to Ray, with a hint of how to go on: none of them may swallow it."""
+    (tmp_path / "own_unreadable.py").write_text("from __future__ import annotations\n" + UNREADABLE)
+    options = ["--task", "digits-class:1", "--trials", "1", "--storage", str(tmp_path / "storage")]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "orchestrator",
+            "sweep",
+            "--unlearners",
+            "own_unreadable:Method",
+            *options,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "NameError: name 'NoSuchType' is not defined" in done.stderr
