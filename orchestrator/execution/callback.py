@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from orchestrator.execution.ray_patches import worker_of
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 
@@ -15,9 +16,9 @@ from orchestrator.reporting.progress import Progress
 class ProgressCallback(Callback):
     """Tells an observer how far the search is, from a Progress that the searcher feeds.
 
-    `running` says how many trials run; `checks` are called between two steps of Tune's loop, where
-    what they raise ends it. `on_overdue` is called with a trial whose worker died after
-    `limit` seconds or more, before another worker has it.
+    `running` says how many trials run. `checks` are called between two steps of Tune's loop, and
+    what they raise ends the loop. `on_overdue` is called with a trial whose worker died after
+    `limit` seconds or more, before another worker has the trial.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class ProgressCallback(Callback):
         self._running, self._checks = running, checks
         self._limit, self._on_overdue = limit, on_overdue
         self._started: dict[str, float] = {}
-        """When each trial began, but for those whose worker still gets ready."""
-        self._ready: set[str] = set()
-        """Workers that are, by Ray's name for them."""
+        """When each trial began. A trial whose worker still gets ready is not among them."""
+        self._ready: set[int] = set()
+        """Workers that are ready, by `worker_of`."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks with the experiment; none is ever restored."""
@@ -49,8 +50,8 @@ class ProgressCallback(Callback):
         self._observer.stepped(self._progress)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker has the trial, for the first time or again; one that is new gets ready first."""
-        if _worker(trial) in self._ready:
+        """A worker has the trial, for the first time or again; a new worker gets ready first."""
+        if worker_of(trial) in self._ready:
             self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_result(
@@ -58,11 +59,11 @@ class ProgressCallback(Callback):
     ) -> None:
         """A worker is ready and begins the trial, or has ended it."""
         if not result["done"]:
-            self._ready.add(_worker(trial))
+            self._ready.add(worker_of(trial))
             self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker died; another one is about to have its trial."""
+        """A worker died; another worker is about to have its trial."""
         started = self._started.pop(trial.trial_id, None)
         if started is None or self._limit is None:
             return
@@ -76,7 +77,3 @@ class ProgressCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker died for good."""
         self._started.pop(trial.trial_id, None)
-
-
-def _worker(trial: Any) -> str:
-    return str(trial.temporary_state.ray_actor._actor_id)

@@ -1,64 +1,91 @@
-"""Ray Tune as a search needs it: with our judgement of dead workers, and with workers that start sooner.
+"""The private names of Ray that a sweep cannot do without, and what is relied on of each.
 
-Tune has no public way to say so; for the length of a block its classes are replaced by ours.
+Ray Tune judges dead workers in its own way, and has no public way to change that. For the length of a block,
+classes that also have the methods below stand in the place of Tune's. They do nothing until a worker dies.
+The private names that only make a sweep faster are in ray_speed.py; no other file has any.
+
+Functions alone import Tune here: a driver does so while a worker prepares the two models.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayTaskError
-from ray.tune import registry, tune
-from ray.tune.execution import tune_controller
-from ray.tune.execution.tune_controller import TuneController
 
+from orchestrator.execution.ray_contract import Use, problems, replaced, resolve, uses
+from orchestrator.execution.ray_speed import CONTROLLER, SPEED
 from orchestrator.execution.worker_deaths import Deaths, UnfitWorker, has_other_nodes
+from tasks.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from ray.air.execution._internal import RayActorManager
+    from ray.tune.execution.tune_controller import TuneController
+else:  # `amended` puts Tune's own classes below these, once Tune is imported
+    RayActorManager = TuneController = object
+
+MANAGER = "ray.air.execution._internal.actor_manager:RayActorManager"
 
 
-@contextmanager
-def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
-    """Inside the block Tune runs a trial again whose worker was ended for want of memory, and more
-    often if it lost its node. On a `private` cluster trials run in the processes that are there, and
-    end with it.
+def free_resources() -> list[dict[str, float]]:
+    """Return what each node has free now, such as {"CPU": 2.0}; nothing if Ray does not tell.
+
+    Ray's public `available_resources` adds up all nodes, and a task must fit on one (ray-project/ray#60134).
     """
-
-    def manager(*arguments: Any, **options: Any) -> RayActorManager:
-        manager = _ActorManager(*arguments, **options)
-        manager.deaths = deaths
-        return manager
-
-    def controller(*arguments: Any, **options: Any) -> TuneController:
-        controller = (_PrivateController if private else _Controller)(*arguments, **options)
-        controller.deaths = deaths
-        return controller
-
-    ours: list[tuple[Any, str, Any]] = [
-        (tune_controller, "RayActorManager", manager),
-        (tune, "TuneController", controller),
-        (registry, "_global_registry", _Remembering()),
-    ]
-    theirs = [(module, name, getattr(module, name)) for module, name, _ in ours]
-    try:
-        for module, name, replacement in ours:
-            setattr(module, name, replacement)
-        yield
-    finally:
-        for module, name, original in theirs:
-            setattr(module, name, original)
+    return [] if FREE.problem() else list(resolve(FREE.name)().values())
 
 
-class _Controller(TuneController):
+FREE = Use("ray._private.state:available_resources_per_node", takes=())
+
+
+def node_of(actor_id: str) -> str | None:
+    """Return the id of the node that a dead actor was on, if Ray knows the node.
+
+    Ray's error names the node in its text alone. The public `ray.util.state` asks a dashboard, which a
+    private cluster lacks.
+    """
+    return resolve("ray._private.state:actors")(actor_id).get("Address", {}).get("NodeID") or None
+
+
+def worker_of(trial: Any) -> int:
+    """Return a number for the worker that has one of Tune's trials: a new worker has to get ready first."""
+    return hash(trial.temporary_state.ray_actor)
+
+
+DEAD_WORKERS = uses(f"""
+ray._private.state:
+    actors(actor_id, job_id, actor_state_name)
+    GlobalState._gen_actor_info: Address, NodeID
+ray.tune.experiment.trial:
+    Trial.__init__: temporary_state
+    Trial.should_recover(self): num_failures, max_failures
+    Trial._handle_ray_actor_error(self, exc): preempted, num_failures
+    _TemporaryTrialState.__init__: ray_actor
+ray.tune.tune:
+    run: TuneController
+{CONTROLLER}
+    __init__: RayActorManager
+    _process_trial_failure(self, trial, exception): handle_error, should_recover, _try_recover
+{MANAGER}
+    __init__: _resource_manager, _live_actors_to_ray_actors_resources, _live_resource_cache
+    next(self, timeout)
+    is_actor_started(self, tracked_actor)
+    num_live_actors.fget(self)
+    _cleanup_actor(self, tracked_actor): _live_actors_to_ray_actors_resources, free_resources
+    _cleanup_actor_futures(self, tracked_actor)
+    _actor_task_failed(self, tracked_actor_task, exception): _tracked_actor, _cleanup_actor, RayActorError
+    _actor_start_failed(self, tracked_actor, exception): _on_error
+""")
+"""Without these, trials would be given up for what others did to their workers."""
+
+
+class _JudgingController(TuneController):
+    """Ends a trial whose deaths are too many by our own count."""
+
     deaths: Deaths
-
-    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
-        """At the end, where Tune reads its state again; else the studies and the store are the truth."""
-        if wait:
-            super().checkpoint(force, wait)
 
     def _process_trial_failure(self, trial: Any, exception: Any) -> None:
         if self.deaths.is_last(trial.config["trial_id"], exception):
@@ -66,70 +93,10 @@ class _Controller(TuneController):
             trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
         super()._process_trial_failure(trial, exception)
 
-    def _schedule_trial_reset(self, trial: Any, *news: Any) -> None:
-        """Nothing that a worker is told: it hears of its next trial by the call that runs it.
 
-        Tune would wait for an answer, milliseconds a trial in which the worker has nothing to do.
-        """
-        self._resetting_trials.add(trial)
+class _JudgingManager(RayActorManager):
+    """Shows Tune each death of a worker as `Deaths` judges it, and avoids nodes that can run no trial."""
 
-    def _maybe_add_actors(self) -> None:
-        super()._maybe_add_actors()
-        for trial in list(self._resetting_trials):
-            self._on_trial_reset(trial, success=True)
-
-    def _schedule_trial_train(self, trial: Any) -> None:
-        self._schedule_trial_task(
-            trial=trial,
-            method_name="train",
-            args=(trial.config,),
-            on_result=self._on_training_result,
-            on_error=self._trial_task_failure,
-        )
-
-
-class _PrivateController(_Controller):
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._class_cache: Any = _PlainClasses()
-
-    def _cleanup_trials(self) -> None:
-        """Nothing: Tune would wait for workers that still start, for seconds, to end them."""
-
-
-class _Remembering(registry._Registry):
-    """Tune asks the cluster three times for each trial what its class is, which does not change."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.get = functools.cache(super().get)  # type: ignore[method-assign]
-
-    def contains(self, category: str, key: str) -> bool:
-        """Whether there is something to `get`."""
-        try:
-            self.get(category, key)
-        except (KeyError, ValueError):
-            return False
-        return True
-
-
-class _PlainClasses:
-    """Tune gives its actors environment variables of their own, for which Ray starts new processes.
-
-    On a private cluster every process has the driver's already.
-    """
-
-    def __init__(self) -> None:
-        self._remote: dict[type, Any] = {}
-
-    def get(self, trainable: type) -> Any:
-        """The class as an actor's, registered with Ray once."""
-        if trainable not in self._remote:
-            self._remote[trainable] = ray.remote(trainable)
-        return self._remote[trainable]
-
-
-class _ActorManager(RayActorManager):
     deaths: Deaths
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -137,11 +104,11 @@ class _ActorManager(RayActorManager):
         self._unfit: set[Any] = set()
         """Actors on nodes that can run no trial, until they are cleaned up."""
         self._kept: list[Any] = []
-        """Their places, which stay taken: Ray would send the next trial there, for they are free."""
+        """The places of such actors. They stay taken: Ray would send the next trial to a free place."""
 
     def next(self, timeout: Any = None) -> bool:
-        """Wait for an event, as ever."""
-        while self._kept and not self.num_live_actors:  # nor is there another place any more
+        """Wait for an event; where no other place is left, free those on unfit nodes first."""
+        while self._kept and not self.num_live_actors:
             self._resource_manager.free_resources(self._kept.pop())
         return super().next(timeout)
 
@@ -158,7 +125,7 @@ class _ActorManager(RayActorManager):
     def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
         actor = tracked_actor_task._tracked_actor
         if isinstance(exception, RayTaskError) and self.is_actor_started(actor):
-            # A trial keeps its own errors to itself: this one is the worker's.
+            # A trial's own error becomes a row. An error that arrives here is the worker's.
             ray.kill(self._live_actors_to_ray_actors_resources[actor][0])
         exception = self.deaths.judged(exception)
         if isinstance(exception, UnfitWorker) and self.num_live_actors > 1 and has_other_nodes():
@@ -168,3 +135,39 @@ class _ActorManager(RayActorManager):
 
     def _actor_start_failed(self, tracked_actor: Any, exception: Exception) -> None:
         super()._actor_start_failed(tracked_actor, self.deaths.judged(exception))
+
+
+def check_ray(say: Callable[[str], object]) -> None:
+    """Hold the installed Ray against all of the above; `say` what a sweep has to go without.
+
+    Raises InvalidValue if dead workers could not be judged. Imports Ray Tune; the check itself takes some ms.
+    """
+    if unfit := problems(DEAD_WORKERS):
+        raise InvalidValue(
+            f"Ray {ray.__version__} does not fit: this program could not tell whose fault a dead "
+            f"worker is ({unfit[0]}); install the version in requirements.lock"
+        )
+    for speed in SPEED:
+        if unfit := problems(speed.uses):
+            say(f"NOTICE: Ray {ray.__version__} makes this sweep slower: {speed.loss} ({unfit[0]})")
+
+
+@contextmanager
+def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
+    """Within the block, Tune judges dead workers as `deaths` does, and is as fast as the installed Ray allows.
+
+    On a `private` cluster trials run in the processes that are there, and end with it.
+    """
+    speed = [s for s in SPEED if (private or not s.on_private_only) and not problems(s.uses)]
+    methods = [s.methods for s in speed if s.methods]
+    own = {"deaths": deaths}
+    controller = type("Controller", (*methods, _JudgingController, resolve(CONTROLLER)), own)
+    manager = type("ActorManager", (_JudgingManager, resolve(MANAGER)), own)
+    with ExitStack() as stack:
+        stack.enter_context(replaced("ray.tune.tune:TuneController", controller))
+        where = CONTROLLER.replace("TuneController", "RayActorManager")
+        stack.enter_context(replaced(where, manager))
+        for s in speed:
+            if s.replaced:
+                stack.enter_context(replaced(s.replaced, s.by(resolve(s.replaced))))
+        yield

@@ -10,12 +10,10 @@ from ray import tune
 
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
-from orchestrator.execution.crashed_rows import crashed_rows
 from orchestrator.execution.interrupts import Interrupts
-from orchestrator.execution.ray_patches import amended
-from orchestrator.execution.scheduler import InOrder
+from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
-from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths
+from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import STEERING
@@ -36,7 +34,7 @@ class Tuning:
         self._shared = shared_columns(retrained)
         floor = config.utility_floor * retrained[STEERING[0]]
         self._limits = Limits(floor, config.cost_limit)
-        self._deaths, self._interrupts = Deaths(), Interrupts()
+        self._deaths, self._interrupts = Deaths(node_of), Interrupts()
 
     def run(
         self,
@@ -65,7 +63,6 @@ class Tuning:
                 self._trainable(),
                 tune_config=tune.TuneConfig(
                     search_alg=search,
-                    scheduler=InOrder(),
                     num_samples=search.left,
                     max_concurrent_trials=config.max_concurrent,
                     reuse_actors=True,

@@ -1,25 +1,34 @@
-"""Which deaths of a worker count against its trial: its own, also for want of memory; not its node's."""
+"""Dead workers: which deaths count against a trial, and the row of a trial that had too many.
+
+A worker's own death counts, also for want of memory. The death of its node does not.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
 
+from orchestrator.results.rows import Row, trial_rows
+from orchestrator.results.store import finished_trials, write_rows
+from orchestrator.worker.identity import proposed_identity
+from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import UnfitNode
 
 MAX_DEATHS = 3
 """Times a trial whose worker dies is run again."""
 MAX_LOSSES = 20
-"""Times a trial that loses its node is run again: it may be what takes them down."""
+"""Times a trial that loses its node is run again: the trial may be what takes nodes down."""
 SETTLING_SECONDS = 2.0
-"""How long after a worker its node may be missed: a machine that shuts down ends its processes one by one."""
+"""How much later than its worker a node may be missed: a machine shuts down its processes one by one."""
 
 
 class UnfitWorker(RayActorError):
-    """A worker whose node can run no trial, which is not its trial's fault; the message says why."""
+    """A worker whose node can run no trial; the message says why. Its trial is not at fault."""
 
     is_avoided = False
     """Whether its place stays taken, so that no trial comes there again."""
@@ -29,9 +38,13 @@ class UnfitWorker(RayActorError):
 
 
 class Deaths:
-    """What Tune is told of the workers that die in a search."""
+    """What Tune is told of the workers that die in a search.
 
-    def __init__(self) -> None:
+    `node_of` gives the id of the node that an actor was on, by the actor's id; None if nobody knows.
+    """
+
+    def __init__(self, node_of: Callable[[str], str | None]) -> None:
+        self._node_of = node_of
         self._latest: dict[str, Exception] = {}
         """How each trial's worker died last."""
         self._losses: Counter[str] = Counter()
@@ -40,7 +53,7 @@ class Deaths:
         """How often each trial came to a node that can run none."""
 
     def why_given_up(self, trial_id: str) -> str:
-        """The error of a trial that is not run again; raises UnfitNode if no node can run it."""
+        """Return the error of a trial that is not run again; raises UnfitNode if no node can run it."""
         if isinstance(self._latest[trial_id], UnfitWorker):
             raise UnfitNode(str(self._latest[trial_id]))
         times = f"the worker died {MAX_DEATHS + 1} times"
@@ -53,22 +66,25 @@ class Deaths:
         return not _is_loss(self._latest[trial_id])
 
     def judged(self, exception: Exception) -> Exception:
-        """The exception as Tune is to see it."""
-        if isinstance(exception, OutOfMemoryError):  # Tune (Ray 2.60) would end the whole sweep
+        """Return the exception as Tune is to see it."""
+        if isinstance(exception, OutOfMemoryError):
+            # No RayActorError: Tune's actor manager would raise it as one that nobody expected, which
+            # ends the sweep (Ray 2.60; Ray tells memory apart since ray-project/ray#32107).
             exception = RayActorError(error_msg=f"out of memory: {exception}")
         if isinstance(exception, RayTaskError) and isinstance(exception.cause, UnfitNode):
             return UnfitWorker(str(exception.cause))
-        if isinstance(exception, RayTaskError):  # the worker's, for which Tune would end its trial
+        if isinstance(exception, RayTaskError):  # of the worker's: Tune would end the trial for it
             exception = RayActorError(error_msg=f"{_type(exception.cause)}: {exception.cause}")
         if not isinstance(exception, RayActorError) or exception.preempted:
             return exception
-        if _not_its_own(exception):
-            # Ray calls only what its autoscaler drained so; of these alone Tune keeps no count.
+        if self._is_innocent(exception):
+            # Tune keeps no count of preempted workers alone. Ray's own mark is for nodes that its
+            # autoscaler drained (ray-project/ray#41609).
             return RayActorError(exception.actor_id, str(exception), preempted=True)
         return exception
 
     def is_last(self, trial_id: str, exception: Exception) -> bool:
-        """Note a death, as it was judged; whether it is one too many of those that Tune does not count."""
+        """Note a judged death; return whether it is one too many of those that Tune does not count."""
         self._latest[trial_id] = exception
         if isinstance(exception, UnfitWorker) and not exception.is_avoided:
             self._unfit[trial_id] += 1
@@ -76,34 +92,49 @@ class Deaths:
         self._losses[trial_id] += _is_loss(exception)
         return self._losses[trial_id] > MAX_LOSSES
 
+    def _is_innocent(self, error: RayActorError) -> bool:
+        """Whether the worker died with its node, or is only out of reach."""
+        if isinstance(error, ActorUnavailableError):
+            return True  # the node of a worker that died by itself says so at once
+        if error.actor_id is None or error.actor_init_failed:
+            return False
+        node = self._node_of(error.actor_id)
+        until = time.monotonic() + SETTLING_SECONDS
+        while any(n["NodeID"] == node and n["Alive"] for n in ray.nodes()):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        return bool(node)
+
+
+def crashed_rows(
+    settings: WorkerSettings, shared: Row, proposed: Mapping[str, Any], error: str
+) -> list[Row]:
+    """Store the trial as failed for this reason, unless it wrote its own rows; return what is stored.
+
+    `shared` are the sweep's `shared_columns`.
+    """
+    # By name, not by file: the sweep's files may have been merged meanwhile.
+    written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
+    if written:
+        return written
+    identity = shared | proposed_identity(settings, shared["task_key"], proposed)
+    rows = trial_rows([], state="failed", error=error, **identity)
+    return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
+
 
 def has_other_nodes() -> bool:
-    """Whether there is a choice."""
+    """Whether the cluster has more than one node."""
     return sum(node["Alive"] for node in ray.nodes()) > 1
 
 
 def _is_loss(exception: Exception) -> bool:
-    """Whether it was judged to be the loss of a node."""
+    """Whether a judged death is the loss of a node."""
     return isinstance(exception, RayActorError) and exception.preempted
 
 
-def _not_its_own(error: RayActorError) -> bool:
-    """Whether the worker died with its node, or is only out of reach."""
-    if isinstance(error, ActorUnavailableError):
-        return True  # of a worker that dies by itself its node tells at once
-    if error.actor_id is None or error.actor_init_failed:
-        return False
-    node = ray._private.state.actors(error.actor_id).get("Address", {}).get("NodeID")
-    until = time.monotonic() + SETTLING_SECONDS
-    while any(n["NodeID"] == node and n["Alive"] for n in ray.nodes()):
-        if time.monotonic() >= until:
-            return False
-        time.sleep(0.1)
-    return bool(node)
-
-
 def _reason(error: Exception) -> str:
-    """The line that says it, of the many that Ray writes."""
+    """The one line of Ray's message that says why."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "because" in line]
     if not isinstance(error, RayActorError):  # the first line says what failed, the others why

@@ -9,6 +9,8 @@ import ray
 
 from orchestrator.cluster.remote_call import got
 from orchestrator.cluster.resources import Resources
+from orchestrator.execution.ray_patches import free_resources
+from orchestrator.execution.worker_deaths import MAX_DEATHS, MAX_LOSSES
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
 from orchestrator.sweeps.estimate import sweep_seconds
@@ -84,8 +86,6 @@ class Preparation:
 
         A trained model is kept. As a trial, it may lose its node more often than die by itself.
         """
-        from orchestrator.execution.worker_deaths import MAX_DEATHS, MAX_LOSSES
-
         losses = deaths = 0
         while True:
             try:
@@ -104,10 +104,8 @@ class Preparation:
 
 
 def _is_room(cpus: int, gpus: int) -> bool:
-    """Whether a node has so much free now, as far as Ray knows: it has no public name for that."""
-    from ray._private.state import available_resources_per_node
-
-    free = available_resources_per_node().values()
+    """Whether a node has so much free now, as far as Ray knows."""
+    free = free_resources()
     fits = (n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus for n in free)
     return not free or any(fits)
 

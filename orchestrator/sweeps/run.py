@@ -106,9 +106,11 @@ class _Run:
         left = trials_left(plan.config, finished)
         total = sum(left.values()) + len(finished)
         preparation = Preparation(settings, self._resources, calibrate=any(left.values()))
-        # Only now, and meanwhile: this imports Ray Tune.
+        # Only now, while that process starts: both import Ray Tune.
+        from orchestrator.execution.ray_patches import check_ray
         from orchestrator.execution.tuning import Tuning
 
+        check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
         observer.say(f"sweep {plan.name}: {what}, {total} trials")
         if finished or again:

@@ -57,10 +57,10 @@ class UnlearningTrial(tune.Trainable):
         self._points: list[Point] = []
         return True
 
-    def train(self, config: dict[str, Any]) -> dict[str, Any]:  # type: ignore[override]
-        """Run the trial `config`: see `step`. Tune would tell a worker of its next trial by another call."""
+    def run(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Run the trial `config`: see `step`. Tune itself would first reset the worker by another call."""
         self.reset_config(config)
-        return super().train()
+        return self.train()
 
     def get_auto_filled_metrics(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """Nothing: Tune would keep a dozen numbers of each trial that nobody reads."""

@@ -93,11 +93,3 @@ def test_the_original_model_of_a_gpu_takes_no_more_than_the_rival():
     models = cls(3, 10, **options), airbench94.Airbench94(classes=10)
     ours, theirs = (flops_per_example(model, (3, 32, 32))[1] for model in models)
     assert cls.recipe.epochs * ours <= 1.1 * airbench94.EPOCHS * theirs
-
-
-def test_stacked_copies_learn_what_they_learn_alone(tmp_path):
-    _, rows = benchmark(
-        "stacked", "--copies", "1", "3", "--steps", "4", "--out", tmp_path / "rows.parquet"
-    )
-    assert [row["copies"] for row in rows] == [1, 3]
-    assert all(row["difference"] < 1e-4 for row in rows)

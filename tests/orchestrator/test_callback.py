@@ -22,7 +22,7 @@ Tell = Callable[..., None]
 
 def tune_trial(actor: str) -> Any:
     """What Tune shows of a trial that a worker has."""
-    state = SimpleNamespace(ray_actor=SimpleNamespace(_actor_id=actor))
+    state = SimpleNamespace(ray_actor=actor)
     return SimpleNamespace(
         trial_id="tune-a", config={"trial_id": "ssd-0000"}, temporary_state=state
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ray.exceptions import RayActorError, RuntimeEnvSetupError
 
+from orchestrator.execution.ray_patches import node_of
 from orchestrator.execution.worker_deaths import Deaths
 
 
@@ -13,7 +14,7 @@ def died(deaths: Deaths, trial_id: str, exception: Exception) -> None:
 
 
 def test_each_trial_is_given_up_for_its_own_last_death():
-    deaths = Deaths()
+    deaths = Deaths(node_of)
     died(deaths, "a", RayActorError(error_msg="a was too large"))
     died(deaths, "b", RayActorError(error_msg="b was killed"))
     assert deaths.why_given_up("a").endswith("at last: a was too large")
@@ -21,6 +22,6 @@ def test_each_trial_is_given_up_for_its_own_last_death():
 
 
 def test_a_worker_that_never_came_to_be_has_its_reason_too():
-    deaths = Deaths()
+    deaths = Deaths(node_of)
     died(deaths, "a", RuntimeEnvSetupError("no room for the code"))
     assert "no room for the code" in deaths.why_given_up("a")

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from ray.exceptions import RayTaskError
 
 from analysis.results import read_sweep
+from orchestrator.execution.ray_patches import node_of
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.worker_deaths import Deaths, UnfitWorker
 from orchestrator.reporting.front_table import front_rows
@@ -97,7 +98,7 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
     assert str(tmp_path / "data") in str(unfit.value)
     assert f"(on {host()})" in str(unfit.value)
     assert len(read_results(tmp_path / "storage")) == 0
-    deaths = Deaths()
+    deaths = Deaths(node_of)
     death = deaths.judged(RayTaskError("step", "its traceback", unfit.value))
     assert isinstance(death, UnfitWorker)
     death.is_avoided = True

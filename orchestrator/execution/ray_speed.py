@@ -1,0 +1,156 @@
+"""Changes of Ray Tune for speed alone: a sweep runs as well without them, and this file could be deleted.
+
+Tune takes time that short trials feel, and has no public way to change that. Each change has its reason, its price,
+and the private names of Ray that it relies on. Prices are what a change saves, of the driver's processor time for a
+trial where nothing else is said; docs/performance.md says how they were measured ("What the changes to Ray Tune save").
+
+Functions alone import Tune here: a driver does so while a worker prepares the two models.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from orchestrator.execution.ray_contract import Use, uses
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+else:  # `amended` puts Tune's own class below this, once Tune is imported
+    TuneController = object
+
+CONTROLLER = "ray.tune.execution.tune_controller:TuneController"
+
+
+@dataclass(frozen=True)
+class SpeedUp:
+    """A change of Tune for speed alone: where the installed Ray does not fit, a sweep runs without it."""
+
+    loss: str
+    """What is slower without it."""
+    uses: tuple[Use, ...]
+    methods: type[Any] | None = None
+    """Methods for the controller."""
+    replaced: str | None = None
+    """Name of another object that is replaced."""
+    by: Callable[[Any], Any] = lambda original: original
+    """What replaces that object, made from it."""
+    on_private_only: bool = False
+
+
+class _ResetWithTheRun(TuneController):
+    """Sends a warm worker its next trial by one call, not by two with a wait between them."""
+
+    def _schedule_trial_reset(self, trial: Any, new_config: Any, new_experiment_tag: Any) -> None:
+        self._resetting_trials.add(trial)
+
+    def _maybe_add_actors(self) -> None:
+        super()._maybe_add_actors()
+        for trial in list(self._resetting_trials):
+            self._on_trial_reset(trial, success=True)
+
+    def _schedule_trial_train(self, trial: Any) -> None:
+        self._schedule_trial_task(
+            trial=trial,
+            method_name="run",  # UnlearningTrial.run
+            args=(trial.config,),
+            on_result=self._on_training_result,
+            on_error=self._trial_task_failure,
+        )
+
+
+class _PlainActors(TuneController):
+    """Runs trials in the processes that Ray started with the private cluster, which have imported torch.
+
+    Tune gives its actors environment variables of their own, for which Ray starts other processes
+    (ray-project/ray#15371). On a private cluster every process has the driver's variables already.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # `ray.remote` registers the class with Ray, once.
+        self._class_cache: Any = SimpleNamespace(get=functools.cache(ray.remote))
+
+
+class _Remembering:
+    """Asks the cluster once what the class of all trials is; Tune asks three times for each trial."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+        self.get = functools.cache(registry.get)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def contains(self, category: str, key: str) -> bool:
+        """Say whether there is something to `get`."""
+        try:
+            self.get(category, key)
+        except (KeyError, ValueError):
+            return False
+        return True
+
+
+def _no_preferred(choose: Any) -> Callable[[Any, Any], None]:
+    """Prefer no trial: Tune starts pending trials in their order by itself.
+
+    Tune's own scheduler looks for a pending trial among all trials, also ended ones, at every step
+    (ray-project/ray#15504).
+    """
+    return lambda scheduler, tune_controller: None
+
+
+SPEED = (
+    SpeedUp(
+        "a worker is told of its next trial by a call of its own",
+        uses(f"""
+{CONTROLLER}
+    _maybe_add_actors(self): _maybe_reuse_cached_actor
+    _maybe_reuse_cached_actor(self, trial): _resetting_trials, _schedule_trial_reset
+    _schedule_trial_reset(self, trial, new_config, new_experiment_tag): _resetting_trials, _on_trial_reset
+    _on_trial_reset(self, trial, success): _resetting_trials, _actor_started
+    _schedule_trial_train(self, trial): _schedule_trial_task, _on_training_result, _trial_task_failure
+    _schedule_trial_task(self, trial, method_name, args, kwargs, on_result, on_error, _return_future)
+"""),
+        methods=_ResetWithTheRun,
+    ),
+    SpeedUp(
+        "the first trials wait for new processes, which import torch",
+        uses(f"""
+{CONTROLLER}
+    __init__: _class_cache
+    _schedule_trial_actor(self, trial): _class_cache, get
+ray.tune.execution.class_cache:_ActorClassCache
+    get(self, trainable_cls)
+"""),
+        methods=_PlainActors,
+        on_private_only=True,
+    ),
+    SpeedUp(
+        "the cluster is asked for the class of each trial",
+        uses("""
+ray.tune.registry:
+    _Registry.get(self, category, key)
+    _Registry.contains(self, category, key)
+    get_trainable_cls(trainable_name): _global_registry
+"""),
+        replaced="ray.tune.registry:_global_registry",
+        by=_Remembering,
+    ),
+    SpeedUp(
+        "long sweeps look through all their trials at every step",
+        uses(f"""
+ray.tune.schedulers:FIFOScheduler
+    choose_trial_to_run(self, tune_controller)
+{CONTROLLER}
+    _maybe_add_actors(self): choose_trial_to_run, _pending_trials_list, _schedule_trial_actor
+"""),
+        replaced="ray.tune.schedulers:FIFOScheduler.choose_trial_to_run",
+        by=_no_preferred,
+    ),
+)
