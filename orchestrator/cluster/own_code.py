@@ -11,5 +11,6 @@ def our_code() -> dict[str, Any]:
     root = Path(__file__).resolve().parents[2]
     if not (root / "pyproject.toml").exists():  # installed: beside it lies all of site-packages
         return {"py_modules": [str(root / package) for package in ("orchestrator", "tasks")]}
-    excludes = ["results", "data", ".git", ".venv", "*.beton", "*.parquet"]
+    # As in .gitignore: without the stroke, a folder of that name anywhere, such as orchestrator/results.
+    excludes = ["/results", "/data", "/.git", "/.venv", "*.beton", "*.parquet"]
     return {"working_dir": str(root), "excludes": excludes}

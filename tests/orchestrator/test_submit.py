@@ -14,6 +14,7 @@ from program import ROOT
 
 from orchestrator.cli.main import app, main
 from orchestrator.cluster.jobs import command, entrypoint_of
+from orchestrator.cluster.own_code import our_code
 from orchestrator.config import JobConfig, SweepConfig
 from tasks.errors import InvalidValue
 
@@ -108,3 +109,14 @@ def test_what_is_sent_is_a_checkout_or_our_packages_and_nobody_elses(tmp_path, i
         assert sent == {"py_modules": [f"{tmp_path}/orchestrator", f"{tmp_path}/tasks"]}
     else:
         assert sent["working_dir"] == str(tmp_path)
+
+
+def test_every_module_of_ours_is_sent():
+    """Neither `excludes` nor .gitignore, both of which Ray heeds, names a folder of the program."""
+    from ray._private.thirdparty.pathspec import PathSpec
+
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    left_out = PathSpec.from_lines("gitwildmatch", [*our_code()["excludes"], *ignored])
+    files = [f for package in ("orchestrator", "tasks") for f in (ROOT / package).rglob("*.py")]
+    assert [f for f in files if left_out.match_file(str(f.relative_to(ROOT)))] == []
+    assert left_out.match_file("results/rows/first/a.txt")
