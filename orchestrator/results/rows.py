@@ -56,12 +56,6 @@ def trial_rows(
     return rows
 
 
-
-
-
-
-
-
 def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
     """What a full retrain would take on what a trial has, as if speed went with it.
 
@@ -73,8 +67,6 @@ def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
         return math.inf
     had = retrained["threads"] / cpus if on_a_cpu else 1 / (gpus or 1.0)
     return float(retrained["unlearn_seconds"]) * max(1.0, had)
-
-
 
 
 def params_json(params: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ class UnlearningTrial(tune.Trainable):
         return self.train()
 
     def get_auto_filled_metrics(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Nothing: Tune would keep a dozen numbers of each trial that nobody reads."""
+        """Return nothing: Tune's driver would keep a dozen numbers of each trial, 39 KB, that nobody reads."""
         return {}
 
     def step(self) -> dict[str, Any]:
