@@ -17,7 +17,6 @@ from typing import Any
 import pyarrow as pa
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.versions import NEEDED, without_repeats
 from orchestrator.results.files import (
     GENERATIONS,
     OWN,
@@ -34,6 +33,7 @@ from orchestrator.results.files import (
     read_whole,
     warn_of_damage,
 )
+from orchestrator.results.versions import NEEDED, without_repeats
 from tasks.registry import one_of
 from tasks.storage.base import Storage
 from tasks.storage.roots import storage_at
