@@ -24,7 +24,7 @@ class OtherSweep:
     def there(self):
         return True
 
-class Freeing(View):
+class Freeing(Terminal):
     def say(self, text):
         print(text, flush=True)
         if "in use now" in text:
