@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.pareto import front
-from tasks.registry import one_of
 from tasks.errors import InvalidValue
+from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
 SCORE = "score"
