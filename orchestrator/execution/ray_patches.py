@@ -56,7 +56,7 @@ class _Controller(TuneController):
     deaths: Deaths
 
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
-        """At the end, where Tune reads its state again; else the studies and the store are the truth."""
+        """At the end, where Tune reads its state again; else the store is the truth."""
         if wait:
             super().checkpoint(force, wait)
 
