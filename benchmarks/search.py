@@ -91,9 +91,9 @@ class Run:
         retrain_seconds: float,
     ) -> None:
         self._surrogates, self._mode = surrogates, mode
-        storage = optuna.storages.InMemoryStorage()
-        studies = [UnlearnerStudy(storage, "s", n, PARETO, sampler, seed) for n in surrogates]
-        self._search = StudySearch(studies, dict.fromkeys(surrogates, ENDLESS), [], lambda _: [])
+        studies = [UnlearnerStudy(name, PARETO, sampler, seed) for name in surrogates]
+        left = dict.fromkeys(surrogates, ENDLESS)
+        self._search = StudySearch(studies, left, "task", lambda _: [])
         self._progress = Progress(PARETO, ENDLESS, retrain_seconds)
         self._spent = self._asking = 0.0
         self._trials = 0

@@ -63,7 +63,7 @@ class SweepConfig:
     name: str | None = None
     """Name of the sweep; the name of an unfinished one goes on with it [default: from task and objective]."""
     storage: str = "./results"
-    """Storage root, a folder or s3://BUCKET/PREFIX: results, studies and trained models."""
+    """Storage root, a folder or s3://BUCKET/PREFIX: results and trained models."""
     data_dir: Path | None = None
     """Folder with the data set [default: ./data, downloaded if it can be]."""
     model: str = "auto"
@@ -89,7 +89,7 @@ class SweepConfig:
     preset: str | None = None
     """A named experiment that fills in what is not given: cs726."""
     optuna_storage: str | None = None
-    """URL of an Optuna database for the studies [default: a journal file in the sweep's folder]."""
+    """URL of a database that shows the Optuna studies [default: a journal file in the sweep's folder]."""
     confirms: str | None = None
     """A sweep whose front is run again with this --seed, instead of a search; see `orchestrator confirm`."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None

@@ -1,67 +1,77 @@
-"""Studies of a sweep, in a folder or a bucket, and made-up rows that they are told."""
+"""Studies of a sweep, and made-up rows of the trials that they propose."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
+from store_rows import NOON
 
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.study import UnlearnerStudy
-from orchestrator.search.study_storage import open_storage
-from tasks.storage.roots import storage_at
 
 PARETO = OBJECTIVES["pareto"]
+TASK = "key-of-the-task"
 Row = dict[str, Any]
 
 
 def study(
-    root: Path | str, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0
+    unlearner: str = "finetune",
+    sampler: str = "tpe",
+    seed: int = 0,
+    finished: Iterable[Sequence[Row]] = (),
+    given: Sequence[Mapping[str, Any]] | None = None,
 ) -> UnlearnerStudy:
-    """As a driver that starts now opens it."""
-    folder = storage_at(root).folder
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    return UnlearnerStudy(open_storage(root, None), "sweep", unlearner, PARETO, sampler, seed)
+    """Build it as a driver that starts now does."""
+    return UnlearnerStudy(unlearner, PARETO, sampler, seed, finished, given)
 
 
-def recorded(root: Path | str, unlearner: str = "finetune") -> list[optuna.trial.FrozenTrial]:
-    """Every trial of a study, the points of trajectories too."""
-    return optuna.load_study(
-        study_name=f"sweep/{unlearner}", storage=open_storage(root, None)
-    ).trials
-
-
-def row(epoch: int, accuracy: float = 0.9, state: str = "complete", params: str = "{}") -> Row:
-    """What was measured after an epoch of a trial."""
+def row(epoch: int, accuracy: float = 0.9, state: str = "complete", **more: Any) -> Row:
+    """Return what was measured after an epoch of a trial."""
     return {
         "relative_cost": 0.1,
         "unlearner": "finetune",
-        "params": params,
         "epoch": epoch,
         "state": state,
         "validation_accuracy_retained": accuracy,
         "validation_indistinguishability": 0.8,
         "unlearn_seconds": float(epoch),
+        **more,
     }
 
 
-def stored_trials(finetune: UnlearnerStudy, count: int) -> dict[str, list[Row]]:
+def stored(trial: Mapping[str, Any], rows: Sequence[Row], number: int = 0) -> list[Row]:
+    """Return the rows as the store has them, of a trial that was the `number`-th to end."""
+    identity = {
+        "trial_id": trial["trial_id"],
+        "unlearner": trial["unlearner"],
+        "params": json.dumps(trial["params"]),
+        "seed": trial["seed"],
+        "role": "trial",
+        "finished_at": NOON.replace(minute=number % 60, hour=number // 60),
+    }
+    return [row | identity for row in rows]
+
+
+def run(study: UnlearnerStudy, count: int, first: int = 0) -> list[list[Row]]:
     """Ask for and tell trials of two points each; returns their rows, as the store has them."""
-    finished = {}
-    for number in range(count):
-        trial = finetune.ask()
-        params = json.dumps(trial["params"])
-        rows = [row(epoch, accuracy=0.1 * number, params=params) for epoch in (1, 2)]
-        finetune.tell(trial["trial_id"], rows)
-        finished[trial["trial_id"]] = rows
+    finished = []
+    for number in range(first, first + count):
+        trial = study.ask(TASK)
+        rows = [row(epoch, accuracy=0.01 * number) for epoch in (1, 2)]
+        study.tell(trial["trial_id"], rows)
+        finished.append(stored(trial, rows, number))
     return finished
 
 
-def own_values(root: Path | str) -> dict[float, list[float]]:
-    """What each trial was told, the points of its trajectory left out, by its learning rate."""
-    trials = (t for t in recorded(root) if "trajectory_of" not in t.user_attrs)
-    return {t.params["lr"]: t.values for t in trials if t.state == TrialState.COMPLETE}
+def proposed(study: UnlearnerStudy) -> dict[str, FrozenTrial]:
+    """Return the trials of a study but the points of trajectories, by id."""
+    trials = (t for t in study.trials if "trial_id" in t.user_attrs)
+    return {trial.user_attrs["trial_id"]: trial for trial in trials}
+
+
+def content(trials: Iterable[FrozenTrial]) -> list[tuple[Any, ...]]:
+    """Return what a sampler learns from, of each trial, in order."""
+    return [(t.state, t.params, t.distributions, t.values, t.user_attrs) for t in trials]

@@ -21,7 +21,7 @@ LONGEST = 1000
 
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
-Storage = Annotated[str, Parameter(help="Storage root: results, studies and trained models.")]
+Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
 
 app = App(
     name="orchestrator",

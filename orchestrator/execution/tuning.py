@@ -40,11 +40,10 @@ class Tuning:
         self,
         studies: Sequence[UnlearnerStudy],
         left: Mapping[str, int],
-        again: Sequence[dict[str, Any]],
         progress: Progress,
         observer: Observer,
     ) -> None:
-        """Run the trials that are `left`, by unlearner; proposals that were cut short come first.
+        """Run the trials that are `left`, by unlearner.
 
         Raises KeyboardInterrupt if a stop was asked for, OSError if the storage cannot be written.
         """
@@ -56,7 +55,7 @@ class Tuning:
             if changed:
                 observer.front_changed(progress)
 
-        search = StudySearch(studies, left, again, self._close_crashed, note_end)
+        search = StudySearch(studies, left, self._shared["task_key"], self._close_crashed, note_end)
         scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
         with scratch_folder as scratch:
             tuner = tune.Tuner(

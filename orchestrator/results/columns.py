@@ -25,7 +25,7 @@ STATES = ("complete", "failed", "pruned")
 
 IDENTITY = (
     Column("sweep", TEXT, "name of the sweep"),
-    Column("trial_id", TEXT, "the trial within its sweep: UNLEARNER-NUMBER, original or retrained"),
+    Column("trial_id", TEXT, "the trial within its sweep: UNLEARNER-KEY, original or retrained"),
     Column("role", TEXT, "|".join(ROLES)),
     Column("task", TEXT, "name of the task"),
     Column("unlearner", TEXT, "name of the method; null for the original model"),

@@ -1,214 +1,162 @@
-"""One Optuna study per unlearner, and the only truth about what was proposed and told."""
+"""One Optuna study per unlearner: in memory, made of the stored rows, and fed while the sweep runs."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from orchestrator.results.objectives import Objective
-from orchestrator.search.journal import Journal
-from orchestrator.search.known_space import KnownSpace, distribution
-from orchestrator.search.recent_study import RecentStudy
-from orchestrator.search.reconciliation import Reconciliation, same
-from orchestrator.search.samplers import derived_seed, fixed, sampler_named
-from orchestrator.search.study_trials import (
-    TRIAL_ID,
-    Row,
-    id_of,
-    number_of,
-    point_of,
-    proposed,
-    told_points,
-    trials_of,
+from orchestrator.results.rows import trial_key
+from orchestrator.search.fast_proposals import (
+    KnownSpace,
+    RecentStudy,
+    distribution,
+    first_generation,
 )
-from tasks.errors import InvalidValue
-from tasks.search_space import EPOCHS, search_space
+from orchestrator.search.samplers import derived_seed, fixed, sampler_named
+from orchestrator.search.study_trials import TRIAL_ID, Row, TrialMaker, in_order
+from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
+
+KEY_DIGITS = 12
+"""Of a trial's content key, in its id."""
+RESULTS = TrialState.COMPLETE, TrialState.PRUNED
+"""States of trials that samplers learn from."""
 
 
 class UnlearnerStudy:
-    """The study of one unlearner: proposes trials, takes their rows, survives any driver."""
+    """The study of one unlearner: proposes trials and takes their rows; nothing of it is stored."""
 
     def __init__(
         self,
-        storage: BaseStorage,
-        sweep: str,
         unlearner: str,
         objective: Objective,
         sampler: str,
         seed: int,
+        finished: Iterable[Sequence[Row]] = (),
         given: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """`given` are the hyper-parameters to propose, one trial after another; else `sampler` does."""
-        self.unlearner, self._objective = unlearner, objective
-        self._sampler, self._seed = sampler, seed
+        """Begin with the trials of this unlearner among the `finished`: the rows of each, by epoch.
+
+        `given` are the hyper-parameters to propose, one trial after another; else `sampler` does.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.unlearner, self.objective = unlearner, objective
+        self._sampler, self._seed, self._given = sampler, seed, given
         self._class = unlearner_class(unlearner)
         domains = search_space(self._class)
         self._space = {name: distribution(domain) for name, domain in domains.items()}
-        self._epochs = domains.get(EPOCHS)
-        self._given = given
-        self._storage, self._name = storage, f"{sweep}/{unlearner}"
-        self._open()
-
-    def _open(self) -> None:
-        name, storage = self._name, self._storage
-        self._study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            directions=self._objective.directions,
-            load_if_exists=True,
-        )
-        self._proposing = RecentStudy(name, storage)
-        self._study_id = storage.get_study_id_from_name(name)
-        self._count: int | None = None
-        self._alike = False
-        """Whether all trials search the same space: it may have been edited before a resume."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            self._study.set_metric_names(list(self._objective.metrics))
+        notes = first_generation(sampler_named(sampler, seed))
+        self._maker = TrialMaker(objective, domains, self._space, notes)
+        self._storage = InMemoryStorage()
+        directions = [StudyDirection[d.upper()] for d in objective.directions]
+        self._study_id = self._storage.create_new_study(directions, unlearner)
+        self._study = RecentStudy(unlearner, self._storage)
+        self._show: Callable[[FrozenTrial], None] = _show_nobody
+        self._running: dict[str, int] = {}
+        """Numbers in the study, by trial_id."""
+        self._ids: set[str] = set()
+        self._seeds: set[int] = set()
+        """Of stored and of running trials."""
+        self._next = 0
+        """All numbers below have given their seed to a trial."""
+        self._add_stored([rows for rows in finished if rows[-1]["unlearner"] == unlearner])
 
     @property
-    def trial_ids(self) -> set[str]:
-        """Every trial that was proposed."""
-        return {self._id(trial) for trial in proposed(self._study)}
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, and the points on the way to their ends; not to be changed."""
+        return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
-    def ask(self) -> dict[str, Any]:
-        """A new trial: {"trial_id", "unlearner", "params", "seed"}."""
-        if self._count is None:
-            trials = trials_of(self._study)
-            self._count = len(trials)
-            results = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
-            self._alike = all(t.distributions == self._space for t in results)
-        sampler = sampler_named(self._sampler, self._seed, self.unlearner, self._count)
+    def mirror(self, show: Callable[[FrozenTrial], None]) -> None:
+        """Call `show` with every trial now, and from now on with each that is new or has changed."""
+        self._show = show
+        for trial in self.trials:
+            show(trial)
+
+    def ask(self, task_key: str) -> dict[str, Any]:
+        """Propose a trial of the task: {"trial_id", "unlearner", "params", "seed"}.
+
+        Its seed, and the sampler's, come from the smallest number that no stored and no running trial
+        has. The number of a trial that was cut short is therefore free again.
+        """
+        while True:
+            seed = derived_seed(self._seed, f"{self.unlearner}-{self._next:04d}")
+            number, self._next = self._next, self._next + 1
+            if seed in self._seeds:
+                continue
+            trial = self._sampled(number)
+            params = self._class.from_params(trial.params).params
+            key = trial_key(task_key, self.unlearner, params, seed)
+            trial_id = f"{self.unlearner}-{key[:KEY_DIGITS]}"
+            if trial_id not in self._ids:
+                break
+            # Stored with another seed by hand: one file cannot hold both.
+            self._close(trial.number, TrialState.FAIL, None)
+        self._ids.add(trial_id)
+        self._seeds.add(seed)
+        self._running[trial_id] = trial.number
+        trial.set_user_attr(TRIAL_ID, trial_id)
+        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
+        self._show(self._storage.get_trial(known))
+        return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
+
+    def tell(self, trial_id: str, rows: Sequence[Row]) -> None:
+        """Close a running trial with its rows, in order of epoch; any other is left as it is.
+
+        A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
+        of an anytime method's trajectory become further complete trials, also if it failed later;
+        so do all points of a trial that was pruned, which itself is told as PRUNED.
+        """
+        number = self._running.pop(trial_id, None)
+        if number is None:
+            return
+        trial = self._close(number, *self._maker.outcome(rows[-1]))
+        self._show(trial)
+        self._add_points(trial, rows)
+
+    def _add_stored(self, finished: Sequence[Sequence[Row]]) -> None:
+        for rows in in_order(finished):
+            trial = self._maker.trial(rows[-1])
+            self._storage.create_new_trial(self._study_id, trial)
+            self._add_points(trial, rows)
+            self._ids.add(rows[-1]["trial_id"])
+            self._seeds.add(rows[-1]["seed"])
+        results = (t for t in self.trials if t.state in RESULTS)
+        self._alike = all(t.params.keys() == self._space.keys() for t in results)
+        """Whether all trials search the same space: it may have been edited before a resume."""
+
+    def _add_points(self, trial: FrozenTrial, rows: Sequence[Row]) -> None:
+        for point in self._maker.points(trial, rows):
+            self._storage.create_new_trial(self._study_id, point)
+            self._show(point)
+
+    def _sampled(self, number: int) -> optuna.Trial:
+        sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
         if self._given is not None:
             sampler = fixed(self._next_given(self._given), sampler)
         elif self._alike:
             sampler = KnownSpace(sampler, self._space)
-        self._proposing.sampler = sampler
-        with self._together(sync=True):
-            trial = self._proposing.ask(self._space)
-            trial.set_user_attr(TRIAL_ID, self._id(trial))
-        self._count = trial.number + 1
-        return self._proposal(trial)
-
-    def tell(self, trial_id: str, rows: Sequence[Row], told: Collection[int] = ()) -> None:
-        """Close a trial with its rows, in order of epoch; told once, however often it is called.
-
-        `told` are the epochs of points that the study knows: a driver died while it told this trial.
-
-        A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
-        of an anytime method's trajectory become further complete trials, also if it failed later;
-        so do all points of a trial that was pruned, which itself is told as PRUNED: it has no
-        result at its last epoch.
-        """
-        number = number_of(trial_id)
-        # Straight from the storage: a list of all trials would take longer the longer the sweep.
-        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        trial = self._storage.get_trial(known)
-        if trial.state.is_finished():
-            return
-        with self._together(sync=False):  # the store has the rows: see `recover`
-            for row in self._points(rows):
-                if row["epoch"] not in told:
-                    self._tell_point(trial, row)
-            self._close(number, rows[-1])
+        self._study.sampler = sampler
+        return self._study.ask(self._space)
 
     def _next_given(self, given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The first that was not proposed, or lost while it was."""
+        """Return the first that no stored and no running trial has."""
         left = [{name: params[name] for name in self._space} for params in given]
-        for trial in proposed(self._study):
-            values = trial.params
-            if values.keys() == self._space.keys():
-                alike = (p for p in left if all(same(values[n], p[n]) for n in self._space))
-                found = next(alike, None)
-                if found is not None:
-                    left.remove(found)
+        for trial in self.trials:
+            if TRIAL_ID in trial.user_attrs and trial.params in left:
+                left.remove(trial.params)
         return left[0]
 
-    def _close(self, number: int, last: Row) -> None:
-        values = self._objective.values(last) if last["state"] == "complete" else None
-        if values is not None:
-            self._study.tell(number, list(values))
-        else:
-            pruned = last["state"] == "pruned"
-            self._study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+    def _close(self, number: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
+        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        self._storage.set_trial_state_values(known, state, values)
+        return self._storage.get_trial(known)
 
-    def recover(self, finished: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-        """Bring the study in line with the store, which knows what was run.
 
-        Closes trials that a dead driver left running but a worker finished, adds those that a
-        damaged journal has lost, and reopens those whose rows a damaged store has lost or that the
-        journal says otherwise. Returns the proposals that have no rows, to be run again.
-        """
-        stored = {
-            k: rows for k, rows in finished.items() if rows[-1]["unlearner"] == self.unlearner
-        }
-        held = Reconciliation(
-            self._storage, self.unlearner, self._space, self._objective, self._points
-        )
-        wrong = held.contradicted(self._study, stored)
-        with self._together(sync=True):
-            if wrong or not held.directed(self._study):
-                held.reopen(self._study, wrong, stored)
-                self._open()
-            held.add_lost(self._study, stored)
-        self._count = None
-        again, told = [], told_points(self._study)
-        for trial in proposed(self._study):
-            trial_id = self._id(trial)
-            if trial_id in stored:
-                self.tell(trial_id, stored[trial_id], told.get(trial_id, ()))
-            elif (proposal := self._open_proposal(trial)) is not None:
-                again.append(proposal)
-            elif not trial.state.is_finished():  # its driver died while it was being proposed
-                self._study.tell(trial.number, state=TrialState.FAIL)
-        return again
-
-    def _open_proposal(self, trial: FrozenTrial) -> dict[str, Any] | None:
-        """What is to be run again; None if it was cut off, or a bad disk altered it."""
-        if trial.params.keys() != self._space.keys():
-            return None
-        try:
-            return self._proposal(trial)
-        except InvalidValue:
-            return None
-
-    def _proposal(self, trial: FrozenTrial | optuna.Trial) -> dict[str, Any]:
-        trial_id = self._id(trial)
-        return {
-            "trial_id": trial_id,
-            "unlearner": self.unlearner,
-            "params": self._class.from_params(trial.params).params,
-            "seed": derived_seed(self._seed, trial_id),
-        }
-
-    def _together(self, *, sync: bool) -> AbstractContextManager[None]:
-        """Writes that belong together; a database commits each by itself."""
-        if isinstance(self._storage, Journal):
-            return self._storage.together(sync=sync)
-        return nullcontext()
-
-    def _id(self, trial: FrozenTrial | optuna.Trial) -> str:
-        return id_of(self.unlearner, trial.number)
-
-    def _points(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows that are told as points of a trajectory: those that could have been proposed."""
-        pruned = rows[-1]["state"] == "pruned"
-        return [
-            row
-            for row in (rows if pruned else rows[:-1])
-            if self._epochs and row["epoch"] in self._epochs and self._objective.values(row)
-        ]
-
-    def _tell_point(self, trial: FrozenTrial, row: Row) -> None:
-        values = self._objective.values(row)
-        assert values is not None
-        self._study.add_trial(point_of(trial, self._id(trial), row["epoch"], values))
-        self._count = None if self._count is None else self._count + 1
+def _show_nobody(trial: FrozenTrial) -> None:
+    """Where nobody looks."""

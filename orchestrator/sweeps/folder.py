@@ -32,7 +32,7 @@ def free_name(config: SweepConfig) -> str:
 
 
 def sweeps_of(storage: str) -> Storage:
-    """Where every sweep has a folder for its configuration and studies; raises StorageError."""
+    """Where every sweep has a folder for its configuration; raises StorageError."""
     sweeps = storage_at(f"{storage}/{SWEEPS}")
     sweeps.reach()
     return sweeps

@@ -17,12 +17,14 @@ from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import finished_trials
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
-from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, store_config
+from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, store_config, stored_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
-from tasks.errors import InvalidValue, StorageError, StorageFault
+from tasks.errors import StorageError, StorageFault
+from tasks.storage.base import Storage
 
 if TYPE_CHECKING:
     from orchestrator.search.study import UnlearnerStudy
+    from orchestrator.search.view import StudyView
 
 Row = dict[str, Any]
 
@@ -41,21 +43,27 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
 
     Raises InputError for bad input, before anything is run.
     """
-    from orchestrator.search.study_storage import check_unused, open_storage
+    from orchestrator.search.view import open_view
 
     config = choose_task(adopt_stored(complete_repeat(config.checked())), observer.say)
     _warn_of_test_data(config, observer)
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
-        studies = open_storage(own.root, config.optuna_storage)
-        if config.optuna_storage and not own.read(CONFIG):
-            check_unused(studies, name, config.optuna_storage)
+        url = config.optuna_storage
+        board = open_view(name, own.folder, url, is_own=url == _url_before(config, own))
         with connected(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
             store_config(plan.config, own)
             with resumable(plan):
-                return _Run(plan, studies, resources, observer).to_the_end()
+                return _Run(plan, board, resources, observer).to_the_end()
+
+
+def _url_before(config: SweepConfig, own: Storage) -> str | None:
+    """Return the database that showed this sweep before, if it has begun and one did."""
+    if not own.read(CONFIG):
+        return None
+    return stored_config(str(config.name), config.storage).optuna_storage
 
 
 @contextmanager
@@ -85,9 +93,9 @@ class _Run:
     """One driver's stretch of a sweep."""
 
     def __init__(
-        self, plan: SweepPlan, storage: Any, resources: Resources, observer: Observer
+        self, plan: SweepPlan, board: StudyView | None, resources: Resources, observer: Observer
     ) -> None:
-        self._plan, self._storage, self._observer = plan, storage, observer
+        self._plan, self._board, self._observer = plan, board, observer
         self._resources = resources
 
     def to_the_end(self) -> Outcome:
@@ -100,9 +108,6 @@ class _Run:
         finished = self._finished()
         data = check_same_data(plan, finished)
         settings = plan.worker_settings(data.fingerprint)
-        studies = self._studies()
-        again = [trial for study in studies for trial in study.recover(finished)]
-        self._check_known(finished, studies)
         left = trials_left(plan.config, finished)
         total = sum(left.values()) + len(finished)
         preparation = Preparation(settings, self._resources, calibrate=any(left.values()))
@@ -113,10 +118,9 @@ class _Run:
         check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
         observer.say(f"sweep {plan.name}: {what}, {total} trials")
-        if finished or again:
-            observer.say(
-                f"going on: {len(finished)} trials are finished, {len(again)} were cut short"
-            )
+        if finished:
+            observer.say(f"going on: {len(finished)} trials are finished")
+        studies = self._studies(finished)
         retrained = preparation.retrained(plan.concurrent, left, observer)
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
@@ -131,39 +135,31 @@ class _Run:
         try:
             if any(left.values()):
                 tuning = Tuning(plan.config, settings, retrained)
-                tuning.run(studies, left, again, progress, observer)
+                tuning.run(studies, left, progress, observer)
         finally:
             observer.ended(progress)
         return Outcome(plan, progress.done, progress.failed)
-
-    def _check_known(self, finished: Mapping[str, Any], studies: Sequence[UnlearnerStudy]) -> None:
-        """New trials would take the names of finished ones if the studies had been lost."""
-        known = {trial_id for study in studies for trial_id in study.trial_ids}
-        unknown = sorted(set(finished) - known)
-        if unknown:
-            raise InvalidValue(
-                f"the studies of sweep {self._plan.name!r} do not know its finished trial "
-                f"{unknown[0]}: give back its studies.journal (or --optuna-storage), or choose "
-                "another --name"
-            )
 
     def _finished(self) -> dict[str, list[Row]]:
         rows = finished_trials(self._plan.storage, self._plan.name)
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
-    def _studies(self) -> list[UnlearnerStudy]:
+    def _studies(self, finished: Mapping[str, Sequence[Row]]) -> list[UnlearnerStudy]:
+        """Build the study of each method from the finished trials, and show them to who looks."""
         from orchestrator.search.study import UnlearnerStudy
 
-        plan = self._plan
-        return [
+        plan, rows = self._plan, list(finished.values())
+        studies = [
             UnlearnerStudy(
-                self._storage,
-                plan.name,
                 unlearner,
                 plan.objective,
                 plan.sampler,
                 plan.seed,
+                rows,
                 plan.given.get(unlearner),
             )
             for unlearner in plan.budgets
         ]
+        if self._board is not None:
+            self._board.rebuild(studies, self._observer.say)
+        return studies

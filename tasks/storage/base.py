@@ -1,4 +1,4 @@
-"""Where a sweep keeps rows, studies, its configuration and trained models: one place for all nodes.
+"""Where a sweep keeps rows, its configuration and trained models: one place for all nodes.
 
     storage_at("./results")            a folder; on a cluster one that every node shares
     storage_at("s3://bucket/prefix")   an S3 bucket, or what speaks its protocol at AWS_ENDPOINT_URL

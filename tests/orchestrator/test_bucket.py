@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import pytest
 from program import ENVIRONMENT, ROOT, command
 from s3_server import CREDENTIALS
@@ -20,7 +19,6 @@ from s3_server import CREDENTIALS
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.results.store import finished_trials
-from orchestrator.search.study_storage import open_storage
 from orchestrator.sweeps.folder import hold_sweep
 from tasks.errors import InvalidValue
 from tasks.storage.roots import storage_at
@@ -43,13 +41,6 @@ NAMED = {
 }
 
 
-def states(root: str, unlearner: str) -> list[str]:
-    """The states of the trials in a study of the sweep `s`."""
-    storage = open_storage(f"{root}/sweeps/s", None)
-    study = optuna.load_study(study_name=f"s/{unlearner}", storage=storage)
-    return [t.state.name for t in study.trials if "trial_id" in t.user_attrs]
-
-
 def test_a_sweep_runs_in_a_bucket(
     bucket: str, orchestrate, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +53,8 @@ def test_a_sweep_runs_in_a_bucket(
         "ssd", "gradient-ascent",
     }  # fmt: skip
     assert len(trials) == 6
-    assert states(root, "ssd") == states(root, "gradient-ascent") == ["COMPLETE"] * 2
+    kept = set(storage_at(f"{root}/sweeps/s").names())
+    assert kept - {"driver.lock"} == {"config.json"}, "no journal is kept here"
 
     assert main(["status", "s", "--storage", root]) == 0
     assert "s: finished" in capsys.readouterr().out
@@ -91,9 +83,6 @@ def test_a_sweep_in_a_bucket_survives_kill_9(bucket: str, orchestrate) -> None:
     after = finished_trials(bucket, "s")
     assert {trial_id: after[trial_id] for trial_id in kept} == kept
     assert len([rows for rows in after.values() if rows[-1]["role"] == "trial"]) == 4
-    for unlearner in ("ssd", "gradient-ascent"):
-        assert set(states(bucket, unlearner)) <= {"COMPLETE", "FAIL"}
-        assert states(bucket, unlearner).count("COMPLETE") == 2
 
 
 @pytest.fixture

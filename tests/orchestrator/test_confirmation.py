@@ -11,16 +11,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from optuna.trial import TrialState
 from program import ENVIRONMENT, command, rows_of
 from running import Driver
-from study_rows import PARETO, recorded
+from study_rows import PARETO
 
 from orchestrator.cli.main import main
 from orchestrator.results.objectives import front_rows
 from orchestrator.results.store import finished_trials
-from orchestrator.search.study import UnlearnerStudy
-from orchestrator.search.study_storage import open_storage
 from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
 from orchestrator.sweeps.folder import hold_sweep, store_config
 from orchestrator.sweeps.plan import adopt_stored
@@ -155,21 +152,3 @@ def test_what_would_not_run_as_it_did_is_refused(first):
     changed = {method: [{**trials[0], "batch_size": 7}]}
     with pytest.raises(InvalidValue, match=f"{method} with batch_size=7"):
         complete_repeat(dataclasses.replace(config, given=changed))
-
-
-def test_what_was_cut_off_while_it_was_proposed_is_proposed_again(tmp_path):
-    given = [{"lr": 0.01 * n, "epochs": n, "retain_share": 0.5} for n in (1, 2, 3)]
-    first = given_study(tmp_path, given)
-    assert first.ask()["params"].items() >= given[0].items()
-    study = first._study
-    study.ask()  # a driver died here: its parameters were not written
-    again = given_study(tmp_path, given)
-    assert [t["params"]["epochs"] for t in again.recover({})] == [1]
-    assert again.ask()["params"].items() >= given[1].items()
-    assert again.ask()["params"].items() >= given[2].items()
-    states = [trial.state for trial in recorded(tmp_path)]
-    assert states == [TrialState.RUNNING, TrialState.FAIL, TrialState.RUNNING, TrialState.RUNNING]
-
-
-def given_study(root: Path, given: list[dict[str, float]]) -> UnlearnerStudy:
-    return UnlearnerStudy(open_storage(root, None), "sweep", "finetune", PARETO, "tpe", 0, given)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
+from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from program import rows_of
 from running import Sweep
 
 from orchestrator.cli.main import main
+from orchestrator.results.store import write_rows
+from orchestrator.search.samplers import derived_seed
 
 
 @pytest.mark.parametrize("finished", [pytest.param(0, marks=pytest.mark.slow), 4])
@@ -59,3 +65,56 @@ def test_resuming_a_finished_sweep_runs_nothing_also_when_its_files_were_merged(
     done = orchestrate("resume", "first", "--storage", storage)
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows_of(storage, "first") == before
+
+
+def test_a_killed_random_search_runs_the_very_trials_of_an_undisturbed_one(storage, orchestrate):
+    """One trial at a time: they depend on the seed alone, and so do their names."""
+    more = ("--sampler", "random", "--max-concurrent", "1")
+    undisturbed = Sweep(storage, "undisturbed", unlearners=("ssd", "finetune"), more=more)
+    said, _ = (process := undisturbed.start()).communicate(timeout=300)
+    assert process.returncode == 0, said
+    killed = Sweep(storage, "killed", unlearners=("ssd", "finetune"), more=more)
+    killed.wait_for(process := killed.start(), 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    said, _ = (process := killed.resume()).communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert killed.ended().keys() == undisturbed.ended().keys()
+    killed.assert_whole()
+
+
+def test_a_store_of_the_first_version_is_counted_and_gone_on_with(trained, tmp_path):
+    """It numbered the trials of a method, and kept studies that knew these numbers."""
+    storage = Path(shutil.copytree(trained, tmp_path / "storage"))
+    named_by_numbers(storage, "first")
+    (storage / "sweeps" / "first" / "studies.journal").write_text("of the first version")
+    lost = rows_of_trial(storage, "ssd-0001")[0]
+    (storage / "rows" / "first" / f"{lost['trial_key']}.parquet").unlink()
+    sweep = Sweep(
+        storage, "first", unlearners=("finetune", "finetune-l1", "gradient-ascent", "ssd")
+    )
+    kept = sweep.ended()
+    assert len(kept) == 11
+    said, _ = (process := sweep.resume()).communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "going on: 11 trials are finished" in said
+    after = sweep.ended()
+    assert {k: after[k] for k in kept} == kept
+    (new,) = after.keys() - kept.keys()
+    assert rows_of_trial(storage, new)[-1]["seed"] == lost["seed"], "the number that was free"
+    sweep.assert_whole()
+
+
+def named_by_numbers(storage: Path, sweep: str) -> None:
+    """Call each trial UNLEARNER-NUMBER, by the number that its seed comes from."""
+    for file in (storage / "rows" / sweep).glob("[!or]*.parquet"):
+        rows = pq.ParquetFile(file).read().to_pylist()
+        unlearner = rows[0]["unlearner"]
+        names = (f"{unlearner}-{number:04d}" for number in itertools.count())
+        own = next(name for name in names if derived_seed(0, name) == rows[0]["seed"])
+        file.unlink()
+        write_rows(storage, sweep, file.stem, [row | {"trial_id": own} for row in rows])
+
+
+def rows_of_trial(storage: Path, trial_id: str) -> list[dict[str, Any]]:
+    return [row for row in rows_of(storage, "first") if row["trial_id"] == trial_id]

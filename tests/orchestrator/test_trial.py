@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 from ray.exceptions import RayTaskError
@@ -104,7 +103,7 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
     death.is_avoided = True
     assert not deaths.is_last("ssd-0000", death)
     assert not deaths.counts("ssd-0000")
-    search = StudySearch([], {}, [], lambda trial: deaths.why_given_up(trial["trial_id"]))
+    search = StudySearch([], {}, "task", lambda trial: deaths.why_given_up(trial["trial_id"]))
     search.running["tune-a"] = {"unlearner": "ssd", "trial_id": "ssd-0000"}
     search.on_trial_complete("tune-a", error=True)
     with pytest.raises(StorageFault, match=re.escape(str(unfit.value))):
@@ -155,9 +154,8 @@ class Overreaches(Unlearner):
 
 def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     method = f"{__name__}:Overreaches"
-    storages = optuna.storages.InMemoryStorage()
-    study = UnlearnerStudy(storages, "s", method, PARETO, "random", 0)
-    trial = study.ask()
+    study = UnlearnerStudy(method, PARETO, "random", 0)
+    trial = study.ask("task")
     trial["params"]["epochs"] = 5
     result = step(settings(storage, objective_metrics=PARETO.metrics), method, **trial["params"])
 
@@ -170,7 +168,7 @@ def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     assert rows[1]["relative_cost"] is not None
 
     study.tell(trial["trial_id"], result["rows"])
-    told = storages.get_all_trials(0)
+    told = study.trials
     assert [t.state for t in told] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     assert [t.params["epochs"] for t in told[1:]] == [1, 2]
     assert told[2].values == [rows[1][metric] for metric in PARETO.metrics]

@@ -16,7 +16,7 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.rows import retrain_seconds
-from orchestrator.search.known_space import distribution
+from orchestrator.search.fast_proposals import distribution
 from orchestrator.sweeps.estimate import expected, seconds_per_trial, sweep_seconds
 from orchestrator.worker.baselines import Speed
 from tasks.search_space import Categorical, Domain, Float, Int

@@ -1,0 +1,120 @@
+"""What keeps a proposal as quick at the ten-thousandth trial as at the first.
+
+Every private name of Optuna that this program uses stands here; tests/orchestrator/test_optuna_contract.py
+holds each against the Optuna that is installed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Container, Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from tasks.search_space import Domain, Float, Int
+
+SEEN = 500
+"""Finished trials. TPE takes 23 ms of processor time for a proposal from twice as many, 185 ms from 10,000."""
+
+
+class RecentStudy(optuna.Study):
+    """A study whose sampler sees the last finished trials and those since."""
+
+    _shown: list[FrozenTrial] | None = None
+    """While a proposal is made: a sampler looks several times, and nothing changes meanwhile."""
+
+    def ask(self, *arguments: Any, **options: Any) -> optuna.Trial:
+        """Propose a trial; see optuna.Study."""
+        self._shown = None
+        try:
+            return super().ask(*arguments, **options)
+        finally:
+            self._shown = None
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        """List the trials for a sampler: the one method by which Optuna's samplers read a study."""
+        if self._shown is None:
+            self._shown = self._recent(super()._get_trials(deepcopy=False, use_cache=use_cache))
+        chosen = [t for t in self._shown if states is None or t.state in states]
+        return copy.deepcopy(chosen) if deepcopy else chosen
+
+    def _recent(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        recent: list[FrozenTrial] = []
+        finished = 0
+        for trial in reversed(trials):
+            finished += trial.state.is_finished()
+            if finished > SEEN:
+                break
+            recent.append(trial)
+        return recent[::-1]
+
+
+class KnownSpace(BaseSampler):
+    """Another sampler, which proposes what it would have proposed, sooner.
+
+    Only for a study whose trials all search `space`. Optuna's samplers search what all trials have in
+    common, and to find that out took 40 % of a proposal of TPE's from a thousand trials.
+    """
+
+    def __init__(self, sampler: BaseSampler, space: Mapping[str, BaseDistribution]) -> None:
+        self._sampler = sampler
+        self._space = {n: d for n, d in sorted(space.items()) if not d.single()}
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return the declared space, in the order that Optuna would give it."""
+        return self._space
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Sample as the other sampler does; see BaseSampler."""
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Sample as the other sampler does; see BaseSampler."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Do what the other sampler does; see BaseSampler."""
+        self._sampler.before_trial(study, trial)
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Translate a declared search domain to Optuna's form."""
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    if isinstance(domain, Int):
+        return IntDistribution(domain.low, domain.high, log=domain.log)
+    return CategoricalDistribution(domain.choices)
+
+
+def first_generation(sampler: BaseSampler) -> dict[str, Any]:
+    """Return the system attributes that make a complete trial an ancestor for this sampler.
+
+    Genetic samplers know no trial without a generation. Those from the rows are all of generation 0,
+    and the best of these are the parents of the next.
+    """
+    key = getattr(sampler, "_get_generation_key", None)
+    return {key(): 0} if key else {}
