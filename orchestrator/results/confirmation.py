@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from tasks.search_space import EPOCHS
 from orchestrator.results.objectives import Objective, front_rows, objective_named
 from orchestrator.results.pareto import front
 from orchestrator.results.store import read_results
+from tasks.search_space import EPOCHS
 
 Row = dict[str, Any]
 LEVEL = 0.95

@@ -16,8 +16,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from orchestrator.results.columns import COLUMNS
-from tasks.storage.base import Storage, several_at_a_time
 from tasks.errors import StorageFault
+from tasks.storage.base import Storage, several_at_a_time
 
 ROWS = "rows"
 TRIAL = ["sweep", "trial_id"]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 from orchestrator.results.objectives import Objective
 from orchestrator.results.pareto import front as undominated
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
 """The figures' axes, test columns, and the size of a marker."""

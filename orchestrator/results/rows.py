@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tasks.provenance import code_version, host, versions
 from tasks.task import content_key
 
 if TYPE_CHECKING:
@@ -56,12 +55,6 @@ def trial_rows(
     return rows
 
 
-
-
-
-
-
-
 def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
     """What a full retrain would take on what a trial has, as if speed went with it.
 
@@ -73,8 +66,6 @@ def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
         return math.inf
     had = retrained["threads"] / cpus if on_a_cpu else 1 / (gpus or 1.0)
     return float(retrained["unlearn_seconds"]) * max(1.0, had)
-
-
 
 
 def params_json(params: dict[str, Any]) -> str:

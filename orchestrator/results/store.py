@@ -3,7 +3,7 @@
     <storage>/rows/<sweep>/<trial key>.parquet
 
 A file appears whole or not at all, and the first one of a trial stays, whoever runs it again. Any
-Parquet reader opens it. Needs pyarrow alone, and boto3 for a storage root in a bucket.
+Parquet reader opens it. Needs pyarrow and numpy alone, and boto3 for a storage root in a bucket.
 """
 
 from __future__ import annotations
@@ -17,8 +17,23 @@ from typing import Any
 import pyarrow as pa
 
 from orchestrator.results.columns import COLUMNS
+from orchestrator.results.files import (
+    GENERATIONS,
+    OWN,
+    ROWS,
+    SCHEMA,
+    UNIQUE,
+    Content,
+    Part,
+    encoded,
+    generation_of,
+    merged_name,
+    read_at_once,
+    read_file,
+    read_whole,
+    warn_of_damage,
+)
 from orchestrator.results.versions import NEEDED, without_repeats
-from orchestrator.results.files import GENERATIONS, OWN, ROWS, SCHEMA, UNIQUE, Content, Part, encoded, generation_of, merged_name, read_at_once, read_file, read_whole, warn_of_damage
 from tasks.registry import one_of
 from tasks.storage.base import Storage
 from tasks.storage.roots import storage_at

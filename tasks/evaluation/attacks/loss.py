@@ -7,46 +7,55 @@ cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unl
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 
+from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, Outputs
 
 SPLITS = 10
+LEAST = 6
+"""Rows of either side below which no attack is fitted."""
 SUBSAMPLE_SEED = 0
 STOPPING = {"maxiter": 100, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """When scikit-learn's LogisticRegression() ends its search."""
 
 
+@metric(half="test", best=0.5)
 def mia_simple_accuracy(evaluation: Evaluation) -> float:
-    """Simple MIA: the forget set against as many test examples of any class."""
+    """Measure the accuracy of the loss attack, forget set against the whole test half; ideal .5."""
     return simple_attack(evaluation.forget, evaluation.test)
 
 
+@metric(half="test", best=0.5, headline="MIA\nmatched")
 def mia_class_matched_accuracy(evaluation: Evaluation) -> float:
-    """Class-matched MIA: non-members are test examples with the forget set's class histogram."""
+    """Measure the accuracy of the loss attack on up to half of the forget set, against test examples
+    of the same classes; ideal .5.
+    """
     return class_matched_attack(evaluation.forget, evaluation.test)
 
 
+@metric(half="test", best="up", headline="indistin-\nguishability")
 def indistinguishability(evaluation: Evaluation) -> float:
-    """1 − |2a − 1| of the class-matched attack's accuracy a on the test half; 1 is ideal."""
-    return two_sided(mia_class_matched_accuracy(evaluation))
+    """Give 1 - |2a - 1| of mia_class_matched_accuracy a; ideal 1."""
+    return two_sided(class_matched_attack(evaluation.forget, evaluation.test))
 
 
+@metric(half="validation", best=0.5)
 def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
-    """The class-matched MIA with non-members from the validation half.
+    """Measure mia_class_matched_accuracy on the other half of the forget set, against validation
+    examples; ideal .5.
 
-    Its members are other forget examples than the test half's: what the search chose by the one must
-    not flatter the other.
+    What the search chose by the one half must not flatter the other.
     """
     return class_matched_attack(evaluation.forget, evaluation.validation, last=True)
 
 
+@metric(half="validation", best="up")
 def validation_indistinguishability(evaluation: Evaluation) -> float:
-    """Indistinguishability with non-members from the validation half: what the search may see."""
-    return two_sided(validation_mia_class_matched_accuracy(evaluation))
+    """Give 1 - |2a - 1| on the validation half: steers the search; ideal 1."""
+    return two_sided(class_matched_attack(evaluation.forget, evaluation.validation, last=True))
 
 
 def two_sided(attack_accuracy: float) -> float:
@@ -152,39 +161,22 @@ def _membership(others: int, members: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)  # the same few sizes for every model of a task
 def _folds(others: int, members: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The splits, (indices to fit, indices to score) each, of `others` rows and the `members` behind them.
+    """Draw the splits, (indices to fit, indices to score) each, of `others` rows and the `members` behind them.
 
-    They are those of scikit-learn's StratifiedShuffleSplit(n_splits=10, random_state=0), which takes
-    half a second and 120 MB of every worker to import: a tenth of the rows is scored, and each side
-    has its share of either part.
+    A tenth of either side is scored. Up to 0.1.0 the splits were those of scikit-learn's
+    StratifiedShuffleSplit(n_splits=10, random_state=0), bit by bit; these are other draws of the
+    same kind, hence values differ within the attack's noise.
     """
-    rng = np.random.RandomState(SUBSAMPLE_SEED)
-    counts = np.array([others, members])
-    scored = math.ceil(counts.sum() / 10)
-    if scored < len(counts):
-        raise ValueError(f"{members} members are too few for an attack: at least 6 on either side")
+    if min(others, members) < LEAST:
+        raise ValueError(
+            f"{members} members are too few for an attack: at least {LEAST} on either side"
+        )
+    rng = np.random.default_rng(SUBSAMPLE_SEED)
     splits = []
     for _ in range(SPLITS):
-        fits = _shares(counts, counts.sum() - scored, rng)
-        scores = _shares(counts - fits, scored, rng)
-        orders = [rng.permutation(others), others + rng.permutation(members)]
-        parts = zip(orders, fits, fits + scores, strict=True)
-        fit, score = zip(*((order[:a], order[a:b]) for order, a, b in parts), strict=True)
-        splits.append(
-            (rng.permutation(np.concatenate(fit)), rng.permutation(np.concatenate(score)))
-        )
+        sides = rng.permutation(others), others + rng.permutation(members)
+        cuts = [max(1, round(len(side) / 10)) for side in sides]
+        score = np.concatenate([side[:cut] for side, cut in zip(sides, cuts, strict=True)])
+        fit = np.concatenate([side[cut:] for side, cut in zip(sides, cuts, strict=True)])
+        splits.append((fit, score))
     return splits
-
-
-def _shares(counts: np.ndarray, draws: int, rng: np.random.RandomState) -> np.ndarray:
-    """`draws` shared out in proportion to `counts`; of equal claims to what is left over a random one wins."""
-    exact = counts / counts.sum() * draws
-    shares = np.floor(exact).astype(int)
-    over, claims = draws - shares.sum(), exact - np.floor(exact)
-    for claim in sorted(set(claims.tolist()), reverse=True):
-        if not over:
-            break
-        equal = np.flatnonzero(claims == claim)
-        shares[rng.choice(equal, size=min(len(equal), over), replace=False)] += 1
-        over -= min(len(equal), over)
-    return shares
