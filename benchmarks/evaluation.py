@@ -17,12 +17,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
 from tasks.evaluation import every_metric
-from tasks.evaluation.outputs import Outputs, outputs
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
+from tasks.evaluation.references import SPLITS as STORED
+from tasks.evaluation.references import ReferenceOutputs
 from tasks.models.network import Network
 from tasks.task import Task
 from tasks.workbench import Workbench
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--tasks", default="digits-class:1")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--threads", type=int, default=1, help="as a trial has")
+    parser.add_argument("--references", type=int, default=4, help="0: without them")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "evaluation.parquet")
     options = parser.parse_args()
@@ -49,7 +53,7 @@ def main() -> None:
     rows = [
         {"task": task, **row}
         for task in options.tasks.split(",")
-        for row in measured(task, options.data_dir, options.repeats)
+        for row in measured(task, options.data_dir, options.repeats, options.references)
     ]
     write(rows, options.out)
     seconds: dict[tuple[str, str], float] = {
@@ -70,15 +74,20 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return (a["task"], a["arm"]) == (b["task"], b["arm"])
 
 
-def measured(task: str, data_dir: Path | None, repeats: int) -> list[dict[str, Any]]:
+def measured(
+    task: str, data_dir: Path | None, repeats: int, references: int
+) -> list[dict[str, Any]]:
     """One row per arm and repeat."""
     chosen = Task.named(task)
     with tempfile.TemporaryDirectory() as artifacts:
         dataset = chosen.load(data_dir)
         bench = Workbench(chosen, dataset, Path(artifacts), torch.device("cpu"))
-    model = bench.fresh_model()
-    rng = bench.generator(0)
-    model.initialise(bench.retain.sample(100, rng), rng)
+    model = untrained(bench, 0)
+    if references:
+        seen = [bench.outputs(untrained(bench, 1 + number)) for number in range(references)]
+        bench.references = ReferenceOutputs(
+            **{name: np.stack([getattr(one, name).logits for one in seen]) for name in STORED}
+        )
     arms: dict[str, Callable[[], object]] = {
         "one pass a split": lambda: bench.evaluate(model),
         "its passes alone": lambda: [outputs(model, getattr(bench, s)) for s in SPLITS.values()],
@@ -94,12 +103,23 @@ def measured(task: str, data_dir: Path | None, repeats: int) -> list[dict[str, A
     return rows
 
 
+def untrained(bench: Workbench, seed: int) -> Network:
+    """A model with fresh weights."""
+    model, rng = bench.fresh_model(), bench.generator(seed)
+    model.initialise(bench.retain.sample(100, rng), rng)
+    return model
+
+
 class PassOnDemand:
     """An Evaluation that runs the model over a split whenever a metric looks at it."""
 
     def __init__(self, bench: Workbench, model: Network) -> None:
         self._bench, self._model = bench, model
         self.forgotten_classes = bench._forgotten_classes
+        self.references, self.reference = bench.references, None
+
+    held_out = Evaluation.held_out
+    mean_over_references = Evaluation.mean_over_references
 
     def __getattr__(self, name: str) -> Outputs:
         return outputs(self._model, getattr(self._bench, SPLITS[name]))

@@ -49,8 +49,9 @@ class SingleTrial:
         import torch
 
         from tasks.compute.allocator import keep_freed_memory
+        from tasks.roles import ORIGINAL
         from tasks.trial import run_trial
-        from tasks.workbench import ORIGINAL, Workbench
+        from tasks.workbench import Workbench
 
         keep_freed_memory()
         kind = self._device_type()

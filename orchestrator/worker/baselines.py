@@ -77,7 +77,7 @@ def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterat
 def _measured(
     settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
 ) -> Rows:
-    from tasks.workbench import ORIGINAL, RETRAINED
+    from tasks.roles import ORIGINAL, RETRAINED
 
     measured = finished_trials(settings.storage, settings.sweep)
     # Trials that have run started from these models: a resume on other hardware goes on from them.
@@ -104,8 +104,8 @@ def _measured(
 def _baseline_row(
     settings: WorkerSettings, bench: Workbench, role: str, tell: Callable[[Event], None]
 ) -> Row:
+    from tasks.roles import RETRAINED
     from tasks.trial import baseline_point
-    from tasks.workbench import RETRAINED
 
     artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
     point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
@@ -131,7 +131,7 @@ def calibrated(bench: Workbench, workers: int) -> Speed:
     """
     import torch
 
-    from tasks.workbench import ORIGINAL, RETRAINED
+    from tasks.roles import ORIGINAL, RETRAINED
 
     model = bench.fresh_model()
     rng = bench.generator(0)

@@ -89,7 +89,7 @@ class UnlearningTrial(tune.Trainable):
         try:
             with blamed_on_node():
                 with Deadline(settings.trial_seconds, lambda: None):
-                    from tasks.workbench import ORIGINAL
+                    from tasks.roles import ORIGINAL
 
                     bench = workbench(settings, settings.cpus)
                 # Not within the trial, which would fail with it; if another process trains it, that

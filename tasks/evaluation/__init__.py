@@ -24,17 +24,44 @@ METRICS = Registry(
         "test_accuracy": "tasks.evaluation.accuracy:test_accuracy",
         "test_accuracy_retained": "tasks.evaluation.accuracy:test_accuracy_retained",
         "test_accuracy_forgotten": "tasks.evaluation.accuracy:test_accuracy_forgotten",
+        "test_accuracy_worst_class": "tasks.evaluation.accuracy:test_accuracy_worst_class",
         "retain_accuracy": "tasks.evaluation.accuracy:retain_accuracy",
         "forget_accuracy": "tasks.evaluation.accuracy:forget_accuracy",
         "mia_simple_accuracy": "tasks.evaluation.attacks.loss:mia_simple_accuracy",
         "mia_class_matched_accuracy": "tasks.evaluation.attacks.loss:mia_class_matched_accuracy",
-        "indistinguishability": "tasks.evaluation.attacks.loss:indistinguishability",
+        "indistinguishability": "tasks.evaluation.attacks.indistinguishability:indistinguishability",
         "validation_mia_class_matched_accuracy": (
             "tasks.evaluation.attacks.loss:validation_mia_class_matched_accuracy"
         ),
         "validation_indistinguishability": (
-            "tasks.evaluation.attacks.loss:validation_indistinguishability"
+            "tasks.evaluation.attacks.indistinguishability:validation_indistinguishability"
         ),
+        "loss_attack_indistinguishability": (
+            "tasks.evaluation.attacks.loss:loss_attack_indistinguishability"
+        ),
+        "validation_loss_attack_indistinguishability": (
+            "tasks.evaluation.attacks.loss:validation_loss_attack_indistinguishability"
+        ),
+        "loss_attack_auc": "tasks.evaluation.attacks.loss:loss_attack_auc",
+        "loss_attack_auc_low": "tasks.evaluation.attacks.loss:loss_attack_auc_low",
+        "loss_attack_auc_high": "tasks.evaluation.attacks.loss:loss_attack_auc_high",
+        "loss_attack_ks": "tasks.evaluation.attacks.loss:loss_attack_ks",
+        "membership_advantage": "tasks.evaluation.attacks.membership:membership_advantage",
+        "validation_membership_advantage": (
+            "tasks.evaluation.attacks.membership:validation_membership_advantage"
+        ),
+        "identity_advantage": "tasks.evaluation.attacks.identity:identity_advantage",
+        "validation_identity_advantage": (
+            "tasks.evaluation.attacks.identity:validation_identity_advantage"
+        ),
+        "forget_divergence": "tasks.evaluation.distances:forget_divergence",
+        "validation_forget_divergence": "tasks.evaluation.distances:validation_forget_divergence",
+        "forget_divergence_floor": "tasks.evaluation.distances:forget_divergence_floor",
+        "confidence_ks": "tasks.evaluation.distances:confidence_ks",
+        "oracle_auc": "tasks.evaluation.distances:oracle_auc",
+        "tow": "tasks.evaluation.composite:tow",
+        "over_unlearned": "tasks.evaluation.composite:over_unlearned",
+        "under_unlearned": "tasks.evaluation.composite:under_unlearned",
     },
 )
 

@@ -40,6 +40,14 @@ def test_accuracy_forgotten(evaluation: Evaluation) -> float | None:
     return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=True)
 
 
+@metric(half="test", best="up")
+def test_accuracy_worst_class(evaluation: Evaluation) -> float:
+    """Measure the accuracy on the test half, least of the retained classes; chance makes it low."""
+    test = evaluation.test
+    retained = set(np.unique(test.labels).tolist()) - set(evaluation.forgotten_classes)
+    return min(float(test.correct[test.labels == c].mean()) for c in retained)
+
+
 @metric(half="none", best="up")
 def retain_accuracy(evaluation: Evaluation) -> float:
     """Measure the accuracy on a fixed sample of up to 5,000 of the retain set (RA)."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from tasks.evaluation.outputs import Evaluation
+from tasks.evaluation.outputs import Evaluation, HeldOut
 
-Half = Literal["validation", "test", "none"]
+Half = HeldOut | Literal["none"]
 """The held-out half that a number reads; "none" reads the retain and the forget set alone."""
 Best = Literal["up", "down", "references"] | float
 """Where the ideal is: more, less, the references' own value, or a number."""

@@ -1,7 +1,9 @@
 """Loss-based membership inference: can forgotten examples be told from never-seen ones?
 
 The attack of the NeurIPS 2023 unlearning competition's starting kit: logistic regression on the
-cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning.
+cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning. Since 0.2.0
+the feature is φ = log p_y − log(1 − p_y), which orders examples as the cross-entropy does: on
+cross-entropies of 1e-3 the regression stops before it has learned anything.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.metric import metric
-from tasks.evaluation.outputs import Evaluation, Outputs
+from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
+from tasks.evaluation.samples import LEAST, sample_of
+from tasks.evaluation.statistics import auc, auc_interval, ks_distance
 
 SPLITS = 10
-LEAST = 6
-"""Rows of either side below which no attack is fitted."""
 SUBSAMPLE_SEED = 0
 STOPPING = {"maxiter": 100, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
 """When scikit-learn's LogisticRegression() ends its search."""
@@ -33,13 +35,13 @@ def mia_class_matched_accuracy(evaluation: Evaluation) -> float:
     """Measure the accuracy of the loss attack on up to half of the forget set, against test examples
     of the same classes; ideal .5.
     """
-    return class_matched_attack(evaluation.forget, evaluation.test)
+    return class_matched_attack(evaluation, "test")
 
 
-@metric(half="test", best="up", headline="indistin-\nguishability")
-def indistinguishability(evaluation: Evaluation) -> float:
-    """Give 1 - |2a - 1| of mia_class_matched_accuracy a; ideal 1."""
-    return two_sided(class_matched_attack(evaluation.forget, evaluation.test))
+@metric(half="test", best="up")
+def loss_attack_indistinguishability(evaluation: Evaluation) -> float:
+    """Give 1 - |2a - 1| of mia_class_matched_accuracy a; 1 for many a model that forgot nothing."""
+    return two_sided(class_matched_attack(evaluation, "test"))
 
 
 @metric(half="validation", best=0.5)
@@ -49,77 +51,85 @@ def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
 
     What the search chose by the one half must not flatter the other.
     """
-    return class_matched_attack(evaluation.forget, evaluation.validation, last=True)
+    return class_matched_attack(evaluation, "validation")
 
 
 @metric(half="validation", best="up")
-def validation_indistinguishability(evaluation: Evaluation) -> float:
-    """Give 1 - |2a - 1| on the validation half: steers the search; ideal 1."""
-    return two_sided(class_matched_attack(evaluation.forget, evaluation.validation, last=True))
+def validation_loss_attack_indistinguishability(evaluation: Evaluation) -> float:
+    """Give loss_attack_indistinguishability on the validation half."""
+    return two_sided(class_matched_attack(evaluation, "validation"))
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc(evaluation: Evaluation) -> float:
+    """Measure the area under the ROC curve of the class-matched loss attack; ideal .5."""
+    return auc(*matched_log_odds(evaluation, "test"))
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc_low(evaluation: Evaluation) -> float:
+    """Give the lower end of the 95 % interval of loss_attack_auc (Hanley and McNeil)."""
+    return auc_interval(*matched_log_odds(evaluation, "test"))[0]
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc_high(evaluation: Evaluation) -> float:
+    """Give the upper end of the 95 % interval of loss_attack_auc (Hanley and McNeil)."""
+    return auc_interval(*matched_log_odds(evaluation, "test"))[1]
+
+
+@metric(half="test", best="references")
+def loss_attack_ks(evaluation: Evaluation) -> float:
+    """Measure the Kolmogorov-Smirnov distance of the class-matched loss attack's two sides: it also
+    sees members on both sides of the others.
+    """
+    return ks_distance(*matched_log_odds(evaluation, "test"))
 
 
 def two_sided(attack_accuracy: float) -> float:
-    """1 − |2a − 1|: both a telling and a perverse attack cost."""
+    """Compute 1 − |2a − 1|: both a telling and a perverse attack cost."""
     return 1 - abs(2 * attack_accuracy - 1)
 
 
 def simple_attack(members: Outputs, others: Outputs) -> float:
-    """Attack accuracy on equally many losses of either side, subsampled with a fixed seed."""
+    """Attack equally many examples of either side, subsampled with a fixed seed; gives the accuracy."""
     rng = np.random.default_rng(SUBSAMPLE_SEED)
     count = min(len(members.labels), len(others.labels))
     return attack_accuracy(
-        rng.permutation(members.losses)[:count], rng.permutation(others.losses)[:count]
+        rng.permutation(members.phi)[:count], rng.permutation(others.phi)[:count]
     )
 
 
 @functools.lru_cache(maxsize=2)  # several metrics of one model read the same attack
-def class_matched_attack(members: Outputs, others: Outputs, last: bool = False) -> float:
-    """Attack accuracy where both sides have the same number of examples of every class.
+def class_matched_attack(evaluation: Evaluation, half: HeldOut) -> float:
+    """Attack a half's members, among held-out examples of the same classes; gives the accuracy.
 
-    The largest such samples of up to half of the members that keep their class histogram, up to
-    rounding; drawn with a fixed seed, the `last` or else the first members of a random order, so that
-    the two halves of the held-out data never attack the same ones. Raises ValueError if `others`
-    lacks a class of the members.
+    The two halves of the held-out data never attack the same members. Raises ValueError if the
+    held-out half lacks a class of the members.
     """
-    rng = np.random.default_rng(SUBSAMPLE_SEED)
-    classes, counts = np.unique(members.labels, return_counts=True)
-    available = np.array([(others.labels == c).sum() for c in classes])
-    if not available.all():
-        raise ValueError("the held-out data lack a class of the forget set")
-    share = min(0.5, float((available / counts).min()))
-    wanted = np.maximum(1, np.floor(counts * share + 1e-9).astype(int))
-    chosen = _draw(members, classes, wanted, rng, last)
-    return attack_accuracy(chosen, _draw(others, classes, wanted, rng))
+    return attack_accuracy(*matched_log_odds(evaluation, half))
 
 
-def _draw(
-    outputs: Outputs,
-    classes: np.ndarray,
-    wanted: np.ndarray,
-    rng: np.random.Generator,
-    last: bool = False,
-) -> np.ndarray:
-    chosen = []
-    for c, count in zip(classes, wanted, strict=True):
-        order = rng.permutation(np.flatnonzero(outputs.labels == c))
-        chosen.append(order[-count:] if last else order[:count])
-    return outputs.losses[np.concatenate(chosen)]
+def matched_log_odds(evaluation: Evaluation, half: HeldOut) -> tuple[np.ndarray, np.ndarray]:
+    """Gather φ of a half's members, and of as many held-out examples of the same classes."""
+    sample = sample_of(evaluation, half)
+    return evaluation.forget.phi[sample.members], evaluation.held_out(half).phi[sample.others]
 
 
-def attack_accuracy(member_losses: np.ndarray, other_losses: np.ndarray) -> float:
-    """Mean accuracy over ten stratified shuffle splits of logistic regression on the loss.
+def attack_accuracy(members: np.ndarray, others: np.ndarray) -> float:
+    """Average the accuracy of logistic regression on one feature over ten stratified shuffle splits.
 
     Takes two equally long vectors; the accuracy is a fraction, .5 if nothing can be told. Raises
     ValueError for fewer than six of either.
     Source: the starting kit of the NeurIPS 2023 machine unlearning competition.
     """
-    losses = np.concatenate([other_losses, member_losses])
-    is_member = _membership(len(other_losses), len(member_losses))
+    feature = np.concatenate([others, members])
+    is_member = _membership(len(others), len(members))
     scores = []
     with _matrix_products().limit(limits=1):
-        for fit, score in _folds(len(other_losses), len(member_losses)):
-            slope, intercept = logistic_regression(losses[fit], is_member[fit])
-            guess = losses[score] * slope + intercept > 0
+        for fit, score in _folds(len(others), len(members)):
+            slope, intercept = logistic_regression(feature[fit], is_member[fit])
+            guess = feature[score] * slope + intercept > 0
             scores.append((guess == is_member[score]).mean())
     return float(np.mean(scores))
 
