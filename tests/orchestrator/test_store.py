@@ -43,7 +43,8 @@ def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> 
 
 def test_seconds_flops_and_fractions_have_units() -> None:
     assert {COLUMNS[n].unit for n in COLUMNS if n.endswith("_seconds")} == {"s"}
-    assert {COLUMNS[n].unit for n in METRICS} == {"fraction"}
+    assert {COLUMNS[n].unit for n in METRICS} == {"fraction", "bits", "flag"}
+    assert {n for n in METRICS if COLUMNS[n].half == "test"} >= {"tow", "indistinguishability"}
 
 
 def test_rows_come_back_as_they_were_written(root: str) -> None:
