@@ -10,7 +10,6 @@ arms take turns; ratios are to one pass a split, by medians.
 from __future__ import annotations
 
 import argparse
-import pkgutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,12 +17,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
-from tasks.evaluation import METRICS
-from tasks.evaluation.outputs import Outputs, outputs
+from tasks.evaluation import every_metric
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
+from tasks.evaluation.references import SPLITS as STORED
+from tasks.evaluation.references import ReferenceOutputs
 from tasks.models.network import Network
 from tasks.task import Task
 from tasks.workbench import Workbench
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--tasks", default="digits-class:1")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--threads", type=int, default=1, help="as a trial has")
+    parser.add_argument("--references", type=int, default=4, help="0: without them")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "evaluation.parquet")
     options = parser.parse_args()
@@ -50,14 +53,14 @@ def main() -> None:
     rows = [
         {"task": task, **row}
         for task in options.tasks.split(",")
-        for row in measured(task, options.data_dir, options.repeats)
+        for row in measured(task, options.data_dir, options.repeats, options.references)
     ]
     write(rows, options.out)
     seconds: dict[tuple[str, str], float] = {
         (r["task"], r["arm"]): median(s["seconds"] for s in rows if same(s, r)) for r in rows
     }
     show(
-        f"All {len(METRICS)} metrics of one model, {options.threads} threads",
+        f"All {len(every_metric())} metrics of one model, {options.threads} threads",
         ["arm", "task", "ratio", "ms"],
         [
             [arm, task, f"{s / seconds[task, 'one pass a split']:.2f}", f"{1e3 * s:,.0f}"]
@@ -71,15 +74,20 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return (a["task"], a["arm"]) == (b["task"], b["arm"])
 
 
-def measured(task: str, data_dir: Path | None, repeats: int) -> list[dict[str, Any]]:
+def measured(
+    task: str, data_dir: Path | None, repeats: int, references: int
+) -> list[dict[str, Any]]:
     """One row per arm and repeat."""
     chosen = Task.named(task)
     with tempfile.TemporaryDirectory() as artifacts:
         dataset = chosen.load(data_dir)
         bench = Workbench(chosen, dataset, Path(artifacts), torch.device("cpu"))
-    model = bench.fresh_model()
-    rng = bench.generator(0)
-    model.initialise(bench.retain.sample(100, rng), rng)
+    model = untrained(bench, 0)
+    if references:
+        seen = [bench.outputs(untrained(bench, 1 + number)) for number in range(references)]
+        bench.references = ReferenceOutputs(
+            **{name: np.stack([getattr(one, name).logits for one in seen]) for name in STORED}
+        )
     arms: dict[str, Callable[[], object]] = {
         "one pass a split": lambda: bench.evaluate(model),
         "its passes alone": lambda: [outputs(model, getattr(bench, s)) for s in SPLITS.values()],
@@ -95,12 +103,23 @@ def measured(task: str, data_dir: Path | None, repeats: int) -> list[dict[str, A
     return rows
 
 
+def untrained(bench: Workbench, seed: int) -> Network:
+    """A model with fresh weights."""
+    model, rng = bench.fresh_model(), bench.generator(seed)
+    model.initialise(bench.retain.sample(100, rng), rng)
+    return model
+
+
 class PassOnDemand:
     """An Evaluation that runs the model over a split whenever a metric looks at it."""
 
     def __init__(self, bench: Workbench, model: Network) -> None:
         self._bench, self._model = bench, model
         self.forgotten_classes = bench._forgotten_classes
+        self.references, self.reference = bench.references, None
+
+    held_out = Evaluation.held_out
+    mean_over_references = Evaluation.mean_over_references
 
     def __getattr__(self, name: str) -> Outputs:
         return outputs(self._model, getattr(self._bench, SPLITS[name]))
@@ -109,10 +128,8 @@ class PassOnDemand:
 def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
     """Every metric by itself."""
     return {
-        name: pkgutil.resolve_name(f"tasks.evaluation.{metric.function}")(
-            PassOnDemand(bench, model)
-        )
-        for name, metric in METRICS.items()
+        name: metric.function(PassOnDemand(bench, model))  # type: ignore[arg-type]
+        for name, metric in every_metric().items()
     }
 
 

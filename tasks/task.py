@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.errors import InvalidValue
+from tasks.evaluation.samples import check_attackable
 from tasks.forget_sets import FORGET_SETS, forget_set
 from tasks.forget_sets.base import ForgetSet
 from tasks.provenance import source_version
@@ -79,13 +80,15 @@ class Task:
         The forget set does not change it yet: whoever trains on it does that.
 
         Raises DatasetNotFound if it is absent, InvalidValue for an unknown class or share, or images
-        that are too small for the model.
+        that are too small for the model, or a forget set that no attacker could judge.
         """
         from tasks.models import check_model
 
         dataset = load_dataset(self.dataset, data_dir)
         check_model(self.model, dataset)
-        self.forgotten.mask(dataset)
+        changed = self.forgotten.apply(dataset)
+        forgotten = changed.train.labels[self.forgotten.mask(dataset)]
+        check_attackable(forgotten, changed.held_out.labels, self.seed, dataset.classes)
         return dataset
 
     def key(self, dataset: Dataset) -> str:
@@ -99,9 +102,14 @@ class Task:
         """
         return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
 
-    def retrained_key(self, dataset: Dataset, dtype: str, device: str) -> str:
-        """Content key of the model retrained without the forget set; see `original_key`."""
-        left_out = {"forget": self.forget_set, "chosen_by": self._chosen_by()}
+    def retrained_key(self, dataset: Dataset, dtype: str, device: str, reference: int = 0) -> str:
+        """Content key of the model retrained without the forget set; see `original_key`.
+
+        `reference` is its number among those that differ in the training seed alone.
+        """
+        left_out: dict[str, Any] = {"forget": self.forget_set, "chosen_by": self._chosen_by()}
+        if reference:
+            left_out["reference"] = reference
         training = self._training(dataset)
         return content_key(role="retrained", dtype=dtype, device=device, **left_out, **training)
 

@@ -10,10 +10,11 @@ import torch
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
+from tasks.roles import reference_role
 from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
 
-__all__ = ["Cost", "Diverged", "Point", "baseline_point", "run_trial"]
+__all__ = ["Cost", "Diverged", "Point", "baseline_point", "reference_point", "run_trial"]
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,19 @@ def _advance(steps: Iterator[None]) -> bool:
     return False
 
 
-def baseline_point(bench: Workbench, artifact: Artifact, *, trained_for_this: bool) -> Point:
-    """The original's or the retrained model's metrics, with the cost of its training.
+def baseline_point(
+    bench: Workbench, artifact: Artifact, *, trained_for_this: bool, reference: int = 0
+) -> Point:
+    """The original's or a reference's metrics, with the cost of its training.
 
-    The original model costs nothing here: the task starts from it.
+    The original model costs nothing here: the task starts from it. What is `trained_for_this` is the
+    reference of that number, and is held against the others alone.
     """
     load, judge = Stopwatch(bench.device), Stopwatch(bench.device)
     with load.running():
         model, _ = bench.model(artifact)
     with judge.running(), torch.no_grad():
-        metrics = bench.evaluate(model)
+        metrics = bench.evaluate(model, reference if trained_for_this else None)
     record = artifact.record
     paid = 1 if trained_for_this else 0
     cost = Cost(
@@ -110,3 +114,12 @@ def baseline_point(bench: Workbench, artifact: Artifact, *, trained_for_this: bo
         paid * record.flops / bench.retrain_flops(),
     )
     return Point(0 if not paid else model.recipe.epochs, metrics, cost)
+
+
+def reference_point(bench: Workbench, reference: int) -> Point:
+    """The metrics of one reference, held against the others, with the cost of its training.
+
+    `use_references` comes first, with more references than `reference`.
+    """
+    artifact = bench.artifact(reference_role(reference))
+    return baseline_point(bench, artifact, trained_for_this=True, reference=reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,18 @@ from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
 from tasks.models import build
 from tasks.models.network import Network
 from tasks.problem import Problem, check_needs
+from tasks.roles import ORIGINAL, reference_number, training_seed
 from tasks.task import Task
 from tasks.training import train
 from tasks.unlearners.base import Unlearner
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
-
-ORIGINAL, RETRAINED = "original", "retrained"
 
 
 def silent(what: str, done: int, total: int, seconds: float) -> None:
@@ -70,6 +71,8 @@ class Workbench:
         self._validation = Split(held_out, torch.from_numpy(validation), changed)
         self._test = Split(held_out, torch.from_numpy(test), changed)
         self._artifacts: dict[str, Artifact] = {}
+        self.references: ReferenceOutputs | None = None
+        """What every model is held against; see tasks.references.use_references."""
         self._model = self.fresh_model()
         self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
         shape = dataset.train.images.shape[1:]
@@ -81,18 +84,20 @@ class Workbench:
         return torch.Generator().manual_seed(seed)
 
     def key(self, role: str) -> str:
-        """The artifact key of the original or the retrained model."""
-        keys = {ORIGINAL: self.task.original_key, RETRAINED: self.task.retrained_key}
-        return keys[role](self.dataset, self.dtype, self.device.type)
+        """The artifact key of the original model, or of a reference, the retrained model among them."""
+        about = self.dataset, self.dtype, self.device.type
+        if role == ORIGINAL:
+            return self.task.original_key(*about)
+        return self.task.retrained_key(*about, reference_number(role))
 
     def is_cached(self, role: str) -> bool:
         """Whether the model of `role` need not be trained any more."""
         return self.cache.load(self.key(role)) is not None
 
     def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """The original or the retrained model: in memory, from the cache, or trained now."""
+        """The original model or a reference: in memory, from the cache, or trained now."""
         if role not in self._artifacts:
-            split = {ORIGINAL: self._all, RETRAINED: self.retain}[role]
+            split = self._all if role == ORIGINAL else self.retain
             self._artifacts[role] = self.cache.get(
                 self.key(role),
                 lambda is_over: self._train(role, split, progress, is_over),
@@ -132,16 +137,22 @@ class Workbench:
         rng, gone = self.generator(seed), self._forgotten_classes
         return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
 
-    def evaluate(self, model: Network) -> dict[str, float | None]:
-        """Every metric of `model`; raises Diverged if its outputs are not finite."""
-        return measure(
-            Evaluation(
-                retain=outputs(model, self._probe),
-                forget=outputs(model, self.forget),
-                validation=outputs(model, self._validation),
-                test=outputs(model, self._test),
-                forgotten_classes=self._forgotten_classes,
-            )
+    def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
+        """Every metric of `model`, which is this `reference` if it is one.
+
+        Raises Diverged if its outputs are not finite.
+        """
+        seen = self.outputs(model)
+        return measure(replace(seen, references=self.references, reference=reference))
+
+    def outputs(self, model: Network) -> Evaluation:
+        """One pass of `model` over each split; raises Diverged if its outputs are not finite."""
+        return Evaluation(
+            retain=outputs(model, self._probe),
+            forget=outputs(model, self.forget),
+            validation=outputs(model, self._validation),
+            test=outputs(model, self._test),
+            forgotten_classes=self._forgotten_classes,
         )
 
     def retrain_flops(self) -> float:
@@ -169,7 +180,7 @@ class Workbench:
         meter, clock = CostMeter(model), Stopwatch(self.device)
         epochs = model.recipe.epochs
         progress(f"{role} model", 0, epochs, 0.0)
-        steps = train(model, split, self.generator(self.task.seed))
+        steps = train(model, split, self.generator(training_seed(role, self.task.seed)))
         for epoch in range(epochs):
             with clock.running():
                 next(steps)

@@ -8,7 +8,7 @@ from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
-from tasks.evaluation import METRICS
+from tasks.evaluation import every_metric
 from tasks.models import AUTO, MODELS
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -29,7 +29,7 @@ def _unlearners() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    yield from (f"{name}: {metric.help}" for name, metric in METRICS.items())
+    yield from (f"{name}: {metric.help}" for name, metric in every_metric().items())
 
 
 def _objectives() -> Iterator[str]:

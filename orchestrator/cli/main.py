@@ -6,7 +6,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -111,6 +111,7 @@ def run(
     trial_seed: int | None = None,
     loader: str = "auto",
     device: str = "auto",
+    references: int = 2,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics.
@@ -137,6 +138,8 @@ def run(
         auto, ffcv or resident.
     device
         auto, cpu or cuda.
+    references
+        How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
 
@@ -151,11 +154,10 @@ def run(
         loader=loader,
         device=device,
         storage=storage,
+        references=references,
     )
     for point in trial.run(print, _print_training):
-        print(f"epoch {point.pop('epoch')}:")
-        for name, value in point.items():
-            print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
+        _print_point(point)
     return DONE
 
 
@@ -201,6 +203,12 @@ def _swept(config: SweepConfig) -> int:
 def _print(text: str) -> None:
     """Print text as it is, at once: whoever follows a log waits for it."""
     print(text, end="", flush=True)
+
+
+def _print_point(point: dict[str, Any]) -> None:
+    print(f"epoch {point.pop('epoch')}:")
+    for name, value in point.items():
+        print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
 
 
 def _print_training(what: str, done: int, total: int, seconds: float) -> None:

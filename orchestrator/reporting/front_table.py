@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import SweepConfig
+from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, lines, notes
 from orchestrator.results.objectives import front_rows, objective_named
@@ -19,14 +20,7 @@ from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
 
-SHOWN = {
-    "test_accuracy_retained": "test acc.\nretained",
-    "test_accuracy_forgotten": "test acc.\nforgotten",
-    "mia_class_matched_accuracy": "MIA\nmatched",
-    "indistinguishability": "indistin-\nguishability",
-    "unlearn_seconds": "unlearn\nseconds",
-    "relative_cost": "cost /\nretrain",
-}
+SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ABOUT = "role", "unlearner", "state", "epoch", "params"
 """Columns that say what a row is of."""
@@ -41,8 +35,8 @@ def print_front(config: SweepConfig, console: Console) -> None:
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
     table = Table(title=f"Pareto front of {config.name}")
     table.add_column("method", no_wrap=True)
-    for heading in SHOWN.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    for column in SHOWN:
+        table.add_column(COLUMNS[column].headline or column, justify="right", no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold")
     for row in [r for r in rows if r["role"] != "trial"] + chosen:
         name = row["unlearner"] if row["role"] == "trial" else row["role"]

@@ -1,10 +1,11 @@
-"""The columns of the results store: each is described once, here or in METRICS, and read everywhere."""
+"""The columns of the results store: each is described once, here or beside its metric, and read everywhere."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.evaluation import METRICS
+from tasks.evaluation import every_metric
+from tasks.evaluation.metric import Best, Half
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,14 @@ class Column:
     """text, real, whole, flag or moment: the store maps these to Arrow types."""
     help: str
     unit: str = ""
+    half: Half = "none"
+    """The held-out half that it reads."""
+    best: Best | None = None
+    """Where its ideal is; None of what is no result."""
+    headline: str | None = None
+    """Its heading in a table; see Metric."""
+    of_classes: bool = False
+    """Whether it is null where no class is forgotten as a whole."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -44,13 +53,31 @@ IDENTITY = (
         "confirms", TEXT, "the sweep whose front is run again here with another seed, if one is"
     ),
 )
+
+
+def _cost(name: str, type: str, help: str, unit: str, headline: str | None = None) -> Column:
+    return Column(name, type, help, unit, best="down", headline=headline)
+
+
 COSTS = (
-    Column("unlearn_seconds", REAL, "wall time in the unlearner, device-synchronised", "s"),
-    Column("load_seconds", REAL, "wall time to put the original model on the device", "s"),
-    Column("evaluate_seconds", REAL, "wall time spent measuring, up to this point", "s"),
-    Column("gradient_samples", WHOLE, "examples passed forward and backward", "examples"),
-    Column("flops", REAL, "floating-point operations of the unlearner's passes", "FLOP"),
-    Column("relative_cost", REAL, "flops over those of retraining from scratch", "fraction"),
+    _cost(
+        "unlearn_seconds",
+        REAL,
+        "wall time in the unlearner, device-synchronised",
+        "s",
+        "unlearn\nseconds",
+    ),
+    _cost("load_seconds", REAL, "wall time to put the original model on the device", "s"),
+    _cost("evaluate_seconds", REAL, "wall time spent measuring, up to this point", "s"),
+    _cost("gradient_samples", WHOLE, "examples passed forward and backward", "examples"),
+    _cost("flops", REAL, "floating-point operations of the unlearner's passes", "FLOP"),
+    _cost(
+        "relative_cost",
+        REAL,
+        "flops over those of retraining from scratch",
+        "fraction",
+        "cost /\nretrain",
+    ),
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),
@@ -69,6 +96,12 @@ PROVENANCE = (
     Column("versions", TEXT, "versions of Python and of the packages that matter, as JSON"),
     Column("finished_at", MOMENT, "when the trial ended", "UTC"),
 )
-MEASURED = tuple(Column(n, REAL, m.help, "fraction") for n, m in METRICS.items())
+MEASURED = tuple(
+    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.of_classes)
+    for n, m in every_metric().items()
+)
 
 COLUMNS: dict[str, Column] = {c.name: c for c in (*IDENTITY, *MEASURED, *COSTS, *PROVENANCE)}
+
+HEADED = tuple(c.name for c in (*MEASURED, *COSTS) if c.headline)
+"""What a table shows of a model by default."""

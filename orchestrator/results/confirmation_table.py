@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
 from orchestrator.results.objectives import STEERING
 
@@ -15,9 +16,11 @@ ABOUT = (
 )  # fmt: skip
 NEEDED = (*ABOUT, ACCURACY, FORGOTTEN, ATTACK, "relative_cost", *STEERING)
 """Columns of the store that the table is made of, beside those of the objective."""
+HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, ATTACK, "relative_cost")}
 HEADER = (
-    "method", "n", "holds", "test acc.\nretained,\nsearched", "over seeds", "less the\noriginal's",
-    "test acc.\nforgotten,\nover seeds", "MIA\nmatched,\nsearched", "over seeds", "cost /\nretrain",
+    "method", "n", "holds", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",
+    f"{HEADINGS[FORGOTTEN]},\nover seeds", f"{HEADINGS[ATTACK]},\nsearched", "over seeds",
+    str(HEADINGS["relative_cost"]),
 )  # fmt: skip
 
 

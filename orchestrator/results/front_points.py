@@ -13,7 +13,7 @@ from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
 """The figures' axes, test columns, and the size of a marker."""
 X_LABEL = "test accuracy on the retained classes"
-Y_LABEL = "indistinguishability (class-matched MIA, test half)"
+Y_LABEL = "indistinguishability (of retrained models, test half)"
 
 # Okabe and Ito's colours, which the colour-blind tell apart, and four more.
 COLOURS = (

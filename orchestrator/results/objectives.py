@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
 from orchestrator.results.pareto import front
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
@@ -64,13 +64,18 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 def steers_on_test(objective: Objective) -> list[str]:
-    """The metrics of an objective that are measured on the test half."""
-    halves = ("test_", "mia_", "indistinguishability")
-    return [metric for metric in objective.metrics if metric.startswith(halves)]
+    """List the columns of an objective that are measured on the test half."""
+    return [name for name in _named(objective) if COLUMNS[name].half == "test"]
 
 
-OF_FORGOTTEN_CLASSES = ("test_accuracy_forgotten",)
-"""Metrics that have no value where no class is forgotten as a whole."""
+def of_forgotten_classes(objective: Objective) -> list[str]:
+    """List the columns of an objective that are null where no class is forgotten as a whole."""
+    return [name for name in _named(objective) if COLUMNS[name].of_classes]
+
+
+def _named(objective: Objective) -> list[str]:
+    return [name for name in objective.metrics if name != SCORE]
+
 
 SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
 """Columns that the scalar score and the live view read."""

@@ -3,7 +3,7 @@
     <storage>/rows/<sweep>/<trial key>.parquet
 
 A file appears whole or not at all, and the first one of a trial stays, whoever runs it again. Any
-Parquet reader opens it. Needs pyarrow alone, and boto3 for a storage root in a bucket.
+Parquet reader opens it. Needs pyarrow and numpy alone, and boto3 for a storage root in a bucket.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import DEFAULT_TASK, FALLBACK_TASK, LOCAL, SweepConfig
-from orchestrator.results.objectives import OF_FORGOTTEN_CLASSES, Objective, objective_named
+from orchestrator.results.objectives import Objective, objective_named, of_forgotten_classes
 from orchestrator.sweeps.plan import SweepPlan
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
@@ -57,7 +57,7 @@ def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> D
 
 
 def _check_measured(objective: Objective, task: Task, dataset: Dataset) -> None:
-    never = [metric for metric in objective.metrics if metric in OF_FORGOTTEN_CLASSES]
+    never = of_forgotten_classes(objective)
     if never and not forgotten_classes(dataset, forget_mask(dataset, task.forget_set, task.seed)):
         raise InvalidValue(
             f"--objective names {', '.join(never)}, which has no value in {task.name}: no class is "

@@ -12,6 +12,7 @@ from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
+from tasks.roles import check_count
 from tasks.search_space import parameters
 from tasks.storage.roots import normal_root, storage_at
 from tasks.task import Task
@@ -36,21 +37,26 @@ class SingleTrial:
     loader: str = "auto"
     device: str = "auto"
     storage: str = "./results"
+    references: int = 2
+    """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
 
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
-        """Train or load the original model, unlearn, and yield each point: epoch, metrics, costs.
+        """Train or load the original model and the references, unlearn, and yield each point: epoch, metrics, costs.
 
         Raises InputError for bad input, before anything is trained.
         """
         for seed in (self.seed, self.trial_seed):
             check_seed(seed)
+        check_count(self.references)
         artifacts = f"{normal_root(self.storage)}/artifacts"
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         import torch
 
         from tasks.compute.allocator import keep_freed_memory
+        from tasks.references import use_references
+        from tasks.roles import ORIGINAL
         from tasks.trial import run_trial
-        from tasks.workbench import ORIGINAL, Workbench
+        from tasks.workbench import Workbench
 
         keep_freed_memory()
         kind = self._device_type()
@@ -63,6 +69,7 @@ class SingleTrial:
         say(f"{where}, {self.unlearner} {method.params}")
         bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
         bench.artifact(ORIGINAL, training)
+        use_references(bench, self.references, training)
         for point in run_trial(bench, method, self.trial_seed):
             yield {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
 

@@ -16,6 +16,7 @@ from orchestrator.results.store import finished_trials, write_rows
 from orchestrator.worker.identity import provenance
 from orchestrator.worker.node_faults import blamed_on_node
 from orchestrator.worker.settings import WorkerSettings, workbench
+from tasks.roles import ORIGINAL, RETRAINED, reference_role
 
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
@@ -77,7 +78,7 @@ def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterat
 def _measured(
     settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
 ) -> Rows:
-    from tasks.workbench import ORIGINAL, RETRAINED
+    from tasks.references import use_references
 
     measured = finished_trials(settings.storage, settings.sweep)
     # Trials that have run started from these models: a resume on other hardware goes on from them.
@@ -87,7 +88,13 @@ def _measured(
     with blamed_on_node():
         bench = workbench(settings, threads)
     if calibrate:
-        tell(calibrated(bench, 1 if settings.gpus else threads))
+        tell(calibrated(bench, 1 if settings.gpus else threads, settings.references))
+
+    def show(*progress: Any) -> None:
+        tell(Training(*progress))
+
+    bench.artifact(ORIGINAL, show)
+    use_references(bench, settings.references, show)
     rows = {}
     for role in (ORIGINAL, RETRAINED):
         key = bench.key(role)
@@ -104,8 +111,8 @@ def _measured(
 def _baseline_row(
     settings: WorkerSettings, bench: Workbench, role: str, tell: Callable[[Event], None]
 ) -> Row:
+    from tasks.roles import RETRAINED
     from tasks.trial import baseline_point
-    from tasks.workbench import RETRAINED
 
     artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
     point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
@@ -124,14 +131,13 @@ def _baseline_row(
     return trial_rows([point], state="complete", **identity)[0]
 
 
-def calibrated(bench: Workbench, workers: int) -> Speed:
+def calibrated(bench: Workbench, workers: int, references: int) -> Speed:
     """The Speed of `bench`, from a few training steps of the real model.
 
-    `workers` is how many trials could do the same beside each other on what this process has.
+    `workers` is how many trials could do the same beside each other on what this process has;
+    `references` are to be trained, the retrained model among them.
     """
     import torch
-
-    from tasks.workbench import ORIGINAL, RETRAINED
 
     model = bench.fresh_model()
     rng = bench.generator(0)
@@ -155,8 +161,9 @@ def calibrated(bench: Workbench, workers: int) -> Speed:
     start = time.perf_counter()
     bench.evaluate(model)
     judged = (time.perf_counter() - start) * workers
-    missing = [role for role in (ORIGINAL, RETRAINED) if not bench.is_cached(role)]
-    sizes = {ORIGINAL: len(bench.retain) + len(bench.forget), RETRAINED: len(bench.retain)}
+    sizes = {reference_role(number): len(bench.retain) for number in range(max(1, references))}
+    sizes[ORIGINAL] = len(bench.retain) + len(bench.forget)
+    missing = [role for role in sizes if not bench.is_cached(role)]
     epochs = model.recipe.epochs
     training = sum(sizes[role] * epochs / rate for role in missing)
     return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), epochs, training)

@@ -43,7 +43,8 @@ def provenance(bench: Workbench, role: str = "trial") -> Row:
     """The columns that the task, the code and the machine decide."""
     import torch
 
-    from tasks.workbench import ORIGINAL, RETRAINED, device_name
+    from tasks.roles import ORIGINAL, RETRAINED
+    from tasks.workbench import device_name
 
     task = bench.task
     return {

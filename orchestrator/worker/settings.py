@@ -31,6 +31,8 @@ class WorkerSettings:
     """Of the forward pass: the two models', whatever this node's device would choose for itself."""
     confirms: str | None = None
     """See the setting of that name."""
+    references: int = 2
+    """Retrained models that every model is held against."""
     data: str | None = None
     """Fingerprint of the sweep's data: a node may have another copy, or have downloaded one."""
 

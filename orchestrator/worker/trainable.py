@@ -89,12 +89,14 @@ class UnlearningTrial(tune.Trainable):
         try:
             with blamed_on_node():
                 with Deadline(settings.trial_seconds, lambda: None):
-                    from tasks.workbench import ORIGINAL
+                    from tasks.references import use_references
+                    from tasks.roles import ORIGINAL
 
                     bench = workbench(settings, settings.cpus)
                 # Not within the trial, which would fail with it; if another process trains it, that
                 # takes what it takes.
                 bench.artifact(ORIGINAL)
+                use_references(bench, settings.references)
                 self._where = provenance(bench)
         except UnfitNode:
             raise

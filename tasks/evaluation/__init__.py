@@ -2,75 +2,105 @@
 
 from __future__ import annotations
 
-import pkgutil
-from dataclasses import dataclass
+import functools
+import warnings
+from collections.abc import Collection
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
+
+from tasks.errors import InvalidValue
+from tasks.evaluation.metric import IN_A_SWEEP, Metric, Needs, Value
+from tasks.registry import Registry
 
 if TYPE_CHECKING:
     from tasks.evaluation.outputs import Evaluation
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A number read off a model's outputs."""
-
-    function: str
-    """`module:function` in this package, taking an Evaluation and giving a float or None."""
-    help: str
-    """One line, with the ideal value."""
-
-
-METRICS: dict[str, Metric] = {
-    "validation_accuracy": Metric(
-        "accuracy:validation_accuracy", "accuracy on the validation half, all classes"
-    ),
-    "validation_accuracy_retained": Metric(
-        "accuracy:validation_accuracy_retained",
-        "accuracy on the validation half, retained classes: steers the search",
-    ),
-    "test_accuracy": Metric("accuracy:test_accuracy", "accuracy on the test half, all classes"),
-    "test_accuracy_retained": Metric(
-        "accuracy:test_accuracy_retained", "accuracy on the test half, retained classes"
-    ),
-    "test_accuracy_forgotten": Metric(
-        "accuracy:test_accuracy_forgotten",
-        "accuracy on the test half, forgotten classes; null where no class is forgotten",
-    ),
-    "retain_accuracy": Metric(
-        "accuracy:retain_accuracy", "accuracy on a fixed sample of up to 5,000 of the retain set"
-    ),
-    "forget_accuracy": Metric("accuracy:forget_accuracy", "accuracy on the forget set"),
-    "mia_simple_accuracy": Metric(
-        "attacks.loss:mia_simple_accuracy",
-        "accuracy of the loss attack, forget set against the whole test half; ideal .5",
-    ),
-    "mia_class_matched_accuracy": Metric(
-        "attacks.loss:mia_class_matched_accuracy",
-        "accuracy of the loss attack on up to half of the forget set, against test examples of the "
-        "same classes; ideal .5",
-    ),
-    "indistinguishability": Metric(
-        "attacks.loss:indistinguishability",
-        "1 - |2a - 1| of mia_class_matched_accuracy a; ideal 1",
-    ),
-    "validation_mia_class_matched_accuracy": Metric(
-        "attacks.loss:validation_mia_class_matched_accuracy",
-        "mia_class_matched_accuracy on the other half of the forget set, against validation "
-        "examples; ideal .5",
-    ),
-    "validation_indistinguishability": Metric(
-        "attacks.loss:validation_indistinguishability",
-        "indistinguishability on the validation half: steers the search; ideal 1",
-    ),
-}
+METRICS = Registry(
+    "metric",
+    "orchestrator.metrics",
+    {
+        "validation_accuracy": "tasks.evaluation.accuracy:validation_accuracy",
+        "validation_accuracy_retained": "tasks.evaluation.accuracy:validation_accuracy_retained",
+        "test_accuracy": "tasks.evaluation.accuracy:test_accuracy",
+        "test_accuracy_retained": "tasks.evaluation.accuracy:test_accuracy_retained",
+        "test_accuracy_forgotten": "tasks.evaluation.accuracy:test_accuracy_forgotten",
+        "test_accuracy_worst_class": "tasks.evaluation.accuracy:test_accuracy_worst_class",
+        "retain_accuracy": "tasks.evaluation.accuracy:retain_accuracy",
+        "forget_accuracy": "tasks.evaluation.accuracy:forget_accuracy",
+        "mia_simple_accuracy": "tasks.evaluation.attacks.loss:mia_simple_accuracy",
+        "mia_class_matched_accuracy": "tasks.evaluation.attacks.loss:mia_class_matched_accuracy",
+        "indistinguishability": "tasks.evaluation.attacks.indistinguishability:indistinguishability",
+        "validation_mia_class_matched_accuracy": (
+            "tasks.evaluation.attacks.loss:validation_mia_class_matched_accuracy"
+        ),
+        "validation_indistinguishability": (
+            "tasks.evaluation.attacks.indistinguishability:validation_indistinguishability"
+        ),
+        "loss_attack_indistinguishability": (
+            "tasks.evaluation.attacks.loss:loss_attack_indistinguishability"
+        ),
+        "validation_loss_attack_indistinguishability": (
+            "tasks.evaluation.attacks.loss:validation_loss_attack_indistinguishability"
+        ),
+        "loss_attack_auc": "tasks.evaluation.attacks.loss:loss_attack_auc",
+        "loss_attack_auc_low": "tasks.evaluation.attacks.loss:loss_attack_auc_low",
+        "loss_attack_auc_high": "tasks.evaluation.attacks.loss:loss_attack_auc_high",
+        "loss_attack_ks": "tasks.evaluation.attacks.loss:loss_attack_ks",
+        "membership_advantage": "tasks.evaluation.attacks.membership:membership_advantage",
+        "validation_membership_advantage": (
+            "tasks.evaluation.attacks.membership:validation_membership_advantage"
+        ),
+        "identity_advantage": "tasks.evaluation.attacks.identity:identity_advantage",
+        "validation_identity_advantage": (
+            "tasks.evaluation.attacks.identity:validation_identity_advantage"
+        ),
+        "forget_divergence": "tasks.evaluation.distances:forget_divergence",
+        "validation_forget_divergence": "tasks.evaluation.distances:validation_forget_divergence",
+        "forget_divergence_floor": "tasks.evaluation.distances:forget_divergence_floor",
+        "confidence_ks": "tasks.evaluation.distances:confidence_ks",
+        "oracle_auc": "tasks.evaluation.distances:oracle_auc",
+        "tow": "tasks.evaluation.composite:tow",
+        "over_unlearned": "tasks.evaluation.composite:over_unlearned",
+        "under_unlearned": "tasks.evaluation.composite:under_unlearned",
+    },
+)
 
 RETAIN_SAMPLE = 5_000
 """Retain examples that are evaluated: a standard error of at most .7 points, in a ninth of the time."""
 
 
-def measure(evaluation: Evaluation) -> dict[str, float | None]:
-    """Every registered metric of one model."""
+def metric_named(name: str) -> Metric:
+    """Give the declaration of a registered metric, of a plug-in, or of `module:attribute`.
+
+    Raises InvalidValue: for an unknown name, listing the valid ones, and for a broken plug-in.
+    """
+    found = METRICS.resolve(name)
+    if not isinstance(found, Metric):
+        raise InvalidValue(f"metric {name!r} is not declared by tasks.evaluation.metric.metric")
+    return found
+
+
+@functools.cache
+def every_metric() -> dict[str, Metric]:
+    """Give the declaration of each registered metric, then of each plug-in that is installed.
+
+    A plug-in that cannot be imported is left out, with a warning.
+    """
+    found = {name: metric_named(name) for name in METRICS}
+    for plugin in entry_points(group=METRICS.group):
+        if plugin.name in METRICS:
+            warnings.warn(f"metric {plugin.name!r} of a plug-in: the name is taken", stacklevel=2)
+            continue
+        try:
+            found[plugin.name] = metric_named(plugin.name)
+        except InvalidValue as error:
+            warnings.warn(f"left out a metric: {error}", stacklevel=2)
+    return found
+
+
+def measure(evaluation: Evaluation, needs: Collection[Needs] = IN_A_SWEEP) -> dict[str, Value]:
+    """Measure one model by every metric; one with other needs than these is None."""
     return {
-        name: pkgutil.resolve_name(f"{__name__}.{metric.function}")(evaluation)
-        for name, metric in METRICS.items()
+        name: metric(evaluation) if metric.needs in needs else None
+        for name, metric in every_metric().items()
     }

@@ -4,44 +4,65 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, Outputs
 
 
+@metric(half="validation", best="up")
 def validation_accuracy(evaluation: Evaluation) -> float:
-    """On the validation half of the held-out data, all classes."""
-    return float(evaluation.validation.correct.mean())
+    """Measure the accuracy on the validation half, all classes."""
+    return share_correct(evaluation.validation)
 
 
+@metric(half="validation", best="up")
 def validation_accuracy_retained(evaluation: Evaluation) -> float:
-    """On the validation half, classes that the retain set still has."""
+    """Measure the accuracy on the validation half, retained classes: steers the search."""
     return _on_classes(evaluation.validation, evaluation.forgotten_classes, inside=False)
 
 
+@metric(half="test", best="up")
 def test_accuracy(evaluation: Evaluation) -> float:
-    """On the test half of the held-out data, all classes (TA)."""
-    return float(evaluation.test.correct.mean())
+    """Measure the accuracy on the test half, all classes (TA)."""
+    return share_correct(evaluation.test)
 
 
+@metric(half="test", best="up", headline="test acc.\nretained")
 def test_accuracy_retained(evaluation: Evaluation) -> float:
-    """On the test half, classes that the retain set still has (TRA)."""
+    """Measure the accuracy on the test half, retained classes (TRA)."""
     return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=False)
 
 
+@metric(half="test", best="references", headline="test acc.\nforgotten", of_classes=True)
 def test_accuracy_forgotten(evaluation: Evaluation) -> float | None:
-    """On the test half, forgotten classes (TFA); None where no class is forgotten as a whole."""
+    """Measure the accuracy on the test half, forgotten classes (TFA); null where no class is forgotten."""
     if not evaluation.forgotten_classes:
         return None
     return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=True)
 
 
+@metric(half="test", best="up")
+def test_accuracy_worst_class(evaluation: Evaluation) -> float:
+    """Measure the accuracy on the test half, least of the retained classes; chance makes it low."""
+    test = evaluation.test
+    retained = set(np.unique(test.labels).tolist()) - set(evaluation.forgotten_classes)
+    return min(float(test.correct[test.labels == c].mean()) for c in retained)
+
+
+@metric(half="none", best="up")
 def retain_accuracy(evaluation: Evaluation) -> float:
-    """On (a fixed sample of) the retain set (RA)."""
-    return float(evaluation.retain.correct.mean())
+    """Measure the accuracy on a fixed sample of up to 5,000 of the retain set (RA)."""
+    return share_correct(evaluation.retain)
 
 
+@metric(half="none", best="references")
 def forget_accuracy(evaluation: Evaluation) -> float:
-    """On the forget set; unlearning accuracy (UA) is one minus this."""
-    return float(evaluation.forget.correct.mean())
+    """Measure the accuracy on the forget set; unlearning accuracy (UA) is one minus this."""
+    return share_correct(evaluation.forget)
+
+
+def share_correct(outputs: Outputs) -> float:
+    """Give the share of correct predictions of one split."""
+    return float(outputs.correct.mean())
 
 
 def _on_classes(outputs: Outputs, classes: tuple[int, ...], *, inside: bool) -> float:

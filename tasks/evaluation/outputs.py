@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tasks.errors import Diverged
+from tasks.evaluation.logits import log_odds, softmax
+from tasks.evaluation.references import ReferenceOutputs
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
+
+HeldOut = Literal["validation", "test"]
+"""The half of the held-out data that steers the search, and the one that is reported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,16 @@ class Outputs:
         return log_total - logits[np.arange(len(self.labels)), self.labels]
 
     @cached_property
+    def probabilities(self) -> np.ndarray:
+        """The softmax, float64 (N, classes)."""
+        return softmax(self.logits)
+
+    @cached_property
+    def phi(self) -> np.ndarray:
+        """The label's log odds φ = log p_y − log(1 − p_y), float64 (N,)."""
+        return log_odds(self.logits, self.labels)
+
+    @cached_property
     def correct(self) -> np.ndarray:
         """Whether the top class is the label, bool (N,)."""
         return self.logits.argmax(1) == self.labels
@@ -46,6 +61,21 @@ class Evaluation:
     test: Outputs
     forgotten_classes: tuple[int, ...]
     """Classes that the retain set no longer has; empty when the forget set is a random share."""
+    references: ReferenceOutputs | None = None
+    """Outputs of models retrained without the forget set; None where none were trained."""
+    reference: int | None = None
+    """Which of the references this model is, if it is one: it is held against the others alone."""
+
+    def held_out(self, half: HeldOut) -> Outputs:
+        """Give the outputs on the validation or on the test half."""
+        return self.validation if half == "validation" else self.test
+
+    def mean_over_references(self, values: np.ndarray) -> float:
+        """Average K values, each from the references without one of them.
+
+        A reference has one such value, whose references it is not among.
+        """
+        return float(values.mean() if self.reference is None else values[self.reference])
 
 
 def outputs(model: Network, split: Split) -> Outputs:

@@ -43,7 +43,8 @@ def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> 
 
 def test_seconds_flops_and_fractions_have_units() -> None:
     assert {COLUMNS[n].unit for n in COLUMNS if n.endswith("_seconds")} == {"s"}
-    assert {COLUMNS[n].unit for n in METRICS} == {"fraction"}
+    assert {COLUMNS[n].unit for n in METRICS} == {"fraction", "bits", "flag"}
+    assert {n for n in METRICS if COLUMNS[n].half == "test"} >= {"tow", "indistinguishability"}
 
 
 def test_rows_come_back_as_they_were_written(root: str) -> None:
@@ -174,12 +175,12 @@ def test_several_processes_write_at_once(root: str) -> None:
 
 @pytest.fixture
 def reader() -> Callable[[str], subprocess.CompletedProcess[str]]:
-    """Run Python in a process where only the standard library, Arrow and our packages import."""
+    """Run Python in a process where only the standard library, Arrow, NumPy and our packages import."""
     guard = (
         "import sys\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in {'torch', 'ray', 'optuna', 'sklearn', 'pandas', 'numpy',"
+        "        if name.partition('.')[0] in {'torch', 'ray', 'optuna', 'sklearn', 'pandas', 'scipy',"
         " 'rich', 'cyclopts', 'filelock', 'boto3', 'torchvision', 'PIL'}:\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
@@ -192,7 +193,7 @@ def reader() -> Callable[[str], subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_the_store_needs_pyarrow_alone(tmp_path: Path, reader) -> None:  # type: ignore[no-untyped-def]
+def test_the_store_needs_pyarrow_and_numpy_alone(tmp_path: Path, reader) -> None:  # type: ignore[no-untyped-def]
     write_rows(tmp_path, "s", "a", trial("a-0"))
     done = reader(
         "from orchestrator.results.store import compact, read_results, write_rows\n"

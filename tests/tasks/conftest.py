@@ -14,6 +14,7 @@ from pictures import pictures, write_parquet
 
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.digits import load_digits
+from tasks.references import use_references
 from tasks.task import Task
 from tasks.workbench import Workbench
 
@@ -62,6 +63,14 @@ def bench(workbenches: Callable[[str], Workbench]) -> Workbench:
 def random_bench(workbenches: Callable[[str], Workbench]) -> Workbench:
     """Forget a random tenth of the digits."""
     return workbenches("digits-random:0.1")
+
+
+@pytest.fixture(scope="session")
+def judged(bench: Workbench, digits: Dataset) -> Workbench:
+    """The task of `bench`, with what it takes to tell whether a model forgot: three references."""
+    judged = Workbench(bench.task, digits, bench.cache.root, CPU)
+    use_references(judged, 3)
+    return judged
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.evaluation.outputs import Evaluation, Outputs
+from tasks.evaluation.references import SPLITS, ReferenceOutputs
 
 
 def made(losses: np.ndarray, labels: np.ndarray | None = None, classes: int = 4) -> Outputs:
@@ -30,3 +31,45 @@ def evaluation(forgotten: tuple[int, ...] = (), **parts: Outputs) -> Evaluation:
     split = Outputs(rng.normal(size=(200, 4)).astype(np.float32), labels)
     whole = {name: split for name in ("retain", "forget", "validation", "test")}
     return Evaluation(**{**whole, **parts}, forgotten_classes=forgotten)
+
+
+CLASSES = 4
+LABELS = {
+    "retain": np.arange(400) % CLASSES,
+    "forget": np.arange(800) % CLASSES,
+    "validation": np.arange(400) % CLASSES,
+    "test": np.arange(400) % CLASSES,
+}
+EASE = {name: np.random.default_rng(7).normal(size=len(y)) for name, y in LABELS.items()}
+"""How easy an example is, for every model alike."""
+
+
+def model_outputs(seed: int, *, on_forget: float = 0.0) -> dict[str, Outputs]:
+    """Outputs of a model that is as sure of an example as it is easy, and of the forget set by more."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for name, labels in LABELS.items():
+        logits = rng.normal(size=(len(labels), CLASSES)) / 2
+        logits[np.arange(len(labels)), labels] += 2 + 2 * EASE[name]
+        logits[np.arange(len(labels)), labels] += on_forget if name == "forget" else 0.0
+        found[name] = Outputs(logits.astype(np.float32), labels)
+    return found
+
+
+def references(count: int) -> ReferenceOutputs:
+    """Models alike but for chance, which never saw the forget set."""
+    models = [model_outputs(100 + number) for number in range(count)]
+    return ReferenceOutputs(**{n: np.stack([m[n].logits for m in models]) for n in SPLITS})
+
+
+def held_against(
+    model: dict[str, Outputs],
+    count: int = 4,
+    *,
+    forgotten: tuple[int, ...] = (),
+    reference: int | None = None,
+) -> Evaluation:
+    """A model beside so many references; it may be one of them."""
+    return Evaluation(
+        **model, forgotten_classes=forgotten, references=references(count), reference=reference
+    )

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
+from tasks.roles import ORIGINAL
 from tasks.storage.roots import storage_at
-from tasks.workbench import ORIGINAL, Workbench
+from tasks.workbench import Workbench
 
 RECORD = TrainingRecord(1.5, 100, 2e6, "cpu", 1)
 KEY = "0123456789abcdef"

@@ -17,12 +17,13 @@ from tasks.models import MODELS
 from tasks.models.network import Network
 from tasks.models.small_cnn import SmallCNN
 from tasks.recipe import Recipe
+from tasks.roles import ORIGINAL
 from tasks.trial import run_trial
 from tasks.unlearners.ascent.gradient_ascent import GradientAscent
 from tasks.unlearners.ascent.negative_gradient_plus import NegativeGradientPlus
 from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
-from tasks.workbench import ORIGINAL, Workbench
+from tasks.workbench import Workbench
 
 
 class OneLayer(Network):

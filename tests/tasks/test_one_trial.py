@@ -13,13 +13,14 @@ import torch
 from tasks.errors import Diverged
 from tasks.evaluation import METRICS
 from tasks.problem import Problem
+from tasks.roles import ORIGINAL, RETRAINED
 from tasks.trial import Point, baseline_point, run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner, begin_unlearning, cross_entropy
 from tasks.unlearners.exact.retrain import Retrain
 from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.finetuning.finetune_l1 import FinetuneL1
-from tasks.workbench import ORIGINAL, RETRAINED, Workbench
+from tasks.workbench import Workbench
 
 
 @dataclass(frozen=True)

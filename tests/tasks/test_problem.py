@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from tasks.errors import InvalidValue
 from tasks.models.network import Network
 from tasks.problem import Problem
+from tasks.roles import ORIGINAL
 from tasks.unlearners.base import Unlearner
-from tasks.workbench import ORIGINAL, Workbench
+from tasks.workbench import Workbench
 
 
 def same(a: Network, b: Network) -> bool:

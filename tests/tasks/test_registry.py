@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from made_outputs import held_against, model_outputs
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.errors import InvalidValue
-from tasks.evaluation import METRICS
+from tasks.evaluation import METRICS, metric_named
+from tasks.evaluation.outputs import Outputs
 from tasks.forget_sets import FORGET_SETS, forget_set
 from tasks.models import MODELS, model_class
 from tasks.registry import Registry, one_of
@@ -85,10 +89,35 @@ def test_every_registry_lists_its_names(look_up, name, valid) -> None:  # type: 
     assert all(each in str(raised.value) for each in valid)
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
-def test_a_metric_says_its_ideal_or_what_it_is(metric) -> None:  # type: ignore[no-untyped-def]
-    assert metric.help
-    assert "\n" not in metric.help
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_says_in_one_line_what_it_is(name: str) -> None:
+    assert metric_named(name).help
+    assert "\n" not in metric_named(name).help
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_held_out_half_of_a_metric_is_the_one_that_it_reads(name: str) -> None:
+    """Outputs of the other half are other ones: the value stays."""
+    metric, case = metric_named(name), held_against(model_outputs(1), forgotten=(1,))
+    always_right = np.eye(4, dtype=np.float32)[case.test.labels]
+    other = Outputs(always_right, case.test.labels)
+    read = {
+        half
+        for half in ("validation", "test")
+        if metric(dataclasses.replace(case, **{half: other})) != metric(case)
+    }
+    assert read <= {metric.half}
+    if metric.needs == "outputs":
+        assert read == {metric.half} - {"none"}
+
+
+def test_what_is_no_metric_is_an_invalid_value_that_names_it() -> None:
+    with pytest.raises(
+        InvalidValue, match=r"unknown metric 'indistinguishable'.*valid: validation_"
+    ):
+        metric_named("indistinguishable")
+    with pytest.raises(InvalidValue, match="'math:sqrt' is not declared"):
+        metric_named("math:sqrt")
 
 
 def test_a_registered_name_resolves_to_its_class() -> None:

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from tasks.models import MODELS, model_class
 from tasks.models.network import Network
+from tasks.roles import ORIGINAL
 from tasks.unlearners import steps
 from tasks.unlearners.base import sgd, trainable
-from tasks.workbench import ORIGINAL, Workbench
+from tasks.workbench import Workbench
 
 
 class Linear(Network):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from tasks.evaluation.outputs import outputs
 from tasks.models.network import Network
+from tasks.roles import ORIGINAL, RETRAINED
 from tasks.unlearners.ascent.gradient_ascent import GradientAscent
 from tasks.unlearners.ascent.negative_gradient_plus import NegativeGradientPlus
 from tasks.unlearners.base import Unlearner, trainable
@@ -21,7 +22,7 @@ from tasks.unlearners.finetuning.finetune_l1 import FinetuneL1
 from tasks.unlearners.finetuning.finetune_l2sp import FinetuneL2SP
 from tasks.unlearners.relabelling.random_labels import RandomLabels, wrong_labels
 from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
-from tasks.workbench import ORIGINAL, RETRAINED, Workbench
+from tasks.workbench import Workbench
 
 
 def original(bench: Workbench) -> Network:

@@ -1,18 +1,22 @@
 """Loss-based membership inference: can forgotten examples be told from never-seen ones?
 
 The attack of the NeurIPS 2023 unlearning competition's starting kit: logistic regression on the
-cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning.
+cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning. Since 0.2.0
+the feature is φ = log p_y − log(1 − p_y), which orders examples as the cross-entropy does: on
+cross-entropies of 1e-3 the regression stops before it has learned anything.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 
-from tasks.evaluation.outputs import Evaluation, Outputs
+from tasks.evaluation.metric import metric
+from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
+from tasks.evaluation.samples import LEAST, sample_of
+from tasks.evaluation.statistics import auc, auc_interval, ks_distance
 
 SPLITS = 10
 SUBSAMPLE_SEED = 0
@@ -20,97 +24,112 @@ STOPPING = {"maxiter": 100, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(flo
 """When scikit-learn's LogisticRegression() ends its search."""
 
 
+@metric(half="test", best=0.5)
 def mia_simple_accuracy(evaluation: Evaluation) -> float:
-    """Simple MIA: the forget set against as many test examples of any class."""
+    """Measure the accuracy of the loss attack, forget set against the whole test half; ideal .5."""
     return simple_attack(evaluation.forget, evaluation.test)
 
 
+@metric(half="test", best=0.5, headline="MIA\nmatched")
 def mia_class_matched_accuracy(evaluation: Evaluation) -> float:
-    """Class-matched MIA: non-members are test examples with the forget set's class histogram."""
-    return class_matched_attack(evaluation.forget, evaluation.test)
-
-
-def indistinguishability(evaluation: Evaluation) -> float:
-    """1 − |2a − 1| of the class-matched attack's accuracy a on the test half; 1 is ideal."""
-    return two_sided(mia_class_matched_accuracy(evaluation))
-
-
-def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
-    """The class-matched MIA with non-members from the validation half.
-
-    Its members are other forget examples than the test half's: what the search chose by the one must
-    not flatter the other.
+    """Measure the accuracy of the loss attack on up to half of the forget set, against test examples
+    of the same classes; ideal .5.
     """
-    return class_matched_attack(evaluation.forget, evaluation.validation, last=True)
+    return class_matched_attack(evaluation, "test")
 
 
-def validation_indistinguishability(evaluation: Evaluation) -> float:
-    """Indistinguishability with non-members from the validation half: what the search may see."""
-    return two_sided(validation_mia_class_matched_accuracy(evaluation))
+@metric(half="test", best="up")
+def loss_attack_indistinguishability(evaluation: Evaluation) -> float:
+    """Give 1 - |2a - 1| of mia_class_matched_accuracy a; 1 for many a model that forgot nothing."""
+    return two_sided(class_matched_attack(evaluation, "test"))
+
+
+@metric(half="validation", best=0.5)
+def validation_mia_class_matched_accuracy(evaluation: Evaluation) -> float:
+    """Measure mia_class_matched_accuracy on the other half of the forget set, against validation
+    examples; ideal .5.
+
+    What the search chose by the one half must not flatter the other.
+    """
+    return class_matched_attack(evaluation, "validation")
+
+
+@metric(half="validation", best="up")
+def validation_loss_attack_indistinguishability(evaluation: Evaluation) -> float:
+    """Give loss_attack_indistinguishability on the validation half."""
+    return two_sided(class_matched_attack(evaluation, "validation"))
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc(evaluation: Evaluation) -> float:
+    """Measure the area under the ROC curve of the class-matched loss attack; ideal .5."""
+    return auc(*matched_log_odds(evaluation, "test"))
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc_low(evaluation: Evaluation) -> float:
+    """Give the lower end of the 95 % interval of loss_attack_auc (Hanley and McNeil)."""
+    return auc_interval(*matched_log_odds(evaluation, "test"))[0]
+
+
+@metric(half="test", best=0.5)
+def loss_attack_auc_high(evaluation: Evaluation) -> float:
+    """Give the upper end of the 95 % interval of loss_attack_auc (Hanley and McNeil)."""
+    return auc_interval(*matched_log_odds(evaluation, "test"))[1]
+
+
+@metric(half="test", best="references")
+def loss_attack_ks(evaluation: Evaluation) -> float:
+    """Measure the Kolmogorov-Smirnov distance of the class-matched loss attack's two sides: it also
+    sees members on both sides of the others.
+    """
+    return ks_distance(*matched_log_odds(evaluation, "test"))
 
 
 def two_sided(attack_accuracy: float) -> float:
-    """1 − |2a − 1|: both a telling and a perverse attack cost."""
+    """Compute 1 − |2a − 1|: both a telling and a perverse attack cost."""
     return 1 - abs(2 * attack_accuracy - 1)
 
 
 def simple_attack(members: Outputs, others: Outputs) -> float:
-    """Attack accuracy on equally many losses of either side, subsampled with a fixed seed."""
+    """Attack equally many examples of either side, subsampled with a fixed seed; gives the accuracy."""
     rng = np.random.default_rng(SUBSAMPLE_SEED)
     count = min(len(members.labels), len(others.labels))
     return attack_accuracy(
-        rng.permutation(members.losses)[:count], rng.permutation(others.losses)[:count]
+        rng.permutation(members.phi)[:count], rng.permutation(others.phi)[:count]
     )
 
 
 @functools.lru_cache(maxsize=2)  # several metrics of one model read the same attack
-def class_matched_attack(members: Outputs, others: Outputs, last: bool = False) -> float:
-    """Attack accuracy where both sides have the same number of examples of every class.
+def class_matched_attack(evaluation: Evaluation, half: HeldOut) -> float:
+    """Attack a half's members, among held-out examples of the same classes; gives the accuracy.
 
-    The largest such samples of up to half of the members that keep their class histogram, up to
-    rounding; drawn with a fixed seed, the `last` or else the first members of a random order, so that
-    the two halves of the held-out data never attack the same ones. Raises ValueError if `others`
-    lacks a class of the members.
+    The two halves of the held-out data never attack the same members. Raises ValueError if the
+    held-out half lacks a class of the members.
     """
-    rng = np.random.default_rng(SUBSAMPLE_SEED)
-    classes, counts = np.unique(members.labels, return_counts=True)
-    available = np.array([(others.labels == c).sum() for c in classes])
-    if not available.all():
-        raise ValueError("the held-out data lack a class of the forget set")
-    share = min(0.5, float((available / counts).min()))
-    wanted = np.maximum(1, np.floor(counts * share + 1e-9).astype(int))
-    chosen = _draw(members, classes, wanted, rng, last)
-    return attack_accuracy(chosen, _draw(others, classes, wanted, rng))
+    return attack_accuracy(*matched_log_odds(evaluation, half))
 
 
-def _draw(
-    outputs: Outputs,
-    classes: np.ndarray,
-    wanted: np.ndarray,
-    rng: np.random.Generator,
-    last: bool = False,
-) -> np.ndarray:
-    chosen = []
-    for c, count in zip(classes, wanted, strict=True):
-        order = rng.permutation(np.flatnonzero(outputs.labels == c))
-        chosen.append(order[-count:] if last else order[:count])
-    return outputs.losses[np.concatenate(chosen)]
+def matched_log_odds(evaluation: Evaluation, half: HeldOut) -> tuple[np.ndarray, np.ndarray]:
+    """Gather φ of a half's members, and of as many held-out examples of the same classes."""
+    sample = sample_of(evaluation, half)
+    return evaluation.forget.phi[sample.members], evaluation.held_out(half).phi[sample.others]
 
 
-def attack_accuracy(member_losses: np.ndarray, other_losses: np.ndarray) -> float:
-    """Mean accuracy over ten stratified shuffle splits of logistic regression on the loss.
+def attack_accuracy(members: np.ndarray, others: np.ndarray) -> float:
+    """Average the accuracy of logistic regression on one feature over ten stratified shuffle splits.
 
     Takes two equally long vectors; the accuracy is a fraction, .5 if nothing can be told. Raises
     ValueError for fewer than six of either.
     Source: the starting kit of the NeurIPS 2023 machine unlearning competition.
     """
-    losses = np.concatenate([other_losses, member_losses])
-    is_member = _membership(len(other_losses), len(member_losses))
+    feature = np.concatenate([others, members])
+    is_member = _membership(len(others), len(members))
     scores = []
     with _matrix_products().limit(limits=1):
-        for fit, score in _folds(len(other_losses), len(member_losses)):
-            slope, intercept = logistic_regression(losses[fit], is_member[fit])
-            guess = losses[score] * slope + intercept > 0
+        for fit, score in _folds(len(others), len(members)):
+            slope, intercept = logistic_regression(feature[fit], is_member[fit])
+            guess = feature[score] * slope + intercept > 0
             scores.append((guess == is_member[score]).mean())
     return float(np.mean(scores))
 
@@ -152,39 +171,22 @@ def _membership(others: int, members: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)  # the same few sizes for every model of a task
 def _folds(others: int, members: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The splits, (indices to fit, indices to score) each, of `others` rows and the `members` behind them.
+    """Draw the splits, (indices to fit, indices to score) each, of `others` rows and the `members` behind them.
 
-    They are those of scikit-learn's StratifiedShuffleSplit(n_splits=10, random_state=0), which takes
-    half a second and 120 MB of every worker to import: a tenth of the rows is scored, and each side
-    has its share of either part.
+    A tenth of either side is scored. Up to 0.1.0 the splits were those of scikit-learn's
+    StratifiedShuffleSplit(n_splits=10, random_state=0), bit by bit; these are other draws of the
+    same kind, hence values differ within the attack's noise.
     """
-    rng = np.random.RandomState(SUBSAMPLE_SEED)
-    counts = np.array([others, members])
-    scored = math.ceil(counts.sum() / 10)
-    if scored < len(counts):
-        raise ValueError(f"{members} members are too few for an attack: at least 6 on either side")
+    if min(others, members) < LEAST:
+        raise ValueError(
+            f"{members} members are too few for an attack: at least {LEAST} on either side"
+        )
+    rng = np.random.default_rng(SUBSAMPLE_SEED)
     splits = []
     for _ in range(SPLITS):
-        fits = _shares(counts, counts.sum() - scored, rng)
-        scores = _shares(counts - fits, scored, rng)
-        orders = [rng.permutation(others), others + rng.permutation(members)]
-        parts = zip(orders, fits, fits + scores, strict=True)
-        fit, score = zip(*((order[:a], order[a:b]) for order, a, b in parts), strict=True)
-        splits.append(
-            (rng.permutation(np.concatenate(fit)), rng.permutation(np.concatenate(score)))
-        )
+        sides = rng.permutation(others), others + rng.permutation(members)
+        cuts = [max(1, round(len(side) / 10)) for side in sides]
+        score = np.concatenate([side[:cut] for side, cut in zip(sides, cuts, strict=True)])
+        fit = np.concatenate([side[cut:] for side, cut in zip(sides, cuts, strict=True)])
+        splits.append((fit, score))
     return splits
-
-
-def _shares(counts: np.ndarray, draws: int, rng: np.random.RandomState) -> np.ndarray:
-    """`draws` shared out in proportion to `counts`; of equal claims to what is left over a random one wins."""
-    exact = counts / counts.sum() * draws
-    shares = np.floor(exact).astype(int)
-    over, claims = draws - shares.sum(), exact - np.floor(exact)
-    for claim in sorted(set(claims.tolist()), reverse=True):
-        if not over:
-            break
-        equal = np.flatnonzero(claims == claim)
-        shares[rng.choice(equal, size=min(len(equal), over), replace=False)] += 1
-        over -= min(len(equal), over)
-    return shares

@@ -1,0 +1,82 @@
+"""How far predictions on what is to be forgotten lie from those of models that never saw it."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from tasks.evaluation.metric import metric
+from tasks.evaluation.outputs import Evaluation, HeldOut
+from tasks.evaluation.predictions import (
+    confidences,
+    probabilities,
+    reference_probabilities,
+    references_of,
+)
+from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.samples import Sample, sample_of
+from tasks.evaluation.statistics import auc, js_divergence, ks_distance
+
+
+@metric(half="test", best="references", unit="bits", needs="references")
+def forget_divergence(evaluation: Evaluation) -> float | None:
+    """Measure the Jensen-Shannon divergence from the references' mean prediction, at forgotten examples
+    and at test images of forgotten classes; in [0, 1], ideal forget_divergence_floor.
+    """
+    return divergence(evaluation, "test")
+
+
+@metric(half="validation", best="references", unit="bits", needs="references")
+def validation_forget_divergence(evaluation: Evaluation) -> float | None:
+    """Measure forget_divergence on the other half of the forget set, and on validation images."""
+    return divergence(evaluation, "validation")
+
+
+@metric(half="test", best="references", unit="bits", needs="references")
+def forget_divergence_floor(evaluation: Evaluation) -> float | None:
+    """Measure forget_divergence of a reference from the mean of the others, averaged over them."""
+    references = references_of(evaluation)
+    return _floor(references, sample_of(evaluation, "test"), "test") if references else None
+
+
+@metric(half="test", best="references", needs="references")
+def confidence_ks(evaluation: Evaluation) -> float | None:
+    """Measure the Kolmogorov-Smirnov distance of this model's label log odds on half of the forget
+    set from those of a reference, averaged over the references.
+    """
+    members, _ = confidences(evaluation, "test")
+    if members is None:
+        return None
+    distances = [
+        ks_distance(members.model, each)
+        for number, each in enumerate(members.references)
+        if number != evaluation.reference
+    ]
+    return float(np.mean(distances))
+
+
+@metric(half="test", best=0.5, needs="references")
+def oracle_auc(evaluation: Evaluation) -> float | None:
+    """Rank this model's label log odds on half of the forget set among those of a reference, each less the
+    mean of the other references; above .5 it under-, below it over-unlearned. Null for a reference.
+    """
+    members, _ = confidences(evaluation, "test")
+    if members is None or evaluation.reference is not None:
+        return None
+    own, left_out = members.model - members.means, members.references - members.means
+    return float(np.mean([auc(a, b) for a, b in zip(own, left_out, strict=True)]))
+
+
+@functools.lru_cache(maxsize=2)  # several metrics of one model read it
+def divergence(evaluation: Evaluation, half: HeldOut) -> float | None:
+    """Average the divergence from each mean of K − 1 references, in bits; None without references."""
+    found = probabilities(evaluation, half)
+    if found is None:
+        return None
+    return evaluation.mean_over_references(js_divergence(found.model, found.means).mean(-1))
+
+
+@functools.lru_cache(maxsize=2)  # the same for every model of a task
+def _floor(references: ReferenceOutputs, sample: Sample, half: HeldOut) -> float:
+    return float(js_divergence(*reference_probabilities(references, sample, half)).mean())

@@ -1,0 +1,70 @@
+"""What a metric declares beside its function; from it follow columns, headings, units and notices."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tasks.evaluation.outputs import Evaluation, HeldOut
+
+Half = HeldOut | Literal["none"]
+"""The held-out half that a number reads; "none" reads the retain and the forget set alone."""
+Best = Literal["up", "down", "references"] | float
+"""Where the ideal is: more, less, the references' own value, or a number."""
+Needs = Literal["outputs", "references", "features", "model", "shadows"]
+"""What a metric must be given, beside the data."""
+Value = float | None
+"""None where a metric is undefined."""
+
+IN_A_SWEEP: frozenset[Needs] = frozenset({"outputs", "references"})
+"""What every trial can afford; the other needs are met in `confirm` alone."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that is read off one model, and all that the program knows of it."""
+
+    function: Callable[[Evaluation], Value]
+    help: str
+    """One line."""
+    half: Half
+    best: Best
+    unit: str = "fraction"
+    needs: Needs = "outputs"
+    headline: str | None = None
+    """A short heading, with line breaks; a metric without one stands in no table by default."""
+    of_classes: bool = False
+    """Whether it is undefined where no class is forgotten as a whole."""
+
+    def __call__(self, evaluation: Evaluation) -> Value:
+        """Measure one model."""
+        return self.function(evaluation)
+
+
+def metric(
+    *,
+    half: Half,
+    best: Best,
+    unit: str = "fraction",
+    needs: Needs = "outputs",
+    headline: str | None = None,
+    of_classes: bool = False,
+) -> Callable[[Callable[[Evaluation], Value]], Metric]:
+    """Declare the function below as a metric; the first paragraph of its docstring is the help."""
+
+    def declare(function: Callable[[Evaluation], Value]) -> Metric:
+        first = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
+        return Metric(
+            function=function,
+            help=" ".join(first.split()).removesuffix("."),
+            half=half,
+            best=best,
+            unit=unit,
+            needs=needs,
+            headline=headline,
+            of_classes=of_classes,
+        )
+
+    return declare

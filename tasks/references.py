@@ -1,0 +1,52 @@
+"""References of a task: models retrained without the forget set, trained once, and their outputs."""
+
+from __future__ import annotations
+
+from tasks.evaluation.references import SPLITS, ReferenceOutputs
+from tasks.provenance import source_version
+from tasks.roles import reference_role
+from tasks.storage.roots import storage_at
+from tasks.task import HERE, content_key
+from tasks.workbench import Progress, Workbench, silent
+
+READ_BY = tuple(str(HERE / file) for file in ("evaluation/outputs.py", "datasets/halves.py"))
+"""The code that decides which outputs are kept: those that other code kept are other ones."""
+
+
+def use_references(bench: Workbench, count: int, progress: Progress = silent) -> None:
+    """Hold every model that `bench` evaluates from now on against `count` references.
+
+    Those whose outputs are not stored are trained, or loaded, one after another.
+    """
+    parts = [reference_outputs(bench, number, progress) for number in range(count)]
+    bench.references = ReferenceOutputs.joined(parts) if parts else None
+
+
+def reference_outputs(
+    bench: Workbench, number: int, progress: Progress = silent
+) -> ReferenceOutputs:
+    """Give the outputs of one reference, K = 1: from the storage, or from its model now."""
+    storage, name = storage_at(bench.cache.root), f"{outputs_key(bench, number)}.outputs"
+    found = ReferenceOutputs.from_bytes(storage.read(name))
+    if found is None:
+        model, _ = bench.model(bench.artifact(reference_role(number), progress))
+        seen = bench.outputs(model)
+        found = ReferenceOutputs(**{s: getattr(seen, s).logits[None] for s in SPLITS})
+        storage.write(name, found.to_bytes())
+    return found
+
+
+def has_outputs(bench: Workbench, number: int) -> bool:
+    """Say whether a worker can load the outputs of reference `number`."""
+    stored = storage_at(bench.cache.root).read(f"{outputs_key(bench, number)}.outputs")
+    return ReferenceOutputs.from_bytes(stored) is not None
+
+
+def outputs_key(bench: Workbench, number: int) -> str:
+    """Give the content key of the stored outputs of reference `number`: of its model, and of the splits."""
+    return content_key(
+        role="outputs",
+        model=bench.key(reference_role(number)),
+        task=bench.task.key(bench.dataset),
+        source=source_version(*READ_BY),
+    )
