@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.recorded import TRIALS, Row, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.objectives import OBJECTIVES, STEERING
-from orchestrator.results.pareto import front, hypervolume
+from orchestrator.results.pareto import compute_hypervolume, find_front
 from orchestrator.worker.early_stopping import Limits
 
 PARETO = OBJECTIVES["pareto"]
@@ -107,13 +107,15 @@ def place(row: Row) -> tuple[str, int]:
 def front_of(rows: Sequence[Row]) -> list[Row]:
     """The rows that no other dominates."""
     measured = [(row, gains) for row in rows if (gains := PARETO.gains(row)) is not None]
-    return [measured[i][0] for i in front([gains for _, gains in measured])]
+    return [measured[i][0] for i in find_front([gains for _, gains in measured])]
 
 
 def volume(rows: Sequence[Row], retrain_seconds: float) -> float:
     """The hypervolume as a sweep reports it."""
     points = [PARETO.gains(row) or () for row in rows]
-    return hypervolume([(a, i, t / retrain_seconds) for a, i, t in points], (0.0, 0.0, -1.0))
+    return compute_hypervolume(
+        [(a, i, t / retrain_seconds) for a, i, t in points], (0.0, 0.0, -1.0)
+    )
 
 
 if __name__ == "__main__":

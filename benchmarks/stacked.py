@@ -25,7 +25,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.meters import Stopwatch
 from tasks.datasets.splits import Batch, ResidentSource, Split
-from tasks.models import build
+from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.task import Task
 from tasks.unlearners.base import cross_entropy, step
@@ -55,7 +55,7 @@ def main() -> None:
     task = Task.named(options.task, options.model, device=device.type)
     dataset = task.load(options.data_dir)
     split = Split(ResidentSource(dataset.train, device), torch.arange(len(dataset.train)), dataset)
-    model = build(task.model, dataset, device)
+    model = build_model(task.model, dataset, device)
     model.compute_dtype = torch.float32
     model.initialise(split.sample(1000, torch.Generator().manual_seed(0)), torch.Generator())
     batches = first(split, options.steps, options.batch_size)
@@ -92,7 +92,7 @@ def compared(model: Network, count: int, batches: list[Batch], repeats: int) -> 
     for _ in range(repeats + 1):
         for arm, learn in ARMS.items():
             clock = Stopwatch(batches[0][0].device)
-            with clock.running():
+            with clock.measure():
                 ends[arm] = learn(model, rates, batches)
             seconds[arm].append(clock.seconds)
     pairs = zip(ends["alone"], ends["stacked"], strict=True)

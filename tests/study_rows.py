@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 PARETO = OBJECTIVES["pareto"]
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ def study(
     root: Path | str, unlearner: str = "finetune", sampler: str = "tpe", seed: int = 0
 ) -> UnlearnerStudy:
     """As a driver that starts now opens it."""
-    folder = storage_at(root).folder
+    folder = open_root(root).folder
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     return UnlearnerStudy(open_storage(root, None), "sweep", unlearner, PARETO, sampler, seed)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.results.columns import COSTS, MEASURED
-from orchestrator.results.pareto import front
-from tasks.registry import one_of
+from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
+from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
 SCORE = "score"
@@ -88,7 +88,7 @@ def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[st
     """The rows of trials, trajectories included, that no other dominates."""
     points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
     valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
-    return [valid[i][0] for i in front([gains for _, gains in valid])]
+    return [valid[i][0] for i in find_front([gains for _, gains in valid])]
 
 
 def objective_named(text: str) -> Objective:

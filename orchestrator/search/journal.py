@@ -15,8 +15,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._storage import JournalStorageReplayResult
 
-from tasks.storage.base import blamed
-from tasks.storage.patience import patiently
+from tasks.storage.base import name_faulty_file
+from tasks.storage.patience import retry_briefly
 
 if TYPE_CHECKING:
     from orchestrator.search.object_journal import ObjectJournal
@@ -60,11 +60,11 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         self._path, self._mutex = str(path), _Lock(str(path))
-        with blamed(path):
-            patiently(lambda: mend(path))
+        with name_faulty_file(path):
+            retry_briefly(lambda: mend(path))
             # Optuna would wait for it half a minute, and for ever if the folder was moved since.
             self._mutex.release()
-            patiently(lambda: super(JournalFile, self).__init__(self._path, self._mutex))
+            retry_briefly(lambda: super(JournalFile, self).__init__(self._path, self._mutex))
         self._in_block = False
 
     @contextmanager
@@ -83,8 +83,8 @@ class JournalFile(JournalFileBackend):
         """See JournalFileBackend; a part at a time, which is read again if that fails for a moment."""
         full = True
         while full:
-            with blamed(Path(self._path)):
-                part = patiently(functools.partial(self._part, log_number_from))
+            with name_faulty_file(Path(self._path)):
+                part = retry_briefly(functools.partial(self._part, log_number_from))
             yield from part
             log_number_from += len(part)
             full = len(part) == AT_A_TIME
@@ -92,7 +92,10 @@ class JournalFile(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines; see JournalFileBackend."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with nullcontext() if self._in_block else self._locked(), blamed(Path(self._path)):
+        with (
+            nullcontext() if self._in_block else self._locked(),
+            name_faulty_file(Path(self._path)),
+        ):
             _append(self._path, lines.encode())
         if not self._in_block:
             self.sync()
@@ -104,18 +107,18 @@ class JournalFile(JournalFileBackend):
             with open(self._path, "ab") as file:
                 os.fsync(file.fileno())
 
-        with blamed(Path(self._path)):
-            patiently(flush)
+        with name_faulty_file(Path(self._path)):
+            retry_briefly(flush)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """While no other process writes: they wait until half a minute has passed without a write."""
-        with blamed(Path(self._path)):
+        with name_faulty_file(Path(self._path)):
             self._mutex.acquire()
         try:
             yield
         finally:
-            with blamed(Path(self._path)):
+            with name_faulty_file(Path(self._path)):
                 self._mutex.release()
 
     def _part(self, number: int) -> list[dict[str, Any]]:
@@ -127,11 +130,11 @@ class _Lock(JournalFileSymlinkLock):
 
     def acquire(self) -> bool:
         """See JournalFileSymlinkLock; raises OSError."""
-        return patiently(super().acquire)
+        return retry_briefly(super().acquire)
 
     def release(self) -> None:
         """Remove the lock, if nobody has: others do who have waited for half a minute. Raises OSError."""
-        patiently(lambda: Path(self._lock_file).unlink(missing_ok=True))
+        retry_briefly(lambda: Path(self._lock_file).unlink(missing_ok=True))
 
 
 def _append(path: str, content: bytes) -> None:
@@ -152,10 +155,10 @@ def _append(path: str, content: bytes) -> None:
                 written += file.write(content[written:]) or 0
 
     try:
-        patiently(put)
+        retry_briefly(put)
     except OSError:  # a full disk takes as much as fits
         if before is not None:
-            patiently(functools.partial(os.truncate, path, before))
+            retry_briefly(functools.partial(os.truncate, path, before))
         raise
 
 

@@ -19,7 +19,7 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.storages.journal._storage import JournalStorageReplayResult
 
 from tasks.errors import StorageError
-from tasks.storage.base import Storage, several_at_a_time
+from tasks.storage.base import Storage, read_several
 
 Entry = dict[str, Any]
 
@@ -44,10 +44,10 @@ class ObjectJournal(BaseJournalBackend):
         Only for who holds the sweep, and is alone in writing: from now on a read does not ask for
         entries of others. Raises StorageError.
         """
-        names = self._storage.names(self._folder)
+        names = self._storage.list_names(self._folder)
         replay, whole = JournalStorageReplayResult(""), 0
         for name, content in zip(
-            names, several_at_a_time(self._storage, self._content, names), strict=True
+            names, read_several(self._storage, self._content, names), strict=True
         ):
             entries = _following(content, replay) if name == _name(self._next) else []
             if not entries:
@@ -73,8 +73,8 @@ class ObjectJournal(BaseJournalBackend):
         self._own.clear()
         known = log_number_from and log_number_from == self._next
         after = _name(log_number_from - 1) if known else ""
-        names = self._storage.names(self._folder, after=after)
-        contents = several_at_a_time(self._storage, self._entries, names)
+        names = self._storage.list_names(self._folder, after=after)
+        contents = read_several(self._storage, self._entries, names)
         for first, entries in zip(map(int, names), contents, strict=True):
             yield from entries[max(0, log_number_from - first) :]
             self._next = max(self._next, first + len(entries))
@@ -110,7 +110,7 @@ class ObjectJournal(BaseJournalBackend):
     def _put_aside(self, names: list[str]) -> None:
         """Keep these objects beside the journal; the last goes first, so that it never has a gap."""
         folders = (f"{self._folder}.damaged{n or ''}" for n in itertools.count())
-        kept = next(f for f in folders if not self._storage.names(f)) if names else ""
+        kept = next(f for f in folders if not self._storage.list_names(f)) if names else ""
         for name in names:
             self._storage.write(f"{kept}/{name}", self._content(name))
         for name in reversed(names):

@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from orchestrator.search.journal import Journal, JournalFile
 from orchestrator.search.object_journal import ObjectJournal
 from tasks.errors import InvalidValue
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 JOURNAL = "studies.journal"
 
@@ -41,7 +41,7 @@ def open_storage(sweep: str | Path, url: str | None) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and the driver of the database raise their own
             reason = str(error).splitlines()[0]
             raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
-    storage = storage_at(sweep)
+    storage = open_root(sweep)
     if storage.folder is None:
         objects = ObjectJournal(storage, JOURNAL)
         objects.hold()

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cluster.connection import connected
+from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.observer import Observer
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.rows import retrain_seconds
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, store_config
@@ -43,7 +43,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     """
     from orchestrator.search.study_storage import check_unused, open_storage
 
-    config = choose_task(adopt_stored(complete_repeat(config.checked())), observer.say)
+    config = choose_task(adopt_stored(complete_repeat(config.validate())), observer.say)
     _warn_of_test_data(config, observer)
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
@@ -51,7 +51,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         studies = open_storage(own.root, config.optuna_storage)
         if config.optuna_storage and not own.read(CONFIG):
             check_unused(studies, name, config.optuna_storage)
-        with connected(config.address, getting_ready(config)) as resources:
+        with connect_ray(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
             store_config(plan.config, own)
             with resumable(plan):
@@ -115,7 +115,7 @@ class _Run:
             observer.say(
                 f"going on: {len(finished)} trials are finished, {len(again)} were cut short"
             )
-        retrained = preparation.retrained(plan.concurrent, left, observer)
+        retrained = preparation.wait_for_retrained(plan.concurrent, left, observer)
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
         progress = Progress(
@@ -146,7 +146,7 @@ class _Run:
             )
 
     def _finished(self) -> dict[str, list[Row]]:
-        rows = finished_trials(self._plan.storage, self._plan.name)
+        rows = read_finished_trials(self._plan.storage, self._plan.name)
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
     def _studies(self) -> list[UnlearnerStudy]:

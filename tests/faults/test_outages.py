@@ -18,7 +18,7 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 
 from s3_server import s3_server
 
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.search.study_storage import open_storage
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def sweep(bucket: str) -> subprocess.Popen[str]:
 
 def ended(bucket: str) -> dict[str, object]:
     """When each trial ended, by trial_id."""
-    trials = finished_trials(bucket, "s")
+    trials = read_finished_trials(bucket, "s")
     return {k: rows[-1]["finished_at"] for k, rows in trials.items() if rows[-1]["role"] == "trial"}
 
 

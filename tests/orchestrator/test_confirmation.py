@@ -18,7 +18,7 @@ from study_rows import PARETO, recorded
 
 from orchestrator.cli.main import main
 from orchestrator.results.objectives import front_rows
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
 from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
@@ -48,7 +48,7 @@ def without_epochs(params: str) -> str:
 
 def ran(storage: Path, sweep: str) -> list[tuple[str, str, int]]:
     """What each trial of a sweep was, with the epoch that it ended at."""
-    trials = (rows[-1] for rows in finished_trials(storage, sweep).values())
+    trials = (rows[-1] for rows in read_finished_trials(storage, sweep).values())
     return [
         (row["unlearner"], without_epochs(row["params"]), row["epoch"])
         for row in trials
@@ -72,7 +72,7 @@ def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestra
     assert not own & fresh[1]
     assert not fresh[0] & fresh[1]
     assert "Front of first, run again with fresh seeds" in done.stdout
-    assert "less the mean over fresh seeds" in done.stdout
+    assert "minus the mean over fresh seeds" in done.stdout
 
 
 def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(first, orchestrate):
@@ -105,7 +105,7 @@ def files(storage: Path) -> dict[str, bytes]:
     [
         (("confirm", "frist"), "there are: first"),
         (("confirm", "first", "--seeds", "0"), "1..100"),
-        (("sweep", "--confirms", "first"), "--seed 0 is that of sweep 'first' itself"),
+        (("sweep", "--confirms", "first"), "--seed 0 is the seed of sweep 'first' itself"),
         (("sweep", "--confirms", "first", "--seed", "1", "--trials", "9"), "--trials cannot be given"),
         (("sweep", "--confirms", "first", "--seed", "1", "--task", "digits-class:2"), "digits-class:1"),
     ],

@@ -11,19 +11,19 @@ from study_rows import own_values, recorded, stored_trials, study
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.search.study_storage import open_storage
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 JOURNAL = "studies.journal"
 
 
 def pieces(root: str) -> list[str]:
     """The file, or the objects, that a journal is."""
-    return [f"{JOURNAL}/{name}" for name in storage_at(root).names(JOURNAL)] or [JOURNAL]
+    return [f"{JOURNAL}/{name}" for name in open_root(root).list_names(JOURNAL)] or [JOURNAL]
 
 
 def flip(root: str, seed: int) -> None:
     """Change one bit somewhere."""
-    rng, storage = random.Random(seed), storage_at(root)
+    rng, storage = random.Random(seed), open_root(root)
     piece = rng.choice(pieces(root))
     content = bytearray(storage.read(piece) or b"")
     content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
@@ -60,7 +60,7 @@ DAMAGE = {
 @pytest.mark.parametrize("which", [0, 3, -1])
 def test_an_object_that_does_not_follow_ends_a_journal_and_is_kept(bucket, which, damage):
     finished = stored_trials(study(bucket), 3)
-    whole, storage = own_values(bucket), storage_at(bucket)
+    whole, storage = own_values(bucket), open_root(bucket)
     damaged = pieces(bucket)[which]
     if damage is None:
         storage.delete(damaged)
@@ -71,13 +71,13 @@ def test_an_object_that_does_not_follow_ends_a_journal_and_is_kept(bucket, which
         assert study(bucket).recover(finished) == []
         assert own_values(bucket) == whole
     beside = f"{JOURNAL}.damaged"
-    kept = {name: storage.read(f"{beside}/{name}") for name in storage.names(beside)}
+    kept = {name: storage.read(f"{beside}/{name}") for name in storage.list_names(beside)}
     assert all(before[f"{JOURNAL}/{name}"] == content for name, content in kept.items())
     assert study(bucket).ask()["trial_id"] not in finished
 
 
 def test_objects_that_are_put_aside_are_kept_each_time(bucket):
-    storage = storage_at(bucket)
+    storage = open_root(bucket)
     for torn in (b'{"first', b'{"second'):
         study(bucket)
         last = pieces(bucket)[-1]
@@ -85,21 +85,23 @@ def test_objects_that_are_put_aside_are_kept_each_time(bucket):
         open_storage(bucket, None)
         assert last not in pieces(bucket)
     for beside, torn in ((".damaged", b'{"first'), (".damaged1", b'{"second')):
-        (name,) = storage.names(JOURNAL + beside)
+        (name,) = storage.list_names(JOURNAL + beside)
         assert storage.read(f"{JOURNAL}{beside}/{name}") == torn
 
 
 def test_a_driver_that_died_while_it_put_objects_aside_loses_none(bucket):
     """It had copied them all, and removed the last one."""
     finished = stored_trials(study(bucket), 3)
-    whole, storage = own_values(bucket), storage_at(bucket)
+    whole, storage = own_values(bucket), open_root(bucket)
     storage.write(pieces(bucket)[2], b"?")
-    for name in storage.names(JOURNAL)[2:]:
+    for name in storage.list_names(JOURNAL)[2:]:
         storage.write(f"{JOURNAL}.damaged/{name}", storage.read(f"{JOURNAL}/{name}"))
     storage.delete(pieces(bucket)[-1])
     assert study(bucket).recover(finished) == []
     assert own_values(bucket) == whole
-    assert storage.names(f"{JOURNAL}.damaged1") == storage.names(f"{JOURNAL}.damaged")[:-1]
+    assert (
+        storage.list_names(f"{JOURNAL}.damaged1") == storage.list_names(f"{JOURNAL}.damaged")[:-1]
+    )
 
 
 def test_what_is_only_looked_at_is_not_mended(root, capsys):
@@ -107,7 +109,7 @@ def test_what_is_only_looked_at_is_not_mended(root, capsys):
     config = SweepConfig(
         name="s", task="digits-class:1", trials=2, unlearners=("ssd",), storage=root
     )
-    storage = storage_at(f"{root}/sweeps/s")
+    storage = open_root(f"{root}/sweeps/s")
     storage.write("config.json", config.to_json().encode())
     study(storage.root).ask()
     storage.write(pieces(storage.root)[-1], b"?")
@@ -115,4 +117,4 @@ def test_what_is_only_looked_at_is_not_mended(root, capsys):
     main(["status", "s", "--storage", root])
     assert "s: not running" in capsys.readouterr().out
     assert {piece: storage.read(piece) for piece in pieces(storage.root)} == before
-    assert not [name for name in storage.names() if "damaged" in name]
+    assert not [name for name in storage.list_names() if "damaged" in name]

@@ -15,12 +15,12 @@ from orchestrator.search.object_journal import ObjectJournal
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.study_storage import open_storage
 from tasks.errors import StorageError
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 def journal(root: str) -> ObjectJournal:
     """The journal as a process that starts now sees it."""
-    return ObjectJournal(storage_at(root), "studies.journal")
+    return ObjectJournal(open_root(root), "studies.journal")
 
 
 def test_entries_come_back_in_order_from_any_number(root: str) -> None:
@@ -55,9 +55,9 @@ def test_own_entries_and_those_of_others_are_read_in_their_order(root: str) -> N
 WRITER = """
 import sys
 from orchestrator.search.object_journal import ObjectJournal
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
-journal = ObjectJournal(storage_at(sys.argv[1]), "studies.journal")
+journal = ObjectJournal(open_root(sys.argv[1]), "studies.journal")
 for n in range(50):
     journal.append_logs([{"who": sys.argv[2], "n": n}])
 """
@@ -89,20 +89,20 @@ def test_a_study_is_the_same_to_all_who_open_it(root: str) -> None:
 def test_a_damaged_entry_is_named(root: str) -> None:
     for n in range(2):
         journal(root).append_logs([{"n": n}])
-    storage_at(root).write("studies.journal/000000000001", b'{"n": ')
+    open_root(root).write("studies.journal/000000000001", b'{"n": ')
     with pytest.raises(StorageError, match="000000000001 is damaged"):
         list(journal(root).read_logs(0))
 
 
 def test_entries_of_an_earlier_version_are_read_one_from_an_object(root: str) -> None:
-    storage_at(root).write("studies.journal/000000000000", b'{"n": 0}')
+    open_root(root).write("studies.journal/000000000000", b'{"n": 0}')
     journal(root).append_logs([{"n": 1}])
     assert list(journal(root).read_logs(0)) == [{"n": 0}, {"n": 1}]
 
 
 def objects(root: str) -> int:
     """How many objects the journal of a sweep has."""
-    return len(storage_at(root).names("studies.journal"))
+    return len(open_root(root).list_names("studies.journal"))
 
 
 def test_a_proposal_is_one_object_and_a_result_another(bucket: str) -> None:
@@ -133,12 +133,12 @@ ROW = {"epoch": 1, "state": "complete", "unlearn_seconds": 1.0, **SCORES}
 
 def test_a_proposal_and_its_result_are_a_request_each(bucket: str) -> None:
     """Nobody else writes while a driver holds the sweep: it need not look for others' entries."""
-    from tasks.storage.s3_client import PATIENT, client_at, endpoint
+    from tasks.storage.s3_client import PATIENT, client_at, read_endpoint
 
     study = opened(bucket)
     study.ask()
     requests: list[str] = []
-    events = client_at(endpoint(), PATIENT).meta.events
+    events = client_at(read_endpoint(), PATIENT).meta.events
     events.register("before-call.s3", lambda model, **_: requests.append(model.name))
     for number in range(1, 4):
         trial = study.ask()
