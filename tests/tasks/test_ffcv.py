@@ -175,7 +175,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_ffcv import CPU, COUNT, colour_dataset
-from tasks.datasets import beton, beton_file
+from tasks.datasets.formats import beton, beton_file
 dataset, write = colour_dataset(), beton_file._write
 def counted(path, data):
     print("writes", flush=True)
