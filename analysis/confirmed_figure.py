@@ -1,4 +1,4 @@
-"""A confirmed front as a PNG: where each point was searched, and its mean over fresh seeds."""
+"""A confirmed front as a PNG: each point as the search measured it, and its mean over fresh seeds."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
-from orchestrator.results.front_figure import FAINT, INK, STARS, plane
-from orchestrator.results.front_points import X, Y, colours_of
+from orchestrator.results.front_figure import FAINT, INK, STARS, style_plane
+from orchestrator.results.front_points import X, Y, assign_colours
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t), which may leave the picture. Each seed has its own models, splits and, "
-    "where it is random, forget set."
+    "interval (Student's t), which may exceed the picture. Each seed has its own models, splits and, "
+    "if it is random, forget set."
 )
 
 
-def draw(found: Confirmation, task: str, path: Path) -> None:
-    """Write the figure; raises OSError if the file cannot be written."""
+def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
+    """Write the figure; raise OSError if the file cannot be written."""
     figure = Figure(figsize=(9.5, 6.2), dpi=180, facecolor="white")
     axes = figure.add_axes((0.085, 0.15, 0.89, 0.71))
-    colours = colours_of([point.searched for point in found.points])
+    colours = assign_colours([point.searched for point in found.points])
     for role, model in found.baselines.items():
         _mark(axes, model, role, "*", 17, STARS[role])
     for point in found.points:
         name = point.searched["unlearner"]
         _mark(axes, point, name, "o", 8, colours[name])
-    plane(axes)
+    style_plane(axes)
     _frame(axes, [*found.points, *found.baselines.values()])
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     axes.legend(once.values(), once.keys(), frameon=False, fontsize=9.5, labelcolor=INK)
     seeds = max(len(point.repeats) for point in found.points)
     title = f"What holds with fresh seeds: {task}"
-    told = f"{len(found.points)} points of the front, {seeds} seeds; {sum(found.holds())} still form one."
+    told = f"{len(found.points)} points of the front, {seeds} seeds; {sum(found.judge_points())} still form one."
     figure.text(0.085, 0.945, title, fontsize=15, fontweight="bold", color=INK)
     figure.text(0.085, 0.9, told, fontsize=10, color=FAINT)
     figure.text(0.085, 0.018, fill(CAPTION, 125), fontsize=8.5, color=FAINT, va="bottom")
@@ -45,7 +45,7 @@ def draw(found: Confirmation, task: str, path: Path) -> None:
 
 
 def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colour: str) -> None:
-    """The searched point, a line from there to the mean, and the mean with its intervals."""
+    """Draw the searched point, the mean with its intervals, and a line between the two."""
     x, y, was = model.over_seeds(X), model.over_seeds(Y), model.searched
     style = {"marker": marker, "markersize": size, "linestyle": "none"}
     if was[X] is not None and was[Y] is not None:
@@ -63,7 +63,7 @@ def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colo
 
 
 def _frame(axes: Any, models: Sequence[Repeated]) -> None:
-    """All points with some room: intervals of few seeds may reach far out of what can be."""
+    """Fit the axes to the points: intervals of few seeds may exceed the possible values by far."""
     for axis, limit in ((X, axes.set_xlim), (Y, axes.set_ylim)):
         means = [found.mean for model in models if (found := model.over_seeds(axis))]
         values = [*means, *(m.searched[axis] for m in models if m.searched[axis] is not None)]

@@ -1,4 +1,4 @@
-"""A sweep's front as `orchestrator confirm` ran it again: a table, and a PNG with error bars.
+"""The confirmed front of a sweep, see `orchestrator confirm`: a table, and a PNG with error bars.
 
 python analysis/confirmed_front.py RESULTS [--sweep NAME] [--out DIR] [--objective NAME] [--markdown]
 """
@@ -11,19 +11,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.confirmed_figure import draw
+from analysis.confirmed_figure import draw_confirmed
 from analysis.results import (
     figures_folder,
-    note,
+    make_folder,
     parse_objective,
+    print_note,
     read_confirmation,
     read_sweep,
-    run,
-    writing,
+    run_script,
 )
-from analysis.tables import MISSING, Table, show, spell_params
+from analysis.tables import MISSING, Table, print_table, spell_params
 from orchestrator.results.confirmation import Confirmation, Repeated
-from orchestrator.results.confirmation_table import HEADER, lines, notes
+from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
 from orchestrator.results.sweep_rows import TRIAL
 
 
@@ -53,26 +53,26 @@ def confirmed_front(
     """
     found = read_sweep(results, sweep)
     confirmed = read_confirmation(results, found, parse_objective(objective))
-    show(table_of(found.name, found.task, confirmed), markdown=markdown)
+    print_table(make_table(found.name, found.task, confirmed), markdown=markdown)
     path = figures_folder(results, out) / f"confirmed_front-{found.name}.png"
-    with writing(path.parent):
-        draw(confirmed, found.task, path)
-    note(f"wrote {path}")
+    with make_folder(path.parent):
+        draw_confirmed(confirmed, found.task, path)
+    print_note(f"wrote {path}")
 
 
-def table_of(name: str, task: str, found: Confirmation) -> Table:
-    """The two models, then the front: what the sweep measured, and the mean over fresh seeds."""
+def make_table(name: str, task: str, found: Confirmation) -> Table:
+    """Return the two models, then the front: values of the sweep, and means over fresh seeds."""
     return Table(
         title=f"{name}: front on {task}, run again with fresh seeds",
         header=[HEADER[0], "trial", "epoch", *HEADER[1:], "params"],
-        rows=[_line(model, cells) for model, cells in lines(found)],
-        caption=" ".join(notes(found)),
+        rows=[_line(model, cells) for model, cells in list_lines(found)],
+        caption=" ".join(list_notes(found)),
         sections=frozenset({len(found.baselines)}),
     )
 
 
 def _line(model: Repeated, cells: Sequence[str]) -> list[str]:
-    """Beside the cells, which trial the point is of, its epoch, and the trial's hyper-parameters."""
+    """Return the cells with the trial of the point, its epoch and its hyper-parameters."""
     row = model.searched
     method, *others = (MISSING if cell == "-" else cell for cell in cells)
     which = [row["trial_id"], str(row["epoch"])] if row["role"] == TRIAL else ["", ""]
@@ -81,7 +81,7 @@ def _line(model: Repeated, cells: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script on `argv`; returns its exit code."""
-    return run(confirmed_front, argv)
+    return run_script(confirmed_front, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which points of a sweep stand for the CS726 deck's models. Chosen on validation columns alone."""
+"""The choice of points that correspond to the models of the CS726 deck, by validation columns alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Half:
-    """The columns that one half of the held-out data fills."""
+    """The columns of one half of the held-out data."""
 
     accuracy: str
     attack: str
@@ -32,7 +32,7 @@ CONDITIONS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """A point, and in one sentence why it."""
+    """A chosen point, and the reason in one sentence."""
 
     row: Row
     qualifies: bool
@@ -40,23 +40,23 @@ class Choice:
 
 
 def best_final(finals: Sequence[Row], unlearner: str) -> Row | None:
-    """Of a method's last points, the one with the highest validation_accuracy_retained."""
+    """Return the last point of a method with the highest validation_accuracy_retained."""
     column = VALIDATION.accuracy
     rows = [r for r in finals if r["unlearner"] == unlearner and r[column] is not None]
     return max(rows, key=lambda row: row[column], default=None)
 
 
-def choose(points: Sequence[Row], original: Row) -> Choice | None:
-    """The sweep's final model, chosen on the validation half; None if no point is measured.
+def choose_final(points: Sequence[Row], original: Row) -> Choice | None:
+    """Choose the final model of a sweep on the validation half; None if no point is measured.
 
-    Of the points that meet every condition, the one with the highest accuracy; if none does, the
-    one that misses them by the least in sum.
+    Among the points that meet every condition, the most accurate is chosen. If no point meets all,
+    the point with the smallest sum of shortfalls is chosen.
     """
     needed = (VALIDATION.accuracy, VALIDATION.attack, "relative_cost")
     if original[VALIDATION.accuracy] is None:
         return None
     measured = [row for row in points if all(row[column] is not None for column in needed)]
-    fit = [row for row in measured if not misses(row, original, VALIDATION)]
+    fit = [row for row in measured if not list_misses(row, original, VALIDATION)]
     if fit:
         rule = (
             f"of {len(measured)} points, {len(fit)} have {CONDITIONS}; "
@@ -65,18 +65,18 @@ def choose(points: Sequence[Row], original: Row) -> Choice | None:
         return Choice(max(fit, key=_worth), qualifies=True, rule=rule)
     if not measured:
         return None
-    nearest = min(measured, key=lambda row: sum(shortfalls(row, original, VALIDATION)))
+    nearest = min(measured, key=lambda row: sum(measure_shortfalls(row, original, VALIDATION)))
     rule = (
         f"no point qualifies ({CONDITIONS}); shown is the nearest of {len(measured)}, "
-        "with the least sum of what it lacks in accuracy, MIA and cost."
+        "with the smallest sum of shortfalls in accuracy, MIA and cost."
     )
     return Choice(nearest, qualifies=False, rule=rule)
 
 
-def shortfalls(row: Row, original: Row, half: Half) -> tuple[float, float, float]:
-    """By how much, as fractions, a point misses in accuracy, attack and cost; 0 where it does not.
+def measure_shortfalls(row: Row, original: Row, half: Half) -> tuple[float, float, float]:
+    """Return the shortfalls of a point in accuracy, attack and cost, as fractions; 0 if it has none.
 
-    A cost of exactly the limit misses by nothing, though `misses` counts it.
+    A cost of exactly the limit has a shortfall of 0, though `list_misses` counts it.
     """
     return (
         max(0.0, original[half.accuracy] - row[half.accuracy]),
@@ -85,11 +85,11 @@ def shortfalls(row: Row, original: Row, half: Half) -> tuple[float, float, float
     )
 
 
-def misses(row: Row, original: Row, half: Half) -> list[str]:
-    """What of the three conditions a point does not meet, in words; empty if it meets all."""
+def list_misses(row: Row, original: Row, half: Half) -> list[str]:
+    """List the conditions that a point does not meet, in words; empty if it meets all three."""
     if None in (row[half.accuracy], row[half.attack], original[half.accuracy]):
         return [f"{half.accuracy} or {half.attack} is missing"]
-    accuracy, attack, _ = shortfalls(row, original, half)
+    accuracy, attack, _ = measure_shortfalls(row, original, half)
     found = []
     if accuracy > ROUNDING:
         found.append(f"retained accuracy {row[half.accuracy]:.4f} < {original[half.accuracy]:.4f}")

@@ -1,4 +1,4 @@
-"""The CS726 deck's numbers beside the measured ones.
+"""The numbers of the CS726 deck, next to the measured ones.
 
 python analysis/cs726_table.py RESULTS [--sweep NAME] [--markdown]
 """
@@ -17,11 +17,11 @@ from analysis.cs726_choice import (
     TEST,
     Choice,
     best_final,
-    choose,
-    misses,
+    choose_final,
+    list_misses,
 )
-from analysis.results import note, read_sweep, run
-from analysis.tables import MISSING, Table, show, spell
+from analysis.results import print_note, read_sweep, run_script
+from analysis.tables import MISSING, Table, print_table, spell_value
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 TASK = "cifar10-class:automobile"
@@ -38,7 +38,7 @@ CONDITIONS_MET = (
 
 
 def cs726_table(results: str, /, *, sweep: str | None = None, markdown: bool = False) -> None:
-    """Print the deck's table beside this sweep's, and whether its chosen point beats the deck.
+    """Print the deck's table next to this sweep's, and whether its chosen point beats the deck.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def cs726_table(results: str, /, *, sweep: str | None = None, markdown: bool = F
     """
     found = read_sweep(results, sweep)
     if found.task != TASK:
-        note(f"{found.task} is not the deck's task, {TASK}: its numbers are for orientation")
+        print_note(f"{found.task} is not the deck's task, {TASK}: its numbers are for orientation")
     original = found.baseline(ORIGINAL)
-    choice = choose(found.points, original) if original else None
-    show(deck_table(found, choice), markdown=markdown)
-    show(model_table(found, choice), markdown=markdown)
-    for line in verdict(found, choice):
+    choice = choose_final(found.points, original) if original else None
+    print_table(deck_table(found, choice), markdown=markdown)
+    print_table(model_table(found, choice), markdown=markdown)
+    for line in judge_choice(found, choice):
         print(f"- {line}" if markdown else line)
 
 
 def deck_table(sweep: Sweep, choice: Choice | None) -> Table:
-    """Deck | measured | n trials: accuracies on the retained classes, then the two attacks."""
+    """Return a table (deck, measured, n trials): accuracies on the retained classes, then two attacks."""
     original, final = sweep.baseline(ORIGINAL), choice.row if choice else None
     rows = [
         _accuracy("original model", DECK[ORIGINAL], original, 1 if original else 0),
@@ -86,7 +86,7 @@ def deck_table(sweep: Sweep, choice: Choice | None) -> Table:
 
 
 def model_table(sweep: Sweep, choice: Choice | None) -> Table:
-    """The test columns and the cost of each model that the deck's table names, and of a retrain."""
+    """Return the test columns and the cost of a retrain and of each model in the deck's table."""
     columns = (
         "test_accuracy_retained",
         "test_accuracy_forgotten",
@@ -106,7 +106,7 @@ def model_table(sweep: Sweep, choice: Choice | None) -> Table:
         title="Those models on the test half",
         header=["model", "trial", "epoch", *(column.replace("_", "\n") for column in columns)],
         rows=[
-            [name, row["trial_id"], str(row["epoch"]), *(spell(c, row[c]) for c in columns)]
+            [name, row["trial_id"], str(row["epoch"]), *(spell_value(c, row[c]) for c in columns)]
             if row
             else [name, *[MISSING] * (len(columns) + 2)]
             for name, row in models.items()
@@ -115,12 +115,12 @@ def model_table(sweep: Sweep, choice: Choice | None) -> Table:
     )
 
 
-def verdict(sweep: Sweep, choice: Choice | None) -> list[str]:
-    """Whether the chosen point beats the deck's final model on the test half, and a caution."""
+def judge_choice(sweep: Sweep, choice: Choice | None) -> list[str]:
+    """Tell whether the chosen point beats the deck's final model on the test half, with a caution."""
     original = sweep.baseline(ORIGINAL)
     if choice is None or original is None:
         return [f"No final model: {_rule(choice)}"]
-    failed = misses(choice.row, original, TEST)
+    failed = list_misses(choice.row, original, TEST)
     point = f"{choice.row['trial_id']} at epoch {choice.row['epoch']}"
     outcome = "; ".join(failed) if failed else CONDITIONS_MET
     if not choice.qualifies:
@@ -139,8 +139,8 @@ def _seconds(sweep: Sweep, row: Row) -> list[str]:
         return []
     taken, whole = row["unlearn_seconds"], retrained["unlearn_seconds"]
     return [
-        f"By the clock it took {spell('unlearn_seconds', taken)} s (threads: {row['threads']}), "
-        f"{_percent(taken / whole)} % of the {spell('unlearn_seconds', whole)} s that the retrain took "
+        f"By the clock it took {spell_value('unlearn_seconds', taken)} s (threads: {row['threads']}), "
+        f"{_percent(taken / whole)} % of the {spell_value('unlearn_seconds', whole)} s that the retrain took "
         f"(threads: {retrained['threads']})."
     ]
 
@@ -155,7 +155,7 @@ def _caution(sweep: Sweep, row: Row, original: Row) -> list[str]:
         f"{_percent(original['test_accuracy_forgotten'])} %, retrained "
         f"{_percent(retrained['test_accuracy_forgotten'] if retrained else None)} %). A "
         "class-matched MIA near .5 does not show that a class is forgotten: the original's own is "
-        f"{spell('mia_class_matched_accuracy', original['mia_class_matched_accuracy'])}."
+        f"{spell_value('mia_class_matched_accuracy', original['mia_class_matched_accuracy'])}."
     ]
 
 
@@ -169,7 +169,7 @@ def _accuracy(name: str, deck: float, row: Row | None, n: int) -> list[str]:
 
 
 def _attack(name: str, deck: float, column: str, row: Row | None, sweep: Sweep) -> list[str]:
-    measured = spell(column, row[column]) if row else MISSING
+    measured = spell_value(column, row[column]) if row else MISSING
     return [f"MIA, final model, {name}", f"{deck:.2f}", measured, str(len(sweep.finals))]
 
 
@@ -183,7 +183,7 @@ def _trials(sweep: Sweep, unlearner: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script on `argv`; returns its exit code."""
-    return run(cs726_table, argv)
+    return run_script(cs726_table, argv)
 
 
 if __name__ == "__main__":

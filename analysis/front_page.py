@@ -8,7 +8,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from analysis.tables import spell, spell_params
+from analysis.tables import spell_params, spell_value
 from orchestrator.results.front_points import (
     TIME,
     X_LABEL,
@@ -17,7 +17,7 @@ from orchestrator.results.front_points import (
     Front,
     X,
     Y,
-    clock_of,
+    make_clock,
     spell_seconds,
 )
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
@@ -37,9 +37,9 @@ LEAST, MOST = 7.0, 22.0
 
 
 def write_page(front: Front, path: Path) -> None:
-    """Write the page, plotly's script included; raises OSError if it cannot be written."""
+    """Write the page, plotly's script included; raise OSError if it cannot be written."""
     figure = go.Figure()
-    clock = clock_of(front.drawn)
+    clock = make_clock(front.drawn)
     for name, colour in front.colours.items():
         for on_front in (False, True):
             rows = [
@@ -75,7 +75,7 @@ def _points(
         text=[_hover(row) for row in rows],
         hovertemplate="%{text}<extra></extra>",
         marker={
-            "size": [LEAST + (MOST - LEAST) * clock.share(row[TIME]) for row in rows],
+            "size": [LEAST + (MOST - LEAST) * clock.compute_share(row[TIME]) for row in rows],
             "color": colour,
             "opacity": 0.95 if on_front else 0.3,
             "line": {"width": 2 if on_front else 0, "color": "#1F2933"},
@@ -103,7 +103,11 @@ def _star(role: str, row: Row) -> go.Scatter:
 def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(row['trial_id'])}</b>, epoch {row['epoch']}",
-        *(f"{column} {spell(column, row[column])}" for column in HOVER if row[column] is not None),
+        *(
+            f"{column} {spell_value(column, row[column])}"
+            for column in HOVER
+            if row[column] is not None
+        ),
         f"{TIME} {spell_seconds(row[TIME] or 0.0)}",
         escape(spell_params(row)),
     ]

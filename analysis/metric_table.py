@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import BadInput, read_sweep, run
-from analysis.tables import MISSING, Table, show, spell
+from analysis.results import BadInput, read_sweep, run_script
+from analysis.tables import MISSING, Table, print_table, spell_value
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL, Row, Sweep
 
@@ -38,7 +38,7 @@ def metric_table(
     metrics: str = ",".join(SHOWN),
     markdown: bool = False,
 ) -> None:
-    """Print every method's metrics against the original and the retrained model's.
+    """Print the metrics of every method, with those of the original and the retrained model.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def metric_table(
     markdown
         Print Markdown.
     """
-    columns = columns_named(metrics)
-    show(table_of(read_sweep(results, sweep), columns), markdown=markdown)
+    columns = parse_columns(metrics)
+    print_table(make_table(read_sweep(results, sweep), columns), markdown=markdown)
 
 
-def columns_named(text: str) -> list[str]:
-    """Measured and cost columns from a comma-separated list or "all"; raises BadInput."""
+def parse_columns(text: str) -> list[str]:
+    """Return measured and cost columns from a comma-separated list or "all"; raise BadInput."""
     valid = [column.name for column in (*MEASURED, *COSTS)]
     names = valid if text == "all" else [part.strip() for part in text.split(",")]
     for name in names:
@@ -65,8 +65,8 @@ def columns_named(text: str) -> list[str]:
     return names
 
 
-def table_of(sweep: Sweep, columns: Sequence[str]) -> Table:
-    """The baselines' values first, then a row per method over the last points of its trials."""
+def make_table(sweep: Sweep, columns: Sequence[str]) -> Table:
+    """Return a row per baseline, then a row per method over the last points of its trials."""
     rows = [_baseline(role, sweep.baseline(role), columns) for role in (ORIGINAL, RETRAINED)]
     trials = [row for row in sweep.rows if row["role"] == TRIAL]
     for method in sorted({row["unlearner"] for row in trials if row["unlearner"]}):
@@ -82,28 +82,28 @@ def table_of(sweep: Sweep, columns: Sequence[str]) -> Table:
         header=["method", "n", "pruned", "failed", *(name.replace("_", "\n") for name in columns)],
         rows=rows,
         caption="Mean ± standard deviation over the last points of n complete trials: the spread "
-        "over hyper-parameters and seeds. Trials that a limit ended are counted as pruned alone.",
+        "over hyper-parameters and seeds. Trials that a limit stopped count as pruned only.",
         sections=frozenset({2}),
     )
 
 
 def spell_spread(column: str, values: Sequence[float]) -> str:
-    """`mean ± sample standard deviation` in the column's own format; no ± for a single value."""
+    """Return `mean ± sample standard deviation` in the column's format; no ± for a single value."""
     if not values:
         return MISSING
-    mean = spell(column, statistics.fmean(values))
-    return f"{mean} ± {spell(column, statistics.stdev(values))}" if len(values) > 1 else mean
+    mean = spell_value(column, statistics.fmean(values))
+    return f"{mean} ± {spell_value(column, statistics.stdev(values))}" if len(values) > 1 else mean
 
 
 def _baseline(role: str, row: Row | None, columns: Sequence[str]) -> list[str]:
     if row is None:
         return [role, "0", "", "", *(MISSING for _ in columns)]
-    return [role, "1", "", "", *(spell(column, row[column]) for column in columns)]
+    return [role, "1", "", "", *(spell_value(column, row[column]) for column in columns)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script on `argv`; returns its exit code."""
-    return run(metric_table, argv)
+    return run_script(metric_table, argv)
 
 
 if __name__ == "__main__":

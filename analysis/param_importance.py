@@ -1,4 +1,4 @@
-"""Which hyper-parameters decide each of an objective's metrics: Optuna's importances.
+"""The importance of hyper-parameters for each metric of an objective, computed by Optuna.
 
 python analysis/param_importance.py RESULTS [--sweep NAME] [--objective NAME] [--markdown]
 """
@@ -18,16 +18,16 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import note, parse_objective, read_sweep, run
-from analysis.tables import MISSING, Table, show
+from analysis.results import parse_objective, print_note, read_sweep, run_script
+from analysis.tables import MISSING, Table, print_table
 from orchestrator.results.objectives import Objective
 from orchestrator.results.sweep_rows import Row
 
 Params = Mapping[str, Any]
 FEWEST = 4
-"""Distinct settings below which an importance says nothing."""
+"""Least number of distinct settings: with fewer, an importance means nothing."""
 ROUGH = 20
-"""Trials below which importances are little more than a hint."""
+"""Number of trials below which importances are only a rough hint."""
 
 
 def param_importance(
@@ -59,29 +59,31 @@ def param_importance(
     found = read_sweep(results, sweep)
     for method in sorted({row["unlearner"] for row in found.finals}):
         rows = [row for row in found.finals if row["unlearner"] == method]
-        table = table_of(method, rows, chosen, evaluator)
+        table = make_table(method, rows, chosen, evaluator)
         if table is not None:
-            show(table, markdown=markdown)
+            print_table(table, markdown=markdown)
 
 
-def table_of(method: str, rows: Sequence[Row], chosen: Objective, evaluator: str) -> Table | None:
-    """Parameters against the objective's metrics; None, with a note, if too little was tried."""
+def make_table(method: str, rows: Sequence[Row], chosen: Objective, evaluator: str) -> Table | None:
+    """Return importances by parameter and metric; None, with a note, for too few settings."""
     settings = [json.loads(row["params"] or "{}") for row in rows]
     tried = len({json.dumps(params, sort_keys=True) for params in settings})
     if tried < FEWEST:
-        note(f"{method}: too few trials with distinct hyper-parameters ({tried}; needs {FEWEST})")
+        print_note(
+            f"{method}: too few trials with distinct hyper-parameters ({tried}; needs {FEWEST})"
+        )
         return None
-    encoded, space = encode(settings)
+    encoded, space = encode_settings(settings)
     if not space:
-        note(f"{method}: no hyper-parameter varied")
+        print_note(f"{method}: no hyper-parameter varied")
         return None
     if len(rows) < ROUGH:
-        note(f"{method}: importances of {len(rows)} trials are little more than a hint")
+        print_note(f"{method}: importances of {len(rows)} trials are only a rough hint")
     values = [chosen.values(row) for row in rows]
     columns = []
     for index, maximise in enumerate(chosen.maximise):
         pairs = [(p, v[index]) for p, v in zip(encoded, values, strict=True) if v is not None]
-        columns.append(importances(pairs, space, maximise=maximise, evaluator=evaluator))
+        columns.append(compute_importances(pairs, space, maximise=maximise, evaluator=evaluator))
     order = sorted(space, key=lambda name: -max(column.get(name, 0.0) for column in columns))
     return Table(
         title=f"{method}: importance of hyper-parameters over {len(rows)} trials",
@@ -91,13 +93,13 @@ def table_of(method: str, rows: Sequence[Row], chosen: Objective, evaluator: str
     )
 
 
-def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDistribution]]:
-    """Settings as a study takes them, and the distribution of each parameter that varied.
+def encode_settings(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDistribution]]:
+    """Return settings in the form of a study, and the distribution of each parameter that varied.
 
-    The distributions are read off the values, because a store holds what was run and not what
-    could have been. A number is replaced by its rank, as a share: fANOVA averages over the box of
-    values, and which scale they were searched on can be guessed wrongly. So a parameter's
-    importance is that over the values that were tried.
+    The distributions come from the values, because a store holds the trials that ran, and not the
+    search space. A number is replaced by its rank, as a share. The reason: fANOVA averages over the
+    box of values, and the scale of the search is unknown here. So the importance of a parameter is
+    its importance over the tried values.
     """
     encoded: list[dict[str, Any]] = [{} for _ in settings]
     space: dict[str, BaseDistribution] = {}
@@ -106,10 +108,10 @@ def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDist
             continue
         values = [params[name] for params in settings]
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            values = ranks(values)
+            values = rank_values(values)
             domain: BaseDistribution = FloatDistribution(min(values), max(values))
         else:
-            values = [json.dumps(v) for v in values]  # a list is no choice that Optuna takes
+            values = [json.dumps(v) for v in values]  # Optuna does not accept a list as a choice
             domain = CategoricalDistribution(sorted(set(values)))
         if domain.single():
             continue
@@ -119,8 +121,8 @@ def encode(settings: Sequence[Params]) -> tuple[list[Params], dict[str, BaseDist
     return list(encoded), space
 
 
-def ranks(values: Sequence[float]) -> list[float]:
-    """The share of the other values that lie below each, ties counted half: from 0 to 1."""
+def rank_values(values: Sequence[float]) -> list[float]:
+    """Return for each value the share of the other values below it, from 0 to 1; ties count half."""
     ordered = sorted(values)
     others = max(1, len(values) - 1)
     return [
@@ -129,14 +131,17 @@ def ranks(values: Sequence[float]) -> list[float]:
     ]
 
 
-def importances(
+def compute_importances(
     pairs: Sequence[tuple[Params, float]],
     space: Mapping[str, BaseDistribution],
     *,
     maximise: bool,
     evaluator: str = "fanova",
 ) -> dict[str, float]:
-    """Each parameter's importance for one metric, summing to 1; empty if the metric is constant."""
+    """Compute the importance of each parameter for one metric; empty if the metric is constant.
+
+    The importances sum to 1.
+    """
     if len(pairs) < FEWEST or len({value for _, value in pairs}) == 1:
         return {}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -145,7 +150,7 @@ def importances(
         study.add_trial(
             optuna.create_trial(params=dict(params), distributions=dict(space), value=value)
         )
-    # On ten or twenty trials, PED-ANOVA, Optuna's default, sees a top tenth of one or two.
+    # With 10 or 20 trials, the top tenth of PED-ANOVA, Optuna's default, has one or two trials.
     judge = (
         FanovaImportanceEvaluator(seed=0)
         if evaluator == "fanova"
@@ -163,7 +168,7 @@ def _spell(value: float | None) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script on `argv`; returns its exit code."""
-    return run(param_importance, argv)
+    return run_script(param_importance, argv)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
 from analysis.front_page import write_page
-from analysis.results import figures_folder, note, parse_objective, read_sweep, run, writing
-from analysis.tables import MISSING, Table, show, spell, spell_params
-from orchestrator.results.front_figure import draw
-from orchestrator.results.front_points import Front, front_of
+from analysis.results import (
+    figures_folder,
+    make_folder,
+    parse_objective,
+    print_note,
+    read_sweep,
+    run_script,
+)
+from analysis.tables import MISSING, Table, print_table, spell_params, spell_value
+from orchestrator.results.front_figure import draw_front
+from orchestrator.results.front_points import Front, select_front
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 REPORTED = (
@@ -53,22 +60,22 @@ def pareto_front(
     """
     chosen = parse_objective(objective)
     found = read_sweep(results, sweep)
-    front = front_of(found, chosen)
-    show(table_of(found, front), markdown=markdown)
+    front = select_front(found, chosen)
+    print_table(make_table(found, front), markdown=markdown)
     if not front.drawn and not front.baselines:
-        note("nothing to draw yet")
+        print_note("nothing to draw yet")
         return
     for path in _write(front, figures_folder(results, out), f"pareto_front-{found.name}"):
-        note(f"wrote {path}")
+        print_note(f"wrote {path}")
 
 
-def table_of(sweep: Sweep, front: Front) -> Table:
-    """The baselines, then the front in order of time: what selected each point, and its test."""
+def make_table(sweep: Sweep, front: Front) -> Table:
+    """Return the baselines, then the front by time: the selecting and the reported columns."""
     selected = [m for m in front.objective.metrics if m not in REPORTED and m != "score"]
     columns = [*selected, *REPORTED]
     header = ["method", "trial", "epoch", *(name.replace("_", "\n") for name in columns), "params"]
     rows = [
-        [role, "", "", *(spell(c, row[c]) for c in columns), ""]
+        [role, "", "", *(spell_value(c, row[c]) for c in columns), ""]
         if (row := sweep.baseline(role))
         else [role, *[MISSING] * (len(header) - 2), ""]
         for role in (ORIGINAL, RETRAINED)
@@ -85,7 +92,7 @@ def table_of(sweep: Sweep, front: Front) -> Table:
 
 
 def _line(row: Row, columns: Sequence[str]) -> list[str]:
-    values = [spell(column, row[column]) for column in columns]
+    values = [spell_value(column, row[column]) for column in columns]
     return [row["unlearner"], row["trial_id"], str(row["epoch"]), *values, spell_params(row)]
 
 
@@ -95,15 +102,15 @@ def _seconds(row: Row) -> float:
 
 def _write(front: Front, folder: Path, stem: str) -> tuple[Path, Path]:
     picture, page = folder / f"{stem}.png", folder / f"{stem}.html"
-    with writing(folder):
-        draw(front, picture)
+    with make_folder(folder):
+        draw_front(front, picture)
         write_page(front, page)
     return picture, page
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script on `argv`; returns its exit code."""
-    return run(pareto_front, argv)
+    return run_script(pareto_front, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every analysis script shares: reading a results path, choosing its sweep, ending plainly."""
+"""Shared code of the analysis scripts: read results, choose a sweep, report errors in one line."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ import pyarrow as pa
 from cyclopts import App, CycloptsError
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.confirmation import Confirmation, confirmation
+from orchestrator.results.confirmation import Confirmation, build_confirmation
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
 
 
 class BadInput(ValueError):
-    """Something the caller can put right; the message is one line that says what."""
+    """Bad input that the caller can correct; the message is one line."""
 
 
 def read_sweep(results: str, name: str | None = None) -> Sweep:
-    """A sweep of a storage root: the one named, or else the one that finished a trial last.
+    """Read a sweep of a storage root: the named one, else the one that finished a trial last.
 
-    One that runs another's front again is read only if it is named, or if there is no other.
-
-    What is missing or was skipped is noted on standard error. Raises BadInput if the path cannot
-    be read or holds no results, and for an unknown sweep, listing the valid ones.
+    A sweep that confirms another is read only if it is named, or if there is no other. Notes on
+    standard error tell about missing and skipped rows. Raises BadInput if the path cannot be read or
+    holds no results, and for an unknown sweep, listing the valid ones.
     """
     said: set[str] = set()
     latest: dict[str, tuple[bool, datetime]] = {}
@@ -44,24 +43,24 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
     chosen = name or max(latest, key=lambda sweep: latest[sweep])
     if name is None and len(latest) > 1:
         others = ", ".join(sorted(set(latest) - {chosen}))
-        note(f"the latest sweep, {chosen}; --sweep chooses another: {others}")
+        print_note(f"the latest sweep, {chosen}; --sweep chooses another: {others}")
     sweep = Sweep(chosen, _read(results, chosen, list(COLUMNS), said))
     _note_gaps(sweep)
     return sweep
 
 
 def read_confirmation(results: str, sweep: Sweep, objective: Objective) -> Confirmation:
-    """The front of a sweep with its repeats; raises BadInput if there is none yet."""
-    found = confirmation(_read(results, None, list(COLUMNS), set()), sweep.name, objective)
+    """Read the front of a sweep with its repeats; raise BadInput if there are no repeats yet."""
+    found = build_confirmation(_read(results, None, list(COLUMNS), set()), sweep.name, objective)
     if not found.points:
         raise BadInput(
-            f"the front of sweep {sweep.name!r} was not run again yet: orchestrator confirm {sweep.name}"
+            f"the front of sweep {sweep.name!r} has not been confirmed yet: orchestrator confirm {sweep.name}"
         )
     return found
 
 
 def parse_objective(name: str) -> Objective:
-    """A registered objective or a user's own; raises BadInput, which lists the valid ones."""
+    """Return a registered objective or a user's own; raise BadInput, which lists the valid ones."""
     try:
         return objective_named(name)
     except ValueError as error:
@@ -69,15 +68,15 @@ def parse_objective(name: str) -> Objective:
 
 
 def figures_folder(results: str, out: Path | None) -> Path:
-    """Where a script writes its figures: `out`, or else beside the results if these are in a folder."""
+    """Return the folder of figures: `out`, or a folder inside the results, or ./figures for a remote root."""
     if out is not None:
         return out
     return Path("figures") if "://" in results else Path(results).expanduser() / "figures"
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Make the folder for what the block writes; raises BadInput if it cannot be written."""
+def make_folder(folder: Path) -> Iterator[None]:
+    """Make the folder for the files of the block; raise BadInput if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -85,15 +84,15 @@ def writing(folder: Path) -> Iterator[None]:
         raise BadInput(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def note(message: str) -> None:
+def print_note(message: str) -> None:
     """Print a remark to standard error, so that standard output stays the result alone."""
     print(f"note: {message}", file=sys.stderr)
 
 
-def run(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
-    """Run a script's command, whose signature says its flags; returns the exit code.
+def run_script(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
+    """Run a script's command, whose signature declares the flags; return the exit code.
 
-    0 when done, 2 for bad input, said in one line.
+    The code is 0 when done, and 2 for bad input, with one line about it.
     """
     app = App(
         name=f"{command.__name__}.py",
@@ -114,7 +113,7 @@ def run(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
 
 
 def _read(results: str, sweep: str | None, columns: Sequence[str], said: set[str]) -> list[Row]:
-    """The rows of all sweeps or one; notes what was skipped, unless that was `said` before."""
+    """Read the rows of all sweeps or one; note skipped files that are not in `said` yet."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -123,7 +122,7 @@ def _read(results: str, sweep: str | None, columns: Sequence[str], said: set[str
             raise BadInput(f"cannot read {results}: {str(error).splitlines()[0]}") from error
     for message in (str(warning.message) for warning in caught):
         if message not in said:
-            note(message)
+            print_note(message)
         said.add(message)
     if not rows and "://" not in results and not Path(results).expanduser().exists():
         raise BadInput(f"no results in {results}: there is no such folder")
@@ -133,12 +132,12 @@ def _read(results: str, sweep: str | None, columns: Sequence[str], said: set[str
 def _note_gaps(sweep: Sweep) -> None:
     for role in (ORIGINAL, RETRAINED):
         if sweep.baseline(role) is None:
-            note(f"sweep {sweep.name} has no row of the {role} model yet")
+            print_note(f"sweep {sweep.name} has no row of the {role} model yet")
     if not sweep.finals:
-        note(f"sweep {sweep.name} has no complete trial yet")
+        print_note(f"sweep {sweep.name} has no complete trial yet")
     if sweep.failures:
-        note(f"{len(sweep.failures)} failed trials are left out")
+        print_note(f"{len(sweep.failures)} failed trials are left out")
     if sweep.pruned:
-        note(
-            f"{len(sweep.pruned)} trials were ended by a limit: their points count, as no trial's end"
+        print_note(
+            f"{len(sweep.pruned)} trials were stopped by a limit: their points count, but not as final points"
         )

@@ -1,4 +1,4 @@
-"""Tables in a terminal or as Markdown, and how the values of the store's columns are spelt."""
+"""Tables in a terminal or as Markdown, and the format of column values."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Table:
     sections: frozenset[int] = frozenset()
 
 
-def show(table: Table, *, markdown: bool = False) -> None:
+def print_table(table: Table, *, markdown: bool = False) -> None:
     """Print a table to standard output."""
     if markdown:
         print(_markdown(table))
         return
     console = Console()
     grid = _grid(table)
-    if not sys.stdout.isatty():  # a file or a pipe has no width to fit into
+    if not sys.stdout.isatty():  # a file or a pipe has no limited width
         unbounded = console.options.update(max_width=10_000)
         console.width = max(console.width, console.measure(grid, options=unbounded).maximum)
     console.print(Text(table.title, style="bold"), soft_wrap=True)
@@ -46,8 +46,8 @@ def show(table: Table, *, markdown: bool = False) -> None:
         console.print(Text(f"{table.caption}\n", style="dim"), soft_wrap=True)
 
 
-def spell(column: str, value: float | None) -> str:
-    """A value of a column: three decimals for a measured fraction, else three digits."""
+def spell_value(column: str, value: float | None) -> str:
+    """Return a value of a column as text: three decimals for a measured fraction, else three digits."""
     if value is None:
         return MISSING
     if column in _MEASURED:
@@ -56,7 +56,7 @@ def spell(column: str, value: float | None) -> str:
 
 
 def spell_params(row: Row) -> str:
-    """A row's hyper-parameters as `name=value …`; empty if it has none."""
+    """Return a row's hyper-parameters as `name=value …`; empty if it has none."""
     params = json.loads(row["params"] or "{}")
     return " ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.recorded import TRIALS, Row, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.objectives import OBJECTIVES, STEERING
-from orchestrator.results.pareto import front, hypervolume
+from orchestrator.results.pareto import compute_hypervolume, find_front
 from orchestrator.worker.early_stopping import Limits
 
 PARETO = OBJECTIVES["pareto"]
@@ -69,7 +69,7 @@ def replayed(rows: Sequence[Row], share: float, cost: float) -> dict[str, Any]:
     floor = share * retrained[STEERING[0]]
     trials = list(by_trial(rows).values())
     kept = [until_the_end(points, Limits(floor, cost)) for points in trials]
-    whole, rest = (front_of([row for points in t for row in points]) for t in (trials, kept))
+    whole, rest = (select_front([row for points in t for row in points]) for t in (trials, kept))
     survivors = {place(row) for row in rest}
     lost = [row for row in whole if place(row) not in survivors]
     scale = retrained["unlearn_seconds"]
@@ -104,16 +104,18 @@ def place(row: Row) -> tuple[str, int]:
     return row["trial_id"], row["epoch"]
 
 
-def front_of(rows: Sequence[Row]) -> list[Row]:
+def select_front(rows: Sequence[Row]) -> list[Row]:
     """The rows that no other dominates."""
     measured = [(row, gains) for row in rows if (gains := PARETO.gains(row)) is not None]
-    return [measured[i][0] for i in front([gains for _, gains in measured])]
+    return [measured[i][0] for i in find_front([gains for _, gains in measured])]
 
 
 def volume(rows: Sequence[Row], retrain_seconds: float) -> float:
     """The hypervolume as a sweep reports it."""
     points = [PARETO.gains(row) or () for row in rows]
-    return hypervolume([(a, i, t / retrain_seconds) for a, i, t in points], (0.0, 0.0, -1.0))
+    return compute_hypervolume(
+        [(a, i, t / retrain_seconds) for a, i, t in points], (0.0, 0.0, -1.0)
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.rows import trial_key
-from orchestrator.results.store import compact, finished_trials, write_rows
+from orchestrator.results.store import compact_rows, read_finished_trials, write_rows
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.view import JournalView
 
@@ -70,9 +70,9 @@ def measured(storage: str) -> list[dict[str, Any]]:
         rows.append({"step": step, "seconds": seconds, "megabytes": megabytes})
         return result
 
-    timed("read, a file per trial", lambda: finished_trials(storage, "s"))
-    compact(storage)
-    finished = timed("read, merged", lambda: finished_trials(storage, "s"))
+    timed("read, a file per trial", lambda: read_finished_trials(storage, "s"))
+    compact_rows(storage)
+    finished = timed("read, merged", lambda: read_finished_trials(storage, "s"))
     study = timed(
         "build the study", lambda: UnlearnerStudy(METHOD, PARETO, "tpe", 0, finished.values())
     )

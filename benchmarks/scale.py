@@ -30,7 +30,7 @@ from benchmarks.report import RESULTS, show, write
 from orchestrator.cluster.connection import ENVIRONMENT
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import Terminal, open_console
-from orchestrator.worker.settings import workbench
+from orchestrator.worker.settings import get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.evaluation import METRICS
 
@@ -53,7 +53,7 @@ class StubTrial(UnlearningTrial):
     def setup(self, config: dict[str, Any], *more: Any, **keywords: Any) -> None:
         """The data are loaded before any trial is timed."""
         super().setup(config, *more, **keywords)
-        workbench(self._settings, 1)
+        get_workbench(self._settings, 1)
 
     def _begun(self, bench: Any) -> Generator[Point, None, None]:
         from tasks.trial import Cost, Point  # the driver imports no torch

@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.objectives import OBJECTIVES
-from orchestrator.results.pareto import front
-from orchestrator.results.store import compact, read_results, write_rows
+from orchestrator.results.pareto import find_front
+from orchestrator.results.store import compact_rows, read_results, write_rows
 
 EPOCHS = 10
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,9 +60,9 @@ def measured(storage: str, count: int) -> list[dict[str, Any]]:
     steps: dict[str, Callable[[], Any]] = {
         "write, a file per trial": lambda: fill(storage, count),
         "read, a file per trial": lambda: read_results(storage, "s"),
-        "compact": lambda: compact(storage),
+        "compact": lambda: compact_rows(storage),
         "read, compacted": lambda: read_results(storage, "s"),
-        "read, then the front": lambda: front_of(storage),
+        "read, then the front": lambda: select_front(storage),
     }
     rows = []
     for step, action in steps.items():
@@ -90,12 +90,12 @@ def fill(storage: str, count: int) -> None:
         write_rows(storage, "s", name, rows)
 
 
-def front_of(storage: str) -> int:
+def select_front(storage: str) -> int:
     """Points on the Pareto front."""
     pareto = OBJECTIVES["pareto"]
     rows = read_results(storage, "s", pareto.columns).to_pylist()
     gains = [pareto.gains(row) for row in rows]
-    return len(front([g for g in gains if g is not None]))
+    return len(find_front([g for g in gains if g is not None]))
 
 
 if __name__ == "__main__":

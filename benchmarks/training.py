@@ -29,8 +29,8 @@ from tasks.datasets import load_dataset
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation.outputs import outputs
-from tasks.models import build
-from tasks.training import train
+from tasks.models import build_model
+from tasks.training import train_model
 from tasks.workbench import make_repeatable
 
 Row = dict[str, Any]
@@ -93,8 +93,8 @@ def begun(
         rival = airbench94.initialised(dataset, split, rng)
         return rival, math.ceil(airbench94.EPOCHS), airbench94.trained(rival, split, rng)
     make_repeatable(split.device)  # as in a sweep
-    model = build(name, dataset, split.device)
-    return model, model.recipe.epochs, train(model, split, rng)
+    model = build_model(name, dataset, split.device)
+    return model, model.recipe.epochs, train_model(model, split, rng)
 
 
 def trained(
@@ -105,7 +105,7 @@ def trained(
     clock, rng = Stopwatch(device), torch.Generator().manual_seed(seed)
     model, epochs, steps = begun(name, dataset, split, rng)
     for epoch in range(1, epochs + 1):
-        with clock.running():
+        with clock.measure():
             next(steps)
         if every or epoch == epochs:
             accuracy = float(outputs(model, held_out).correct.mean())

@@ -31,7 +31,7 @@ from typing import Any
 
 from benchmarks.report import RESULTS, show, write
 from benchmarks.trial_process import SHARE
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 
 Trial = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))
@@ -125,7 +125,7 @@ def proposals(storage: str, name: str) -> list[Trial]:
 
 def trials_of(storage: str, name: str) -> list[list[Trial]]:
     """The rows of each trial, baselines left out."""
-    ended = finished_trials(storage, name).values()
+    ended = read_finished_trials(storage, name).values()
     return [rows for rows in ended if rows[-1]["role"] == "trial"]
 
 

@@ -59,11 +59,11 @@ class SweepResult:
     def _repr_png_(self) -> bytes | None:
         """Draw the front; nothing if there is no point to draw."""
         from orchestrator.results.front_figure import render_png
-        from orchestrator.results.front_points import front_of
+        from orchestrator.results.front_points import select_front
         from orchestrator.results.objectives import objective_named
         from orchestrator.results.sweep_rows import Sweep
 
-        found = front_of(
+        found = select_front(
             Sweep(self.name, self.results.to_pylist()), objective_named(self.objective)
         )
         return render_png(found) if found.drawn or found.baselines else None
@@ -83,7 +83,7 @@ def sweep(
     ray:// address runs on the cluster, where the terminal alone is told. Raises InvalidValue or
     DatasetNotFound for bad input, before anything is run.
     """
-    chosen = dataclasses.replace(config or SweepConfig(), **_plain(settings)).checked()
+    chosen = dataclasses.replace(config or SweepConfig(), **_plain(settings)).validate()
     name = _run_where_asked(chosen, observers)
     return SweepResult(name, chosen.storage, chosen.objective)
 
@@ -99,9 +99,9 @@ def resume(
 
     Raises InvalidValue for an unknown name, listing the sweeps under this storage root.
     """
-    from orchestrator.sweeps.folder import stored_config
+    from orchestrator.sweeps.folder import read_config
 
-    config = stored_config(name, str(storage))
+    config = read_config(name, str(storage))
     config = dataclasses.replace(config, address=address or config.address)
     return sweep(config, observers=observers)
 
@@ -120,11 +120,11 @@ def confirm(
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
-    from orchestrator.sweeps.folder import stored_config
+    from orchestrator.sweeps.folder import read_config
 
     for config in plan_repeats(name, seeds, str(storage), address):
         _run_where_asked(config, observers)
-    stored = stored_config(name, str(storage))
+    stored = read_config(name, str(storage))
     return read_confirmation(stored.storage, name, stored.objective)
 
 
@@ -192,12 +192,12 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_where_asked(config: SweepConfig, observers: Sequence[Observer] | None) -> str:
     """Run a sweep here, or on the cluster at its ray:// address; returns its name."""
-    from orchestrator.cluster.remote_call import on_the_cluster
+    from orchestrator.cluster.remote_call import run_on_cluster
 
     if not config.address.startswith(REMOTE):
         return _run_here(config, observers)
     there = dataclasses.replace(config, address="auto")
-    return str(on_the_cluster(config.address, _run_here, there, None))
+    return str(run_on_cluster(config.address, _run_here, there, None))
 
 
 def _run_here(config: SweepConfig, observers: Sequence[Observer] | None) -> str:

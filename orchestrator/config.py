@@ -1,4 +1,4 @@
-"""Every setting of a sweep, said once: type, default, help; the command line's flags are these fields."""
+"""Every setting of a sweep, declared once: type, default, help. The flags of the command line are these fields."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
-from tasks.storage.roots import normal_root
+from tasks.storage.roots import normalise_root
 from tasks.unlearners import UNLEARNERS, unlearner_class
 
 LOCAL = "local"
-"""The address of a cluster of this driver's own, on this machine."""
+"""The address that starts a private Ray cluster on this machine."""
 
 
 REMOTE = "ray://"
-"""Addresses of clusters that this machine is no part of."""
+"""Prefix of the address of a cluster that this machine is not part of."""
 
 DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
 
 DEFAULT_UNLEARNERS = tuple(name for name in UNLEARNERS if name != "retrain")
-"""Everything but the exact reference, which every sweep has as a baseline row."""
+"""All methods except exact retraining, which every sweep stores as a baseline row."""
 
 DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
-"""Per unlearner, for each trial that runs at a time: a minute on digits, 38 on CIFAR-10 with two CPUs."""
+"""Trials per unlearner and concurrent trial: one minute on digits, 38 on CIFAR-10 with two CPUs."""
 DEFAULT_TRIALS = 50
-"""Per unlearner, at most, and wherever there is a GPU."""
+"""Trials per unlearner: the upper limit on a CPU, and the number on a GPU."""
 
 
 def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
@@ -46,61 +46,64 @@ def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
 @Parameter(name="*", negative=())
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-    """What to search and where to run it."""
+    """Settings of a sweep: the search, and the place where it runs."""
 
     task: str | None = None
-    """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not to be had]."""
+    """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
     unlearners: Annotated[
         tuple[str, ...], Parameter(converter=_comma_list, n_tokens=1, show_default=False)
     ] = ()
-    """Methods to compare, comma-separated [default: all but retrain]."""
+    """Methods to compare, separated by commas [default: all but retrain]."""
     trials: int | None = None
-    """Trials per unlearner [default: sized by data set and device]."""
+    """Trials per unlearner [default: chosen by data set and device]."""
     objective: str = "pareto"
-    """pareto, accuracy, mia, time, score, or your own as METRIC:DIRECTION,…"""
+    """pareto, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
     sampler: str = "tpe"
     """Optuna sampler: tpe, nsgaii, nsgaiii, gp or random."""
     name: str | None = None
-    """Name of the sweep; the name of an unfinished one goes on with it [default: from task and objective]."""
+    """Name of the sweep. The name of an unfinished sweep continues it [default: from task and objective]."""
     storage: str = "./results"
     """Storage root, a folder or s3://BUCKET/PREFIX: results and trained models."""
     data_dir: Path | None = None
-    """Folder with the data set [default: ./data, downloaded if it can be]."""
+    """Folder with the data set [default: ./data, downloaded if possible]."""
     model: str = "auto"
-    """Model family, NAME or NAME:WIDTH; auto chooses by device."""
+    """Model family: NAME or NAME:WIDTH. auto chooses by device."""
     seed: int = 0
-    """Seed of splits, forget set, training, search and trials."""
+    """Seed of the splits, the forget set, the training, the search and the trials."""
     loader: str = "auto"
     """How training images are read: auto, ffcv or resident."""
     max_concurrent: int | None = None
-    """Trials at a time [default: as many as its nodes hold now; more makes an autoscaling cluster grow]."""
+    """Trials that run at a time [default: what the nodes hold now]. With more, an autoscaling cluster grows."""
     cpus_per_trial: int = 1
-    """CPUs, and torch threads, of a trial."""
+    """CPUs per trial, and its number of torch threads."""
     gpus_per_trial: float | None = None
-    """GPUs of a trial, may be a fraction [default: .25 if the cluster has a GPU, else 0]."""
+    """GPUs per trial; fractions are allowed [default: .25 if the cluster has a GPU, else 0]."""
     trial_seconds: float | None = None
-    """Seconds after which a trial is given up and stored as failed [default: no limit]."""
+    """Time limit of a trial in seconds. A longer trial is stored as failed [default: no limit]."""
     utility_floor: float = 0.0
-    """Share of the retrained model's validation accuracy below which a trial is ended; 0: never."""
+    """Share of the retrained model's validation accuracy. A trial below that is stopped; 0: never."""
     cost_limit: float = 1.0
-    """Share of a retrain's cost at which an anytime trial is ended; its points so far count."""
+    """Share of a retrain's cost. An anytime trial that reaches that is stopped; its points so far count."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
-    """A named experiment that fills in what is not given: cs726."""
+    """Named experiment that sets every flag that you do not give: cs726."""
     optuna_storage: str | None = None
     """URL of a database that shows the Optuna studies [default: a journal file in the sweep's folder]."""
     confirms: str | None = None
-    """A sweep whose front is run again with this --seed, instead of a search; see `orchestrator confirm`."""
+    """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
-    """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
+    """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
 
-    def checked(self) -> SweepConfig:
-        """Itself with the preset filled in; raises InvalidValue, naming the valid choices."""
+    def validate(self) -> SweepConfig:
+        """Return the settings with the preset filled in.
+
+        Raises InvalidValue, which names the valid choices.
+        """
         # Absolute: a sweep may be resumed from another folder.
         data_dir = self.data_dir and Path(os.path.abspath(os.path.expanduser(self.data_dir)))
         config = dataclasses.replace(
-            self._with_preset(), storage=normal_root(self.storage), data_dir=data_dir
+            self._with_preset(), storage=normalise_root(self.storage), data_dir=data_dir
         )
         objective_named(config.objective)
         one_of("sampler", config.sampler, SAMPLERS)
@@ -123,7 +126,7 @@ class SweepConfig:
                 raise InvalidValue(f"--{flag} {value} is out of range: at least {least}{below}")
         gpus = config.gpus_per_trial or 0
         if gpus > 1 and gpus != int(gpus):
-            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1 Ray takes whole numbers alone")
+            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
         check_seed(config.seed)
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
@@ -142,19 +145,19 @@ class SweepConfig:
         return dataclasses.replace(self, **left)
 
     @property
-    def repeat(self) -> str | None:
-        """What a sweep that confirms another is called unless it is given a name."""
+    def repeat_name(self) -> str | None:
+        """The default name of a sweep that confirms another; None if this one confirms none."""
         return f"{self.confirms}+seed-{self.seed}" if self.confirms else None
 
     def to_json(self) -> str:
-        """The settings as JSON, for the sweep's folder."""
+        """Return the settings as JSON, for the sweep's folder."""
         return json.dumps(dataclasses.asdict(self), indent=1, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> SweepConfig:
-        """The inverse of `to_json`; settings of another version are left out.
+        """Return the settings in a text by `to_json`; settings of another version are ignored.
 
-        Raises ValueError for what is no JSON, TypeError for what is no configuration.
+        Raises ValueError if the text is not JSON, TypeError if it is not a configuration.
         """
         stored = json.loads(text)
         if not isinstance(stored, dict):
@@ -170,8 +173,8 @@ class SweepConfig:
                 raise TypeError(f"{name} is {value!r}")
         return cls(**known)
 
-    def differences(self, other: SweepConfig) -> list[str]:
-        """Settings that decide the results and differ from `other`'s, for a message."""
+    def list_differences(self, other: SweepConfig) -> list[str]:
+        """Return one text per setting that affects the results and differs from `other`'s."""
         deciding = (
             "task",
             "unlearners",
@@ -194,12 +197,12 @@ class SweepConfig:
 @Parameter(name="*", negative=())
 @dataclass(frozen=True, kw_only=True)
 class JobConfig(SweepConfig):
-    """What to search, and the cluster that is to do it."""
+    """Settings of a submitted sweep: the search, and the cluster that runs it."""
 
     storage: str = ""
-    """Storage root: an absolute path that every node has, or a URI [default: the cluster's own]."""
+    """Storage root: an absolute path that exists on every node, or a URI [default: the cluster's own]."""
     address: str = "http://127.0.0.1:8265"
-    """Dashboard of the Ray cluster; `ray dashboard CLUSTER.yaml` brings it to this machine."""
+    """Dashboard of the Ray cluster. `ray dashboard CLUSTER.yaml` forwards it to this machine."""
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -209,8 +212,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "unlearners": ("finetune", "finetune-l2sp", "gradient-ascent", "ssd"),
     },
 }
-"""The CS726 deck: forget all automobiles by fine-tuning, without and with the penalty; the other two
-methods, which cost a few per cent of a retrain, are there to beat the deck's final model."""
+"""The experiment of the CS726 slides: forget all automobiles by fine-tuning, without and with a penalty.
+The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides."""
 
 
 def _is_of_type(value: Any, declared: Any) -> bool:
@@ -221,14 +224,14 @@ def _is_of_type(value: Any, declared: Any) -> bool:
 
 
 def check_seed(seed: int) -> int:
-    """The seed; raises InvalidValue for one that the generators do not take."""
+    """Return the seed; raise InvalidValue if the generators do not accept it."""
     if not 0 <= seed < 2**63:
         raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
     return seed
 
 
 def check_name(name: str) -> str:
-    """The sweep's name; raises InvalidValue unless it is a plain file name."""
+    """Return the name of a sweep; raise InvalidValue unless it is a plain file name."""
     plain = name.isascii() and all(c.isalnum() or c in "-_.+:" for c in name)
     if not plain or not name[:1].isalnum() or len(name) > 100:
         raise InvalidValue(

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Everything `make sweep` and `make test` need, into .venv; a second run returns at once.
+# Install all that `make sweep` and `make test` need into .venv. A second run returns immediately.
 #
-# PYTHON=…  the interpreter to build on (default: python3.11, else python3, 3.11 or newer)
-# FFCV=no   leave FFCV out;  FFCV=yes  try again after it failed;  NO_APT=1  never call apt-get
+# PYTHON=…  the Python interpreter (default: python3.11, else python3; 3.11 or newer)
+# FFCV=no   leave FFCV out;  FFCV=yes  try FFCV again after a failure;  NO_APT=1  never call apt-get
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,11 +21,11 @@ find_python() {
             return
         fi
     done
-    say "Python 3.11 or newer was not found; install it, or say where it is: make PYTHON=/path/to/python3.11 …"
+    say "Python 3.11 or newer was not found; install it, or give its path: make PYTHON=/path/to/python3.11 …"
     return 1
 }
 
-# apt_install PACKAGE…: fails, silently, where neither root nor sudo without a password allows it.
+# apt_install PACKAGE…: fails silently without root and without password-free sudo.
 apt_install() {
     local as_root=()
     [ -z "${NO_APT:-}" ] && command -v apt-get >/dev/null || return 1
@@ -34,7 +34,7 @@ apt_install() {
         as_root=(sudo -n)
     fi
     say "apt-get install $*"
-    # A cloud machine that has just booted updates itself, and holds the lock.
+    # A cloud machine updates itself after its start, and holds apt's lock meanwhile.
     local get=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
     "${get[@]}" install -y --no-install-recommends "$@" >/dev/null 2>&1 && return
     { "${get[@]}" update && "${get[@]}" install -y --no-install-recommends "$@"; } >/dev/null
@@ -51,8 +51,9 @@ make_venv() {
     "$python" -m venv --clear "$VENV"
 }
 
-# install_locked FILE [OPTION…]: with uv, which is fast, else with pip, which knows pip's settings.
-# Compiled at once: where Python may not write (PYTHONDONTWRITEBYTECODE, an image), every process would.
+# install_locked FILE [OPTION…]: with uv, which is fast; else with pip, which reads pip's settings.
+# Bytecode is compiled now. Else every process would compile it where Python cannot write (an image,
+# PYTHONDONTWRITEBYTECODE).
 install_locked() {
     local file=$1
     shift
@@ -66,13 +67,13 @@ install_locked() {
 
 install_base() {
     local stamp=$1
-    # A set-up that was interrupted may have left half a package behind: start anew.
+    # An interrupted set-up may have left half a package behind: start again from an empty .venv.
     if [ ! -x "$VENV/bin/python" ] || [ -e "$VENV/.unfinished" ]; then make_venv; fi
     touch "$VENV/.unfinished"
     rm -f "$VENV/.ready"
     say "packages of requirements.lock (about 6 GB with torch's CUDA libraries)"
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check --require-hashes \
-        -r requirements-uv.lock || say "uv is not available here; pip alone takes longer"
+        -r requirements-uv.lock || say "uv is not available here; installing with pip, which takes longer"
     install_locked requirements.lock --only-binary :all:
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps \
         --no-build-isolation --no-index -e .
@@ -86,13 +87,13 @@ has_headers() {
 sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
 }
 
-# FFCV is a source build and optional: whatever goes wrong here, the set-up succeeds.
+# FFCV is a source build and optional: the set-up succeeds, even if FFCV fails.
 install_ffcv() {
     if ! has_headers && ! apt_install $HEADERS python3-dev; then
-        say "FFCV left out, the resident tensor loader serves instead; to add it, as root: apt-get install $HEADERS python3-dev; then: make ffcv"
+        say "FFCV is left out, and the resident loader is used instead; to add FFCV, as root: apt-get install $HEADERS python3-dev; then: make ffcv"
     elif ! install_locked requirements-ffcv.lock --no-deps --no-build-isolation >"$VENV/ffcv.log" 2>&1 ||
         ! "$VENV/bin/python" -c 'import ffcv' >>"$VENV/ffcv.log" 2>&1; then
-        say "FFCV could not be built ($VENV/ffcv.log), the resident tensor loader serves instead; to try again: make ffcv"
+        say "FFCV could not be built (see $VENV/ffcv.log), and the resident loader is used instead; to try again: make ffcv"
     else
         say "FFCV is installed"
     fi
@@ -106,7 +107,7 @@ main() {
         return
     fi
     exec 9>.setup-lock
-    flock 9 # two makes at once: the second waits, and finds everything done
+    flock 9 # if two makes run at a time, the second waits, and finds everything done
     is_done .ready "$base" || install_base "$base"
     if [ "${FFCV:-}" = yes ] || { [ "${FFCV:-}" != no ] && ! is_done .ffcv "$ffcv"; }; then
         say "FFCV (a source build, optional)"

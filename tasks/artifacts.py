@@ -1,4 +1,4 @@
-"""A content-addressed cache of trained models: trained once, whoever asks, whoever dies."""
+"""A content-addressed cache of trained models. Each is trained once, for all processes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What training a cached model took."""
+    """The cost of training a cached model."""
 
     seconds: float
     """Wall seconds of training, device-synchronised."""
@@ -36,7 +36,7 @@ Trained = tuple[dict[str, torch.Tensor], TrainingRecord]
 
 @dataclass(frozen=True)
 class Artifact:
-    """The weights of a trained model and how they came about."""
+    """The weights of a trained model and the record of its training."""
 
     key: str
     state: dict[str, torch.Tensor]
@@ -44,19 +44,22 @@ class Artifact:
 
 
 class ArtifactCache:
-    """`<root>/<key>-<SHA-256>.pt` holds the weights, `<root>/<key>.json` their SHA-256, the record and its own.
+    """A cache of trained models under a storage root.
 
-    One trainer at a time across processes and, on a storage that nodes share, across nodes: the
-    others wait, and one of them takes over if the trainer dies, since its lock dies with it. Of a
-    trainer that was only thought dead and its successor the first one's model stays.
+    `<root>/<key>-<SHA-256>.pt` holds the weights. `<root>/<key>.json` holds the SHA-256 of the weights,
+    the record of the training and the SHA-256 of the record.
+
+    One process at a time trains a model, across processes and, on a shared storage, across nodes. The
+    others wait. If the trainer dies, its lock ends and one of them takes over. If a trainer presumed
+    dead finishes after all, the model stored first is kept.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = root
-        self._storage = storage_at(root)
+        self._storage = open_root(root)
 
     def load(self, key: str) -> Artifact | None:
-        """The cached model on the CPU; None if it is absent, truncated or altered."""
+        """Return the cached model on the CPU; None if it is absent, truncated or altered."""
         try:
             description = json.loads(self._storage.read(f"{key}.json") or b"")
             weights = self._storage.read(_weights_file(key, description["sha256"])) or b""
@@ -64,7 +67,7 @@ class ArtifactCache:
                 return None
             record = description["record"]
             if description.get("record_sha256", _digest(record)) != _digest(record):
-                return None  # earlier versions had no checksum of it
+                return None  # earlier versions stored no checksum of the record
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
             return Artifact(key, state, TrainingRecord(**record))
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
@@ -76,11 +79,11 @@ class ArtifactCache:
         train: Callable[[Callable[[], bool]], Trained | None],
         on_wait: Callable[[], None] = lambda: None,
     ) -> Artifact:
-        """The cached model, or the one `train` returns, stored for everybody else.
+        """Return the cached model, or train and store it.
 
-        `train` is given a function that says whether another process has taken over; then it may
-        return None, and that one is waited for. `on_wait` is called once if another process is
-        training it already.
+        `train` receives a function that tells whether another process has taken over. In that case
+        `train` may return None, and this process waits for the other. `on_wait` is called once if
+        another process is already training the model.
         """
         while True:
             found = self.load(key)
@@ -103,7 +106,7 @@ class ArtifactCache:
         description = {"sha256": digest, "record": record, "record_sha256": _digest(record)}
         content = json.dumps(description, indent=1).encode()
         file, described = _weights_file(artifact.key, digest), f"{artifact.key}.json"
-        # The description last: without it the weights do not count.
+        # The description is written last: weights without a description are ignored.
         self._storage.write(file, weights)
         if not self._storage.create(described, content):
             first = self.load(artifact.key)
@@ -114,10 +117,10 @@ class ArtifactCache:
 
 
 def _weights_file(key: str, digest: str) -> str:
-    """A name that two trainings have in common only if they gave the same."""
+    """Return the name of a weights file. Two trainings share it only if their weights are equal."""
     return f"{key}-{digest[:16]}.pt"
 
 
 def _digest(record: dict[str, Any]) -> str:
-    """The SHA-256 of a record, however its JSON is laid out."""
+    """Return the SHA-256 of a record, independent of the layout of its JSON."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What it takes to run a row again: versions, code, machine."""
+"""The provenance of a row: versions of packages, version of the code, machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "ray", "optuna", "ffcv", "pyarrow"
 
 
 @functools.cache
-def versions() -> str:
-    """Versions of Python and of the installed packages that matter, as JSON."""
+def read_versions() -> str:
+    """Return the versions of Python and of the installed packages that matter, as JSON."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def versions() -> str:
 
 @functools.cache
 def code_version() -> str:
-    """Twelve hex digits over the source of this package: the same in a checkout and installed."""
+    """Return twelve hex digits over the source of this package: equal in a checkout and installed."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for file in sorted(root.rglob("*.py")):
@@ -39,7 +39,7 @@ def code_version() -> str:
 
 @functools.cache
 def source_version(*files: str) -> str:
-    """Sixteen hex digits over what Python source files do: comments, docstrings and layout aside."""
+    """Return sixteen hex digits over Python source files, without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for file in files:
         tree = ast.parse(Path(file).read_text())
@@ -55,6 +55,6 @@ def _is_text(statement: ast.AST) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def host() -> str:
-    """The machine's name."""
+def read_host() -> str:
+    """Return the name of this machine."""
     return socket.gethostname()

@@ -1,4 +1,4 @@
-"""How the original and the retrained model are trained: one recipe per model family."""
+"""The training recipe of the original and the retrained model: one per model family."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Recipe:
     label_smoothing: float = 0.0
     """Changes confidences, hence membership inference: the same for original and retrained."""
     bias_factor: float = 1.0
-    """How much faster the biases of normalisation layers learn."""
+    """Factor on the learning rate of normalisation layers' biases."""
     lookahead: bool = False
-    """Whether slow weights follow the fast ones, which return to them every few steps."""
+    """True if slow weights follow the fast weights, which return to them every few steps."""
 
     def lr_at(self, step: int, total: int) -> float:
-        """Learning rate of step `step` (from 0) of `total`: linear up to the peak, linear to zero."""
+        """Return the learning rate of step `step` (from 0) of `total`: linear to the peak, then to zero."""
         peak = max(1, int(total * self.warmup))
         if step < peak:
             return self.lr * (step + 1) / peak

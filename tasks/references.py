@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
 from tasks.provenance import source_version
 from tasks.roles import reference_role
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 from tasks.task import HERE, content_key
 from tasks.workbench import Progress, Workbench, silent
 
@@ -26,7 +26,7 @@ def reference_outputs(
     bench: Workbench, number: int, progress: Progress = silent
 ) -> ReferenceOutputs:
     """Give the outputs of one reference, K = 1: from the storage, or from its model now."""
-    storage, name = storage_at(bench.cache.root), f"{outputs_key(bench, number)}.outputs"
+    storage, name = open_root(bench.cache.root), f"{outputs_key(bench, number)}.outputs"
     found = ReferenceOutputs.from_bytes(storage.read(name))
     if found is None:
         model, _ = bench.model(bench.artifact(reference_role(number), progress))
@@ -38,7 +38,7 @@ def reference_outputs(
 
 def has_outputs(bench: Workbench, number: int) -> bool:
     """Say whether a worker can load the outputs of reference `number`."""
-    stored = storage_at(bench.cache.root).read(f"{outputs_key(bench, number)}.outputs")
+    stored = open_root(bench.cache.root).read(f"{outputs_key(bench, number)}.outputs")
     return ReferenceOutputs.from_bytes(stored) is not None
 
 

@@ -135,9 +135,9 @@ class Task:
     @property
     def recipe(self) -> dict[str, Any]:
         """The model's name and how it is trained."""
-        from tasks.models import recipe_of
+        from tasks.models import find_recipe
 
-        return {"model": self.model, **dataclasses.asdict(recipe_of(self.model))}
+        return {"model": self.model, **dataclasses.asdict(find_recipe(self.model))}
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ LOOKAHEAD_STEPS = 5
 LOOKAHEAD_DECAY = 0.95
 
 
-def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
+def train_model(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
     """Initialise `model` and train it on `split` by its own recipe, yielding after each epoch.
 
     Only the state after the last epoch is a trained model: the learning rate falls to zero there.
@@ -47,7 +47,10 @@ def train(model: Network, split: Split, rng: torch.Generator) -> Iterator[None]:
 
 
 def parameter_groups(model: torch.nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """What SGD moves: biases of normalisation layers faster, but decayed alike (Jordan, 2024)."""
+    """Return the parameter groups of SGD (Jordan, 2024).
+
+    Biases of normalisation layers have a higher learning rate, but the same decay per step.
+    """
     norms = (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d))
     biases = [norm.bias for norm in norms if norm.bias.requires_grad]
     chosen = {id(bias) for bias in biases}
@@ -60,7 +63,7 @@ def parameter_groups(model: torch.nn.Module, recipe: Recipe) -> list[dict[str, A
 
 
 class Lookahead:
-    """Slow weights that follow the fast ones (Zhang et al., 2019), ever more slowly (Jordan, 2024)."""
+    """Slow weights that follow the fast weights (Zhang et al., 2019), more and more slowly (Jordan, 2024)."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._fast = [t for t in model.state_dict().values() if t.is_floating_point()]

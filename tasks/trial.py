@@ -52,19 +52,19 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
     is not `anytime`, the only one that is measured. Raises Diverged if the outputs are not finite.
     """
     load, learn, judge = (Stopwatch(bench.device) for _ in range(3))
-    with load.running():
+    with load.measure():
         problem, meter = bench.problem(unlearner, seed)
-    with learn.running():
+    with learn.measure():
         steps = begin_unlearning(unlearner, problem)
     epoch, finished = 0, False
     while not finished:
-        with learn.running():
+        with learn.measure():
             finished = _advance(steps)
         epoch += not finished
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
             continue
-        with judge.running(), meter.pause():
+        with judge.measure(), meter.pause():
             metrics = bench.evaluate(problem.model)
         flops = (
             meter.gradient_samples * bench.gradient_flops
@@ -99,9 +99,9 @@ def baseline_point(
     reference of that number, and is held against the others alone.
     """
     load, judge = Stopwatch(bench.device), Stopwatch(bench.device)
-    with load.running():
+    with load.measure():
         model, _ = bench.model(artifact)
-    with judge.running(), torch.no_grad():
+    with judge.measure(), torch.no_grad():
         metrics = bench.evaluate(model, reference if trained_for_this else None)
     record = artifact.record
     paid = 1 if trained_for_this else 0

@@ -21,12 +21,12 @@ from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
-from tasks.models import build
+from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.problem import Problem, check_needs
 from tasks.roles import ORIGINAL, reference_number, training_seed
 from tasks.task import Task
-from tasks.training import train
+from tasks.training import train_model
 from tasks.unlearners.base import Unlearner
 
 Progress = Callable[[str, int, int, float], None]
@@ -107,7 +107,7 @@ class Workbench:
 
     def fresh_model(self) -> Network:
         """An uninitialised model of the task's family on the device."""
-        return build(self.task.model, self.dataset, self.device, self._wanted)
+        return build_model(self.task.model, self.dataset, self.device, self._wanted)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """A fresh model with the artifact's weights, and the meter that counts its examples."""
@@ -180,9 +180,9 @@ class Workbench:
         meter, clock = CostMeter(model), Stopwatch(self.device)
         epochs = model.recipe.epochs
         progress(f"{role} model", 0, epochs, 0.0)
-        steps = train(model, split, self.generator(training_seed(role, self.task.seed)))
+        steps = train_model(model, split, self.generator(training_seed(role, self.task.seed)))
         for epoch in range(epochs):
-            with clock.running():
+            with clock.measure():
                 next(steps)
             progress(f"{role} model", epoch + 1, epochs, clock.seconds)
             if epoch + 1 < epochs and is_over():

@@ -17,7 +17,7 @@ import pytest
 from program import ENVIRONMENT, ROOT, command, rows_of
 from whole import check_files, check_study, files_of
 
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 
 HEAD = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
 """The first node of a cluster, as ray.cluster_utils takes it: with room for one trial."""
@@ -112,7 +112,7 @@ class Sweep:
 
     def ended(self) -> dict[str, object]:
         """When each trial ended, by trial_id."""
-        trials = finished_trials(self.storage, self.name)
+        trials = read_finished_trials(self.storage, self.name)
         return {
             trial_id: rows[-1]["finished_at"]
             for trial_id, rows in trials.items()

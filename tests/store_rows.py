@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.results.store import read_results
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Row = dict[str, Any]
@@ -38,8 +38,8 @@ def trial(trial_id: str, epochs: int = 2, minute: int = 0, **columns: Any) -> li
 
 def files(root: str, sweep: str = "s") -> dict[str, bytes]:
     """The files of a sweep and what they hold."""
-    storage, folder = storage_at(root), f"rows/{sweep}"
-    return {name: storage.read(f"{folder}/{name}") or b"" for name in storage.names(folder)}
+    storage, folder = open_root(root), f"rows/{sweep}"
+    return {name: storage.read(f"{folder}/{name}") or b"" for name in storage.list_names(folder)}
 
 
 def put(root: str, name: str, content: bytes | pa.Table) -> None:
@@ -48,7 +48,7 @@ def put(root: str, name: str, content: bytes | pa.Table) -> None:
         buffer = io.BytesIO()
         pq.write_table(content, buffer)
         content = buffer.getvalue()
-    storage_at(root).write(f"rows/s/{name}", content)
+    open_root(root).write(f"rows/s/{name}", content)
 
 
 def identities(table: pa.Table) -> list[tuple[str, str, int]]:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from program import study_of
 
 from orchestrator.results.objectives import Objective, objective_named
-from orchestrator.sweeps.folder import stored_config
+from orchestrator.sweeps.folder import read_config
 from tasks.unlearners import unlearner_class
 
 Rows = list[dict[str, Any]]
@@ -80,7 +80,7 @@ def is_trial(rows: Rows) -> bool:
 
 def check_study(storage: Path, sweep: str, unlearner: str, trials: dict[str, Rows]) -> None:
     """The study of one method, as others see it, says what the files say, and nothing else."""
-    objective = objective_named(stored_config(sweep, str(storage)).objective)
+    objective = objective_named(read_config(sweep, str(storage)).objective)
     study = study_of(storage, sweep, unlearner)
     kept = {k: rows for k, rows in trials.items() if rows[0]["unlearner"] == unlearner}
     kept = {k: rows for k, rows in kept.items() if is_trial(rows)}

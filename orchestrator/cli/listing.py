@@ -1,4 +1,4 @@
-"""`orchestrator list`: what the registries hold."""
+"""`orchestrator list`: the entries of the registries."""
 
 from __future__ import annotations
 

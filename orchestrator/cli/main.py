@@ -1,4 +1,4 @@
-"""The command line, whose commands are the functions below. Bad input is one line and exit code 2."""
+"""The command line: each function below is a command. Bad input gives one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from orchestrator.cluster.jobs import ask_status_there, submit
+from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from tasks.errors import InputError
 from tasks.registry import one_of
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 LONGEST = 1000
-"""Characters of an error message."""
+"""Most characters of an error message."""
 
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
@@ -26,52 +26,52 @@ Storage = Annotated[str, Parameter(help="Storage root: results and trained model
 app = App(
     name="orchestrator",
     help="Find the Pareto front of machine-unlearning methods.",
-    suppress_keyboard_interrupt=False,  # `main` has something to say then
+    suppress_keyboard_interrupt=False,  # `main` prints a message then
 )
 
 
 @app.command
 def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
-    return _swept(config)
+    return _run_sweep(config)
 
 
 @app.command(name="submit")
 def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
-    """Send a sweep to a Ray cluster as a job, which goes on when this machine is gone."""
-    _print(submit(config) + "\n")
+    """Send a sweep to a Ray cluster as a job. The job does not need this machine any more."""
+    _print(submit_sweep(config) + "\n")
     return DONE
 
 
 @app.command
 def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | None = None) -> int:
-    """Go on with a sweep that was interrupted or killed.
+    """Continue a sweep that was interrupted or killed.
 
     Parameters
     ----------
     address
-        Ray cluster, if another than before.
+        Ray cluster, if it is not the one used before.
     """
-    from orchestrator.sweeps.folder import stored_config
+    from orchestrator.sweeps.folder import read_config
 
-    config = stored_config(name, storage)
-    return _swept(dataclasses.replace(config, address=address or config.address))
+    config = read_config(name, storage)
+    return _run_sweep(dataclasses.replace(config, address=address or config.address))
 
 
 @app.command
 def confirm(
     name: SweepName, /, *, seeds: int = 5, storage: Storage = STORAGE, address: str | None = None
 ) -> int:
-    """Run a sweep's front again with fresh seeds, two new models each, and print what holds of it.
+    """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
-    What was interrupted is gone on with by the same command.
+    Each seed trains two new models. After an interruption, the same command continues.
 
     Parameters
     ----------
     seeds
-        How many: those after the sweep's own.
+        Number of seeds: those that follow the sweep's own seed.
     address
-        Ray cluster, if another than the sweep's.
+        Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
@@ -80,14 +80,14 @@ def confirm(
 
 @app.command
 def status(name: SweepName, /, *, storage: str | None = None, address: str | None = None) -> int:
-    """Say how far a sweep is, and its front so far; it may be running elsewhere.
+    """Show how far a sweep is, and its front so far. The sweep may run on another machine.
 
     Parameters
     ----------
     storage
-        Storage root it was started with [default: ./results, or the cluster's own].
+        Storage root of the sweep [default: ./results, or the cluster's own].
     address
-        Dashboard of the Ray cluster that it was submitted to, if this machine cannot see the storage.
+        Dashboard of the Ray cluster that runs the sweep, if this machine cannot read the storage root.
     """
     if address is not None:
         said, code = ask_status_there(name, storage or "", address)
@@ -116,7 +116,7 @@ def run(
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics.
 
-    The trained models are kept under the storage root; a single run writes no rows.
+    The trained models are stored under the storage root. A single run stores no rows.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def run(
     data_dir
         Folder with the data set.
     model
-        Model family, NAME or NAME:WIDTH; auto chooses by device.
+        Model family: NAME or NAME:WIDTH. auto chooses by device.
     seed
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
@@ -163,7 +163,7 @@ def run(
 
 @app.command(name="list")
 def list_(what: str, /) -> int:
-    """List what there is: tasks, unlearners, metrics, objectives, models, samplers, loaders or columns.
+    """List the available tasks, unlearners, metrics, objectives, models, samplers, loaders or columns.
 
     Parameters
     ----------
@@ -179,12 +179,12 @@ def list_(what: str, /) -> int:
 
 @app.command
 def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
-    """Merge the result files of each sweep into one; a sweep that is being run is left out.
+    """Merge the result files of each sweep into one file. A running sweep is skipped.
 
     Parameters
     ----------
     sweep
-        This sweep alone.
+        Merge the files of this sweep only.
     """
     from orchestrator.sweeps.compact import compact_sweeps
 
@@ -193,15 +193,15 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     return DONE
 
 
-def _swept(config: SweepConfig) -> int:
-    """The exit code of a sweep."""
+def _run_sweep(config: SweepConfig) -> int:
+    """Run a sweep; return the exit code."""
     from orchestrator.cli.reports import sweep_and_report
 
     return DONE if sweep_and_report(config) else FAILED
 
 
 def _print(text: str) -> None:
-    """Print text as it is, at once: whoever follows a log waits for it."""
+    """Print text unchanged and flush, because a person may follow the log."""
     print(text, end="", flush=True)
 
 
@@ -217,19 +217,19 @@ def _print_training(what: str, done: int, total: int, seconds: float) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """The message and its notes in one line that can be read, whatever value it quotes."""
+    """Return an error's message and notes as one line, shortened if a quoted value is long."""
     message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
     line = " ".join("; ".join([message, *getattr(error, "__notes__", ())]).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 def _drop_output() -> None:
-    """Python flushes standard output once more when it ends, and would complain."""
+    """Discard standard output: Python flushes it again at exit, and would print an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
+    """Run a command line; return the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
 
     Any other exception is a bug: it passes, with its traceback.
     """
@@ -240,14 +240,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (CycloptsError, InputError) as error:
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
         return BAD_INPUT
-    except BrokenPipeError:  # `orchestrator list columns | head`: nobody reads on
+    except BrokenPipeError:  # the reader stopped, as in `orchestrator list columns | head`
         _drop_output()
         return FAILED
-    except OSError as error:  # a SurroundingsError, or of the terminal: it is closed, its disk full
+    except OSError as error:  # a SurroundingsError, or standard output is closed or its disk full
         print(f"orchestrator: {_line(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
-        except OSError:  # it is the output that cannot be written
+        except OSError:  # standard output itself cannot be written
             _drop_output()
         return FAILED
     except KeyboardInterrupt as error:

@@ -1,35 +1,35 @@
-"""What commands print at their end: a sweep's front, what a front's repeats say, how far a sweep is."""
+"""Reports that commands print: the front of a sweep, its confirmation, its status."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from orchestrator.cluster.remote_call import on_the_cluster
+from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
-from tasks.storage.roots import normal_root
+from tasks.storage.roots import normalise_root
 
 
 def sweep_and_report(config: SweepConfig) -> int:
-    """Run a sweep, here or on the cluster at its ray:// address, and print its front.
+    """Run a sweep, in this process or on the cluster at its ray:// address, and print its front.
 
-    Returns its complete trials.
+    Returns the number of complete trials.
     """
-    config = config.checked()
+    config = config.validate()
     if not config.address.startswith(REMOTE):
         return _sweep_here(config)
     there = dataclasses.replace(config, address="auto")
-    return int(on_the_cluster(config.address, _sweep_here, there))
+    return int(run_on_cluster(config.address, _sweep_here, there))
 
 
 def confirm_and_report(name: str, seeds: int, storage: str, address: str | None) -> int:
-    """Run the front of sweep `name` again with fresh seeds, and print what holds of it.
+    """Run the front of sweep `name` again with fresh seeds, and print which points hold.
 
-    Returns the complete trials.
+    Returns the number of complete trials.
     """
-    storage = normal_root(storage)
+    storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
         return _confirm_here(name, seeds, storage, address)
-    return int(on_the_cluster(address, _confirm_here, name, seeds, storage, "auto"))
+    return int(run_on_cluster(address, _confirm_here, name, seeds, storage, "auto"))
 
 
 def report_status(name: str, storage: str) -> None:
@@ -43,7 +43,7 @@ def report_status(name: str, storage: str) -> None:
     for reason in found.missing:
         terminal.say(f"NOTICE: {reason}")
     terminal.say(found.headline)
-    terminal.say(found.progress.line())
+    terminal.say(found.progress.format_line())
     print_front(found.config, terminal.console)
 
 
@@ -63,7 +63,7 @@ def _confirm_here(name: str, seeds: int, storage: str, address: str | None) -> i
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.confirm import plan_repeats
-    from orchestrator.sweeps.folder import stored_config
+    from orchestrator.sweeps.folder import read_config
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
@@ -73,5 +73,5 @@ def _confirm_here(name: str, seeds: int, storage: str, address: str | None) -> i
     except (OSError, KeyboardInterrupt) as error:
         error.add_note("and for all seeds: the same command again")
         raise
-    print_confirmed(stored_config(name, storage), terminal.console)
+    print_confirmed(read_config(name, storage), terminal.console)
     return complete

@@ -1,4 +1,4 @@
-"""Connecting to Ray: a private local cluster, one that runs here already, or a remote one."""
+"""Connections to Ray: to a private local cluster, to a cluster that already runs here, or to a remote one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from orchestrator.cluster.own_code import our_code
+from orchestrator.cluster.own_code import package_code
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, REMOTE
 from tasks.errors import ClusterFault, InvalidValue
 
 ENVIRONMENT = {
-    # Loggers write CSV, JSON and TensorBoard files per trial: a tenth of a second each.
+    # Tune's loggers write CSV, JSON and TensorBoard files per trial: 0.1 s each.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # Ctrl-C is ours to handle: nothing of Tune's own state is needed to go on.
+    # We handle Ctrl-C ourselves: resuming a sweep needs none of Tune's own state.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    # A trial's working directory stays the driver's: a relative path means the same everywhere.
+    # A trial keeps the driver's working directory, so that a relative path means the same in both.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # Ray documents no name RAY_ with small letters; tests/orchestrator/test_ray_contract.py holds them.
     # Trials measure seconds: Ray's usual niceness of 15 would let any other program disturb them.
@@ -31,45 +31,46 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 PRELOADED = ("torch", "scipy.optimize", "ray.tune")
-"""What takes the first seconds of every worker."""
+"""Modules whose import takes the first seconds of every worker."""
 COLD: Mapping[str, str] = {}
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""Ray sets it for the command of a job, whose code is on every node already."""
+"""Variable that Ray sets for the command of a job. The code of a job is already on every node."""
 
 
-def warm(slots: int, cpus_per_trial: int) -> dict[str, str]:
-    """Environment in which the first processes of a private cluster import while it still starts.
+def warm_environment(slots: int, cpus_per_trial: int) -> dict[str, str]:
+    """Return variables that let the first processes of a private cluster import modules early.
 
-    They are one for each of `slots` trials at a time, and the one that prepares the two models.
+    There is one process for each of `slots` concurrent trials, and one that prepares the two models.
+    They import while the cluster is still starting.
     """
     return {
         "RAY_preload_python_modules": ",".join(PRELOADED),
         "RAY_worker_maximum_startup_concurrency": str(slots + 1),
-        # While one process prepares the models on all CPUs, Ray would end those that wait.
+        # While one process prepares the models on all CPUs, Ray would end the idle processes.
         "RAY_num_workers_soft_limit": str(slots + 1),
-        # Ray says so to a worker with its first trial, which is too late for what is imported before.
+        # Ray tells a worker its number of threads with its first trial: too late for early imports.
         "OMP_NUM_THREADS": str(cpus_per_trial),
     }
 
 
 @contextmanager
-def connected(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator[Resources]:
-    """A connection to Ray for the length of the block.
+def connect_ray(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator[Resources]:
+    """Connect to Ray for the duration of the block; yield the resources of the cluster.
 
-    `address` is local (a private cluster on this machine, in the environment `getting_ready`), auto
-    (the one this machine belongs to) or ray://HOST:PORT. Raises InvalidValue if there is none, ClusterFault
-    if a private one does not start.
+    `address` is local, auto or ray://HOST:PORT. local starts a private cluster on this machine, in
+    the environment `getting_ready`. auto is the cluster that this machine belongs to. Raises
+    InvalidValue if there is no such cluster, ClusterFault if a private cluster does not start.
     """
     variables = {**ENVIRONMENT, **getting_ready}
     os.environ.update({k: v for k, v in variables.items() if k not in os.environ})
     import ray
 
-    if ray.is_initialized():  # this driver runs on the cluster already, see `on_the_cluster`
+    if ray.is_initialized():  # this driver already runs on the cluster, see `run_on_cluster`
         yield _resources()
         return
     options: dict[str, Any] = {"include_dashboard": False}
     if address != LOCAL:
-        options = {} if IN_A_JOB in os.environ else {"runtime_env": our_code()}
+        options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
     try:
         ray.init(
             address,
@@ -79,12 +80,12 @@ def connected(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InvalidValue(
-            f"--address {address}: no Ray cluster to connect to ({first_line(error)})"
+            f"--address {address}: no Ray cluster to connect to ({read_first_line(error)})"
         ) from error
-    except Exception as error:  # of a machine that is too busy Ray says so with no class of its own
-        raise ClusterFault(f"Ray could not be started here: {first_line(error)}") from error
+    except Exception as error:  # Ray has no exception class for a machine that is too busy
+        raise ClusterFault(f"Ray could not be started here: {read_first_line(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # Ray installs a handler of its own; a driver that is told to end does so as on Ctrl-C.
+    # Replace Ray's own handler: a driver that receives SIGTERM ends as on Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield _resources()
@@ -99,5 +100,6 @@ def _resources() -> Resources:
     return Resources(tuple((int(n.get("CPU", 0)), int(n.get("GPU", 0))) for n in alive))
 
 
-def first_line(error: Exception) -> str:
+def read_first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the error's class if it has no message."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""The dashboard of a Ray cluster, which takes jobs: what is raised if it does not, and a job that goes again."""
+"""The dashboard of a Ray cluster: a client, its errors, and a job that is deleted after use."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 WEB = ("http://", "https://")
 """Addresses of dashboards."""
 STOPPED_SECONDS = 5.0
-"""A job that is told to stop has ended by then: Ray kills it after three."""
+"""Time for a job to stop. Ray kills the job after three seconds."""
 
 
-def client_of(address: str) -> JobSubmissionClient:
-    """A connection to a dashboard; raises InvalidValue if there is none or it wants a token."""
+def open_client(address: str) -> JobSubmissionClient:
+    """Connect to a dashboard; raise InvalidValue if there is none or if it demands a token."""
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     if not address.startswith(WEB):
-        raise InvalidValue(f"--address {address!r} is no dashboard: give http://HOST:PORT")
+        raise InvalidValue(f"--address {address!r} is not a dashboard: give http://HOST:PORT")
     for variable in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
-        os.environ.pop(variable, None)  # Ray would prefer it to the address that was given
-    with faults_of(address):
+        os.environ.pop(variable, None)  # Ray would use this variable instead of the given address
+    with translate_faults(address):
         try:
             return JobSubmissionClient(address)
         except (ConnectionError, RuntimeError, AuthenticationError) as error:
@@ -37,10 +37,10 @@ def client_of(address: str) -> JobSubmissionClient:
 
 
 @contextmanager
-def faults_of(address: str) -> Iterator[None]:
-    """Around requests: raises DashboardFault for what Ray's client raises, which is of many kinds.
+def translate_faults(address: str) -> Iterator[None]:
+    """Raise DashboardFault for the many kinds of errors that Ray's client raises in the block.
 
-    Raises InvalidValue if the dashboard wants a token, or another one.
+    Raises InvalidValue if the dashboard demands a token, or another token.
     """
     from aiohttp import ClientError
     from ray.exceptions import AuthenticationError
@@ -56,18 +56,18 @@ def faults_of(address: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what Ray's client says, or what the traceback of a dashboard ends with."""
+    """Return the first line of an error of Ray's client, or the last line of a dashboard's traceback."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     first, traceback, _ = lines[0].partition("Traceback (most recent call last)")
-    # Ray's client puts a full stop behind a traceback, on a line of its own.
+    # Ray's client adds a line with a full stop after a traceback.
     return f"{first}{[line for line in lines if line != '.'][-1]}" if traceback else first
 
 
 @contextmanager
 def temporary_job(client: JobSubmissionClient, address: str) -> Iterator[str]:
-    """The id of a job to be sent in the block, which is deleted after it, whatever ends that.
+    """Yield an id for a job that the block sends; delete the job after the block, also after an error.
 
-    It is given and not asked for: the dashboard's reply to the sending may be lost.
+    The id is chosen here, because the dashboard's reply to the submission may be lost.
     """
     identity = f"status_{secrets.token_hex(8)}"
     try:
@@ -76,14 +76,14 @@ def temporary_job(client: JobSubmissionClient, address: str) -> Iterator[str]:
         if not _is_gone(client, identity):
             error.add_note(f"to delete its job: ray job delete --address {address} {identity}")
         raise
-    with faults_of(address):
+    with translate_faults(address):
         client.delete_job(identity)
 
 
 def _is_gone(client: JobSubmissionClient, job: str) -> bool:
-    """Stop and delete a job, which Ray does not before it has ended; returns whether that worked."""
+    """Stop and delete a job; return whether that worked. Ray deletes only jobs that have ended."""
     until = time.monotonic() + STOPPED_SECONDS
-    with suppress(Exception):  # it may have ended
+    with suppress(Exception):  # the job may have ended
         client.stop_job(job)
     while time.monotonic() < until:
         try:
@@ -92,6 +92,6 @@ def _is_gone(client: JobSubmissionClient, job: str) -> bool:
             if "status code 404" in str(error):
                 return True
             time.sleep(0.5)
-        except Exception:  # no connection: what ended the block says so
+        except Exception:  # no connection: the error that ended the block reports that
             return False
     return False

@@ -1,4 +1,4 @@
-"""A sweep as a Ray job: sent to a cluster's dashboard, run on its head, followed from anywhere."""
+"""A sweep as a Ray job: sent to a cluster's dashboard, run on the head node, followed from anywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cluster.dashboard import client_of, faults_of, temporary_job
+from orchestrator.cluster.dashboard import open_client, temporary_job, translate_faults
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from tasks.errors import InvalidValue
 
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 PROGRAM = "python -u -m orchestrator"
 STORAGE_THERE = "ORCHESTRATOR_STORAGE"
-"""Environment variable of a cluster's head: the storage root of jobs that are given none."""
+"""Environment variable on a cluster's head: the storage root of jobs without --storage."""
 SWEEP = "sweep"
-"""Under this key a job's metadata hold the sweep's name."""
+"""Key of a sweep's name in the metadata of its job."""
 
 
-def submit(config: JobConfig) -> str:
-    """Send the sweep to the cluster as a job, which needs this machine no more, and return how to follow it.
+def submit_sweep(config: JobConfig) -> str:
+    """Send the sweep to the cluster as a job, and return a text that tells how to follow the job.
 
-    Raises InvalidValue for settings that a sweep would refuse, and without a dashboard there,
-    DashboardFault if that does not take it.
+    The job does not need this machine any more. Raises InvalidValue for settings that a sweep would
+    refuse, and if no dashboard answers. Raises DashboardFault if the dashboard does not accept the job.
     """
-    config = dataclasses.replace(config, name=config.name or config.repeat or _dated(config))
+    config = dataclasses.replace(
+        config, name=config.name or config.repeat_name or _make_dated_name(config)
+    )
     assert config.name is not None
-    entrypoint = entrypoint_of(config)
-    client = client_of(config.address)
-    with faults_of(config.address):
+    entrypoint = build_entrypoint(config)
+    client = open_client(config.address)
+    with translate_faults(config.address):
         job = _send(client, entrypoint, {SWEEP: config.name})
     where = f" --storage {config.storage}" if config.storage else ""
     return (
@@ -41,24 +43,24 @@ def submit(config: JobConfig) -> str:
         f"how far it is: orchestrator status {config.name} --address {config.address}{where}\n"
         f"what it says:  ray job logs --follow --address {config.address} {job}\n"
         f"to stop it:    ray job stop --address {config.address} {job}\n"
-        "to go on after it was stopped or its head was lost: submit the same again, with "
+        "to continue after a stop or after the head was lost: submit the same again, with "
         f"--name {config.name}"
     )
 
 
 def ask_status_there(name: str, storage: str, address: str) -> tuple[str, int]:
-    """Return what `orchestrator status` says on the cluster, and how the sweep's job is.
+    """Return the state of the sweep's jobs with the output of `orchestrator status` on the cluster.
 
-    Returns that command's exit code too. Raises InvalidValue without a dashboard at `address`,
-    DashboardFault if that fails.
+    Also returns the exit code of that command. Raises InvalidValue if no dashboard answers at
+    `address`, DashboardFault if the dashboard fails.
     """
     check_name(name)
-    asked = command("status", name, storage=storage)
-    client = client_of(address)
-    with faults_of(address):
+    asked = build_command("status", name, storage=storage)
+    client = open_client(address)
+    with translate_faults(address):
         jobs = _jobs_of(client, name)
     lines = [f"job {job.submission_id}: {job.status}{_reason_of(job)}\n" for job in jobs]
-    with temporary_job(client, address) as identity, faults_of(address):
+    with temporary_job(client, address) as identity, translate_faults(address):
         said, code = _answer(client, asked, identity)
     return "".join([*lines, said]), 1 if code is None else code
 
@@ -67,31 +69,32 @@ def _reason_of(job: JobDetails) -> str:
     return f" ({job.message})" if job.status == "FAILED" else ""
 
 
-def entrypoint_of(config: JobConfig) -> str:
-    """The shell command of the sweep's job; raises InvalidValue for settings that it would refuse."""
-    return command("sweep", *_flags(config), storage=config.storage)
+def build_entrypoint(config: JobConfig) -> str:
+    """Return the shell command of the sweep's job; raise InvalidValue for settings that it would refuse."""
+    return build_command("sweep", *_flags(config), storage=config.storage)
 
 
-def command(*arguments: str, storage: str) -> str:
-    """The shell command of a job that runs this program on the cluster, with its storage root.
+def build_command(*arguments: str, storage: str) -> str:
+    """Return the shell command of a job that runs this program on the cluster, with a storage root.
 
-    Raises InvalidValue for a relative path, which would lie in a job's own short-lived folder.
+    Raises InvalidValue for a relative path: the path would lie in the job's own folder, which Ray
+    deletes.
     """
     if storage:
-        root = shlex.quote(_there("storage", storage))
+        root = shlex.quote(_require_absolute("storage", storage))
     else:
-        missing = "no --storage was given, and the head of this cluster names none"
+        missing = "no --storage was given, and the head of this cluster sets none"
         root = f'"${{{STORAGE_THERE}:?{missing}}}"'
     return f"{PROGRAM} {shlex.join(arguments)} --storage {root}"
 
 
 def _flags(config: JobConfig) -> list[str]:
-    """The command line of `sweep` that gives these settings there; see `entrypoint_of`."""
+    """Return the flags of `sweep` that give these settings on the cluster; see `build_entrypoint`."""
     common = {f.name: getattr(config, f.name) for f in dataclasses.fields(SweepConfig)}
     sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
-    sweep.checked()
+    sweep.validate()
     if sweep.data_dir is not None:
-        _there("data-dir", str(sweep.data_dir))
+        _require_absolute("data-dir", str(sweep.data_dir))
     given = {
         f.name: getattr(sweep, f.name)
         for f in dataclasses.fields(SweepConfig)
@@ -101,15 +104,15 @@ def _flags(config: JobConfig) -> list[str]:
     return [part for k, v in spelt.items() for part in (f"--{k.replace('_', '-')}", v)]
 
 
-def _there(flag: str, path: str) -> str:
-    """A path on the cluster; raises InvalidValue unless it means the same from every folder."""
+def _require_absolute(flag: str, path: str) -> str:
+    """Return a path on the cluster; raise InvalidValue for a relative one."""
     if "://" not in path and not PurePosixPath(path).is_absolute():
         raise InvalidValue(f"--{flag} {path}: on a cluster, give an absolute path or a URI")
     return path
 
 
-def _dated(config: SweepConfig) -> str:
-    """A name that no other sweep has: what is on the cluster's storage is not known here."""
+def _make_dated_name(config: SweepConfig) -> str:
+    """Return a name with the time in it: the names on the cluster's storage are not known here."""
     words = f"{config.preset or config.task or 'sweep'}-{config.objective}"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in words)
     return f"{plain[:80]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -121,35 +124,35 @@ def _send(
     metadata: dict[str, str],
     identity: str | None = None,
 ) -> str:
-    """Submit a job that runs this very program; returns its id."""
-    from orchestrator.cluster.own_code import our_code
+    """Submit a job that runs this same program; return the id of the job."""
+    from orchestrator.cluster.own_code import package_code
 
     return client.submit_job(
-        entrypoint=entrypoint, runtime_env=our_code(), metadata=metadata, submission_id=identity
+        entrypoint=entrypoint, runtime_env=package_code(), metadata=metadata, submission_id=identity
     )
 
 
 def _answer(client: JobSubmissionClient, entrypoint: str, identity: str) -> tuple[str, int | None]:
-    """What a job prints, once it has ended, and its exit code."""
+    """Run a job to its end; return its output and its exit code."""
     _send(client, entrypoint, {}, identity)
-    asyncio.run(_ended(client, identity))
-    said = _output(client.get_job_logs(identity))
+    asyncio.run(_wait_for_end(client, identity))
+    said = _cut_output(client.get_job_logs(identity))
     return said, client.get_job_info(identity).driver_exit_code
 
 
 def _jobs_of(client: JobSubmissionClient, name: str) -> list[JobDetails]:
-    """The jobs that were sent for this sweep, the newest last."""
+    """Return the jobs of this sweep, the newest last."""
     jobs = [job for job in client.list_jobs() if (job.metadata or {}).get(SWEEP) == name]
     return sorted(jobs, key=lambda job: job.start_time or 0)
 
 
-async def _ended(client: Any, job: str) -> None:
-    """Wait until a job has ended: then its log does."""
+async def _wait_for_end(client: Any, job: str) -> None:
+    """Wait until a job has ended: its log ends at the same time."""
     async for _ in client.tail_job_logs(job):
         pass
 
 
-def _output(log: str) -> str:
-    """What a job itself has said, after Ray's own lines; all of it if it never began."""
+def _cut_output(log: str) -> str:
+    """Return the job's own output without Ray's lines; the whole log if the job never began."""
     before, began, after = log.partition("Running entrypoint for job")
     return after.partition("\n")[2] if began else before

@@ -1,4 +1,4 @@
-"""Calling our code on a cluster, and what is raised here of what goes wrong there."""
+"""Calls of our code on a cluster, and the errors that such a call raises in this process."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from orchestrator.cluster.connection import connected, first_line
+from orchestrator.cluster.connection import connect_ray, read_first_line
 from tasks.errors import InputError, NodeLost, SurroundingsError, UnfitNode, WorkerLost
 
 T = TypeVar("T")
 
 
-def on_the_cluster(address: str, work: Callable[..., T], *arguments: Any) -> T:
-    """Call the function `work` on the cluster at a ray:// address and return what it returns.
+def run_on_cluster(address: str, work: Callable[..., T], *arguments: Any) -> T:
+    """Call the function `work` on the cluster at a ray:// address, and return its result.
 
-    Tune's loop has to be near its workers, and to outlive nothing: without this process it ends.
-    What it prints appears here. Raises what was wrong with the input.
+    The whole driver runs there, because Tune's loop has to be near its workers. The call ends when
+    this process ends. Its output appears here. Raises the errors about bad input.
     """
-    with connected(address):
+    with connect_ray(address):
         import ray
 
         task: Any = ray.remote(num_cpus=0, max_retries=0)(work)
-        return cast(T, got(task.remote(*arguments)))
+        return cast(T, fetch_result(task.remote(*arguments)))
 
 
-def got(reference: Any) -> Any:
-    """What a task returned; raises what was wrong with input or storage, as it was raised there.
+def fetch_result(reference: Any) -> Any:
+    """Return the result of a task; raise errors about input or storage as the task raised them.
 
-    Raises WorkerLost if its process died, NodeLost if it did so with its node, and WorkerLost, too,
-    for what else the operating system refused it: on another node, or later, that may be otherwise.
+    Raises WorkerLost if the task's process died, NodeLost if the process died with its node. Other
+    errors of the operating system are a WorkerLost too: on another node, or later, the task may
+    succeed.
     """
     import ray
 
@@ -47,12 +48,12 @@ def got(reference: Any) -> Any:
             raise lost from error
         raise
     except ray.exceptions.NodeDiedError as error:
-        raise NodeLost(f"a node of the cluster was lost ({first_line(error)})") from error
+        raise NodeLost(f"a node of the cluster was lost ({read_first_line(error)})") from error
     except ray.exceptions.RayError as error:
-        raise WorkerLost(f"a process of the cluster died ({first_line(error)})") from error
+        raise WorkerLost(f"a process of the cluster died ({read_first_line(error)})") from error
 
 
 def _deepest(trace: str) -> str:
-    """Where an exception of another process was raised, from the text of its traceback."""
+    """Return the file and line that raised an exception, from the text of its traceback."""
     found = re.findall(r'File "([^"]+)", line (\d+)', trace)
-    return ":".join(found[-1]) if found else "a place unknown"
+    return ":".join(found[-1]) if found else "an unknown place"

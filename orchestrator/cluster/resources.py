@@ -1,4 +1,4 @@
-"""What the nodes of a cluster hold, and how many trials fit there."""
+"""The CPUs and GPUs of a cluster's nodes, and how many trials fit on them."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ class Resources:
 
     @property
     def cpus_of_a_node(self) -> int:
-        """The most CPUs that a single process can have."""
+        """CPUs of the largest node: the most that a single process can have."""
         return max((cpus for cpus, _ in self.nodes), default=1)
 
-    def slots(self, cpus: int, gpus: float) -> int:
-        """How many trials of that size run at a time: each within one node, a share within one GPU."""
+    def count_slots(self, cpus: int, gpus: float) -> int:
+        """Count the trials of that size that run at a time.
+
+        A trial fits into one node. A fraction of a GPU fits into one GPU.
+        """
         return sum(min(n // cpus, _shares(g, gpus)) if gpus else n // cpus for n, g in self.nodes)
 
 
-def this_machine() -> Resources:
-    """About what a private cluster will have, for what must be said before Ray starts and counts."""
+def count_local_resources() -> Resources:
+    """Return the approximate resources of a private cluster, for estimates before Ray starts."""
     gpus = sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
     return Resources(((os.cpu_count() or 1, gpus),))
 
 
 def _shares(gpus: int, share: float) -> int:
-    """How many trials that have `share` of a GPU, or several GPUs, find room on `gpus`."""
+    """Count the trials that fit on `gpus` GPUs, if each takes `share` GPUs."""
     return gpus * int(1 / share + 1e-9) if share < 1 else int(gpus // share)

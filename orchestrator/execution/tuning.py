@@ -19,7 +19,7 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.rows import Row
 from orchestrator.search.study import UnlearnerStudy
-from orchestrator.worker.deadline import GRACE_SECONDS, overdue
+from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import shared_columns
 from orchestrator.worker.settings import WorkerSettings
@@ -110,7 +110,7 @@ class Tuning:
     def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""
         if self._deaths.counts(proposed["trial_id"]):
-            self._closed(proposed, overdue(self._config.trial_seconds))
+            self._closed(proposed, explain_overrun(self._config.trial_seconds))
 
     def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
         return crashed_rows(self._settings, self._shared, proposed, error)

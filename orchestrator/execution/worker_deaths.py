@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorError, RayTaskError
 
 from orchestrator.results.rows import Row, trial_rows
-from orchestrator.results.store import finished_trials, write_rows
+from orchestrator.results.store import read_finished_trials, write_rows
 from orchestrator.worker.identity import proposed_identity
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import UnfitNode
@@ -115,7 +115,7 @@ def crashed_rows(
     `shared` are the sweep's `shared_columns`.
     """
     # By name, not by file: the sweep's files may have been merged meanwhile.
-    written = finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
+    written = read_finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
     if written:
         return written
     identity = shared | proposed_identity(settings, shared["task_key"], proposed)

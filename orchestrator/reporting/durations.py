@@ -1,10 +1,10 @@
-"""Durations as people say them."""
+"""Durations in words."""
 
 from __future__ import annotations
 
 
 def spell_duration(seconds: float) -> str:
-    """Spell seconds as people say them: "40 s", "5 min", "2 h 10 min"."""
+    """Return seconds as a short text: "40 s", "5 min", "2 h 10 min"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""The end of a sweep in the terminal: its Pareto front, beside the two baselines, and what is confirmed of it."""
+"""Tables in the terminal: the Pareto front of a sweep with its two baselines, and a confirmed front."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from orchestrator.config import SweepConfig
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
-from orchestrator.results.confirmation_table import HEADER, lines, notes
+from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
 from orchestrator.results.objectives import front_rows, objective_named
 from orchestrator.results.store import read_results
 from tasks.errors import InvalidValue
@@ -23,11 +23,11 @@ Row = dict[str, Any]
 SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ABOUT = "role", "unlearner", "state", "epoch", "params"
-"""Columns that say what a row is of."""
+"""Columns that identify a row."""
 
 
 def print_front(config: SweepConfig, console: Console) -> None:
-    """Print the front and where the results are."""
+    """Print the front of a sweep and the place of its results."""
     objective = objective_named(config.objective)
     columns = [*ABOUT, *SHOWN, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
@@ -40,14 +40,14 @@ def print_front(config: SweepConfig, console: Console) -> None:
     table.add_column("hyper-parameters", overflow="fold")
     for row in [r for r in rows if r["role"] != "trial"] + chosen:
         name = row["unlearner"] if row["role"] == "trial" else row["role"]
-        table.add_row(name, *(_number(row[column]) for column in SHOWN), searched(row))
+        table.add_row(name, *(_number(row[column]) for column in SHOWN), spell_searched(row))
     console.print(table)
     console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
     console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
 
 
 def print_confirmed(config: SweepConfig, console: Console) -> None:
-    """Print what the repeats of a sweep's front say."""
+    """Print the means of a sweep's front over fresh seeds."""
     name, storage = config.name, config.storage
     assert name is not None
     found = read_confirmation(storage, name, config.objective)
@@ -56,17 +56,18 @@ def print_confirmed(config: SweepConfig, console: Console) -> None:
         justify: Any = "left" if heading == HEADER[0] else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold", min_width=16)
-    for model, cells in lines(found):
-        table.add_row(*cells, searched(model.searched))
+    for model, cells in list_lines(found):
+        table.add_row(*cells, spell_searched(model.searched))
     console.print(table)
-    for text in notes(found):
+    for text in list_notes(found):
         console.print(text, highlight=False, soft_wrap=True)
 
 
-def searched(row: Row) -> str:
-    """The hyper-parameters that were searched, the epoch of this point among them.
+def spell_searched(row: Row) -> str:
+    """Return the searched hyper-parameters of a row as text, with the epoch of this point.
 
-    Of an older row, what it has; those that its method declares no more too, all if that is gone.
+    An older row may have hyper-parameters that its method does not declare any more: they are
+    included. If the method is not installed any more, all are included.
     """
     if row["role"] != "trial":
         return ""

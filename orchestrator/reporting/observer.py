@@ -1,4 +1,4 @@
-"""What is told of a sweep while it runs, and to whom: the terminal is one observer, others export."""
+"""Observers of a running sweep: the terminal is one, exporters are others."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ Row = Mapping[str, Any]
 
 
 class Observer:
-    """Somebody who is told how a sweep goes. Override what is of interest; the rest does nothing.
+    """Receiver of a sweep's events. Override the methods that you need; the others do nothing.
 
-    All methods are called in the driver's process, in its main thread. What one raises ends the sweep.
+    The driver calls all methods in its main thread. An exception in a method ends the sweep.
     """
 
     def say(self, text: str) -> None:
-        """Take one line for a person: a notice, an estimate, what begins."""
+        """Receive one line for a person: a notice, an estimate, the start of a step."""
 
     def training(self, what: str, done: int, total: int, seconds: float) -> None:
-        """Take how far the training of a model is: `done` of `total` epochs after `seconds`."""
+        """Receive the progress of a model's training: `done` of `total` epochs after `seconds`."""
 
     def started(self, progress: Progress) -> None:
-        """Take note that the search begins: the models are trained and measured."""
+        """Receive the start of the search. The two models are trained and measured by then."""
 
     def trial_finished(self, rows: Sequence[Row], progress: Progress) -> None:
-        """Take the rows of a trial that has ended, in order of epoch."""
+        """Receive the rows of a trial that has ended, in order of epoch."""
 
     def front_changed(self, progress: Progress) -> None:
-        """Take note that the trial that ended last has put a point on the front."""
+        """Receive a change of the front: the trial that ended last has a point on it."""
 
     def stepped(self, progress: Progress) -> None:
-        """Take how far the search is: called between two steps of Tune, up to hundreds a second."""
+        """Receive the progress of the search, after each step of Tune: up to hundreds a second."""
 
     def ended(self, progress: Progress) -> None:
-        """Take note that the search is over, also if an error or a signal ends it."""
+        """Receive the end of the search, also if an error or a signal ends it."""
 
 
 class Observers(Observer):
-    """Several observers, told in this order."""
+    """Several observers as one: each event goes to all, in this order."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)

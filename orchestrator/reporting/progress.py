@@ -1,4 +1,4 @@
-"""What a sweep has achieved so far: counts, best values, hypervolume, time left."""
+"""The progress of a sweep: counts, best values, hypervolume, time left."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.objectives import OBJECTIVES, Objective
-from orchestrator.results.pareto import hypervolume, joined
+from orchestrator.results.pareto import compute_hypervolume, join_front
 
 Row = Mapping[str, Any]
 
 
 class Progress:
-    """Fed with the rows of each trial as it ends."""
+    """Counts and best values of a sweep, updated with the rows of each trial that ends."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Progress:
         retrain_seconds: float,
         expected_seconds: float | None = None,
     ) -> None:
-        """`expected_seconds` are those until all have ended; the first trials' own pace says more."""
+        """Start at zero. `expected_seconds` estimates the whole search until the first trial has ended."""
         self._objective, self.total = objective, total
         self._retrain_seconds, self._expected_seconds = retrain_seconds, expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
@@ -33,14 +33,17 @@ class Progress:
         self._start, self._done_before = time.monotonic(), 0
 
     def resume(self, trials: Sequence[Sequence[Row]]) -> None:
-        """Take in trials that ended before this driver started; they say nothing of its speed."""
+        """Add trials that ended before this driver started. They do not count for its speed."""
         for rows in trials:
             self.finish(rows)
         self._done_before = self.done + self.failed
         self._start = time.monotonic()
 
     def finish(self, rows: Sequence[Row]) -> bool:
-        """Count a trial that has ended, with its rows in order of epoch; returns whether the front changed."""
+        """Add a trial that has ended; return whether the front changed.
+
+        `rows` are in order of epoch.
+        """
         before = self._pareto
         failed = rows[-1]["state"] == "failed"
         self.failed += failed
@@ -49,30 +52,30 @@ class Progress:
         for row in rows[:-1] if failed else rows:
             gains = OBJECTIVES["pareto"].gains(row)
             if gains is not None:
-                self._pareto = joined(self._pareto, gains)
+                self._pareto = join_front(self._pareto, gains)
             self._note_best(row)
         self._volume = None
         return self._pareto != before
 
     @property
     def left(self) -> int:
-        """Trials that have not ended."""
+        """Number of trials that have not ended."""
         return max(0, self.total - self.done - self.failed)
 
     @property
     def hypervolume(self) -> float:
-        """Of accuracy, indistinguishability and share of the retrain time saved; at most 1.
+        """Hypervolume of accuracy, indistinguishability and the saved share of the retrain time; at most 1.
 
-        The reference point is accuracy 0, indistinguishability 0 and the retrain time. The live view
-        reads it four times a second, and of a large front it takes tens of milliseconds.
+        The reference point is accuracy 0, indistinguishability 0 and the retrain time. The value is
+        kept: the terminal reads it four times a second, and a large front takes tens of milliseconds.
         """
         if self._volume is None:
             scaled = [(a, i, t / self._retrain_seconds) for a, i, t in self._pareto]
-            self._volume = hypervolume(scaled, (0.0, 0.0, -1.0))
+            self._volume = compute_hypervolume(scaled, (0.0, 0.0, -1.0))
         return self._volume
 
-    def line(self) -> str:
-        """One line of plain text."""
+    def format_line(self) -> str:
+        """Return the progress as one line of plain text."""
         best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
         return (
             f"{self.done + self.failed}/{self.total} trials, {self.running} running, "

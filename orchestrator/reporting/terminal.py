@@ -1,4 +1,4 @@
-"""The terminal as an observer: a panel that renews itself, plain lines where there is no terminal."""
+"""The terminal as an observer: a live panel, or plain lines if the output is no terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 
 LIVE_EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.25, 10.0
-"""Tune's loop goes round hundreds of times a second in a large sweep, and a hypervolume takes a while."""
+"""Seconds between two updates. Tune steps hundreds of times a second, and a hypervolume is slow."""
 TRAINING_EVERY_SECONDS = 1.0
 PLAIN_WIDTH = 150
-"""Columns of the output where there is no terminal, so that no width is known."""
+"""Columns of the output if it is no terminal, so that its width is unknown."""
 
 
 class Terminal(Observer):
-    """Tells a person how a sweep goes, on `console`."""
+    """Prints the progress of a sweep on `console`."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -33,7 +33,7 @@ class Terminal(Observer):
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def training(self, what: str, done: int, total: int, seconds: float) -> None:
-        """Print how far the training of a model is, once a second at most."""
+        """Print the progress of a model's training, at most once a second."""
         if not done:
             suffix = f": {total} epochs" if total else ""
             return self.say(f"training the {what}{suffix}")
@@ -50,13 +50,13 @@ class Terminal(Observer):
             self._live.start()
 
     def stepped(self, progress: Progress) -> None:
-        """Renew the panel; without a terminal, print a line every ten seconds."""
+        """Update the panel; without a terminal, print a line every ten seconds."""
         every = PLAIN_EVERY_SECONDS if self._live is None else LIVE_EVERY_SECONDS
         if time.monotonic() - self._said >= every:
             self._show(progress)
 
     def ended(self, progress: Progress) -> None:
-        """Close the panel, and print how far the sweep came."""
+        """Close the panel, and print the final progress."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -65,11 +65,11 @@ class Terminal(Observer):
     def _show(self, progress: Progress) -> None:
         self._said = time.monotonic()
         if self._live is None:
-            self.say(progress.line())
+            self.say(progress.format_line())
         else:
-            self._live.update(Panel(progress.line().replace("; ", "\n"), title="sweep"))
+            self._live.update(Panel(progress.format_line().replace("; ", "\n"), title="sweep"))
 
 
 def open_console() -> Console:
-    """Return where a command writes: as wide as the terminal, or wide enough where there is none."""
+    """Return the console of a command: as wide as the terminal, else PLAIN_WIDTH columns."""
     return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)

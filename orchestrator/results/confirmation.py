@@ -1,4 +1,4 @@
-"""What a front's repeats with fresh seeds say: means with confidence intervals, and how far it flattered."""
+"""The confirmation of a front: means over fresh seeds, confidence intervals, and the search's optimism."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from typing import Any
 import pyarrow.compute as pc
 
 from orchestrator.results.objectives import Objective, front_rows, objective_named
-from orchestrator.results.pareto import front
+from orchestrator.results.pareto import find_front
 from orchestrator.results.store import read_results
 from tasks.search_space import EPOCHS
 
 Row = dict[str, Any]
 LEVEL = 0.95
-"""Of the confidence intervals."""
+"""Level of the confidence intervals."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds, and half the width of its confidence interval (Student's t; None for one)."""
+    """A mean over `n` seeds, and half the width of its confidence interval.
+
+    The interval is Student's t; `half` is None for a single seed.
+    """
 
     mean: float
     half: float | None
@@ -35,14 +38,14 @@ class Repeated:
     """A model that was measured once in the sweep and again with each fresh seed."""
 
     searched: Row
-    """Its row in the sweep: for a point of the front, what it was chosen by."""
+    """The row in the sweep, by which a point of the front was chosen."""
     tried: set[int] = field(default_factory=set)
-    """Seeds that it was run again with."""
+    """Seeds with which the model ran again."""
     repeats: dict[int, Row] = field(default_factory=dict)
-    """What was measured, by seed: nothing where the trial failed, or was ended, before this point."""
+    """Measured rows by seed. A seed is missing if its trial failed or was stopped before this point."""
 
     def add(self, row: Row) -> None:
-        """Take in a row of a trial that may be a repeat; the first of a seed counts."""
+        """Add a row if it is a repeat of this model; the first row of a seed is kept."""
         mine, its = _of(self.searched), _of(row)
         if row["unlearner"] != self.searched["unlearner"] or not mine.items() <= its.items():
             return
@@ -51,17 +54,17 @@ class Repeated:
             self.repeats.setdefault(row["task_seed"], row)
 
     def over_seeds(self, column: str) -> Estimate | None:
-        """A column over the seeds; None if no repeat has a value."""
-        return estimate(row[column] for row in self.repeats.values())
+        """Estimate the mean of a column over the seeds; None if no repeat has a value."""
+        return estimate_mean(row[column] for row in self.repeats.values())
 
-    def against(self, other: Repeated, column: str) -> Estimate | None:
-        """The difference to another model of the same seeds, pair by pair."""
+    def compare_with(self, other: Repeated, column: str) -> Estimate | None:
+        """Estimate the mean difference to another model, seed by seed."""
         pairs = (
             (row[column], other.repeats[seed][column])
             for seed, row in self.repeats.items()
             if seed in other.repeats
         )
-        return estimate(a - b for a, b in pairs if a is not None and b is not None)
+        return estimate_mean(a - b for a, b in pairs if a is not None and b is not None)
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,15 @@ class Confirmation:
     objective: Objective
     baselines: dict[str, Repeated]
     points: list[Repeated]
-    """Those that were run again."""
+    """Points of the front that ran again."""
     left_out: int
-    """Points of the front that were not."""
+    """Number of points of the front that did not run again."""
 
-    def holds(self) -> list[bool]:
-        """Of each point, whether it was measured with every seed, and no other such dominates its means."""
+    def judge_points(self) -> list[bool]:
+        """Tell for each point whether it holds.
+
+        A point holds if it was measured with every seed and no other such point dominates its means.
+        """
         whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
         seeds = [set(self.points[n].repeats) for n in whole]
         common = set.intersection(*seeds) if seeds else set()
@@ -86,21 +92,21 @@ class Confirmation:
             found = [values for values in gains if values is not None]
             if found and len(found) == len(gains):
                 means[n] = tuple(map(statistics.fmean, zip(*found, strict=True)))
-        kept = {list(means)[index] for index in front(list(means.values()))}
+        kept = {list(means)[index] for index in find_front(list(means.values()))}
         return [n in kept for n in range(len(self.points))]
 
-    def flattered(self, metric: str) -> float | None:
-        """By how much the sweep's values of a metric were above the means over the seeds: on average.
+    def measure_flattery(self, metric: str) -> float | None:
+        """Return the mean excess of the sweep's values of a metric over the means over the seeds.
 
-        The points share their seeds' models, so that they do not say how sure this is.
+        There is no interval: the points share the models of their seeds, so they are not independent.
         """
         pairs = ((point.searched[metric], point.over_seeds(metric)) for point in self.points)
         above = [value - found.mean for value, found in pairs if found and value is not None]
         return statistics.fmean(above) if above else None
 
 
-def confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confirmation:
-    """The confirmation of sweep `name`, from its rows and those of the sweeps that confirm it."""
+def build_confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confirmation:
+    """Return the confirmation of sweep `name`, from its rows and the rows of its confirming sweeps."""
     rows = list(rows)
     searched = [row for row in rows if row["sweep"] == name]
     points = [Repeated(row) for row in front_rows(searched, objective)]
@@ -117,14 +123,17 @@ def confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confir
 
 
 def read_confirmation(storage: str, name: str, objective: str) -> Confirmation:
-    """Read the confirmation of sweep `name` from a storage root; raises InvalidValue for an objective."""
+    """Read the confirmation of sweep `name` from a storage root.
+
+    Raises InvalidValue for an unknown objective.
+    """
     about = (pc.field("sweep") == name) | (pc.field("confirms") == name)
     rows = read_results(storage).filter(about).to_pylist()
-    return confirmation(rows, name, objective_named(objective))
+    return build_confirmation(rows, name, objective_named(objective))
 
 
-def estimate(values: Iterable[float | None]) -> Estimate | None:
-    """Mean and confidence interval of independent values; None if there is none."""
+def estimate_mean(values: Iterable[float | None]) -> Estimate | None:
+    """Return mean and confidence interval of independent values; None if there are no values."""
     found = [value for value in values if value is not None]
     if not found:
         return None
@@ -138,6 +147,6 @@ def estimate(values: Iterable[float | None]) -> Estimate | None:
 
 
 def _of(row: Row) -> dict[str, Any]:
-    """The hyper-parameters that a point has in common with its repeats."""
+    """Return the hyper-parameters that a point shares with its repeats: all but the epochs."""
     params = json.loads(row["params"] or "{}")
     return {name: value for name, value in params.items() if name != EPOCHS}

@@ -1,4 +1,4 @@
-"""The cells of a confirmed front: what the search saw, and the means over fresh seeds."""
+"""The cells of a confirmed front: the values of the search, and the means over fresh seeds."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ HEADER = (
 )  # fmt: skip
 
 
-def lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
-    """Each model with its cells: the two baselines, then the front in order of accuracy over the seeds."""
+def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
+    """Yield each model with its cells: the two baselines, then the front by mean accuracy."""
     original = found.baselines.get("original")
     for role, model in found.baselines.items():
         yield model, _cells(role, "", model, original)
-    held = zip(found.points, found.holds(), strict=True)
+    held = zip(found.points, found.judge_points(), strict=True)
     for point, holds in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
         method = point.searched["unlearner"]
         yield point, _cells(method, "yes" if holds else "no", point, original)
 
 
-def notes(found: Confirmation) -> list[str]:
-    """How to read the table, and how far the search flattered."""
-    above = {name: found.flattered(name) for name in STEERING}
+def list_notes(found: Confirmation) -> list[str]:
+    """Return sentences that explain the table, and the optimism of the search."""
+    above = {name: found.measure_flattery(name) for name in STEERING}
     told = [f"{name} {value:+.3f}" for name, value in above.items() if value is not None]
-    kept = found.holds()
+    kept = found.judge_points()
     cut = sum(point.tried != set(point.repeats) for point in found.points)
     said = [
-        "± is half a 95 % confidence interval (Student's t) over n seeds, each with its own models, splits "
-        "and, where it is random, forget set; the images are the same ones.",
-        f"{sum(kept)} of {len(kept)} points hold: by their means over the seeds no other dominates them.",
+        "± is half a 95 % confidence interval (Student's t) over n seeds. Each seed has its own models, splits "
+        "and, if it is random, forget set; all seeds use the same images.",
+        f"{sum(kept)} of {len(kept)} points hold: no other point dominates their means over the seeds.",
     ]
     if cut:
         said.append(
-            f"{cut} points were not reached with every seed: their trials failed or were ended."
+            f"{cut} points were not reached with every seed: their trials failed or were stopped."
         )
     if found.left_out:
-        said.append(f"{found.left_out} points of the front were not run again.")
+        said.append(f"{found.left_out} points of the front did not run again.")
     if told:
         said.append(
-            "What the search saw, less the mean over fresh seeds, on average: "
-            f"{', '.join(told)}; the luck of its own models and splits is in it."
+            "Value of the search minus the mean over fresh seeds, averaged over the points: "
+            f"{', '.join(told)}. It includes the luck of the search's own models and splits."
         )
     return said
 
 
-def spelled(found: Estimate | None) -> str:
-    """`mean ± half`, in thousandths."""
+def spell_estimate(found: Estimate | None) -> str:
+    """Return `mean ± half` with three decimals."""
     if found is None:
         return "-"
     return f"{found.mean:.3f}" + (f" ± {found.half:.3f}" if found.half is not None else "")
@@ -70,17 +70,17 @@ def spelled(found: Estimate | None) -> str:
 def _cells(method: str, holds: str, model: Repeated, original: Repeated | None) -> list[str]:
     accuracy, cost = model.over_seeds(ACCURACY), model.over_seeds("relative_cost")
     measured, tried = len(model.repeats), len(model.tried)
-    less = model.against(original, ACCURACY) if original and model is not original else None
+    less = model.compare_with(original, ACCURACY) if original and model is not original else None
     return [
         method,
         str(measured) if measured == tried else f"{measured} of {tried}",
         holds,
         _number(model.searched[ACCURACY]),
-        spelled(accuracy),
-        spelled(less),
-        spelled(model.over_seeds(FORGOTTEN)),
+        spell_estimate(accuracy),
+        spell_estimate(less),
+        spell_estimate(model.over_seeds(FORGOTTEN)),
         _number(model.searched[ATTACK]),
-        spelled(model.over_seeds(ATTACK)),
+        spell_estimate(model.over_seeds(ATTACK)),
         f"{cost.mean:.3g}" if cost else "-",
     ]
 

@@ -1,4 +1,4 @@
-"""The files of the results store: their schema, written whole or not at all, read whatever is damaged."""
+"""The files of the results store: their schema, atomic writes, and reading despite damaged files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 
 from orchestrator.results.columns import COLUMNS
 from tasks.errors import StorageFault
-from tasks.storage.base import Storage, several_at_a_time
+from tasks.storage.base import Storage, read_several
 
 ROWS = "rows"
 TRIAL = ["sweep", "trial_id"]
 UNIQUE = [*TRIAL, "epoch"]
 READ_AT_ONCE = 200
-"""Files. A table of ten rows takes a hundred times what the rows do: no more are held at a time."""
+"""Most files held at a time. A table of ten rows takes a hundred times the memory of the rows."""
 
 ARROW = {
     "text": pa.string(),
@@ -43,9 +43,9 @@ SCHEMA = pa.schema(
 
 
 GENERATION = "_generation"
-"""A column of tables that several files were read into, and of no file: see `generation_of`."""
+"""A column of tables in memory that join several files; no file has it. See `read_generation`."""
 OWN = 1 << 40
-"""The generation of a file of one trial."""
+"""The generation of a file that holds one trial."""
 MERGED = re.compile(r"compacted-(\d{6})-")
 GENERATIONS = SCHEMA.append(pa.field(GENERATION, pa.int64()))
 
@@ -54,29 +54,30 @@ PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=CHECKED)
 
 
 class Content(NamedTuple):
-    """What a whole file holds."""
+    """The content of an undamaged file."""
 
     rows: pa.Table
     """In the present schema."""
     current: bool
-    """Whether the file's own schema is the present one too."""
+    """True if the file itself has the present schema too."""
 
 
 class Part(NamedTuple):
-    """What some whole files of one folder and generation hold."""
+    """The content of some undamaged files of one folder and generation."""
 
     folder: str
     files: list[str]
     rows: pa.Table
-    """In the present schema, and their generation."""
+    """Rows in the present schema, with their generation."""
     current: bool
-    """Whether the files' own schema is the present one too."""
+    """True if the files themselves have the present schema too."""
 
 
-def encoded(table: pa.Table, *, merged: bool = False) -> bytes:
-    """A table as the content of a file: of one trial, or of many `merged` ones.
+def encode_table(table: pa.Table, *, merged: bool = False) -> bytes:
+    """Return the bytes of a file with this table: of one trial, or of many `merged` ones.
 
-    Of a few rows dictionaries and statistics are a quarter of the bytes, and a fifth of the time to read.
+    A file of one trial has no dictionaries and statistics: with few rows they would be a quarter of
+    the bytes and a fifth of the reading time.
     """
     content = pa.BufferOutputStream()
     pq.write_table(
@@ -85,11 +86,11 @@ def encoded(table: pa.Table, *, merged: bool = False) -> bytes:
     return bytes(content.getvalue().to_pybytes())
 
 
-def generation_of(file: str) -> int:
-    """Which of two files is newer, where clocks of nodes cannot say it.
+def read_generation(file: str) -> int:
+    """Return a number that is larger for the newer of two files; clocks of nodes cannot tell.
 
-    Each merged file is newer than those that were there before it, and every trial's own file is
-    newer than they all.
+    Each merged file is newer than all earlier merged files. A trial's own file is newer than any
+    merged file.
     """
     name = posixpath.basename(file)
     if not name.startswith("compacted-"):
@@ -98,44 +99,44 @@ def generation_of(file: str) -> int:
     return int(numbered[1]) if numbered else 0
 
 
-def merged_name(generation: int, digest: str) -> str:
-    """The name of a merged file."""
+def name_merged_file(generation: int, digest: str) -> str:
+    """Return the name of a merged file."""
     return f"compacted-{generation:06d}-{digest}.parquet"
 
 
 def read_at_once(
     place: Storage, sweep: str | None, columns: Sequence[str] = SCHEMA.names
 ) -> pa.Table | None:
-    """All rows if the files are on a file system and whole: Arrow reads them on all cores.
+    """Read all rows on all cores by Arrow; None if the files are in a bucket or one is damaged.
 
-    `columns` are those of the schema to read, UNIQUE among them.
+    `columns` are the columns to read; they must include UNIQUE.
     """
     if place.folder is None:
         return None
     paths = [str(place.folder / file) for file in _files(place, sweep)]
-    paths.sort(key=generation_of)
+    paths.sort(key=read_generation)
     try:
         tables = [
-            with_generation(
+            add_generation(
                 ds.dataset(some, schema=SCHEMA, format=PARQUET)
                 .to_table([*columns])
                 .combine_chunks(),
                 generation,
             )
-            for generation, files in itertools.groupby(paths, generation_of)
+            for generation, files in itertools.groupby(paths, read_generation)
             for some in _some_at_a_time(list(files))
         ]
-    except Exception:  # the file that is damaged, or gone, is found by reading each
+    except Exception:  # `read_whole` reads each file, and finds the damaged or deleted one
         return None
     return None if not tables or any(map(_nameless, tables)) else pa.concat_tables(tables)
 
 
 def read_whole(place: Storage, sweep: str | None) -> tuple[list[Part], int]:
-    """Every whole file, and how many are damaged, which a warning says for each."""
+    """Read every undamaged file, warn of each damaged one, and return the number of these too."""
     while True:
         read = _read_each(place, _files(place, sweep))
         if read is not None:
-            break  # else one was merged into another meanwhile
+            break  # else a file was merged into another meanwhile: read again
     parts, damaged = read
     for file, error in damaged.items():
         warn_of_damage(f"{place.root}/{file}", error)
@@ -143,10 +144,10 @@ def read_whole(place: Storage, sweep: str | None) -> tuple[list[Part], int]:
 
 
 def read_file(place: Storage, file: str) -> Content | Exception | None:
-    """What a file holds, what is wrong with it, or None if there is none.
+    """Return the content of a file, the error of a damaged file, or None if there is no such file.
 
-    What the disk cannot read, however often, is damage. Raises what the storage does if it cannot
-    be reached now: that is none, for damage is replaced.
+    A file that the disk fails to read at every try is damaged. An outage of the storage is not
+    damage: its error is raised, so that a good file is never overwritten.
     """
     try:
         content = place.read(file)
@@ -161,20 +162,21 @@ def read_file(place: Storage, file: str) -> Content | Exception | None:
         rows = source.read(use_threads=False)  # several files are read at a time
         every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
         present = every.select(SCHEMA.names).cast(SCHEMA)
-    except Exception as error:  # Arrow has no one class for what damage makes it stumble over
+    except Exception as error:  # Arrow has no common class for the errors that damage causes
         return error
     if _nameless(present):
         return ValueError(f"rows without {', '.join(UNIQUE)}")
     return Content(present, rows.schema.equals(SCHEMA))
 
 
-def with_generation(rows: pa.Table, generation: int) -> pa.Table:
-    """The rows, and the generation of the files that they were read from."""
+def add_generation(rows: pa.Table, generation: int) -> pa.Table:
+    """Return the rows with a column for the generation of their files."""
     column = pa.repeat(pa.scalar(generation, pa.int64()), len(rows))
     return rows.append_column(GENERATIONS.field(GENERATION), column)
 
 
 def warn_of_damage(file: str, error: Exception | None) -> None:
+    """Warn that a damaged file was skipped, with the first line of the error."""
     reason = next(iter(str(error).splitlines()), "")
     warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=4)
 
@@ -182,23 +184,26 @@ def warn_of_damage(file: str, error: Exception | None) -> None:
 def _read_each(
     place: Storage, files: Sequence[str]
 ) -> tuple[list[Part], dict[str, Exception]] | None:
-    """The whole files, and what is wrong with the others; None if one of them is gone."""
+    """Read each file; return the undamaged ones, and the errors of the others by file.
+
+    Returns None if a file was deleted meanwhile.
+    """
     parts: list[Part] = []
     damaged: dict[str, Exception] = {}
     for some in _some_at_a_time(files):
         groups: dict[tuple[str, bool, int], dict[str, pa.Table]] = {}
-        contents = several_at_a_time(place, functools.partial(read_file, place), some)
+        contents = read_several(place, functools.partial(read_file, place), some)
         for file, content in zip(some, contents, strict=True):
             if content is None:
                 return None
             if isinstance(content, Exception):
                 damaged[file] = content
                 continue
-            group = posixpath.dirname(file), content.current, generation_of(file)
+            group = posixpath.dirname(file), content.current, read_generation(file)
             groups.setdefault(group, {})[file] = content.rows
         for (folder, current, generation), tables in groups.items():
             rows = pa.concat_tables(tables.values()).combine_chunks()
-            rows = with_generation(rows, generation)
+            rows = add_generation(rows, generation)
             parts.append(Part(folder, list(tables), rows, current))
     return parts, damaged
 
@@ -208,9 +213,11 @@ def _some_at_a_time(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _files(place: Storage, sweep: str | None) -> list[str]:
-    sweeps = [f"{sweep}/"] if sweep else [n for n in place.names(ROWS) if n.endswith("/")]
+    sweeps = [f"{sweep}/"] if sweep else [n for n in place.list_names(ROWS) if n.endswith("/")]
     paths = (
-        f"{ROWS}/{folder}{name}" for folder in sweeps for name in place.names(f"{ROWS}/{folder}")
+        f"{ROWS}/{folder}{name}"
+        for folder in sweeps
+        for name in place.list_names(f"{ROWS}/{folder}")
     )
     return [
         p for p in paths if p.endswith(".parquet") and not posixpath.basename(p).startswith("_")

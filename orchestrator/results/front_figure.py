@@ -1,4 +1,4 @@
-"""The Pareto front as a PNG: the corner that matters, and beside it all points and the legend."""
+"""The Pareto front as a PNG: a close-up of the best corner, next to all points and the legend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestrator.results.front_points import (
     Front,
     X,
     Y,
-    clock_of,
+    make_clock,
     spell_seconds,
 )
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
@@ -48,8 +48,8 @@ class Window:
         return self.left <= row[X] <= self.right and self.bottom <= row[Y] <= self.top
 
 
-def draw(front: Front, path: Path) -> None:
-    """Write the figure as PNG; raises OSError if the file cannot be written."""
+def draw_front(front: Front, path: Path) -> None:
+    """Write the figure as PNG; raise OSError if the file cannot be written."""
     _figure_of(front).savefig(path)
 
 
@@ -66,7 +66,7 @@ def _figure_of(front: Front) -> Figure:
     grid = figure.add_gridspec(2, 2, width_ratios=(3.2, 1), height_ratios=(1, 1.75), wspace=0.2)
     main = figure.add_subplot(grid[:, 0])
     rows = [*front.drawn, *front.baselines.values()]
-    clock, window = clock_of(front.drawn), window_of(rows)
+    clock, window = make_clock(front.drawn), choose_window(rows)
     _plot(main, front, clock)
     _frame(main, front, window)
     outside = any(row not in window for row in rows)
@@ -79,8 +79,8 @@ def _figure_of(front: Front) -> Figure:
     return figure
 
 
-def window_of(rows: Sequence[Row]) -> Window:
-    """The upper right corner of the points' bounding box, at most WINDOW wide and high."""
+def choose_window(rows: Sequence[Row]) -> Window:
+    """Return the upper right corner of the points' bounding box, at most WINDOW wide and high."""
     (left, right), (bottom, top) = (
         (max(min(values), max(values) - reach), max(values))
         for values, reach in zip(([r[X] for r in rows], [r[Y] for r in rows]), WINDOW, strict=True)
@@ -98,7 +98,7 @@ def _plot(axes: Axes, front: Front, clock: Clock, scale: float = 1.0) -> None:
         axes.scatter(
             [row[X] for row in rows],
             [row[Y] for row in rows],
-            s=[scale * _area(clock.share(row[TIME])) for row in rows],
+            s=[scale * _area(clock.compute_share(row[TIME])) for row in rows],
             c=[front.colours[row["unlearner"]] for row in rows],
             alpha=0.95 if on_front else 0.25,
             linewidths=1.3 * scale**0.5 if on_front else 0,
@@ -120,7 +120,7 @@ def _plot(axes: Axes, front: Front, clock: Clock, scale: float = 1.0) -> None:
 
 def _frame(axes: Axes, front: Front, window: Window) -> None:
     axes.set(xlim=(window.left, window.right), ylim=(window.bottom, window.top))
-    plane(axes)
+    style_plane(axes)
     original = front.baselines.get(ORIGINAL)
     if original is not None:
         axes.axvline(original[X], color=FAINT, linewidth=1, linestyle=(0, (4, 4)), zorder=1)
@@ -157,7 +157,7 @@ def _legend(axes: Axes, front: Front, clock: Clock) -> None:
     ]
     marks.append(_mark("Pareto front", color="white", markeredgecolor=INK, markeredgewidth=1.4))
     marks += [
-        _mark(spell_seconds(t), color="#A9B4C0", markersize=_area(clock.share(t)) ** 0.5)
+        _mark(spell_seconds(t), color="#A9B4C0", markersize=_area(clock.compute_share(t)) ** 0.5)
         for t in (clock.ticks if front.drawn else [])
     ]
     axes.legend(
@@ -189,8 +189,8 @@ def _words(figure: Figure, front: Front) -> None:
     figure.text(0.075, 0.018, fill(front.caption, 170), fontsize=8.5, color=FAINT, va="bottom")
 
 
-def plane(axes: Axes) -> None:
-    """The axes that every figure of a front has: accuracy to the right, indistinguishability upwards."""
+def style_plane(axes: Axes) -> None:
+    """Label and style the axes of a front: accuracy to the right, indistinguishability upwards."""
     axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
     axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
     axes.grid(color=GRID, linewidth=0.9)

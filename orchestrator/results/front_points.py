@@ -1,4 +1,4 @@
-"""What the Pareto figures show: the points of a sweep, its front, and how each is marked."""
+"""The content of the Pareto figures: the points of a sweep, its front, and their markers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.results.objectives import Objective
-from orchestrator.results.pareto import front as undominated
+from orchestrator.results.pareto import find_front
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
-"""The figures' axes, test columns, and the size of a marker."""
+"""Columns of the two axes, which are of the test half, and of the size of a marker."""
 X_LABEL = "test accuracy on the retained classes"
 Y_LABEL = "indistinguishability (of retrained models, test half)"
 
@@ -33,7 +33,7 @@ COLOURS = (
 
 @dataclass(frozen=True)
 class Front:
-    """The points of a sweep, and which of them no other dominates under an objective."""
+    """The points of a sweep, and its front under an objective."""
 
     task: str
     objective: Objective
@@ -46,35 +46,35 @@ class Front:
     @property
     def drawn(self) -> list[Row]:
         """The measured points that have both coordinates."""
-        return [row for row in self.measured if drawable(row)]
+        return [row for row in self.measured if is_drawable(row)]
 
     @property
     def trials(self) -> int:
-        """Number of trials that the measured points are of."""
+        """Number of trials with measured points."""
         return len({row["trial_id"] for row in self.measured})
 
     @property
     def colours(self) -> dict[str, str]:
         """A colour per unlearner, by name."""
-        return colours_of(self.drawn)
+        return assign_colours(self.drawn)
 
     def is_on(self, row: Row) -> bool:
-        """Whether a point is on the front."""
+        """Tell whether a point is on the front."""
         return any(row is other for other in self.front)
 
     @property
     def caption(self) -> str:
-        """How the front was selected, and what is reported of it."""
+        """One sentence about the selection of the front and its reported values."""
         signs = ["↑" if up else "↓" for up in self.objective.maximise]
         pairs = zip(self.objective.metrics, signs, strict=True)
         told = ", ".join(f"{metric} {sign}" for metric, sign in pairs)
         if any(_of_test(metric) for metric in self.objective.metrics):
-            return f"Front selected on {told}: test columns among them, so its test values flatter."
-        return f"Front selected on {told}; the test half had no part in it and is reported."
+            return f"Front selected on {told}. These include test columns, so its test values are too optimistic."
+        return f"Front selected on {told}. The reported test half had no part in the selection."
 
 
-def front_of(sweep: Sweep, objective: Objective) -> Front:
-    """The front of every complete point of the trials, trajectories included."""
+def select_front(sweep: Sweep, objective: Objective) -> Front:
+    """Find the front of all complete points of the trials, trajectories included."""
     measured = [row for row in sweep.points if objective.gains(row) is not None]
     gains = [objective.gains(row) or () for row in measured]
     baselines = {role: sweep.baseline(role) for role in (ORIGINAL, RETRAINED)}
@@ -82,19 +82,19 @@ def front_of(sweep: Sweep, objective: Objective) -> Front:
         sweep.task,
         objective,
         measured,
-        [measured[index] for index in undominated(gains)],
-        {role: row for role, row in baselines.items() if row is not None and drawable(row)},
+        [measured[index] for index in find_front(gains)],
+        {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
     )
 
 
-def colours_of(rows: Sequence[Row]) -> dict[str, str]:
-    """A colour for each unlearner of these rows, by name."""
+def assign_colours(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a colour for each unlearner of these rows, by name."""
     names = sorted({row["unlearner"] for row in rows})
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
-def drawable(row: Row) -> bool:
-    """Whether a row has both coordinates, as finite numbers."""
+def is_drawable(row: Row) -> bool:
+    """Tell whether a row has both coordinates, as finite numbers."""
     return all(row[axis] is not None and math.isfinite(row[axis]) for axis in (X, Y))
 
 
@@ -105,8 +105,8 @@ class Clock:
     shortest: float
     longest: float
 
-    def share(self, seconds: float | None) -> float:
-        """0 for the shortest (or no) time, 1 for the longest."""
+    def compute_share(self, seconds: float | None) -> float:
+        """Return 0 for the shortest time (or none), 1 for the longest."""
         if not seconds or self.longest <= self.shortest:
             return 0.0 if self.longest > self.shortest else 0.5
         share = math.log(seconds / self.shortest) / math.log(self.longest / self.shortest)
@@ -120,14 +120,14 @@ class Clock:
         return list(dict.fromkeys(rounded))
 
 
-def clock_of(rows: Sequence[Row]) -> Clock:
-    """The clock that spans the times of `rows`; zero and missing times are left out."""
+def make_clock(rows: Sequence[Row]) -> Clock:
+    """Return the clock that spans the times of `rows`; zero and missing times are ignored."""
     times = [row[TIME] for row in rows if row[TIME]]
     return Clock(min(times, default=1.0), max(times, default=1.0))
 
 
 def spell_seconds(seconds: float) -> str:
-    """A duration in the unit that suits it: 250 ms, 12 s, 3.5 min."""
+    """Return a duration in a suitable unit: 250 ms, 12 s, 3.5 min."""
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
-from orchestrator.results.pareto import front
+from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 
@@ -93,7 +93,7 @@ def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[st
     """The rows of trials, trajectories included, that no other dominates."""
     points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
     valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
-    return [valid[i][0] for i in front([gains for _, gains in valid])]
+    return [valid[i][0] for i in find_front([gains for _, gains in valid])]
 
 
 def objective_named(text: str) -> Objective:

@@ -1,4 +1,4 @@
-"""From points of a trial to rows of the store."""
+"""The rows of the store, made from the points of a trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def trial_key(task_key: str, unlearner: str | None, params: dict[str, Any], seed: int) -> str:
-    """The content key of what was run: it names the trial's file in the store."""
+    """Return the content key of a trial: the name of its file in the store."""
     return content_key(task=task_key, unlearner=unlearner, params=params, seed=seed)
 
 
@@ -29,11 +29,11 @@ def trial_rows(
     error: str | None = None,
     **identity: Any,
 ) -> list[Row]:
-    """One row per point, the last one final.
+    """Return one row per point; the last row is final.
 
-    A trial that failed keeps the points before it did, as complete ones, and ends in a row without
-    metrics at the epoch that it did not reach. `identity` are the columns that say which trial it
-    is and where it ran.
+    A failed trial keeps its points before the failure as complete rows. Its last row has no metrics,
+    at the epoch that it did not reach. `identity` are the columns that identify the trial and the
+    machine.
     """
     common = {**identity, "finished_at": datetime.now(UTC)}
     failed = state == "failed"
@@ -56,10 +56,10 @@ def trial_rows(
 
 
 def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
-    """What a full retrain would take on what a trial has, as if speed went with it.
+    """Estimate the seconds of a retrain on a trial's CPUs and GPUs, at a speed proportional to them.
 
-    It was trained on all CPUs of a node, or with a GPU to itself. Infinite if its row, of an older
-    version, does not say.
+    The retrained model was trained on all CPUs of a node, or on a whole GPU. Returns infinity if its
+    row lacks the numbers, as rows of older versions do.
     """
     on_a_cpu = retrained["device"] == "cpu"
     if retrained["unlearn_seconds"] is None or (on_a_cpu and retrained["threads"] is None):
@@ -69,5 +69,5 @@ def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
 
 
 def params_json(params: dict[str, Any]) -> str:
-    """Hyper-parameters as the store keeps them."""
+    """Return hyper-parameters as JSON, in the form of the store."""
     return json.dumps(params, sort_keys=True)

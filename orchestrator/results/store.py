@@ -25,26 +25,26 @@ from orchestrator.results.files import (
     UNIQUE,
     Content,
     Part,
-    encoded,
-    generation_of,
-    merged_name,
+    encode_table,
+    name_merged_file,
     read_at_once,
     read_file,
+    read_generation,
     read_whole,
     warn_of_damage,
 )
-from orchestrator.results.versions import NEEDED, without_repeats
+from orchestrator.results.versions import NEEDED, drop_repeats
 from tasks.registry import one_of
 from tasks.storage.base import Storage
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 __all__ = [
     "COLUMNS",
     "SCHEMA",
-    "compact",
-    "finished_trials",
+    "compact_rows",
+    "read_finished_trials",
     "read_results",
-    "stored_rows",
+    "read_stored_rows",
     "write_rows",
 ]
 
@@ -56,23 +56,23 @@ def write_rows(
     rows: Iterable[dict[str, Any]],
     instead_of: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Store the rows of one trial as one file named by its content key; returns what is stored.
+    """Store the rows of one trial as one file named by its content key; return the stored rows.
 
-    That may be another writer's rows: a worker that was thought dead may end a trial that was run
-    again, and the study has been told of the first. Only a damaged file is replaced. Files of other
-    keys that begin with `instead_of` go: a baseline may be made anew. Absent columns become null; an
-    unknown column is an error (ValueError).
+    These may be another writer's rows. A worker that was presumed dead may finish a trial that runs
+    again meanwhile, and the study has learned from the first rows. So only a damaged file is
+    replaced. Files of other keys that begin with `instead_of` are deleted, because a baseline may be
+    trained again. Absent columns become null. Raises ValueError for an unknown column.
     """
     records = list(rows)
     unknown = {name for row in records for name in row} - set(COLUMNS)
     if unknown:
         raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
-    place, file = storage_at(storage), f"{ROWS}/{sweep}/{key}.parquet"
-    content = encoded(pa.Table.from_pylist(records, schema=SCHEMA))
-    stored = _created(place, file, content) or records
+    place, file = open_root(storage), f"{ROWS}/{sweep}/{key}.parquet"
+    content = encode_table(pa.Table.from_pylist(records, schema=SCHEMA))
+    stored = _create_or_replace(place, file, content) or records
     if instead_of:
         folder = f"{ROWS}/{sweep}"
-        others = [f"{folder}/{n}" for n in place.names(folder) if n.startswith(instead_of)]
+        others = [f"{folder}/{n}" for n in place.list_names(folder) if n.startswith(instead_of)]
         for other in others:
             if other != file:
                 place.delete(other)
@@ -82,26 +82,26 @@ def write_rows(
 def read_results(
     storage: str | Path, sweep: str | None = None, columns: Iterable[str] = SCHEMA.names
 ) -> pa.Table:
-    """All rows of a storage root, or of one sweep, in the present schema or these `columns` of it.
+    """Read all rows of a storage root, or of one sweep, with these `columns` of the present schema.
 
     A root without results gives an empty table. Columns that an older version did not write are
-    null, those of a newer one are left out, and a damaged file is skipped with a warning. Raises
-    InvalidValue, listing the valid ones, for an unknown column.
+    null; columns of a newer version are left out. A damaged file is skipped with a warning. Raises
+    InvalidValue for an unknown column, listing the valid ones.
     """
     wanted = [one_of("column", name, SCHEMA.names) for name in dict.fromkeys(columns)]
-    place = storage_at(storage)
+    place = open_root(storage)
     table = read_at_once(place, sweep, [*dict.fromkeys([*NEEDED, *wanted])])
     if table is None:
         parts, _ = read_whole(place, sweep)
         table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
-    rows = without_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
+    rows = drop_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
     return rows.select(wanted)
 
 
-def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
-    """The rows of the trial with this content key, in order of epoch; none if it has not ended."""
+def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
+    """Return the rows of the trial with this content key, by epoch; none if the trial has not ended."""
     file = f"{ROWS}/{sweep}/{key}.parquet"
-    content = read_file(storage_at(storage), file)
+    content = read_file(open_root(storage), file)
     if isinstance(content, Content):
         return _in_order(content)
     if content is not None:
@@ -109,8 +109,8 @@ def stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any
     return []
 
 
-def finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each trial of a sweep that has ended, by trial_id, in order of epoch."""
+def read_finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each finished trial of a sweep, by trial_id and in order of epoch."""
     rows = read_results(storage, sweep).to_pylist()
     ended = {row["trial_id"] for row in rows if row["final"]}
     trials: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in sorted(ended)}
@@ -120,14 +120,14 @@ def finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str,
     return trials
 
 
-def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
-    """Merge the files of each sweep into one; returns (files before, rows).
+def compact_rows(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
+    """Merge the files of each sweep into one file; return (files before, rows).
 
-    The merged file is in place before the others go: a crash in between repeats rows, which
-    `read_results` drops, and loses none. A damaged file stays where it is, and so does one that
-    another version of this program wrote: merged, columns of a newer one would be lost.
+    The merged file is written before the others are deleted. A crash in between repeats rows, which
+    `read_results` drops, but loses none. A damaged file is left as it is. So is a file of another
+    version of this program: a merge would lose the columns of a newer version.
     """
-    place = storage_at(storage)
+    place = open_root(storage)
     parts, damaged = read_whole(place, sweep)
     by_folder: dict[str, list[Part]] = {}
     for part in parts:
@@ -135,15 +135,15 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
             by_folder.setdefault(part.folder, []).append(part)
     rows = 0
     for folder, members in by_folder.items():
-        table = without_repeats(pa.concat_tables(part.rows for part in members))
+        table = drop_repeats(pa.concat_tables(part.rows for part in members))
         rows += len(table)
         files = sorted(file for part in members for file in part.files)
-        before = [g for g in map(generation_of, files) if g != OWN]
+        before = [g for g in map(read_generation, files) if g != OWN]
         if len(files) == len(before) == 1:
             continue
         digest = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-        kept = f"{folder}/{merged_name(max(before, default=0) + 1, digest)}"
-        place.write(kept, encoded(table.select(SCHEMA.names), merged=True))
+        kept = f"{folder}/{name_merged_file(max(before, default=0) + 1, digest)}"
+        place.write(kept, encode_table(table.select(SCHEMA.names), merged=True))
         for file in files:
             place.delete(file)
     others = sum(len(part.files) for part in parts if not part.current)
@@ -152,8 +152,8 @@ def compact(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:
     return sum(len(part.files) for part in parts) + damaged, rows
 
 
-def _created(place: Storage, file: str, content: bytes) -> list[dict[str, Any]]:
-    """Create a file, or replace a damaged one; returns the rows of one that is there already."""
+def _create_or_replace(place: Storage, file: str, content: bytes) -> list[dict[str, Any]]:
+    """Create a file or replace a damaged one; return the rows of a file that exists already."""
     while not place.create(file, content):
         found = read_file(place, file)
         if isinstance(found, Content):

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.results.columns import ROLES
 
 Row = dict[str, Any]
-"""One row of the results store, by column; orchestrator.results.columns says what each holds."""
+"""One row of the results store, by column; see orchestrator.results.columns."""
 
 TRIAL, ORIGINAL, RETRAINED = ROLES
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -39,7 +39,7 @@ class Sweep:
 
     @property
     def pruned(self) -> list[Row]:
-        """The last point of each trial that a limit ended: it says nothing of a full trial's end."""
+        """The last point of each trial that a limit stopped. It is not the end of a full trial."""
         return [row for row in self.points if row["final"] and row["state"] == "pruned"]
 
     @property
@@ -50,11 +50,11 @@ class Sweep:
         ]
 
     def baseline(self, role: str) -> Row | None:
-        """The complete row of the original or the retrained model; None if it is not there yet."""
+        """Return the complete row of the original or the retrained model; None if it is missing."""
         found = [r for r in self.rows if r["role"] == role and r["state"] == "complete"]
         return max(found, key=finished_at) if found else None
 
 
 def finished_at(row: Row) -> datetime:
-    """Return when the trial of a row ended; the earliest moment there is if the row does not say."""
+    """Return the end of a row's trial; the earliest possible moment if the row has none."""
     return row["finished_at"] or _NEVER

@@ -1,7 +1,8 @@
-"""Which rows of a trial count when several files have some, whatever the clocks of nodes say.
+"""The choice of a trial's valid rows when several files have some. Clocks of nodes play no part.
 
-A crash while files are merged leaves the same rows twice, a worker that was cut off may store a
-trial again after its rows were merged, and a baseline that was made anew has another key.
+There are three causes. A crash during a merge leaves the same rows twice. A worker that lost its
+connection may store a trial again after its rows were merged. A baseline that was trained again has
+another key.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from orchestrator.results.files import GENERATION, TRIAL, UNIQUE
 
 KEY, ENDED = "trial_key", "finished_at"
 VERSION = [*TRIAL, KEY, GENERATION, ENDED]
-"""Rows alike in these were written together."""
+"""Columns that are equal in rows that were written together."""
 NEEDED = dict.fromkeys([*UNIQUE, KEY, ENDED])
-"""Columns of files without which it cannot be said which rows count."""
+"""Columns that the choice of valid rows needs."""
 
 
-def without_repeats(table: pa.Table) -> pa.Table:
-    """One row per epoch of a trial, all of a trial from one version of it.
+def drop_repeats(table: pa.Table) -> pa.Table:
+    """Return one row per epoch of a trial; all rows of a trial come from one version.
 
-    Of one key the oldest generation counts: the study was told of it. Of several keys the newest.
+    Among versions with one key, the oldest generation is valid, because the study learned from it.
+    Among several keys, the newest is valid.
     """
     if not len(table):
         return table
@@ -38,7 +40,7 @@ def without_repeats(table: pa.Table) -> pa.Table:
 
 
 def _counting(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The version of each trial that counts."""
+    """Return the valid version of each trial."""
     first: dict[tuple[Any, ...], int] = {}
     for v in versions:
         key = *(v[name] for name in TRIAL), v[KEY]
@@ -47,7 +49,7 @@ def _counting(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     chosen: dict[tuple[Any, ...], dict[str, Any]] = {}
     for v in versions:
         trial = tuple(v[name] for name in TRIAL)
-        # Two keys in files of their own: the crash was just before the older one was deleted.
+        # Two keys in two files: a crash happened just before the older file was deleted.
         order = v[GENERATION], v[ENDED] or 0, v[KEY] or ""
         if v[GENERATION] == first[*trial, v[KEY]] and order > newest.get(trial, (-1,)):
             newest[trial], chosen[trial] = order, v
@@ -55,6 +57,6 @@ def _counting(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _names(versions: pa.Table) -> pa.Array:
-    """One text for each version; a null would equal nothing."""
+    """Return one text per version. Texts are compared, because a null would equal nothing."""
     texts = [versions[name].combine_chunks().cast(pa.string()) for name in VERSION]
     return pc.binary_join_element_wise(*texts, "\0", null_handling="replace")

@@ -1,4 +1,4 @@
-"""`orchestrator compact`: merges what no driver is at, and keeps drivers out meanwhile."""
+"""`orchestrator compact`: merge the files of sweeps that no driver runs, and lock drivers out meanwhile."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import functools
 from collections.abc import Callable
 
 from orchestrator.results.files import ROWS
-from orchestrator.results.store import compact
-from orchestrator.sweeps.folder import DRIVER_LOCK, SWEEPS, refuse
+from orchestrator.results.store import compact_rows
+from orchestrator.sweeps.folder import DRIVER_LOCK, SWEEPS, refuse_sweep
 from tasks.errors import InvalidValue
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 def compact_sweeps(storage: str, sweep: str | None, say: Callable[[str], None]) -> tuple[int, int]:
-    """Merge the files of a sweep, or of each; returns (files before, rows).
+    """Merge the files of one sweep, or of every sweep; return (files before, rows).
 
-    A worker looks for the rows of its trial in a file of their own: merged under its feet, the trial
-    would run again. Raises InvalidValue for a sweep that is being run; of all sweeps it is left out
-    with a notice. Raises InvalidValue, too, if there is nothing to merge.
+    A running sweep is never merged: its workers look for the rows of a trial in the trial's own
+    file, and would run the trial again. Raises InvalidValue if `sweep` is running; among all sweeps,
+    a running one is skipped with a notice. Raises InvalidValue, too, if there is nothing to merge.
     """
-    place = storage_at(storage)
+    place = open_root(storage)
     place.reach()
-    found = [name.rstrip("/") for name in place.names(ROWS) if name.endswith("/")]
+    found = [name.rstrip("/") for name in place.list_names(ROWS) if name.endswith("/")]
     files = rows = 0
     for name in [sweep] if sweep else found:
         try:
-            merged = _merged_alone(storage, name)
+            merged = _merge_locked(storage, name)
         except InvalidValue as busy:
             if sweep:
                 raise
@@ -39,12 +39,14 @@ def compact_sweeps(storage: str, sweep: str | None, say: Callable[[str], None]) 
     return files, rows
 
 
-def _merged_alone(storage: str, sweep: str) -> tuple[int, int]:
-    """Merge the files of a sweep while holding its driver's lock, if it is one that has drivers."""
-    own = storage_at(f"{storage}/{SWEEPS}/{sweep}")
-    if not own.names():  # rows that were copied here: a lock would make it look like a sweep
-        return compact(storage, sweep)
+def _merge_locked(storage: str, sweep: str) -> tuple[int, int]:
+    """Merge the files of a sweep; hold the driver's lock meanwhile if the sweep has a folder for it."""
+    own = open_root(f"{storage}/{SWEEPS}/{sweep}")
+    if (
+        not own.list_names()
+    ):  # copied rows without a sweep's folder: a lock would create that folder
+        return compact_rows(storage, sweep)
     if own.is_locked(DRIVER_LOCK):
-        refuse(sweep)
-    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, sweep)):
-        return compact(storage, sweep)
+        refuse_sweep(sweep)
+    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse_sweep, sweep)):
+        return compact_rows(storage, sweep)

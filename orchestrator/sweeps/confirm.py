@@ -1,7 +1,8 @@
-"""Confirming a sweep: its front is run again with fresh seeds, since the best of many values flatter.
+"""Confirmation of a sweep: its front runs again with fresh seeds.
 
-A fresh seed trains other models, draws other splits and, where it is random, another forget set. The
-sweep that runs a front again with one of them is called NAME+seed-N.
+The reason: the best of many noisy values look better than they are. A fresh seed trains other models
+and draws other splits and, if it is random, another forget set. The sweep that runs the front again
+with seed N is called NAME+seed-N.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any
 
 from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import front_rows, objective_named
-from orchestrator.results.store import finished_trials, read_results
+from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.sweeps.budget import trials_left
-from orchestrator.sweeps.folder import CONFIG, stored_config, sweeps_of
+from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS, parameters
 from tasks.unlearners import unlearner_class
@@ -29,72 +30,76 @@ ADOPTED = (
     *DECIDING, "data_dir", "loader", "cost_limit", "trial_seconds", "cpus_per_trial", "gpus_per_trial",
     "max_concurrent",
 )  # fmt: skip
-"""Settings that are those of the confirmed sweep unless given."""
+"""Settings that a confirming sweep takes from the confirmed one unless they are given."""
 NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset", "utility_floor")
-"""What runs is the front, and all of it."""
+"""Settings that a confirming sweep cannot have: it runs the whole front and nothing else."""
 FRONT = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params")
-"""Columns that say what is on a front, beside those of the objective."""
+"""Columns that identify the points of a front, in addition to the objective's columns."""
 
 
 def plan_repeats(name: str, seeds: int, storage: str, address: str | None) -> list[SweepConfig]:
-    """The sweeps that run the front of sweep `name` again, with the `seeds` seeds after its own.
+    """Return the sweeps that run the front of sweep `name` again, with the next `seeds` seeds.
 
-    They run where it did, or at `address`. Raises InvalidValue, as `complete_repeat` does.
+    They run at `address`, or else where the sweep ran. Raises InvalidValue as `complete_repeat` does.
     """
     if not 1 <= seeds <= 100:
         raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
-    base = stored_config(name, storage)
+    base = read_config(name, storage)
     chosen = SweepConfig(confirms=name, storage=storage, address=address or base.address)
     return [
-        complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).checked())
+        complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
         for number in range(1, seeds + 1)
     ]
 
 
 def complete_repeat(config: SweepConfig) -> SweepConfig:
-    """The configuration of a sweep that confirms another, completed from that; any other as it is.
+    """Return a confirming sweep's configuration, completed from the confirmed sweep.
 
-    Raises InvalidValue if what it confirms is no sweep, has not ended, has no front or another task,
-    objective or model, and for settings that it cannot have.
+    The configuration of any other sweep is returned unchanged. Raises InvalidValue if the confirmed
+    sweep is unknown, has not ended, or has no front. Raises InvalidValue, too, for another task,
+    objective or model than the confirmed sweep's, and for settings that cannot be given.
     """
     if config.confirms is None:
         return config
-    if config.given is not None:  # it is gone on with, and the code may be another since
+    if config.given is not None:  # the sweep is resumed; the code may have changed since
         return _with_given(config, config.given)
-    base, plain = stored_config(config.confirms, config.storage), SweepConfig()
+    base, plain = read_config(config.confirms, config.storage), SweepConfig()
     if base.confirms:
-        raise InvalidValue(f"sweep {base.name!r} confirms one itself: confirm {base.confirms}")
+        raise InvalidValue(
+            f"sweep {base.name!r} confirms another sweep: confirm {base.confirms} instead"
+        )
     if config.seed == base.seed:
         raise InvalidValue(
-            f"--seed {config.seed} is that of sweep {base.name!r} itself: give another"
+            f"--seed {config.seed} is the seed of sweep {base.name!r} itself: give another"
         )
     for field in NOT_TO_GIVE:
         if getattr(config, field) != getattr(plain, field):
             raise InvalidValue(
-                f"--{field.replace('_', '-')} cannot be given: the front of {base.name!r} is run again"
+                f"--{field.replace('_', '-')} cannot be given: a confirmation runs the front of {base.name!r} again"
             )
     for field in DECIDING:
         if getattr(config, field) not in (getattr(plain, field), getattr(base, field)):
             raise InvalidValue(f"--{field} is {getattr(base, field)} in sweep {base.name!r}")
     adopted = {f: getattr(base, f) for f in ADOPTED if getattr(config, f) == getattr(plain, f)}
-    config = dataclasses.replace(config, **adopted, name=config.name or config.repeat)
+    config = dataclasses.replace(config, **adopted, name=config.name or config.repeat_name)
     assert config.name is not None
-    begun = sweeps_of(config.storage).read(f"{config.name}/{CONFIG}")
-    # The front may have moved since it began.
-    before = stored_config(config.name, config.storage).given if begun else None
-    return _with_given(config, before or proposals(base))
+    begun = open_sweeps(config.storage).read(f"{config.name}/{CONFIG}")
+    # The front may have changed since this sweep began.
+    before = read_config(config.name, config.storage).given if begun else None
+    return _with_given(config, before or list_proposals(base))
 
 
-def proposals(base: SweepConfig) -> Given:
-    """The trials on the front of a sweep, up to their last epoch on it.
+def list_proposals(base: SweepConfig) -> Given:
+    """List the trials on the front of a sweep, each up to its last epoch on the front.
 
-    Raises InvalidValue if it has not ended, has no front, or one that cannot be run any more.
+    Raises InvalidValue if the sweep has not ended or has no front, and if its trials cannot be run
+    any more.
     """
     assert base.name is not None
-    if any(trials_left(base, finished_trials(base.storage, base.name)).values()):
+    if any(trials_left(base, read_finished_trials(base.storage, base.name)).values()):
         raise InvalidValue(
-            f"sweep {base.name!r} has not ended, so that its front may still move; "
-            f"to go on with it: orchestrator resume {base.name} --storage {base.storage}"
+            f"sweep {base.name!r} has not ended, so its front may still change; "
+            f"to continue it: orchestrator resume {base.name} --storage {base.storage}"
         )
     objective = objective_named(base.objective)
     rows = read_results(base.storage, base.name, {*FRONT, *objective.columns}).to_pylist()
@@ -108,7 +113,7 @@ def proposals(base: SweepConfig) -> Given:
     for trial_id, row in sorted(last.items()):
         if not row["unlearner"] or not row["params"]:
             raise InvalidValue(
-                f"the rows of {trial_id} in sweep {base.name!r} do not say what it was"
+                f"the rows of {trial_id} in sweep {base.name!r} lack its method or hyper-parameters"
             )
         params = json.loads(row["params"])
         whole = row["final"] and row["state"] == "complete"
@@ -125,13 +130,13 @@ def _with_given(config: SweepConfig, given: Given) -> SweepConfig:
 
 
 def _runnable(unlearner: str, params: Mapping[str, Any]) -> Row:
-    """All hyper-parameters of a trial; raises InvalidValue for one that would not run as it did."""
+    """Return all hyper-parameters of a trial; raise InvalidValue if the trial would run differently now."""
     cls = unlearner_class(unlearner)
     whole = cls.from_params(dict(params)).params
     for name, parameter in parameters(cls).items():
         if parameter.domain is None and whole[name] != parameter.default:
             raise InvalidValue(
-                f"the front has {unlearner} with {name}={whole[name]}, which is {parameter.default} "
-                "by now and is not searched: it cannot be run again"
+                f"the front has {unlearner} with {name}={whole[name]}; {name} is now fixed at "
+                f"{parameter.default}, so this point cannot be run again"
             )
     return whole

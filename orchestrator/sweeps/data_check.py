@@ -1,4 +1,4 @@
-"""The data of a sweep: at hand, what was asked for, and the same as before."""
+"""Checks of a sweep's data: available, as requested, and the same as before."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
-    """Return the configuration with a task whose data are at hand.
+    """Return the configuration with a task whose data are available.
 
-    Raises DatasetNotFound for a task that was asked for; falls back to the digits, and says so,
-    if none was. Raises InvalidValue for what does not fit the data: an unknown class or share, a
-    model for larger images, an objective that is never measured; and for a folder that is absent.
+    Without a requested task, the digits are the fallback, with a notice. Raises DatasetNotFound if
+    the data of a requested task are missing. Raises InvalidValue for an absent folder, and for
+    settings that do not fit the data: an unknown class or share, a model for larger images, an
+    objective that this task never measures.
     """
     check_data_dir(config.data_dir)
     wanted = Task.named(config.task or DEFAULT_TASK, config.model, config.seed)
@@ -44,14 +45,14 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
-    """Return the data set; raises InvalidValue if finished trials were run on others than those there now."""
+    """Return the data set; raise InvalidValue if finished trials ran on other data."""
     dataset = plan.task.load(plan.data_dir)
     before = {row["data"] for rows in finished.values() for row in rows if row["data"]}
     if before and before != {dataset.fingerprint}:
         raise InvalidValue(
             f"the data in {plan.data_dir} (fingerprint {dataset.fingerprint}) are not those of the finished "
-            f"trials of sweep {plan.name!r} ({', '.join(sorted(before))}): give it back its "
-            "data, or choose another --name"
+            f"trials of sweep {plan.name!r} ({', '.join(sorted(before))}): restore its data, "
+            "or choose another --name"
         )
     return dataset
 
@@ -66,9 +67,10 @@ def _check_measured(objective: Objective, task: Task, dataset: Dataset) -> None:
 
 
 def _folder(config: SweepConfig) -> Path | None:
-    """The folder of the data, also where the default served: a sweep may be resumed from another.
+    """Return the folder of the data as an absolute path, also for the default folder.
 
-    That of a cluster's job is its own and short-lived.
+    The reason: a sweep may be resumed from another working directory. A job on a cluster is the
+    exception, because Ray deletes the working directory of a job.
     """
     if config.data_dir is None and config.address == LOCAL and DEFAULT_DATA_DIR.is_dir():
         return DEFAULT_DATA_DIR.absolute()

@@ -1,4 +1,4 @@
-"""The folder of a sweep under its storage root: its name, its configuration, and who drives it."""
+"""The folder of a sweep under its storage root: its name, its configuration, and its driver's lock."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import NoReturn
 from orchestrator.config import SweepConfig, check_name
 from tasks.errors import InvalidValue, Taken
 from tasks.storage.base import Storage
-from tasks.storage.roots import normal_root, storage_at
+from tasks.storage.roots import normalise_root, open_root
 
 Say = Callable[[str], None]
 
 SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
 
 
-def free_name(config: SweepConfig) -> str:
-    """TASK-OBJECTIVE-N with the first N that is not taken."""
-    taken = set(sweeps_of(config.storage).names())
+def find_free_name(config: SweepConfig) -> str:
+    """Return TASK-OBJECTIVE-N with the smallest N that no sweep has."""
+    taken = set(open_sweeps(config.storage).list_names())
     plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in config.task or "")
     words = "".join(c if c.isalnum() else "-" for c in config.objective)[:40]
     number = 1
@@ -31,15 +31,15 @@ def free_name(config: SweepConfig) -> str:
     return f"{plain}-{words}-{number}"
 
 
-def sweeps_of(storage: str) -> Storage:
+def open_sweeps(storage: str) -> Storage:
     """Where every sweep has a folder for its configuration; raises StorageError."""
-    sweeps = storage_at(f"{storage}/{SWEEPS}")
+    sweeps = open_root(f"{storage}/{SWEEPS}")
     sweeps.reach()
     return sweeps
 
 
-def refuse(sweep: str) -> NoReturn:
-    """Raises Taken: what is to happen where a driver's lock is held."""
+def refuse_sweep(sweep: str) -> NoReturn:
+    """Raise Taken, because another driver holds the sweep's lock."""
     raise Taken(f"sweep {sweep!r} is being run by another process")
 
 
@@ -47,7 +47,8 @@ def refuse(sweep: str) -> NoReturn:
 def hold_named_sweep(config: SweepConfig, say: Say) -> Iterator[tuple[str, Storage]]:
     """Hold a sweep as `hold_sweep` does, and yield its name too.
 
-    Without a name that was given, the first name that no sweep has, also none that starts just now.
+    Without a given name, the sweep gets the first free name. A sweep that starts at the same moment
+    gets another.
     """
     if config.name is not None:
         with hold_sweep(config.name, config.storage, say) as own:
@@ -55,7 +56,7 @@ def hold_named_sweep(config: SweepConfig, say: Say) -> Iterator[tuple[str, Stora
         return
     with ExitStack() as held:
         while True:
-            name = free_name(config)
+            name = find_free_name(config)
             try:
                 own = held.enter_context(hold_sweep(name, config.storage, say))
             except Taken:
@@ -63,21 +64,21 @@ def hold_named_sweep(config: SweepConfig, say: Say) -> Iterator[tuple[str, Stora
             if not own.read(CONFIG):
                 yield name, own
                 return
-            held.close()  # a sweep of this name has begun and ended meanwhile
+            held.close()  # a sweep with this name began and ended meanwhile
 
 
 @contextmanager
 def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
-    """Yield the storage of the sweep's own folder, held by this driver alone for the length of the block.
+    """Yield the storage of the sweep's folder, and hold the driver's lock for the duration of the block.
 
-    Raises Taken if another driver is at it, InvalidValue if the storage cannot be written.
+    Raises Taken if another driver runs the sweep, InvalidValue if the storage cannot be written.
     """
-    own = storage_at(f"{storage}/{SWEEPS}/{check_name(name)}")
+    own = open_root(f"{storage}/{SWEEPS}/{check_name(name)}")
     own.check()
 
     def stop() -> None:
-        say(f"sweep {name}: another process has taken it over, or may: this one hung")
-        # In the background of a script SIGINT is ignored.
+        say(f"sweep {name}: this process hung, so another may have taken the sweep over")
+        # SIGINT is ignored in a background process of a script.
         deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
 
@@ -86,23 +87,28 @@ def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
             f"sweep {name} has a driver; if it is dead, this one takes over within "
             f"{own.takeover_seconds:.0f} s"
         )
-    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse, name), on_lost=stop):
+    with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse_sweep, name), on_lost=stop):
         yield own
 
 
 def is_held(name: str, storage: str) -> bool:
-    """Tell whether a driver is at the sweep now; looks without writing."""
-    return sweeps_of(storage).is_locked(f"{name}/{DRIVER_LOCK}")
+    """Tell whether a driver runs the sweep now, without writing anything."""
+    return open_sweeps(storage).is_locked(f"{name}/{DRIVER_LOCK}")
 
 
-def stored_config(name: str, storage: str) -> SweepConfig:
-    """The configuration of a sweep that was started before; raises InvalidValue, listing those."""
-    storage = normal_root(storage)
-    sweeps = sweeps_of(storage)
+def read_config(name: str, storage: str) -> SweepConfig:
+    """Return the stored configuration of a sweep.
+
+    Raises InvalidValue for an unknown sweep, listing the known ones, and for a damaged file.
+    """
+    storage = normalise_root(storage)
+    sweeps = open_sweeps(storage)
     file = f"{check_name(name)}/{CONFIG}"
     content = sweeps.read(file)
-    if not content:  # empty: a process was killed in between, where there are no hard links
-        known = [n for n in sweeps.names() if sweeps.read(f"{n}{CONFIG}")]
+    if (
+        not content
+    ):  # empty: a process was killed while creating it, on a file system without hard links
+        known = [n for n in sweeps.list_names() if sweeps.read(f"{n}{CONFIG}")]
         listed = ", ".join(n.rstrip("/") for n in known) or "none yet"
         raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
     try:
@@ -113,6 +119,6 @@ def stored_config(name: str, storage: str) -> SweepConfig:
 
 
 def store_config(config: SweepConfig, own: Storage) -> None:
-    """Write the configuration of a new sweep into its folder; the configuration of an old one stays."""
+    """Write the configuration of a new sweep into its folder; never overwrite an existing one."""
     if not own.read(CONFIG):
         own.write(CONFIG, config.to_json().encode())

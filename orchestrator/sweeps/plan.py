@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cluster.connection import COLD, warm
-from orchestrator.cluster.resources import DEFAULT_GPU_SHARE, Resources, this_machine
+from orchestrator.cluster.connection import COLD, warm_environment
+from orchestrator.cluster.resources import DEFAULT_GPU_SHARE, Resources, count_local_resources
 from orchestrator.config import (
     DEFAULT_TASK,
     DEFAULT_TRIALS,
@@ -22,7 +22,7 @@ from orchestrator.config import (
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
-from orchestrator.sweeps.folder import CONFIG, stored_config, sweeps_of
+from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
@@ -92,9 +92,9 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
 
     Raises InvalidValue if the sweep exists with another configuration.
     """
-    if config.name is None or not sweeps_of(config.storage).read(f"{config.name}/{CONFIG}"):
+    if config.name is None or not open_sweeps(config.storage).read(f"{config.name}/{CONFIG}"):
         return config
-    before = stored_config(config.name, config.storage)
+    before = read_config(config.name, config.storage)
     filled = dataclasses.replace(
         config,
         task=config.task or before.task,
@@ -104,7 +104,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         data_dir=config.data_dir or before.data_dir,
         optuna_storage=config.optuna_storage or before.optuna_storage,
     )
-    different = before.differences(filled)
+    different = before.list_differences(filled)
     if different:
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
@@ -167,7 +167,7 @@ def _trials_at_a_time(config: SweepConfig, resources: Resources, gpus: float, sa
 
     A cluster may add nodes for a number that was asked for; this machine holds what it holds.
     """
-    slots = resources.slots(config.cpus_per_trial, gpus)
+    slots = resources.count_slots(config.cpus_per_trial, gpus)
     concurrent = config.max_concurrent or slots
     if config.address == LOCAL and 0 < slots < concurrent:
         say(f"NOTICE: this machine holds {slots} trials at a time, not {concurrent}")
@@ -203,6 +203,6 @@ def getting_ready(config: SweepConfig) -> Mapping[str, str]:
     """Return the environment in which a private cluster prepares for the trials while it starts."""
     if config.address != LOCAL:
         return COLD
-    machine = this_machine()
-    slots = machine.slots(config.cpus_per_trial, gpus_of_a_trial(config, machine))
-    return warm(min(slots, config.max_concurrent or slots), config.cpus_per_trial)
+    machine = count_local_resources()
+    slots = machine.count_slots(config.cpus_per_trial, gpus_of_a_trial(config, machine))
+    return warm_environment(min(slots, config.max_concurrent or slots), config.cpus_per_trial)

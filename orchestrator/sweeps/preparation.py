@@ -1,4 +1,4 @@
-"""What stands before the search: an estimate, and the two models that trials are held against."""
+"""The preparation of a search: an estimate, and the two models that trials are compared with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from orchestrator.cluster.remote_call import got
+from orchestrator.cluster.remote_call import fetch_result
 from orchestrator.cluster.resources import Resources
 from orchestrator.execution.ray_patches import free_resources
 from orchestrator.execution.worker_deaths import MAX_DEATHS, MAX_LOSSES
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
 from orchestrator.sweeps.estimate import sweep_seconds
-from orchestrator.worker.baselines import Event, Speed, Training, baselines
+from orchestrator.worker.baselines import Event, Speed, Training, prepare_baselines
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import NodeLost, WorkerLost
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """Trains, measures and stores the original and the retrained model, in a process of its own.
+    """Trains, measures and stores the original and the retrained model, in a separate process.
 
-    That is started at once; `retrained` waits for it.
+    The process starts immediately; `wait_for_retrained` waits for its results.
     """
 
     def __init__(self, settings: WorkerSettings, resources: Resources, *, calibrate: bool) -> None:
@@ -33,7 +33,7 @@ class Preparation:
         threads = max(settings.cpus, 1 if gpus else resources.cpus_of_a_node)
         self._settings, self._resources = settings, resources
         self.search_seconds: float | None = None
-        """What the search is expected to take, once this machine's speed is known."""
+        """Estimated time of the search; None until the speed of the hardware is measured."""
         self._arguments = settings, threads, calibrate
         self._waiting = "" if _is_room(threads, gpus) else _waiting(resources, threads, gpus)
         alone: Any = ray.remote(
@@ -41,28 +41,28 @@ class Preparation:
             num_gpus=gpus,
             max_retries=0,
             num_returns="streaming",
-            max_calls=1,  # then its process ends: no trial could have it, and it holds a gigabyte
+            max_calls=1,  # the process then ends: no trial could reuse it, and it holds a gigabyte
         )
-        self._task: Any = alone(baselines)
+        self._task: Any = alone(prepare_baselines)
         self._events: Any = self._task.remote(*self._arguments)
 
-    def retrained(self, slots: int, left: Mapping[str, int], observer: Observer) -> Row:
-        """The retrained model's row, once both are stored.
+    def wait_for_retrained(self, slots: int, left: Mapping[str, int], observer: Observer) -> Row:
+        """Wait until both models are stored; return the row of the retrained model.
 
-        For the estimate, `left` are the trials still to be run, by unlearner, `slots` of them at a
-        time. Raises WorkerLost if the process that does it dies again and again.
+        `left` are the numbers of remaining trials by unlearner, and `slots` of them run at a time:
+        both serve the estimate. Raises WorkerLost if the process dies too often.
         """
         cpus, gpus = self._settings.cpus, self._settings.gpus
-        present = self._resources.slots(cpus, gpus)
+        present = self._resources.count_slots(cpus, gpus)
         if not present:
             observer.say(
-                f"NOTICE: no node holds a trial of {_spell_resources(cpus, gpus)} yet: trials wait for nodes "
-                "that the cluster would have to add"
+                f"NOTICE: no node has room for a trial of {_spell_resources(cpus, gpus)} yet: trials wait "
+                "until the cluster adds such a node"
             )
         elif present < slots:
             observer.say(
-                f"NOTICE: the nodes that are there hold {present} of {slots} trials at a time; "
-                "the others wait for nodes that the cluster adds"
+                f"NOTICE: the present nodes have room for {present} of {slots} concurrent trials; "
+                "the others wait until the cluster adds nodes"
             )
         if self._waiting:
             observer.say(self._waiting)
@@ -82,15 +82,16 @@ class Preparation:
         return rows["retrained"]
 
     def _told(self, observer: Observer) -> Iterator[Event]:
-        """What `baselines` yields on the cluster; from the start again if its process dies.
+        """Yield the events of `prepare_baselines` on the cluster; start it again if its process dies.
 
-        A trained model is kept. As a trial, it may lose its node more often than die by itself.
+        A trained model is kept. The process is restarted up to MAX_LOSSES times after losing its node,
+        MAX_DEATHS times after a crash, as a trial is.
         """
         losses = deaths = 0
         while True:
             try:
                 for reference in self._events:
-                    yield got(reference)
+                    yield fetch_result(reference)
                 return
             except WorkerLost as error:
                 lost = isinstance(error, NodeLost)
@@ -98,7 +99,7 @@ class Preparation:
                 if deaths > MAX_DEATHS or losses > MAX_LOSSES:
                     raise
                 observer.say(
-                    f"NOTICE: {error} while it prepared the two models; it is started again"
+                    f"NOTICE: {error} while preparing the two models; the preparation starts again"
                 )
                 self._events = self._task.remote(*self._arguments)
 
@@ -111,13 +112,11 @@ def _is_room(cpus: int, gpus: int) -> bool:
 
 
 def _waiting(resources: Resources, cpus: int, gpus: int) -> str:
-    """What is said if no node has room: it may be in use, or no node may have so much at all."""
+    """Return the notice for a preparation that waits: nodes are in use, or none is large enough."""
     what = f"NOTICE: the two models are prepared on {_spell_resources(cpus, gpus)} of one node:"
-    if resources.slots(cpus, gpus):
-        return (
-            f"{what} in use now, by another sweep for instance, and this one waits until it is free"
-        )
-    return f"{what} no node has that yet, and this one waits for nodes that the cluster would have to add"
+    if resources.count_slots(cpus, gpus):
+        return f"{what} these are in use, for instance by another sweep; this sweep waits until they are free"
+    return f"{what} no node has that many yet; this sweep waits until the cluster adds such a node"
 
 
 def _spell_resources(cpus: int, gpus: float) -> str:

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cluster.connection import connected
+from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.observer import Observer
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.rows import retrain_seconds
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
-from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, store_config, stored_config
+from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
 from tasks.errors import StorageError, StorageFault
 from tasks.storage.base import Storage
@@ -45,14 +45,14 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     """
     from orchestrator.search.view import open_view
 
-    config = choose_task(adopt_stored(complete_repeat(config.checked())), observer.say)
+    config = choose_task(adopt_stored(complete_repeat(config.validate())), observer.say)
     _warn_of_test_data(config, observer)
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
         url = config.optuna_storage
         board = open_view(name, own.folder, url, is_own=url == _url_before(config, own))
-        with connected(config.address, getting_ready(config)) as resources:
+        with connect_ray(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
             store_config(plan.config, own)
             with resumable(plan):
@@ -63,7 +63,7 @@ def _url_before(config: SweepConfig, own: Storage) -> str | None:
     """Return the database that showed this sweep before, if it has begun and one did."""
     if not own.read(CONFIG):
         return None
-    return stored_config(str(config.name), config.storage).optuna_storage
+    return read_config(str(config.name), config.storage).optuna_storage
 
 
 @contextmanager
@@ -121,7 +121,7 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = self._studies(finished)
-        retrained = preparation.retrained(plan.concurrent, left, observer)
+        retrained = preparation.wait_for_retrained(plan.concurrent, left, observer)
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
         progress = Progress(
@@ -141,7 +141,7 @@ class _Run:
         return Outcome(plan, progress.done, progress.failed)
 
     def _finished(self) -> dict[str, list[Row]]:
-        rows = finished_trials(self._plan.storage, self._plan.name)
+        rows = read_finished_trials(self._plan.storage, self._plan.name)
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
     def _studies(self, finished: Mapping[str, Sequence[Row]]) -> list[UnlearnerStudy]:

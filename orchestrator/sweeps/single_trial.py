@@ -1,4 +1,4 @@
-"""One trial in this process, with neither Ray nor Optuna."""
+"""One trial in this process, without Ray and Optuna."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
-from tasks.storage.roots import normal_root, storage_at
+from tasks.storage.roots import normalise_root, open_root
 from tasks.task import Task
 from tasks.unlearners import unlearner_class
 
@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class SingleTrial:
-    """What one trial runs on: the settings of `orchestrator run`."""
+    """One trial, described by the settings of `orchestrator run`."""
 
     task: str
     unlearner: str
@@ -48,7 +48,7 @@ class SingleTrial:
         for seed in (self.seed, self.trial_seed):
             check_seed(seed)
         check_count(self.references)
-        artifacts = f"{normal_root(self.storage)}/artifacts"
+        artifacts = f"{normalise_root(self.storage)}/artifacts"
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         import torch
 
@@ -64,7 +64,7 @@ class SingleTrial:
         check_data_dir(self.data_dir)
         dataset = task.load(self.data_dir)
         check_loader(self.loader, dataset)
-        storage_at(artifacts).check()
+        open_root(artifacts).check()
         where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
         say(f"{where}, {self.unlearner} {method.params}")
         bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
@@ -80,13 +80,13 @@ class SingleTrial:
         has_gpu = torch.cuda.is_available()
         if self.device == "cuda" and not has_gpu:
             raise InvalidValue(
-                "--device cuda: this machine has none that torch can use; valid: auto, cpu"
+                "--device cuda: torch can use no GPU on this machine; valid: auto, cpu"
             )
         return "cuda" if has_gpu and self.device != "cpu" else "cpu"
 
 
 def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:
-    """Return the hyper-parameters that NAME=VALUE texts spell; raises InvalidValue."""
+    """Return the hyper-parameters that NAME=VALUE texts set; raise InvalidValue for a wrong one."""
     known = parameters(unlearner_class(unlearner))
     values = {}
     for text in assignments:

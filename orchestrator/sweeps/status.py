@@ -1,4 +1,4 @@
-"""How far a sweep is, from what is stored alone: from any machine that sees the storage."""
+"""The status of a sweep, read from its stored files alone, on any machine that can read them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.rows import retrain_seconds
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.budget import budgets, missing
-from orchestrator.sweeps.folder import is_held, stored_config
+from orchestrator.sweeps.folder import is_held, read_config
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """How far a sweep is."""
+    """The status of a sweep."""
 
     name: str
     state: str
@@ -25,28 +25,28 @@ class SweepStatus:
     progress: Progress
     config: SweepConfig
     missing: tuple[str, ...]
-    """Why methods of the sweep are not available here, a line each."""
+    """One line for each method of the sweep that is not available here, with the reason."""
 
     @property
     def headline(self) -> str:
-        """The state in one line, with the command that goes on with the sweep."""
+        """The state in one line, with the command that continues the sweep."""
         if self.state != NOT_RUNNING:
             return f"{self.name}: {self.state}"
         storage = shlex.quote(self.config.storage)
-        return f"{self.name}: {self.state}; to go on: orchestrator resume {self.name} --storage {storage}"
+        return f"{self.name}: {self.state}; to continue: orchestrator resume {self.name} --storage {storage}"
 
 
 FINISHED, RUNNING, NOT_RUNNING = "finished", "running", "not running"
 
 
 def read_status(name: str, storage: str) -> SweepStatus:
-    """Return how far the sweep `name` under a storage root is.
+    """Return the status of the sweep `name` under a storage root.
 
-    A method that is not installed here does not hide what is stored. Raises InvalidValue for
-    a name that no sweep has, listing those there are.
+    Stored results are shown even if their method is not installed here. Raises InvalidValue for an
+    unknown name, listing the known ones.
     """
-    config = stored_config(name, storage)
-    trials = finished_trials(config.storage, name)
+    config = read_config(name, storage)
+    trials = read_finished_trials(config.storage, name)
     baselines = {role: trials.pop(role, []) for role in ("original", "retrained")}
     has = config.cpus_per_trial, config.gpus_per_trial or 0.0
     measured = [retrain_seconds(row, *has) for row in baselines["retrained"]]

@@ -1,4 +1,4 @@
-"""The original and the retrained model: trained once, measured, and stored beside the trials."""
+"""The original and the retrained model: trained once, measured, and stored with the trials."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.results.rows import Row, trial_rows
-from orchestrator.results.store import finished_trials, write_rows
-from orchestrator.worker.identity import provenance
-from orchestrator.worker.node_faults import blamed_on_node
-from orchestrator.worker.settings import WorkerSettings, workbench
+from orchestrator.results.store import read_finished_trials, write_rows
+from orchestrator.worker.identity import collect_provenance
+from orchestrator.worker.node_faults import blame_node
+from orchestrator.worker.settings import WorkerSettings, get_workbench
 from tasks.roles import ORIGINAL, RETRAINED, reference_role
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 CALIBRATION_SECONDS = 0.5
 CALIBRATION_PASSES = 4
-"""At least: a large model takes half a second for one."""
+"""Least number of passes: one pass of a large model may already take half a second."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What this hardware does with this task, for the estimate."""
+    """The speed of this hardware on this task, for the estimate."""
 
     gradient_per_second: float
     """Training examples per second and thread (or per GPU)."""
@@ -41,12 +41,12 @@ class Speed:
     recipe_epochs: int
     """Epochs of a whole training."""
     training_seconds: float
-    """What training the baselines will still take here."""
+    """Estimated seconds for the baselines that are not trained yet."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """How far the training of a baseline is."""
+    """The progress of a baseline's training."""
 
     what: str
     done: int
@@ -61,34 +61,34 @@ Rows = dict[str, Row]
 Event = Speed | Training | Rows
 
 
-def baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterator[Event]:
-    """Train what is not cached, measure both models, store their rows: what a Ray task runs.
+def prepare_baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterator[Event]:
+    """Train the models that are not cached, measure both, store their rows. Runs as a Ray task.
 
-    Yields a Speed if it is to `calibrate`, a Training per epoch, and at last the rows by role.
+    Yields a Speed if `calibrate` is set, a Training per epoch, and finally the rows by role.
     """
     events: SimpleQueue[Event | None] = SimpleQueue()
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(_measured, settings, threads, calibrate, events.put)
+        work = pool.submit(_prepare, settings, threads, calibrate, events.put)
         work.add_done_callback(lambda _: events.put(None))
         while (event := events.get()) is not None:
             yield event
         yield work.result()
 
 
-def _measured(
+def _prepare(
     settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
 ) -> Rows:
     from tasks.references import use_references
 
-    measured = finished_trials(settings.storage, settings.sweep)
-    # Trials that have run started from these models: a resume on other hardware goes on from them.
+    measured = read_finished_trials(settings.storage, settings.sweep)
+    # Earlier trials started from these models: a resume on other hardware keeps their dtype.
     before = [row["dtype"] for role in (ORIGINAL, RETRAINED) for row in measured.get(role, [])]
     dtype = next(filter(None, before), settings.dtype)
     settings = dataclasses.replace(settings, dtype=dtype)
-    with blamed_on_node():
-        bench = workbench(settings, threads)
+    with blame_node():
+        bench = get_workbench(settings, threads)
     if calibrate:
-        tell(calibrated(bench, 1 if settings.gpus else threads, settings.references))
+        tell(measure_speed(bench, 1 if settings.gpus else threads, settings.references))
 
     def show(*progress: Any) -> None:
         tell(Training(*progress))
@@ -117,7 +117,7 @@ def _baseline_row(
     artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
     point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
     identity: dict[str, Any] = {
-        **provenance(bench, role),
+        **collect_provenance(bench, role),
         "device": artifact.record.device,
         "threads": artifact.record.threads,
         "sweep": settings.sweep,
@@ -131,7 +131,7 @@ def _baseline_row(
     return trial_rows([point], state="complete", **identity)[0]
 
 
-def calibrated(bench: Workbench, workers: int, references: int) -> Speed:
+def measure_speed(bench: Workbench, workers: int, references: int) -> Speed:
     """The Speed of `bench`, from a few training steps of the real model.
 
     `workers` is how many trials could do the same beside each other on what this process has;
@@ -144,7 +144,7 @@ def calibrated(bench: Workbench, workers: int, references: int) -> Speed:
     model.initialise(bench.retain.sample(100, rng), rng)
 
     def learn(passes: int, seconds: float) -> float:
-        """Examples per second."""
+        """Train; return examples per second."""
         seen, start = 0, time.perf_counter()
         for done in itertools.count():
             if done >= passes and time.perf_counter() - start >= seconds:

@@ -1,4 +1,4 @@
-"""A limit on how long a trial may take, whatever it hangs in."""
+"""A time limit for a trial, which works whatever the trial hangs in."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Callable
 from types import TracebackType
 
 BUILD_SECONDS = 600.0
-"""What a worker may take for its imports and its data, and a trial before it begins."""
+"""Time limit for a worker's imports and data, and for a trial before its deadline starts."""
 GRACE_SECONDS = 10.0
-"""What giving up, or storing a trial that was just in time, may take."""
+"""Time limit for giving up, and for storing a trial that ended just in time."""
 STDERR = 2
 
 
-def overdue(seconds: float | None) -> str:
-    """Why a trial was ended."""
+def explain_overrun(seconds: float | None) -> str:
+    """Return the reason why a trial was ended."""
     return f"ran longer than the limit of {seconds or 0:g} s"
 
 
 class Deadline:
-    """Unless it is `met` within `seconds` of `begin`, calls `give_up` and ends the process.
+    """Calls `give_up` and ends the process, unless `finish` is called within `seconds` of `begin`.
 
-    What a trial hangs in cannot be interrupted from outside; its worker can be replaced. If no
-    thread of Python runs any more, or what is done in the block before `begin` or after `met` hangs,
-    or giving up does, the process is ended without it.
+    A hanging trial cannot be interrupted from outside, but its worker can be replaced. The process
+    ends without `give_up` in three cases: no thread of Python runs any more, the block hangs before
+    `begin` or after `finish`, or `give_up` itself hangs.
     """
 
     def __init__(self, seconds: float | None, give_up: Callable[[], object]) -> None:
@@ -39,13 +39,13 @@ class Deadline:
         return self
 
     def begin(self) -> None:
-        """The time counts from now on."""
+        """Start the time limit now."""
         if self._seconds is not None:
             self._timer.start()
             self._end_process_in(self._seconds + GRACE_SECONDS)
 
     def _end_process_in(self, seconds: float) -> None:
-        """By a thread that needs no interpreter; it takes the place of an earlier one."""
+        """End the process by a thread that needs no interpreter; replace an earlier limit."""
         if self._seconds is not None:
             faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
 
@@ -55,12 +55,12 @@ class Deadline:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.met()
+        self.finish()
         if self._seconds is not None:
             faulthandler.cancel_dump_traceback_later()
 
-    def met(self) -> None:
-        """The trial has ended; if the deadline has just passed, this does not return."""
+    def finish(self) -> None:
+        """Stop the time limit, because the trial has ended. Do not return if the deadline has just passed."""
         with self._lock:
             self._over = True
         self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Ending a trial that has become useless: too inaccurate, or dearer than what it approximates."""
+"""Early stopping of useless trials: too inaccurate, or more expensive than the retrain they approximate."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tasks.search_space import EPOCHS
 
 @dataclass(frozen=True)
 class Limits:
-    """What a trial may not fall below, and not exceed."""
+    """The accuracy that a trial must keep, and the cost that it must stay below."""
 
     floor: float
-    """A validation accuracy on retained classes. Every later point costs more time, so one could
-    only join the front by climbing back above it."""
+    """Least validation accuracy on retained classes. Every later point costs more time, so it could
+    join the front only by climbing back above this value."""
     cost: float
-    """A share of a retrain's FLOPs. At 1 a trial has taken what the exact solution takes. A later
-    point could still be on the front, as the most accurate one; to a hypervolume whose reference is
-    the retrain time it adds something only if its FLOPs take fewer seconds than a retrain's."""
+    """Limit as a share of a retrain's FLOPs. At 1, a trial has used as many as the exact solution.
+    A later point could still be on the front, as the most accurate one. The hypervolume has the
+    retrain time as its reference: such a point adds to it only if its FLOPs take fewer seconds."""
 
     def why_ended(
         self,
@@ -30,7 +30,7 @@ class Limits:
         epoch: int,
         params: Mapping[str, Any],
     ) -> str | None:
-        """Why a trial is ended after this point; None if it goes on, or is known to have no further one."""
+        """Return why a trial is ended after this point; None if it continues or has no further point."""
         if epoch >= params.get(EPOCHS, math.inf):
             return None
         accuracy = metrics[STEERING[0]]

@@ -1,11 +1,11 @@
-"""The columns that say which trial a row is of, and where it ran."""
+"""The columns that identify the trial of a row, and the machine that ran it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasks.provenance import code_version, host, versions
+from tasks.provenance import code_version, read_host, read_versions
 
 if TYPE_CHECKING:
     from orchestrator.worker.settings import WorkerSettings
@@ -17,13 +17,16 @@ SHARED = ("task_key", "task_seed", "model", "data", "dtype", "original_key", "re
 
 
 def shared_columns(retrained: Row) -> Row:
-    """What reproduces any trial of the sweep, as far as a driver knows it: a trial may run nowhere."""
+    """Return the columns that all trials of a sweep share, from the row of the retrained model.
+
+    The driver needs them for a trial that failed before any worker ran it.
+    """
     known = {name: retrained[name] for name in SHARED}
-    return {**known, "code_version": code_version(), "versions": versions()}
+    return {**known, "code_version": code_version(), "versions": read_versions()}
 
 
 def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[str, Any]) -> Row:
-    """The columns that a proposed trial decides, wherever it runs."""
+    """Return the columns that a proposed trial determines, independent of its machine."""
     unlearner, params, seed = trial["unlearner"], trial["params"], trial["seed"]
     return {
         "sweep": settings.sweep,
@@ -39,8 +42,8 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
     }
 
 
-def provenance(bench: Workbench, role: str = "trial") -> Row:
-    """The columns that the task, the code and the machine decide."""
+def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
+    """Return the columns that the task, the code and the machine determine."""
     import torch
 
     from tasks.roles import ORIGINAL, RETRAINED
@@ -55,12 +58,12 @@ def provenance(bench: Workbench, role: str = "trial") -> Row:
         "device": device_name(bench.device),
         "dtype": bench.dtype,
         "threads": torch.get_num_threads(),
-        "host": host(),
+        "host": read_host(),
         "task_seed": task.seed,
         "data": bench.dataset.fingerprint,
         "task_key": task.key(bench.dataset),
         "original_key": bench.key(ORIGINAL),
         "retrained_key": bench.key(RETRAINED),
         "code_version": code_version(),
-        "versions": versions(),
+        "versions": read_versions(),
     }

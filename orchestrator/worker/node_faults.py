@@ -1,4 +1,4 @@
-"""What went wrong in a worker, in one line; and whether it is the node that is to blame."""
+"""Errors of a worker in one line, and the errors that are faults of its node."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import InputError, StorageError, StorageFault, UnfitNode
-from tasks.provenance import host
+from tasks.provenance import read_host
 
 
 @contextmanager
-def blamed_on_node() -> Iterator[None]:
-    """What is wrong with this node in the block, as an UnfitNode; a fault of the storage stays one."""
+def blame_node() -> Iterator[None]:
+    """Raise UnfitNode for an error of this node in the block; leave a fault of the storage unchanged."""
     try:
         yield
     except (StorageFault, StorageError):
         raise
     except (OSError, InputError) as problem:
-        raise UnfitNode(here(problem)) from problem
+        raise UnfitNode(describe_fault(problem)) from problem
 
 
-def here(problem: Exception) -> str:
-    """What an error of the environment says, and on which node."""
+def describe_fault(problem: Exception) -> str:
+    """Return the message of an error of the environment, with the name of the node."""
     # The operating system does not always name the file.
     named = getattr(problem, "filename", None) or not isinstance(problem, OSError)
-    return f"{problem if named else placed(problem)} (on {host()})"
+    return f"{problem if named else describe_error(problem)} (on {read_host()})"
 
 
-def placed(error: Exception) -> str:
-    """One line for the table: the exception, and where it was raised."""
+def describe_error(error: Exception) -> str:
+    """Return one line for the results table: the exception, and the file and line that raised it."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     text = str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {text} ({Path(where.filename).name}:{where.lineno})"

@@ -1,4 +1,4 @@
-"""What every process of a sweep that computes is told, and the workbench that it builds from it."""
+"""The settings of every worker process of a sweep, and the workbench built from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker needs to know, the same for every trial of a sweep."""
+    """Settings of a worker: the same for every trial of a sweep."""
 
     sweep: str
     task: Task
@@ -28,28 +28,28 @@ class WorkerSettings:
     objective_metrics: tuple[str, ...]
     trial_seconds: float | None
     dtype: str | None = None
-    """Of the forward pass: the two models', whatever this node's device would choose for itself."""
+    """Dtype of the forward pass: the one of the two models, even if this node's device has another default."""
     confirms: str | None = None
     """See the setting of that name."""
     references: int = 2
     """Retrained models that every model is held against."""
     data: str | None = None
-    """Fingerprint of the sweep's data: a node may have another copy, or have downloaded one."""
+    """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
 
     @property
     def artifacts(self) -> str:
-        """Where trained models are kept."""
+        """Storage root of the trained models."""
         return f"{self.storage}/artifacts"
 
 
-def workbench(settings: WorkerSettings, threads: int) -> Workbench:
-    """The process's workbench, built on first use, with `threads` torch threads from now on.
+def get_workbench(settings: WorkerSettings, threads: int) -> Workbench:
+    """Return the process's workbench, built on first use, and set the number of torch threads.
 
-    Raises InvalidValue if this node's data are not the sweep's, and what `Task.load` does.
+    Raises InvalidValue if this node's data are not the sweep's, and the errors of `Task.load`.
     """
     import torch
 
-    torch.set_num_threads(threads)  # of this thread: each has a number of its own
+    torch.set_num_threads(threads)  # for this thread: torch keeps one number per thread
     return _workbench(settings)
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 from orchestrator.results.rows import Row, trial_rows
-from orchestrator.results.store import stored_rows, write_rows
-from orchestrator.worker.deadline import Deadline, overdue
+from orchestrator.results.store import read_stored_rows, write_rows
+from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
-from orchestrator.worker.identity import proposed_identity, provenance
-from orchestrator.worker.node_faults import blamed_on_node, here, placed
-from orchestrator.worker.settings import WorkerSettings, workbench
+from orchestrator.worker.identity import collect_provenance, proposed_identity
+from orchestrator.worker.node_faults import blame_node, describe_error, describe_fault
+from orchestrator.worker.settings import WorkerSettings, get_workbench
 from tasks.errors import UNWRITABLE, UnfitNode
 from tasks.search_space import EPOCHS
 from tasks.unlearners import unlearner_class
@@ -76,7 +76,7 @@ class UnlearningTrial(tune.Trainable):
         if not self._ready:
             return self._built()
         limit = self._settings.trial_seconds
-        self._deadline = Deadline(limit, lambda: self._store("failed", overdue(limit)))
+        self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
         with self._deadline:
             return self._stepped()
 
@@ -87,17 +87,17 @@ class UnlearningTrial(tune.Trainable):
         """
         settings = self._settings
         try:
-            with blamed_on_node():
+            with blame_node():
                 with Deadline(settings.trial_seconds, lambda: None):
                     from tasks.references import use_references
                     from tasks.roles import ORIGINAL
 
-                    bench = workbench(settings, settings.cpus)
+                    bench = get_workbench(settings, settings.cpus)
                 # Not within the trial, which would fail with it; if another process trains it, that
                 # takes what it takes.
                 bench.artifact(ORIGINAL)
                 use_references(bench, settings.references)
-                self._where = provenance(bench)
+                self._where = collect_provenance(bench)
         except UnfitNode:
             raise
         except UNWRITABLE as problem:
@@ -111,20 +111,20 @@ class UnlearningTrial(tune.Trainable):
         settings = self._settings
         # A worker may have stored this very trial before it died.
         try:
-            stored = stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
+            stored = read_stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
         except UNWRITABLE as problem:
             return self._unstored(problem)
         if stored:
             return self._done(stored)
         try:
-            state, reason = self._ended(workbench(settings, settings.cpus))
+            state, reason = self._ended(get_workbench(settings, settings.cpus))
         except Exception as error:
             return self._failed(error)
         return self._finish(state, reason)
 
     def cleanup(self) -> None:
         """The process ends; what a hanging trial would wait for no longer matters."""
-        self._deadline.met()
+        self._deadline.finish()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial that is cut short is run again from its start."""
@@ -157,13 +157,13 @@ class UnlearningTrial(tune.Trainable):
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:
-        done = self._finish("failed", placed(error))
+        done = self._finish("failed", describe_error(error))
         if self._settings.gpus and "CUDA error" in str(error):
             os._exit(1)  # every later call of this process would fail too; another finds the row
         return done
 
     def _finish(self, state: str, error: str | None) -> dict[str, Any]:
-        self._deadline.met()
+        self._deadline.finish()
         try:
             rows = self._store(state, error)
         except UNWRITABLE as problem:
@@ -172,7 +172,7 @@ class UnlearningTrial(tune.Trainable):
 
     def _unstored(self, problem: Exception) -> dict[str, Any]:
         """Not the trial's failure: the sweep ends, and can be resumed."""
-        return {"done": True, "trial": self._trial["trial_id"], "unstored": here(problem)}
+        return {"done": True, "trial": self._trial["trial_id"], "unstored": describe_fault(problem)}
 
     def _done(self, rows: list[Row]) -> dict[str, Any]:
         slim = _slim(rows, self._settings)

@@ -1,4 +1,4 @@
-"""Keep freed memory in the process: on a CPU, training would fault it in again at every step."""
+"""Reuse of freed memory: else training on a CPU gets fresh pages from the kernel at every step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let the C allocator of this process reuse large buffers; returns whether it could be told.
+    """Let the C allocator of this process reuse large buffers; return whether it accepted that.
 
-    By default glibc maps each large buffer anew and gives it back, and the kernel zeroes its pages
-    at first touch: a fifth to a third of the time of a training step on two cores. Only glibc knows it.
+    By default, glibc maps each large buffer again and unmaps it afterwards. The kernel zeroes the pages
+    at first touch: a fifth to a third of the time of a training step on two cores. Only glibc has
+    these options.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""Floating-point operations of a model, counted from what it calls."""
+"""Floating-point operations of a model, counted from the operators that it calls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PROBE = 2
 
 
 def flops_per_example(model: Network, shape: tuple[int, ...]) -> tuple[float, float]:
-    """FLOPs of one image of `shape` (C, H, W): forward alone, and forward with backward.
+    """Count the FLOPs of one image of `shape` (C, H, W): forward alone, and forward with backward.
 
-    Counted as by torch.utils.flop_counter (matrix products and convolutions; a multiply-add is two).
+    The rules are those of torch.utils.flop_counter (matrix products and convolutions; a multiply-add is two).
     """
     device = next(model.parameters()).device
     x = torch.zeros(PROBE, *shape, device=device)
@@ -33,16 +33,17 @@ def flops_per_example(model: Network, shape: tuple[int, ...]) -> tuple[float, fl
 
 
 class _Flops(TorchDispatchMode):
-    """Adds up what the matrix products and convolutions in the block take.
+    """Adds up the FLOPs of the matrix products and convolutions in the block.
 
-    As torch.utils.flop_counter.FlopCounterMode, which imports torch's compiler: see tasks/optimizer.py.
+    It replaces torch.utils.flop_counter.FlopCounterMode, which imports torch's compiler: see
+    tasks/compute/sgd.py.
     """
 
     total = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # or the compiler is imported to be told to skip this
+        return False  # else torch imports the compiler to tell it to skip this mode
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -58,7 +59,7 @@ def _product(out: torch.Tensor, a: torch.Tensor, *_: Any) -> int:
 
 
 def _convolution(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any) -> int:
-    """Each output takes a product with one filter; of a transposed one each input does."""
+    """Count one filter product per output element (per input element if transposed)."""
     transposed = rest[4]
     return 2 * (x if transposed else out).numel() * weight[0].numel()
 
@@ -66,7 +67,7 @@ def _convolution(out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest
 def _convolution_backward(
     _: Any, grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, *rest: Any
 ) -> int:
-    """As much as ahead for the gradient of the inputs, and for that of the weights."""
+    """Count as much as the forward pass for the gradient of the inputs, and again for the weights."""
     wanted = rest[-1]
     return _convolution(grad, x, weight, *rest) * sum(wanted[:2])
 

@@ -1,4 +1,4 @@
-"""What unlearning costs: device-synchronised seconds, and a count that no neighbour disturbs."""
+"""The cost of unlearning: device-synchronised seconds, and counts that other processes cannot disturb."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import nn
 
 
 class Stopwatch:
-    """Adds up the seconds spent inside `running()`, waiting for the device at both ends."""
+    """Adds up the seconds spent inside `measure()`, waiting for the device at both ends."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.seconds = 0.0
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Count the time inside the block."""
+    def measure(self) -> Iterator[None]:
+        """Add the time of the block."""
         start = self._now()
         try:
             yield
@@ -62,7 +62,7 @@ class CostMeter:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave out what passes inside the block: evaluation is not part of the method's cost."""
+        """Do not count examples in the block: evaluation is not part of a method's cost."""
         self.paused = True
         try:
             yield

@@ -1,7 +1,7 @@
-"""Stochastic gradient descent by torch's own arithmetic, in processes that start sooner and are smaller.
+"""Stochastic gradient descent by torch's own arithmetic, without the cost of importing torch.optim.Optimizer.
 
-Any torch.optim.Optimizer imports torch's compiler, only to say that it is not to be compiled: a second and
-170 MB of each process that trains.
+Each subclass of torch.optim.Optimizer imports torch's compiler, only to exclude itself from compilation.
+That takes a second and 170 MB in each process that trains.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Groups = Iterable[dict[str, Any]]
 
 
 class SGD:
-    """What torch.optim.SGD does, to the last bit: Sutskever et al. (2013) for momentum and Nesterov's.
+    """SGD with momentum and Nesterov's momentum (Sutskever et al., 2013), bit-identical to torch.optim.SGD.
 
-    `parameters` are tensors or groups of them, as there: a group may have a `weight_decay` of its own,
-    and its `lr` may be changed between two steps.
+    `parameters` are tensors or groups of tensors, as in torch. A group may have its own
+    `weight_decay`, and its `lr` may be changed between two steps.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class SGD:
         self._buffers: dict[torch.Tensor, torch.Tensor | None] = {}
 
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Delete all gradients."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
             buffers = [self._buffers.get(p) for p in moved]

@@ -31,8 +31,8 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
 
     load = DATASETS.resolve(name)
     if not callable(load):
-        raise InvalidValue(f"data set {name!r} is no function of a folder")
+        raise InvalidValue(f"data set {name!r} is not a function of a folder")
     dataset = load(data_dir)
     if not isinstance(dataset, Dataset):
-        raise InvalidValue(f"data set {name!r} gives no tasks.datasets.dataset.Dataset")
+        raise InvalidValue(f"data set {name!r} returns no tasks.datasets.dataset.Dataset")
     return dataset

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky, 2009) in the forms people have it: torchvision's folder, Parquet, .beton."""
+"""CIFAR-10 (Krizhevsky, 2009) in its usual forms: torchvision's folder, Parquet files, .beton files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from filelock import FileLock
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.formats.decoded_cache import cached_arrays
+from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import DatasetNotFound, InvalidValue
 
@@ -27,22 +27,22 @@ IMAGES = {"train": 50_000, "test": 10_000}
 TORCHVISION_FOLDER = "cifar-10-batches-py"
 
 SILENCE_SECONDS = 20.0
-"""How long a server may say nothing while CIFAR-10 is downloaded."""
+"""Longest silence of the server during the download of CIFAR-10."""
 
 
 def load_cifar10(data_dir: Path | None = None) -> Dataset:
-    """CIFAR-10 from `data_dir`, or downloaded into it (default ./data) by torchvision.
+    """Load CIFAR-10 from `data_dir` (default ./data), or download it there by torchvision.
 
-    Parquet files in the layout of Hugging Face, FFCV .beton files and torchvision's folder are
-    recognised. Raises DatasetNotFound, which says what was tried, or InvalidValue for damaged files,
-    another data set's, and several copies.
+    Three forms are recognised: Parquet files in the layout of Hugging Face, FFCV .beton files, and
+    torchvision's folder. Raises DatasetNotFound, which tells what was tried. Raises InvalidValue for
+    damaged files, files of another data set, and several copies.
     """
     folder = data_dir or DEFAULT_DATA_DIR
     parquet = _parquet_files(folder)
     betons = {s: sorted(folder.glob(f"*{s}*.beton")) for s in ("train", "test")}
     if all(parquet.values()):
         source = f"Hugging Face Parquet in {folder}"
-        parts = {s: cached_arrays(files, _read_parquet) for s, files in parquet.items()}
+        parts = {s: open_cached_arrays(files, _read_parquet) for s, files in parquet.items()}
     elif all(betons.values()):
         from tasks.datasets.formats.beton import read_beton
 
@@ -53,7 +53,7 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
                     f"--data-dir {folder}: there are several {split} files, of which one must be "
                     f"chosen: {', '.join(file.name for file in files)}"
                 )
-        parts = {s: cached_arrays(files, read_beton) for s, files in betons.items()}
+        parts = {s: open_cached_arrays(files, read_beton) for s, files in betons.items()}
     else:
         source = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
         parts = _from_torchvision(folder)
@@ -74,10 +74,10 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
 
 
 def _parquet_files(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split, from one folder: a copy further down would double the data.
+    """Find the Parquet files of each split, in one folder: a copy in a subfolder would double the data.
 
-    Of several folders that hold both splits the topmost counts; raises InvalidValue for two of them
-    side by side.
+    Among several folders with both splits, the topmost is used. Raises InvalidValue if two of them
+    are equally high.
     """
     found = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
     homes = {s: {file.parent for file in files} for s, files in found.items()}
@@ -95,7 +95,7 @@ def _parquet_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _check(data: LabelledImages, what: str) -> None:
-    """Raises InvalidValue unless these can be CIFAR-10's pictures and classes."""
+    """Raise InvalidValue unless the images and labels can be CIFAR-10's."""
     shape = data.images.shape[1:]
     if shape != SHAPE:
         raise InvalidValue(f"{what} is not CIFAR-10: its images are {shape}, not {SHAPE}")
@@ -108,8 +108,8 @@ def _read_parquet(files: list[Path]) -> LabelledImages:
     images, labels = [], []
     for file in files:
         try:
-            pictures, classes = _decoded(file)
-        except Exception as error:  # pyarrow and pillow raise whatever they stumble over
+            pictures, classes = _decode(file)
+        except Exception as error:  # pyarrow and pillow have no common class of errors
             raise InvalidValue(
                 f"{file} cannot be read as Parquet with columns 'img' or 'image', and 'label': {error}"
             ) from error
@@ -118,8 +118,8 @@ def _read_parquet(files: list[Path]) -> LabelledImages:
     return LabelledImages(np.stack(images), np.concatenate(labels).astype(np.int64))
 
 
-def _decoded(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """The pictures uint8 (3, 32, 32) and the labels of one Parquet file."""
+def _decode(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Decode one Parquet file; return its images uint8 (3, 32, 32) and its labels."""
     import pyarrow.parquet as pq
     from PIL import Image
 
@@ -128,7 +128,7 @@ def _decoded(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
     pixels = [np.asarray(Image.open(io.BytesIO(p["bytes"])).convert("RGB")) for p in pictures]
     images = [p.transpose(2, 0, 1) for p in pixels]
     others = {image.shape for image in images} - {SHAPE}
-    if others:  # of several sizes, they could not even be stacked
+    if others:  # images of several sizes cannot be stacked
         raise ValueError(f"not CIFAR-10: images of {others.pop()}, not {SHAPE}")
     return images, table.column("label").to_numpy()
 
@@ -140,7 +140,9 @@ def _from_torchvision(folder: Path) -> dict[str, LabelledImages]:
     files = {"train": [batches / f"data_batch_{n}" for n in range(1, 6)]}
     files["test"] = [batches / "test_batch"]
     try:
-        return {split: cached_arrays(paths, _read_torchvision) for split, paths in files.items()}
+        return {
+            split: open_cached_arrays(paths, _read_torchvision) for split, paths in files.items()
+        }
     except (OSError, RuntimeError) as error:
         raise InvalidValue(
             f"{batches} is incomplete or damaged ({error}); delete it to have it downloaded again, "
@@ -157,7 +159,7 @@ def _read_torchvision(files: list[Path]) -> LabelledImages:
 
 @contextmanager
 def _patience(seconds: float) -> Iterator[None]:
-    """Sockets opened within the block give up after so long a silence; torchvision's never would."""
+    """Limit the silence of sockets opened in the block; torchvision sets no limit."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -167,7 +169,7 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 def _download(folder: Path) -> None:
-    """Put torchvision's folder there, whole or not at all; of several processes one downloads."""
+    """Download torchvision's folder, whole or not at all; one of several processes does."""
     from torchvision.datasets import CIFAR10
 
     try:

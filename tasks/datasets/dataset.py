@@ -1,4 +1,4 @@
-"""What a data set is: two arrays of labelled images, and how they are normalised and augmented."""
+"""A data set: two arrays of labelled images, their normalisation and their augmentation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def digest(self) -> str:
-        """SHA-256 over the pixels and the labels: the content, whichever file it came from."""
+    def compute_digest(self) -> str:
+        """Compute the SHA-256 of pixels and labels, which does not depend on the file format."""
         digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
@@ -28,7 +28,7 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training image, drawn anew each time it is seen."""
+    """Random changes of a training image, drawn again each time the image is read."""
 
     flip: bool = False
     """Mirror left to right with probability one half."""
@@ -43,19 +43,19 @@ class Dataset:
     name: str
     train: LabelledImages
     held_out: LabelledImages
-    """Never trained on; split in two by the task: validation and test."""
+    """Images that no model is trained on. The task splits them into a validation and a test half."""
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     """Per channel, of pixels scaled to [0, 1]."""
     std: tuple[float, ...]
     augmentation: Augmentation
     source: str
-    """Where it was read from, for the log."""
+    """Origin of the data, for the log."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that tell apart copies of a data set that differ in any pixel."""
-        joined = self.train.digest() + self.held_out.digest()
+        """Sixteen hex digits that differ between copies with any different pixel or label."""
+        joined = self.train.compute_digest() + self.held_out.compute_digest()
         return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
     @property

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 real 8x8 scans, embedded, so it works offline in seconds."""
+"""scikit-learn's digits: 1,797 real 8x8 scans, which come with the package and need no download."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HELD_OUT_EVERY = 3
 
 
 def load_digits(data_dir: Path | None = None) -> Dataset:
-    """The embedded data set (Alpaydin and Kaynak, 1998); `data_dir` is not needed."""
-    table = np.loadtxt(digits_file(), delimiter=",", dtype=np.int64)
+    """Load the embedded data set (Alpaydin and Kaynak, 1998); `data_dir` is ignored."""
+    table = np.loadtxt(find_digits_file(), delimiter=",", dtype=np.int64)
     images = (table[:, :-1] * 15).astype(np.uint8).reshape(-1, 1, 8, 8)
     labels = table[:, -1]
     held_out = np.arange(len(labels)) % HELD_OUT_EVERY == 0
@@ -32,8 +32,8 @@ def load_digits(data_dir: Path | None = None) -> Dataset:
     )
 
 
-def digits_file() -> Path:
-    """What `sklearn.datasets.load_digits` reads; found without importing scikit-learn, for seconds."""
+def find_digits_file() -> Path:
+    """Find the file of `sklearn.datasets.load_digits` without importing scikit-learn, which takes seconds."""
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise DatasetNotFound("the digits come with scikit-learn, which is not installed")

@@ -6,9 +6,9 @@ import numpy as np
 
 
 def held_out_halves(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the validation and the test half of the held-out data: seeded and stratified.
+    """Return the indices of the validation and the test half of the held-out data, seeded and stratified.
 
-    Each class is cut in two; where its count is odd, the larger half alternates.
+    Each class is cut in two. For classes with an odd count, the larger half alternates.
     """
     rng = np.random.default_rng(seed)
     validation, test = [], []

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Source
 
 LOADERS: dict[str, str] = {
-    "auto": "resident: as fast on a CPU, sooner ready and smaller (benchmarks/loaders.py)",
+    "auto": "resident: as fast as ffcv on a CPU, ready sooner, less memory (benchmarks/loaders.py)",
     "ffcv": "ffcv.Loader over a .beton that all processes of a machine share",
     "resident": "one uint8 tensor on the device; on a CPU, the memory-mapped file itself",
 }
 
 
 def check_loader(loader: str, dataset: Dataset) -> None:
-    """Raises InvalidValue for an unknown name, or if FFCV is asked for and cannot serve."""
+    """Raise InvalidValue for an unknown name, and if FFCV is requested but cannot be used."""
     if one_of("loader", loader, LOADERS) != "ffcv":
         return
     if importlib.util.find_spec("ffcv") is None:
@@ -34,7 +34,7 @@ def check_loader(loader: str, dataset: Dataset) -> None:
 
 
 def open_source(loader: str, dataset: Dataset, device: torch.device) -> Source:
-    """The training images of `dataset` behind the named loader; raises as `check_loader` does."""
+    """Open the training images of `dataset` by the named loader; raise as `check_loader` does."""
     from tasks.datasets.splits import ResidentSource
 
     check_loader(loader, dataset)

@@ -1,4 +1,4 @@
-"""A split is a set of indices over a source of images; everything downstream sees batches of it."""
+"""A split is a set of indices into a source of images. All other code reads its batches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 
 Batch = tuple[Tensor, Tensor]
 EVALUATION_BATCH = {"cpu": 250, "cuda": 1000}
-"""By device type: a CPU is no faster with more, and its process keeps the memory that they take."""
+"""Batch size by device type: a CPU is not faster with more, and its process keeps the memory."""
 
 
 class Source(Protocol):
     """Random access to labelled images, on a device."""
 
     name: str
-    """As `--loader` spells it."""
+    """Name of the loader, as in `--loader`."""
     device: torch.device
 
     def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        """Batches of uint8 images (B, C, H, W) and int64 labels (B,), exactly in `order` (int64)."""
+        """Yield batches of uint8 images (B, C, H, W) and int64 labels (B,), exactly in `order` (int64)."""
         ...
 
 
@@ -41,7 +41,7 @@ class ResidentSource:
 
     def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """See `Source.read`."""
-        for chunk in sent(order, self.device).split(batch_size):
+        for chunk in send_to_device(order, self.device).split(batch_size):
             yield self._images[chunk], self._labels[chunk]
 
 
@@ -65,31 +65,31 @@ class Split:
 
     @property
     def device(self) -> torch.device:
-        """Where the batches are."""
+        """Device of the batches."""
         return self._source.device
 
     def steps(self, batch_size: int, share: float = 1.0) -> int:
-        """How many batches `batches` gives."""
+        """Return the number of batches of `batches`."""
         return math.ceil(self._count(share) / batch_size)
 
     def batches(
         self, batch_size: int, rng: torch.Generator, *, share: float = 1.0, augment: bool = True
     ) -> Iterator[Batch]:
-        """Shuffled (images float32 (B, C, H, W), labels int64 (B,)) of one pass over a random `share`.
+        """Yield shuffled (images float32 (B, C, H, W), labels int64 (B,)): one pass over a random `share`.
 
-        No example is dropped: the last batches are evened out instead of leaving a tiny one.
+        No example is dropped: instead of a tiny last batch, the last two batches share their examples.
         """
         order = torch.randperm(len(self), generator=rng)[: self._count(share)]
         size = math.ceil(len(order) / self.steps(batch_size, share))
         for images, labels in self._evened_out(self.indices[order], size):
             if augment:
-                images = augmented(images, self.augmentation, rng)
+                images = augment_images(images, self.augmentation, rng)
             yield self._normalised(images), labels
 
     def paired(
         self, other: Split, batch_size: int, rng: torch.Generator, *, share: float = 1.0
     ) -> Iterator[tuple[Batch, Batch]]:
-        """`batches`, each beside one of `other`, which starts again whenever it is used up."""
+        """Yield each of `batches` with a batch of `other`, which starts again when it is exhausted."""
         others: Iterator[Batch] = iter(())
         for batch in self.batches(batch_size, rng, share=share):
             beside = next(others, None)
@@ -99,25 +99,25 @@ class Split:
             yield batch, beside
 
     def ordered(self, batch_size: int | None = None) -> Iterator[Batch]:
-        """Every example once, in index order, not augmented: for evaluation."""
+        """Yield batches of every example once, in index order, without augmentation: for evaluation."""
         batch_size = batch_size or EVALUATION_BATCH[self.device.type]
         for images, labels in self._source.read(self.indices, batch_size):
             yield self._normalised(images), labels
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
-        """Up to `count` normalised images, not augmented, drawn without replacement."""
+        """Draw up to `count` normalised images without replacement, not augmented."""
         order = torch.randperm(len(self), generator=rng)[:count]
         return torch.cat(
             [self._normalised(x) for x, _ in self._source.read(self.indices[order], count)]
         )
 
     def subset(self, count: int, rng: torch.Generator) -> Split:
-        """A fixed random part with `count` examples (all of them if there are no more)."""
+        """Draw a fixed random part with `count` examples (all examples if there are fewer)."""
         chosen = torch.randperm(len(self), generator=rng)[:count].sort().values
         return self._with(self.indices[chosen])
 
     def joined(self, other: Split) -> Split:
-        """The examples of both; `other` must be another part of the same source."""
+        """Return the examples of both splits; `other` must have the same source."""
         return self._with(torch.cat([self.indices, other.indices]))
 
     def _with(self, indices: Tensor) -> Split:
@@ -127,7 +127,7 @@ class Split:
         return part
 
     def _evened_out(self, order: Tensor, size: int) -> Iterator[Batch]:
-        """Batches of `size`; the last two share alike if the last had less than half of that."""
+        """Yield batches of `size`; the last two are equal in size if the last had less than half."""
         last = len(order) % size
         tail = size + last if 0 < last < size / 2 else 0
         yield from self._source.read(order[: len(order) - tail], size)
@@ -142,22 +142,22 @@ class Split:
         return pixels.to(memory_format=torch.channels_last)
 
 
-def sent(drawn: Tensor, device: torch.device) -> Tensor:
-    """What was drawn on the CPU, on the device: a GPU gets it without being waited for."""
+def send_to_device(drawn: Tensor, device: torch.device) -> Tensor:
+    """Copy random numbers from the CPU to the device; do not wait for a GPU."""
     if device.type != "cuda":
         return drawn.to(device)
     return drawn.pin_memory().to(device, non_blocking=True)
 
 
-def augmented(images: Tensor, how: Augmentation, rng: torch.Generator) -> Tensor:
+def augment_images(images: Tensor, how: Augmentation, rng: torch.Generator) -> Tensor:
     """Flip and translate a batch (B, C, H, W) of any dtype, each image by its own draw from `rng`."""
     count, device = len(images), images.device
     if how.flip:
-        mirror = sent(torch.rand(count, generator=rng) < 0.5, device)
+        mirror = send_to_device(torch.rand(count, generator=rng) < 0.5, device)
         images = torch.where(mirror.view(-1, 1, 1, 1), images.flip(3), images)
     if how.translate:
         reach = how.translate
-        shift = sent(torch.randint(0, 2 * reach + 1, (2, count), generator=rng), device)
+        shift = send_to_device(torch.randint(0, 2 * reach + 1, (2, count), generator=rng), device)
         padded = F.pad(images.float(), (reach,) * 4, mode="reflect").to(images.dtype)
         windows = padded.unfold(2, images.shape[2], 1).unfold(3, images.shape[3], 1)
         images = windows[torch.arange(count, device=device), :, shift[0], shift[1]]

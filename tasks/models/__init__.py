@@ -28,20 +28,20 @@ MODELS = Registry(
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
 LEAST_SIDE: dict[str, int] = {"resnet9": 25, "airbench94": 25, "resnet18": 1, "small-cnn": 4}
-"""Pixels of the smallest image that a family takes: said here, where it costs no import of torch."""
+"""Width in pixels of the smallest image that a family accepts; here, because this file imports no torch."""
 
 AUTO: dict[str, dict[str, str]] = {
     "cifar10": {"cpu": "resnet9", "cuda": "airbench94"},
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
 }
-"""What `--model auto` stands for, by data set and device type."""
+"""The family that `--model auto` chooses, by data set and device type."""
 
 AUTO_ELSEWHERE: dict[str, str] = {"cpu": "small-cnn", "cuda": "resnet18"}
-"""What it stands for on a plug-in's data set: families that take images of any usual size."""
+"""The families that `auto` chooses for a plug-in's data set: they accept images of any usual size."""
 
 
 def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
-    """Find the class and the keyword arguments that `NAME` or `NAME:WIDTH` spells; raises InvalidValue."""
+    """Return class and keyword arguments for `NAME` or `NAME:WIDTH`; raise InvalidValue for another text."""
     name, width = MODELS.split(spec)
     cls = MODELS.resolve(name)
     from tasks.models.network import Network
@@ -61,13 +61,13 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     return cls, {"width": factor}
 
 
-def recipe_of(spec: str) -> Recipe:
-    """How the model that `NAME` or `NAME:WIDTH` spells is trained; raises InvalidValue."""
+def find_recipe(spec: str) -> Recipe:
+    """Return the recipe of the model `NAME` or `NAME:WIDTH`; raise InvalidValue for another text."""
     return model_class(spec)[0].recipe
 
 
 def check_model(spec: str, dataset: Dataset) -> None:
-    """Raises InvalidValue if the images of `dataset` are too small for the model."""
+    """Raise InvalidValue if the images of `dataset` are too small for the model."""
     name, side = MODELS.split(spec)[0], min(dataset.train.images.shape[2:])
     if side < LEAST_SIDE.get(name, 1):
         fit = [other for other in MODELS if side >= LEAST_SIDE[other]]
@@ -77,10 +77,10 @@ def check_model(spec: str, dataset: Dataset) -> None:
         )
 
 
-def build(
+def build_model(
     spec: str, dataset: Dataset, device: torch.device, dtype: torch.dtype | None = None
 ) -> Network:
-    """An uninitialised model for `dataset` on `device`, in `dtype` or the one that suits the device."""
+    """Build an uninitialised model for `dataset` on `device`, in `dtype` or the device's best dtype."""
     import torch
 
     from tasks.models.network import compute_dtype

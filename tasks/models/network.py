@@ -1,4 +1,4 @@
-"""What every model shares: its recipe, its compute dtype and a seeded initialisation."""
+"""The base class of all models: a recipe, a compute dtype and a seeded initialisation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tasks.recipe import Recipe
 class Network(nn.Module):
     """A classifier whose forward runs in `compute_dtype` and returns float32 logits.
 
-    Autocast lives here, so that unlearners and metrics need not know of it and every method
+    Autocast is here, so that unlearners and metrics need not handle it, and every method
     computes in the same precision. Subclasses implement `logits`.
     """
 
     recipe: Recipe
-    """How it is trained."""
+    """Training recipe of the family."""
     autocast: ClassVar[bool] = True
-    """Whether the family gains from bfloat16 where the device has it."""
+    """True if the family gains from bfloat16 on a device that supports it."""
     compute_dtype: torch.dtype = torch.float32
     head: nn.Linear
     """The last layer: its inputs are the features, its rows the classes. Every family names it so."""
@@ -34,7 +34,7 @@ class Network(nn.Module):
             return self.logits(x).float()
 
     def logits(self, x: Tensor) -> Tensor:
-        """The network proper, in whatever dtype autocast chooses."""
+        """Map images (N, C, H, W) to logits (N, classes) in the dtype of autocast."""
         raise NotImplementedError(f"{type(self).__name__} defines no logits()")
 
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +76,7 @@ class Network(nn.Module):
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device multiplies it natively, float32 elsewhere."""
+    """Return bfloat16 if the device multiplies it natively, else float32."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

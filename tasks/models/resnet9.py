@@ -1,8 +1,8 @@
 """A ResNet-9 of the airbench family (Jordan, 2024, arXiv:2404.00498), with a width factor.
 
-A frozen whitening convolution, then three groups of two convolutions with a residual around the
-second; pooling inside the groups keeps it fast. At width 1 the groups have 64, 128 and 256
-channels, which is what a CPU trains while one waits.
+A frozen whitening convolution is followed by three groups of two convolutions. A residual bypasses the
+second convolution of a group. Pooling inside the groups keeps the network fast. At width 1, the groups
+have 64, 128 and 256 channels, which a CPU trains in minutes.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from tasks.recipe import Recipe
 WHITENING_EPS = 5e-4
 
 
-def norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation whose scale stays 1: the next layer has one of its own."""
+def make_norm(channels: int) -> nn.BatchNorm2d:
+    """Return a batch normalisation with a fixed scale of 1: the next layer scales anyway."""
     layer = nn.BatchNorm2d(channels, momentum=0.4)
     layer.weight.requires_grad_(False)
     return layer
 
 
 class Group(nn.Module):
-    """conv, pool, norm, GELU, then conv, norm, GELU, with or without a residual around these."""
+    """conv, pool, norm, GELU, then conv, norm, GELU, with or without a residual around the second three."""
 
     def __init__(self, channels_in: int, channels_out: int, residual: bool) -> None:
         super().__init__()
         self.residual = residual
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-        self.norm1 = norm(channels_out)
+        self.norm1 = make_norm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        self.norm2 = norm(channels_out)
+        self.norm2 = make_norm(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
@@ -52,7 +52,7 @@ class ResNet9(Network):
         label_smoothing=0.1, bias_factor=64.0, lookahead=True,
     )  # fmt: skip
     channels: ClassVar[tuple[int, ...]] = (64, 128, 256)
-    """Of the groups, at width 1."""
+    """Channels of the groups at width 1."""
     residual: ClassVar[bool] = True
 
     def __init__(self, channels: int, classes: int, width: float = 1.0) -> None:
@@ -67,13 +67,14 @@ class ResNet9(Network):
         self.head = nn.Linear(widths[-1], classes, bias=False)
 
     def logits(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, 32, 32) to logits (N, classes)."""
         x = F.gelu(self.whiten(x))
         x = F.max_pool2d(self.groups(x), 3).flatten(1)
         return self.head(x) / 9
 
     @torch.no_grad()
     def initialise(self, images: Tensor, rng: torch.Generator) -> None:
-        """Fill all layers as `draw` does, and the first one with what whitens 2x2 patches of `images`."""
+        """Fill all layers as `draw` does; set the first layer to whiten 2x2 patches of `images`."""
         super().initialise(images, rng)
         self.whiten.weight.copy_(whitening_filters(images))
 
@@ -88,7 +89,7 @@ class ResNet9(Network):
 
 
 def whitening_filters(images: Tensor) -> Tensor:
-    """The 2x2 patches' scaled principal directions and their negatives: (8C, C, 2, 2)."""
+    """Compute scaled principal directions of 2x2 patches and their negatives: (8C, C, 2, 2)."""
     channels = images.shape[1]
     patches = F.unfold(images.float().cpu(), 2).transpose(1, 2).reshape(-1, channels * 4)
     patches = patches - patches.mean(0)

@@ -1,10 +1,10 @@
 """Where a sweep keeps rows, its configuration and trained models: one place for all nodes.
 
-    storage_at("./results")            a folder; on a cluster one that every node shares
-    storage_at("s3://bucket/prefix")   an S3 bucket, or what speaks its protocol at AWS_ENDPOINT_URL
+    open_root("./results")            a folder; on a cluster one that every node shares
+    open_root("s3://bucket/prefix")   an S3 bucket, or a compatible server at AWS_ENDPOINT_URL
 
-Names are relative paths with forward slashes. What is read is whole, whatever dies while it is
-written, and a lock ends with its holder.
+Names are relative paths with forward slashes. A reader gets a whole object, even if its writer dies.
+A lock ends with its holder.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 
 @contextmanager
-def blamed(file: Path) -> Iterator[None]:
-    """What the file system raises in the block, as a StorageFault that names the file."""
+def name_faulty_file(file: Path) -> Iterator[None]:
+    """Raise errors of the file system in the block as StorageFault, which names the file."""
     try:
         yield
     except StorageFault:
@@ -33,74 +33,72 @@ def blamed(file: Path) -> Iterator[None]:
         raise StorageFault(error.errno, error.strerror or str(error), named) from error
 
 
-def nothing() -> None:
-    """What is called when nobody wants to know."""
+def do_nothing() -> None:
+    """Do nothing: the default callback."""
 
 
-def never() -> bool:
-    """What says whether a lock that dies with its holder was taken over."""
+def return_false() -> bool:
+    """Return False: a lock that dies with its holder is never taken over."""
     return False
 
 
 class Storage(Protocol):
-    """A storage root. Whatever cannot be done raises StorageFault (a folder) or StorageError (S3)."""
+    """A storage root. A failed operation raises StorageFault (a folder) or StorageError (S3)."""
 
     root: str
-    """How it is spelled."""
+    """Path or URI of the root."""
     takeover_seconds: float
-    """How long a lock outlives a holder that was killed."""
+    """Seconds that a lock outlives a killed holder."""
     readers: int
-    """How many objects are best read at a time."""
+    """Best number of objects to read at a time."""
 
     @property
     def folder(self) -> Path | None:
-        """The folder that it is, for what can only work on files; None for a bucket."""
+        """The root as a folder, for code that needs files; None for a bucket."""
 
     def reach(self) -> None:
-        """Raise StorageError soon if it cannot be reached; everything else is patient."""
+        """Raise StorageError soon if the root cannot be reached. All other methods retry for longer."""
 
     def check(self) -> None:
-        """Raise StorageError soon, saying why in one line, unless objects can be written here."""
+        """Raise StorageError soon, with the reason in one line, unless objects can be written here."""
 
     def read(self, name: str) -> bytes | None:
-        """The content; None if there is none of this name."""
+        """Return the content of an object; None if there is no such object."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Put the content in the place of what was there: readers see the one or the other."""
+        """Replace the content of an object; a reader gets the old or the new content."""
 
     def create(self, name: str, content: bytes) -> bool:
-        """The same, unless there is such a name already; of several writers one gets True."""
+        """Write an object unless it exists; return whether this writer did. One of several writers does."""
 
     def delete(self, name: str) -> None:
-        """Remove it, if it is there."""
+        """Remove an object, if it exists."""
 
-    def names(self, folder: str = "", after: str = "") -> list[str]:
-        """What lies directly in a folder, sorted, the names beyond `after` alone.
+    def list_names(self, folder: str = "", after: str = "") -> list[str]:
+        """List the names directly in a folder, sorted; only names after `after`.
 
-        The name of a folder within ends in a slash; names that begin with a dot are left out.
+        The name of a subfolder ends in a slash. Names that begin with a dot are left out.
         """
 
     def lock(
         self,
         name: str,
-        on_held: Callable[[], None] = nothing,
-        on_lost: Callable[[], None] = nothing,
+        on_held: Callable[[], None] = do_nothing,
+        on_lost: Callable[[], None] = do_nothing,
     ) -> AbstractContextManager[Callable[[], bool]]:
-        """Hold the lock for the length of a block; wait for it as long as another holder lives.
+        """Hold the lock for the duration of a block; wait as long as another holder lives.
 
-        `on_held` is called once if one does; what it raises ends the waiting. `on_lost` is called,
-        in another thread, if another process may take over because this one cannot say that it
-        lives. The block is given a function that says whether one has.
+        `on_held` is called once if there is another holder; an error in it ends the waiting.
+        `on_lost` is called in another thread if this process cannot renew the lock, so that another
+        process may take it over. The block receives a function that tells whether another has.
         """
 
     def is_locked(self, name: str) -> bool:
-        """Whether somebody holds the lock now; looks without writing."""
+        """Tell whether the lock is held now, without writing anything."""
 
 
-def several_at_a_time(
-    storage: Storage, read: Callable[[str], T], names: Sequence[str]
-) -> Iterator[T]:
-    """What `read` returns for each name, in order; for a bucket it is waiting that takes the time."""
+def read_several(storage: Storage, read: Callable[[str], T], names: Sequence[str]) -> Iterator[T]:
+    """Yield `read(name)` for each name, in order; in a bucket, several reads wait at a time."""
     if min(storage.readers, len(names)) < 2:
         yield from map(read, names)
         return

@@ -11,19 +11,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tasks.errors import StorageError
-from tasks.storage.base import blamed, never, nothing
-from tasks.storage.patience import patiently
+from tasks.storage.base import do_nothing, name_faulty_file, return_false
+from tasks.storage.patience import retry_briefly
 
 LOOKED_AT_SECONDS = 1.0
-"""For an instant a lock may be held by someone who only looks: `is_locked`."""
+"""Wait this long for a lock before it counts as held: `is_locked` holds it for an instant."""
 UNSUPPORTED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
-"""What a file system says to what it cannot do at all, as FUSE, SMB and some NFS do."""
+"""Error codes for unsupported operations, from FUSE, SMB and some NFS."""
 CREATING = ".creating"
 PROBE = b"a file that is there for a moment"
 
 
 class FolderStorage:
-    """Objects are files. A lock is the kernel's, and gone with its holder; NFS locks too."""
+    """Objects are files. A lock is a lock of the kernel, which ends with its holder, also on NFS."""
 
     takeover_seconds = 0.0
     readers = 1
@@ -32,77 +32,77 @@ class FolderStorage:
         self.root, self.folder = str(folder), folder
 
     def reach(self) -> None:
-        """Nothing: what is not there is made by `check`."""
+        """Do nothing: `check` makes a missing folder."""
 
     def check(self) -> None:
-        """Make the folder; raises StorageError if files cannot be made, read and locked in it.
+        """Make the folder; raise StorageError if files cannot be written, read and locked in it.
 
-        Permissions do not say so: the server of an NFS folder may map root to nobody.
+        A real file is tried, because permissions are no proof: an NFS server may map root to nobody.
         """
         try:
             with self._written("check", PROBE) as probe:
                 if probe.read_bytes() != PROBE:
-                    raise OSError("what was written there is read differently")
-                locks = _locks(probe)
+                    raise OSError("a file there has other content than was written")
+                locks = _can_lock(probe)
         except OSError as error:
             raise StorageError(f"--storage {self.root}: cannot write there ({error})") from error
         if not locks:
             raise StorageError(
                 f"--storage {self.root}: files cannot be locked there (flock), so two drivers could "
-                "not tell each other; mount it with locks, or use another folder"
+                "not notice each other; mount it with locks, or use another folder"
             )
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None if there is none."""
+        """Return the content of a file; None if there is no such file."""
         path = self.folder / name
-        with blamed(path):
+        with name_faulty_file(path):
             try:
-                return patiently(path.read_bytes)
+                return retry_briefly(path.read_bytes)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write beside it, then rename."""
+        """Write a hidden file in the same folder, then rename it."""
 
         def put() -> None:
             with self._written(name, content) as partial:
                 os.replace(partial, self.folder / name)
                 _sync(partial.parent)
 
-        with blamed(self.folder / name):
-            patiently(put)
+        with name_faulty_file(self.folder / name):
+            retry_briefly(put)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write beside it, then link: the file system lets one of several do so."""
+        """Write a hidden file, then link it: the file system lets only one of several writers do that."""
         tries = 0
 
         def put() -> bool:
             nonlocal tries
             tries += 1
             with self._written(name, content) as partial:
-                linked = _linked(partial, self.folder / name)
+                linked = _link(partial, self.folder / name)
                 _sync(partial.parent)
                 return linked
 
-        with blamed(self.folder / name):
-            # An earlier try may have linked it, and failed only then.
-            return patiently(put) or (tries > 1 and self.read(name) == content)
+        with name_faulty_file(self.folder / name):
+            # An earlier try may have linked the file and failed after that.
+            return retry_briefly(put) or (tries > 1 and self.read(name) == content)
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        with blamed(self.folder / name):
-            patiently(lambda: (self.folder / name).unlink(missing_ok=True))
+        """Remove a file, if it exists."""
+        with name_faulty_file(self.folder / name):
+            retry_briefly(lambda: (self.folder / name).unlink(missing_ok=True))
 
-    def names(self, folder: str = "", after: str = "") -> list[str]:
-        """Files and, with a slash at the end, folders, sorted."""
+    def list_names(self, folder: str = "", after: str = "") -> list[str]:
+        """List files and, with a slash at the end, folders, sorted."""
 
-        def listed() -> list[tuple[str, bool, bool]]:
+        def list_entries() -> list[tuple[str, bool, bool]]:
             with os.scandir(self.folder / folder) as entries:
                 return [(e.name, e.is_dir(), e.is_file()) for e in entries]
 
-        with blamed(self.folder / folder):
+        with name_faulty_file(self.folder / folder):
             try:
-                kinds = patiently(listed)
+                kinds = retry_briefly(list_entries)
             except (FileNotFoundError, NotADirectoryError):
                 return []
         found = [
@@ -114,37 +114,37 @@ class FolderStorage:
     def lock(
         self,
         name: str,
-        on_held: Callable[[], None] = nothing,
-        on_lost: Callable[[], None] = nothing,
+        on_held: Callable[[], None] = do_nothing,
+        on_lost: Callable[[], None] = do_nothing,
     ) -> Iterator[Callable[[], bool]]:
-        """Hold a lock on a file, which stays there; it is never lost to another process."""
+        """Hold a lock on a file, which is not deleted. The lock is never lost to another process."""
         from filelock import FileLock, Timeout
 
         path = self.folder / name
         lock = FileLock(path)
-        with blamed(path):
-            patiently(lambda: path.parent.mkdir(parents=True, exist_ok=True))
+        with name_faulty_file(path):
+            retry_briefly(lambda: path.parent.mkdir(parents=True, exist_ok=True))
             with suppress(Timeout):
-                patiently(lambda: lock.acquire(timeout=LOOKED_AT_SECONDS))
+                retry_briefly(lambda: lock.acquire(timeout=LOOKED_AT_SECONDS))
         if not lock.is_locked:
             on_held()
-            with blamed(path):
-                patiently(lock.acquire)
+            with name_faulty_file(path):
+                retry_briefly(lock.acquire)
         try:
-            yield never
+            yield return_false
         finally:
-            patiently(lock.release)
+            retry_briefly(lock.release)
 
     def is_locked(self, name: str) -> bool:
-        """Whether a process holds the lock on this file."""
+        """Tell whether a process holds the lock on this file."""
 
-        def looked() -> None:
+        def try_lock() -> None:
             with open(self.folder / name) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
-        with blamed(self.folder / name):
+        with name_faulty_file(self.folder / name):
             try:
-                patiently(looked)
+                retry_briefly(try_lock)
             except (FileNotFoundError, NotADirectoryError):
                 return False
             except BlockingIOError:
@@ -153,7 +153,7 @@ class FolderStorage:
 
     @contextmanager
     def _written(self, name: str, content: bytes) -> Iterator[Path]:
-        """A file with the content under a hidden name, on the disk; gone after the block."""
+        """Yield a hidden file with the content, synced to the disk; delete it after the block."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -167,13 +167,13 @@ class FolderStorage:
             partial.unlink(missing_ok=True)
 
 
-def _linked(partial: Path, path: Path) -> bool:
-    """Give the file its name unless there is such a file already."""
+def _link(partial: Path, path: Path) -> bool:
+    """Give the file its name unless such a file exists; return whether it did."""
     try:
         os.link(partial, path)
     except FileExistsError:
-        with suppress(FileNotFoundError):  # it was removed meanwhile
-            if os.path.getsize(path) == 0:  # perhaps its content comes: see `_replaced_own`
+        with suppress(FileNotFoundError):  # the file was removed meanwhile
+            if os.path.getsize(path) == 0:  # its content may come soon, see `_claim_and_replace`
                 with _only_creator(path.parent):
                     pass
         return False
@@ -181,23 +181,24 @@ def _linked(partial: Path, path: Path) -> bool:
         if error.errno not in UNSUPPORTED:
             raise
         with _only_creator(path.parent):
-            return _replaced_own(partial, path)
+            return _claim_and_replace(partial, path)
     return True
 
 
 @contextmanager
 def _only_creator(folder: Path) -> Iterator[None]:
-    """While nobody else who lives is in this block for the folder, which gets a hidden file for it."""
+    """Enter the block alone among live processes, by a lock on a hidden file of the folder."""
     with open(folder / CREATING, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _replaced_own(partial: Path, path: Path) -> bool:
-    """Where there are no hard links: claim the name with an empty file, and put the whole one there.
+def _claim_and_replace(partial: Path, path: Path) -> bool:
+    """Claim the name with an empty file, then replace it: the way without hard links.
 
-    A process that is killed in between leaves the empty file, which readers take for damage. Who
-    found the name taken waits for one that lives, or would replace what comes as damaged.
+    Returns False if the name was taken. A process that is killed in between leaves the empty file,
+    which readers treat as damaged. A process that found the name taken waits for a live writer: else
+    it would replace the coming file as damaged.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -212,7 +213,7 @@ def _replaced_own(partial: Path, path: Path) -> bool:
 
 
 def _sync(folder: Path) -> None:
-    """Wait until a name in the folder is on the disk, where the file system can do that."""
+    """Wait until the names in the folder are on the disk, if the file system supports that."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)
@@ -223,8 +224,8 @@ def _sync(folder: Path) -> None:
         os.close(file)
 
 
-def _locks(path: Path) -> bool:
-    """Whether the file system can lock a file."""
+def _can_lock(path: Path) -> bool:
+    """Tell whether the file system can lock a file."""
     with open(path, "rb+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,9 @@
-"""A lock that is an object: whoever wrote it last holds it, as long as it is written anew in time.
+"""A lock that is an object: the last writer holds it, as long as it renews the object in time.
 
-A holder that dies stops renewing, and another takes over once the object is older than the lease. One
-that lives and cannot reach the server stops in time, by its own clock.
-Its age is the server's to say, so clocks of nodes may differ. Every step is a PUT on condition that
-the object is still the one that was looked at, so that one of several wins.
+A dead holder stops renewing, and another process takes over once the object is older than the lease.
+A live holder that cannot reach the server gives up in time, by its own clock. The server tells the
+age of an object, so clocks of nodes may differ. Every step is a PUT on the condition that the object
+is unchanged since it was read, so that one of several processes wins.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from tasks.errors import StorageError
-from tasks.storage.base import nothing
+from tasks.storage.base import do_nothing
 from tasks.storage.s3_client import Patience
 
 ABSENT = {"IfNoneMatch": "*"}
 FREE = b""
 RENEWALS = 6
-"""Renewals in the time of a lease: all of them must fail before it is lost."""
+"""Renewals per lease: all of them must fail before the lease is lost."""
 CAUTION = 0.9
-"""The share of a lease after which its holder, if it could not renew it, no longer counts on it."""
+"""Share of a lease after which a holder that could not renew it regards it as lost."""
 
 
 class Stored(NamedTuple):
-    """An object as the server has it."""
+    """An object on the server."""
 
     content: bytes
     etag: str
     age: float
-    """Seconds since it was written, by the server's clock alone: nodes' clocks may differ."""
+    """Seconds since the object was written, by the server's clock: nodes' clocks may differ."""
 
 
 class Objects(Protocol):
-    """What a lease needs of a bucket; a request takes as long as its Patience says. Raises StorageError."""
+    """The operations of a bucket that a lease needs. Patience limits a request; raises StorageError."""
 
     def get(self, name: str, patience: Patience = ...) -> Stored | None:
-        """The object of this name; None if there is none."""
+        """Return the object of this name; None if there is none."""
 
     def put(
         self, name: str, content: bytes, condition: dict[str, str], patience: Patience = ...
     ) -> str | None:
-        """Write the object on this condition; returns its ETag, or None if the condition did not hold."""
+        """Write the object on this condition; return its ETag, or None if the condition failed."""
 
 
 class Lease:
-    """One holder's claim to a name; `seconds` long, renewed by a thread from acquire to release."""
+    """One holder's claim to a name for `seconds`; a thread renews it from acquire to release."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Lease:
         name: str,
         seconds: float,
         patience: Patience,
-        on_lost: Callable[[], None] = nothing,
+        on_lost: Callable[[], None] = do_nothing,
     ) -> None:
         self._storage, self._name, self._seconds, self._on_lost = storage, name, seconds, on_lost
         self._patience = patience
@@ -67,14 +67,14 @@ class Lease:
         self._renewals = 0
         self._etag: str | None = None
         self._runs_out = 0.0
-        """By this process's own clock, a little before others would think so."""
+        """End of the lease by this process's clock, a little before its end for other processes."""
         self._over, self._mutex = threading.Event(), threading.Lock()
-        """Set once it was released or lost."""
+        """`_over` is set once the lease is released or lost."""
         self._renewer = threading.Thread(target=self._renew, daemon=True)
         self._watch = threading.Thread(target=self._watch_clock, daemon=True)
 
     def acquire(self, on_held: Callable[[], None]) -> None:
-        """Wait until nobody holds it; `on_held` is called once if a holder is seen to live."""
+        """Wait until the lease is free and take it; call `on_held` once if a live holder is seen."""
         seen: str | None = None
         while self._etag is None or time.monotonic() > self._runs_out:
             current = self._storage.get(self._name)
@@ -86,15 +86,15 @@ class Lease:
                 self._etag = None
                 if seen is not None and current.etag != seen:  # renewed meanwhile
                     on_held()
-                    on_held = nothing
+                    on_held = do_nothing
                 seen = current.etag
                 time.sleep(min(1.0, self._seconds / RENEWALS / 2))
         self._renewer.start()
         self._watch.start()
 
     def release(self) -> None:
-        """Let others have it at once; if they cannot be told, they wait until it has run out."""
-        with self._mutex:  # `on_lost` is not called any more
+        """Free the lease immediately; if the server is unreachable, others wait until it expires."""
+        with self._mutex:  # from here on, `on_lost` is not called any more
             lost = self._over.is_set()
             self._over.set()
         self._renewer.join(sum(self._patience[1:]))
@@ -105,7 +105,7 @@ class Lease:
                 self._free(etag)
 
     def is_taken(self) -> bool:
-        """Whether this one was lost, and another process holds the name now; False if it cannot be seen."""
+        """Tell whether this lease was lost and another process holds the name; False if unknown."""
         if not self._over.is_set():
             return False
         try:
@@ -115,7 +115,7 @@ class Lease:
         return self.is_held(current) and not self._is_own(current)
 
     def is_held(self, stored: Stored | None) -> bool:
-        """Whether the object, as it was read, is somebody's claim and not too old."""
+        """Tell whether the object is a claim that has not expired."""
         return stored is not None and stored.content != FREE and stored.age <= self._seconds
 
     def _renew(self) -> None:
@@ -124,10 +124,10 @@ class Lease:
                 if not self._claim({"IfMatch": str(self._etag)}, self._patience):
                     return self._lose()
             except StorageError:
-                continue  # it may be reached again before the lease has run out
+                continue  # the server may be reachable again before the lease expires
 
     def _watch_clock(self) -> None:
-        """Notice that renewals fail or hang, whatever they hang in."""
+        """Notice that renewals fail or hang, independent of the thread that renews."""
         while not self._over.wait(max(0.0, self._runs_out - time.monotonic())):
             if time.monotonic() >= self._runs_out:
                 return self._lose()
@@ -140,7 +140,7 @@ class Lease:
         self._on_lost()
 
     def _claim(self, condition: dict[str, str], *patience: Patience) -> bool:
-        """Write the claim, never twice the same, so that its ETag shows that it was renewed."""
+        """Write the claim with a new number, so that its ETag shows the renewal; return success."""
         self._renewals += 1
         claim = f"{self._holder} {self._renewals}".encode()
         runs_out = time.monotonic() + CAUTION * self._seconds
@@ -155,7 +155,7 @@ class Lease:
         return bool(self._storage.put(self._name, FREE, {"IfMatch": etag}, self._patience))
 
     def _stored_etag(self, *patience: Patience) -> str | None:
-        """The ETag of the claim if it is this holder's: it was written, and the answer lost."""
+        """Return the ETag of the stored claim if it is ours: the answer to our PUT may have been lost."""
         current = self._storage.get(self._name, *patience)
         return current.etag if current is not None and self._is_own(current) else None
 

@@ -1,4 +1,4 @@
-"""File systems that are in trouble for a moment, as NFS is while its server restarts."""
+"""Retries for a file system that fails for a moment, such as NFS while its server restarts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT)
-"""What NFS may say while a server restarts or a file is replaced."""
+"""Error codes of NFS while a server restarts or a file is replaced."""
 TRIES = 5
 T = TypeVar("T")
 
 
-def patiently(work: Callable[[], T]) -> T:
-    """What it returns, at one of several tries if the file system is in trouble for a moment."""
+def retry_briefly(work: Callable[[], T]) -> T:
+    """Return `work()`; try up to five times if the file system fails for a moment."""
     for attempt in range(TRIES - 1):
         try:
             return work()

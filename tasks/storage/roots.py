@@ -1,4 +1,4 @@
-"""A storage root by its path or URI."""
+"""Storage roots by path or URI."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tasks.storage.base import S3, Storage
 S3_ROOT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/?#]+)*/?")
 
 
-def storage_at(root: str | Path) -> Storage:
-    """The storage at a path or URI; touches nothing yet. Raises InvalidValue, see `normal_root`."""
+def open_root(root: str | Path) -> Storage:
+    """Return the storage at a path or URI, without touching it. Raises InvalidValue as `normalise_root`."""
     from tasks.storage.folder import FolderStorage
 
-    text = normal_root(str(root))
+    text = normalise_root(str(root))
     if not text.startswith(S3):
         return FolderStorage(Path(text))
     from tasks.storage.s3 import S3Storage
@@ -26,16 +26,16 @@ def storage_at(root: str | Path) -> Storage:
     return S3Storage(text)
 
 
-def normal_root(text: str) -> str:
-    """A storage root as every node understands it: an absolute path or s3://BUCKET/PREFIX.
+def normalise_root(text: str) -> str:
+    """Return a storage root in the form that every node understands: absolute path or s3://BUCKET/PREFIX.
 
-    Raises InvalidValue for what is neither, or if this installation cannot use it.
+    Raises InvalidValue for any other text, and if this installation lacks a package for the root.
     """
     scheme = text.partition("://")[0] if "://" in text else "file"
     if scheme == "file":
         path = unquote(urlsplit(text).path) if "://" in text else text
         if not path or "\0" in path:
-            raise InvalidValue(f"--storage {text!r}: no path of a folder")
+            raise InvalidValue(f"--storage {text!r}: not a path of a folder")
         return os.path.abspath(os.path.expanduser(path))
     if not S3_ROOT.fullmatch(text) or {".", ".."} & set(text.split("/")):
         raise InvalidValue(f"--storage {text}: neither a folder nor s3://BUCKET/PREFIX")

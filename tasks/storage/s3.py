@@ -1,8 +1,8 @@
-"""A storage root in an S3 bucket, or at a server that speaks its protocol.
+"""A storage root in an S3 bucket, or on a compatible server.
 
-Endpoint and credentials come from where AWS tools look for them: AWS_ENDPOINT_URL(_S3), AWS_PROFILE,
-AWS_ACCESS_KEY_ID, ~/.aws, the role of the machine. Needs boto3, and a server that honours
-If-None-Match and If-Match on PUT (AWS has since November 2024): `check` finds out.
+Endpoint and credentials come from the usual places of AWS tools: AWS_ENDPOINT_URL(_S3), AWS_PROFILE,
+AWS_ACCESS_KEY_ID, ~/.aws, the role of the machine. The storage needs boto3, and a server that honours
+If-None-Match and If-Match on PUT (AWS does since November 2024); `check` tests the server.
 """
 
 from __future__ import annotations
@@ -17,9 +17,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tasks.errors import StorageError
-from tasks.storage.base import S3, nothing
+from tasks.storage.base import S3, do_nothing
 from tasks.storage.lease import ABSENT, Lease, Stored
-from tasks.storage.s3_client import BRIEF, CHECK, PATIENT, READERS, Patience, client_at, endpoint
+from tasks.storage.s3_client import (
+    BRIEF,
+    CHECK,
+    PATIENT,
+    READERS,
+    Patience,
+    client_at,
+    read_endpoint,
+)
 
 ALWAYS: Mapping[str, str] = {}
 MARKER = ".storage"
@@ -28,7 +36,7 @@ NO_OBJECT, REFUSED, BUSY = "NoSuchKey", "PreconditionFailed", "ConditionalReques
 
 
 class S3Storage:
-    """Objects are S3's, and appear when they are complete; a lock is a lease that is renewed."""
+    """Objects are S3 objects, which appear when they are complete. A lock is a renewed lease."""
 
     folder: Path | None = None
     takeover_seconds = 60.0
@@ -42,11 +50,11 @@ class S3Storage:
     def reach(self) -> None:
         """Raise StorageError unless the bucket can be listed."""
         with self._said_plainly():
-            client = client_at(endpoint(), CHECK)
+            client = client_at(read_endpoint(), CHECK)
             client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def check(self) -> None:
-        """Raise StorageError unless the bucket is there, writable, and refuses what it should."""
+        """Raise StorageError unless the bucket exists, is writable, and honours conditions on PUT."""
         self.put(MARKER, b"", ABSENT, CHECK)
         again = self.put(MARKER, b"", ABSENT, CHECK)
         other = self.put(MARKER, b"", {"IfMatch": f'"{"0" * 32}"'}, CHECK)
@@ -57,29 +65,29 @@ class S3Storage:
             )
 
     def read(self, name: str) -> bytes | None:
-        """The content of an object; None if there is none."""
+        """Return the content of an object; None if there is no such object."""
         stored = self.get(name)
         return None if stored is None else stored.content
 
     def write(self, name: str, content: bytes) -> None:
-        """One PUT: it counts when the server has all of it."""
+        """Write an object by one PUT, which takes effect when the server has the whole content."""
         self.put(name, content)
 
     def create(self, name: str, content: bytes) -> bool:
-        """One PUT with If-None-Match: *."""
+        """Create an object by one PUT with If-None-Match: *."""
         return self.put(name, content, ABSENT) is not None
 
     def delete(self, name: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         with self._said_plainly():
-            client_at(endpoint(), PATIENT).delete_object(
+            client_at(read_endpoint(), PATIENT).delete_object(
                 Bucket=self._bucket, Key=self._prefix + name
             )
 
-    def names(self, folder: str = "", after: str = "") -> list[str]:
-        """Objects and, with a slash at the end, what would be folders, sorted."""
+    def list_names(self, folder: str = "", after: str = "") -> list[str]:
+        """List objects and, with a slash at the end, common prefixes, sorted."""
         inside = self._prefix + (f"{folder.rstrip('/')}/" if folder else "")
-        lister = client_at(endpoint(), PATIENT).get_paginator("list_objects_v2")
+        lister = client_at(read_endpoint(), PATIENT).get_paginator("list_objects_v2")
         pages = lister.paginate(
             Bucket=self._bucket, Prefix=inside, Delimiter="/", StartAfter=inside + after
         )
@@ -98,10 +106,10 @@ class S3Storage:
     def lock(
         self,
         name: str,
-        on_held: Callable[[], None] = nothing,
-        on_lost: Callable[[], None] = nothing,
+        on_held: Callable[[], None] = do_nothing,
+        on_lost: Callable[[], None] = do_nothing,
     ) -> Iterator[Callable[[], bool]]:
-        """Hold a lease for the length of the block, renewed in a thread of its own."""
+        """Hold a lease for the duration of the block; a thread renews it."""
         lease = Lease(self, name, self.takeover_seconds, BRIEF, on_lost)
         lease.acquire(on_held)
         try:
@@ -110,18 +118,18 @@ class S3Storage:
             lease.release()
 
     def is_locked(self, name: str) -> bool:
-        """Whether a lease is running."""
+        """Tell whether a lease is running."""
         return Lease(self, name, self.takeover_seconds, BRIEF).is_held(self.get(name))
 
     def get(self, name: str, patience: Patience = PATIENT) -> Stored | None:
-        """An object and its age; None if there is none."""
+        """Return an object and its age; None if there is no such object."""
         with self._said_plainly():
             attempt = 0
             while (response := self._found(name, patience)) is not None:
                 attempt += 1
                 try:
                     content = response["Body"].read()
-                except BotoCoreError:  # cut half-way, which botocore leaves to us
+                except BotoCoreError:  # the connection broke: botocore does not retry that
                     if attempt == patience.attempts:
                         raise
                     time.sleep(min(20.0, 0.1 * 2**attempt))
@@ -138,12 +146,12 @@ class S3Storage:
         condition: Mapping[str, str] = ALWAYS,
         patience: Patience = PATIENT,
     ) -> str | None:
-        """Put an object if the condition holds: its ETag; None if it does not."""
+        """Write an object if the condition holds; return its ETag, or None if the condition failed."""
         with self._said_plainly():
             tried_before = False
             while True:
                 try:
-                    done = client_at(endpoint(), patience).put_object(
+                    done = client_at(read_endpoint(), patience).put_object(
                         Bucket=self._bucket, Key=self._prefix + name, Body=content, **condition
                     )
                     return str(done["ETag"])
@@ -155,14 +163,14 @@ class S3Storage:
                 if code != BUSY:
                     break
                 tried_before = True
-                time.sleep(0.1)  # others put it at this moment: it will be seen who did
-        # An earlier try may have been stored, and its answer lost.
+                time.sleep(0.1)  # others write at this moment: the next try shows who won
+        # An earlier try may have succeeded, and its answer may have been lost.
         stored = self.get(name, patience) if tried_before else None
         return stored.etag if stored and stored.content == content else None
 
     def _found(self, name: str, patience: Patience) -> dict[str, Any] | None:
         try:
-            client = client_at(endpoint(), patience)
+            client = client_at(read_endpoint(), patience)
             return dict(client.get_object(Bucket=self._bucket, Key=self._prefix + name))
         except ClientError as error:
             if error.response["Error"]["Code"] != NO_OBJECT:

@@ -1,4 +1,4 @@
-"""How an S3 server is spoken to: where it is, and how long is waited for it."""
+"""Clients of an S3 server: its endpoint, and the time limits of requests."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ READERS = 16
 
 
 class Patience(NamedTuple):
-    """How long a request may take."""
+    """Time limits of a request."""
 
     attempts: int
-    """With back-off in between that doubles, from up to a second."""
+    """Attempts in all; the pause between them doubles, from up to a second."""
     connect_seconds: float
     read_seconds: float
 
 
 PATIENT = Patience(8, 10, 20)
-"""About a minute in all, if requests are refused."""
+"""Limits for most requests: about a minute in all, if the server refuses them."""
 CHECK = Patience(3, 10, 20)
-"""For `reach` and `check`: of a root that cannot be used it is soon said."""
+"""Limits for `reach` and `check`, which report an unusable root soon."""
 BRIEF = Patience(2, 3, 5)
-"""For what must be known long before a lease has run out."""
+"""Limits for requests that must end long before a lease expires."""
 
 
-def endpoint() -> str | None:
-    """Where requests go, if not to AWS."""
+def read_endpoint() -> str | None:
+    """Return the URL of the server; None for AWS."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
 @functools.cache
 def client_at(endpoint_url: str | None, patience: Patience) -> Any:
-    """A client for all threads of the process: making one takes a tenth of a second."""
-    # A server elsewhere than AWS has a name of its own, and buckets below it by path alone.
+    """Return one client for all threads of the process: making a client takes 0.1 s."""
+    # Other servers than AWS often support buckets as a path only, not as a host name.
     style = {"addressing_style": "path" if endpoint_url else "auto"}
     return boto3.session.Session().client(
         "s3",
         endpoint_url=endpoint_url,
         config=Config(
-            # The standard mode gives up early where many requests at a time meet an outage: all of a
-            # client share five hundred tokens, of which a retry takes five.
+            # The standard mode gives up early if many concurrent requests meet an outage: all requests
+            # of a client share 500 tokens, and a retry takes 5.
             retries={"mode": "legacy", "total_max_attempts": patience.attempts},
             connect_timeout=patience.connect_seconds,
             read_timeout=patience.read_seconds,

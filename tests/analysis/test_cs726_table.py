@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.cs726_choice import best_final, choose
+from analysis.cs726_choice import best_final, choose_final
 from analysis.cs726_table import main
 
 
@@ -22,7 +22,7 @@ def test_chosen_point_is_the_most_accurate_that_meets_every_condition(row, origi
         row("finetune-4", accuracy=0.95, relative_cost=0.05),
         row("finetune-5", accuracy=0.879),
     ]
-    choice = choose(points, original)
+    choice = choose_final(points, original)
     assert choice.qualifies
     assert choice.row is points[1]
     assert "of 6 points, 2 have" in choice.rule
@@ -30,7 +30,7 @@ def test_chosen_point_is_the_most_accurate_that_meets_every_condition(row, origi
 
 @pytest.mark.parametrize("mia", [0.47, 0.53])
 def test_bounds_of_the_attack_and_of_accuracy_are_included(row, original, mia):
-    assert choose([row("ssd-0", accuracy=0.88, mia=mia)], original).qualifies
+    assert choose_final([row("ssd-0", accuracy=0.88, mia=mia)], original).qualifies
 
 
 def test_choice_sees_the_validation_half_alone(row, original):
@@ -38,7 +38,7 @@ def test_choice_sees_the_validation_half_alone(row, original):
         "finetune-0", accuracy=0.89, test_accuracy_retained=0.5, mia_class_matched_accuracy=0.9
     )
     lucky = row("finetune-1", accuracy=0.87, test_accuracy_retained=0.99)
-    assert choose([lucky, honest], original).row is honest
+    assert choose_final([lucky, honest], original).row is honest
 
 
 def test_nearest_point_is_shown_if_none_qualifies(row, original):
@@ -47,7 +47,7 @@ def test_nearest_point_is_shown_if_none_qualifies(row, original):
         row("finetune-1", accuracy=0.87, mia=0.55),  # lacks .01 + .02
         row("finetune-2", accuracy=0.95, relative_cost=0.15),  # lacks .1
     ]
-    choice = choose(points, original)
+    choice = choose_final(points, original)
     assert not choice.qualifies
     assert choice.row is points[1]
     assert "no point qualifies" in choice.rule

@@ -9,7 +9,7 @@ import random
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from analysis.param_importance import encode, importances, main, ranks
+from analysis.param_importance import compute_importances, encode_settings, main, rank_values
 
 
 def trials(row, count, method="finetune"):
@@ -56,8 +56,8 @@ def test_the_scale_of_a_parameter_changes_nothing(store, row, capsys):
 
 
 def test_ranks_are_shares_and_ties_share_one():
-    assert ranks([3.0, 1.0, 2.0]) == [1.0, 0.0, 0.5]
-    assert ranks([1.0, 1.0, 2.0, 2.0]) == pytest.approx([1 / 6, 1 / 6, 5 / 6, 5 / 6])
+    assert rank_values([3.0, 1.0, 2.0]) == [1.0, 0.0, 0.5]
+    assert rank_values([1.0, 1.0, 2.0, 2.0]) == pytest.approx([1 / 6, 1 / 6, 5 / 6, 5 / 6])
 
 
 def test_ped_anova_can_be_chosen(store, row, capsys):
@@ -82,10 +82,10 @@ def test_distributions_are_read_off_the_values():
         {"lr": lr, "share": share, "nesterov": lr < 0.01, "loss": "ce", "layers": [1, epochs]}
         for lr, share, epochs in ((0.001, 0.5, 1), (0.1, 1.0, 2), (0.01, 0.7, 1))
     ]
-    encoded, space = encode(settings)
+    encoded, space = encode_settings(settings)
     assert set(space) == {"lr", "share", "nesterov", "layers"}
     assert [p["lr"] for p in encoded] == [0.0, 1.0, 0.5]
     assert [p["share"] for p in encoded] == [0.0, 1.0, 0.5]
     assert isinstance(space["nesterov"], CategoricalDistribution)
     pairs = list(zip(encoded, (0.1, 0.2, 0.3), strict=True)) * 2
-    assert set(importances(pairs, space, maximise=True)) == set(space)
+    assert set(compute_importances(pairs, space, maximise=True)) == set(space)

@@ -7,8 +7,8 @@ from PIL import Image
 
 from analysis.pareto_front import main
 from analysis.results import read_sweep
-from orchestrator.results.front_figure import window_of
-from orchestrator.results.front_points import Clock, front_of
+from orchestrator.results.front_figure import choose_window
+from orchestrator.results.front_points import Clock, select_front
 from orchestrator.results.objectives import OBJECTIVES
 
 
@@ -44,7 +44,7 @@ def test_front_is_selected_on_validation_and_reports_test(store, row, capsys):
     assert listed(said) == {("finetune-0", 1)}
     assert "0.700" in said
     assert "validation_accuracy_retained ↑, validation_indistinguishability ↑" in said
-    assert "the test half had no part in it" in said
+    assert "test half had no part in the selection" in said
 
 
 def test_objective_of_the_users_own_selects_the_front(store, row, capsys):
@@ -57,7 +57,7 @@ def test_objective_of_the_users_own_selects_the_front(store, row, capsys):
     assert main([str(root), "--markdown", "--objective", own]) == 0
     said = capsys.readouterr().out
     assert listed(said) == {("finetune-0", 1), ("finetune-1", 1)}
-    assert "its test values flatter" in said
+    assert "its test values are too optimistic" in said
 
 
 def test_unknown_objective_lists_the_valid_ones(store, row, capsys):
@@ -92,7 +92,7 @@ def test_figures_lie_beside_the_results_by_default(store, row, capsys):
 
 def test_points_that_cannot_be_drawn_are_left_out(store, row, baselines):
     root = store(*baselines, row("finetune-0", indistinguishability=None), row("finetune-1"))
-    front = front_of(read_sweep(str(root)), OBJECTIVES["pareto"])
+    front = select_front(read_sweep(str(root)), OBJECTIVES["pareto"])
     assert [r["trial_id"] for r in front.drawn] == ["finetune-1"]
     assert set(front.baselines) == {"original", "retrained"}
 
@@ -106,12 +106,14 @@ def test_folder_that_cannot_be_written_is_exit_code_2(store, row, tmp_path, caps
 
 def test_close_up_leaves_out_collapsed_models(row):
     good, poor = row("finetune-0", accuracy=0.9), row("gradient-ascent-0", accuracy=0.1)
-    window = window_of([good, poor])
+    window = choose_window([good, poor])
     assert good in window
     assert poor not in window
 
 
 def test_marker_sizes_are_logarithmic_in_time():
     clock = Clock(1.0, 100.0)
-    assert [clock.share(t) for t in (0.0, 1.0, 10.0, 100.0)] == pytest.approx([0, 0, 0.5, 1])
-    assert Clock(5.0, 5.0).share(5.0) == 0.5
+    assert [clock.compute_share(t) for t in (0.0, 1.0, 10.0, 100.0)] == pytest.approx(
+        [0, 0, 0.5, 1]
+    )
+    assert Clock(5.0, 5.0).compute_share(5.0) == 0.5

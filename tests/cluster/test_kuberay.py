@@ -84,7 +84,7 @@ def test_the_entrypoint_is_a_sweep_that_goes_on_by_its_name():
     python, unbuffered, module, program, *arguments = shlex.split(MANIFEST["spec"]["entrypoint"])
     assert (python, unbuffered, module, program) == ("python", "-u", "-m", "orchestrator")
     _, bound, _ = app.parse_args(arguments, exit_on_error=False)
-    config = bound.arguments["config"].checked()
+    config = bound.arguments["config"].validate()
     assert config.name is not None
     assert config.address == "auto"
     mounts = CLUSTER["headGroupSpec"]["template"]["spec"]["containers"][0]["volumeMounts"]

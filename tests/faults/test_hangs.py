@@ -15,7 +15,7 @@ from program import rows_of
 from running import Sweep
 
 from orchestrator.worker.deadline import GRACE_SECONDS
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def test_a_worker_that_is_killed_while_it_waits_for_a_model_leaves_no_overdue_tr
     process.listen("retrained model: test accuracy")
     (key,) = (r["trial_key"] for r in rows_of(storage, "cold") if r["role"] == "original")
     described = storage / "artifacts" / f"{key}.json"
-    with storage_at(storage / "artifacts").lock(f"{key}.lock"):
+    with open_root(storage / "artifacts").lock(f"{key}.lock"):
         aside = described.rename(storage / "aside.json")
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS + 8)

@@ -17,7 +17,7 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 
 from s3_server import s3_server
 
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def sweep(bucket: str) -> subprocess.Popen[str]:
 
 def ended(bucket: str) -> dict[str, object]:
     """When each trial ended, by trial_id."""
-    trials = finished_trials(bucket, "s")
+    trials = read_finished_trials(bucket, "s")
     return {k: rows[-1]["finished_at"] for k, rows in trials.items() if rows[-1]["role"] == "trial"}
 
 
@@ -95,7 +95,7 @@ def wait_for(driver: subprocess.Popen[str], bucket: str, count: int) -> None:
 
 def assert_whole(bucket: str) -> None:
     """Every trial of the budget is stored once."""
-    trials = finished_trials(bucket, "s").values()
+    trials = read_finished_trials(bucket, "s").values()
     methods = Counter(rows[-1]["unlearner"] for rows in trials if rows[-1]["role"] == "trial")
     assert methods == dict.fromkeys(UNLEARNERS, TRIALS)
 

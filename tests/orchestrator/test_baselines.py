@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.worker.baselines import baselines
+from orchestrator.worker.baselines import prepare_baselines
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import UnfitNode
 from tasks.task import Task
@@ -24,9 +24,9 @@ def settings(tmp_path: Path) -> WorkerSettings:
 def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
     """A node that prefers another dtype trains no models of its own for a sweep that has begun."""
     elsewhere = dataclasses.replace(settings, dtype="bfloat16")
-    *_, there = baselines(elsewhere, 1, False)
+    *_, there = prepare_baselines(elsewhere, 1, False)
     assert {row["dtype"] for row in there.values()} == {"bfloat16"}
-    events = list(baselines(settings, 1, False))
+    events = list(prepare_baselines(settings, 1, False))
     assert len(events) == 1, "a model was trained again"
     here = events[0]
     assert here == there
@@ -34,5 +34,5 @@ def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
 
 def test_a_node_with_other_data_than_the_driver_trains_no_models(settings, tmp_path):
     with pytest.raises(UnfitNode, match="0123456789abcdef"):
-        list(baselines(dataclasses.replace(settings, data="0123456789abcdef"), 1, False))
+        list(prepare_baselines(dataclasses.replace(settings, data="0123456789abcdef"), 1, False))
     assert list(tmp_path.rglob("*.*")) == []

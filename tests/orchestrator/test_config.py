@@ -13,7 +13,7 @@ from orchestrator.config import SweepConfig
 
 
 def test_the_preset_of_the_deck_fills_in_its_experiment():
-    config = SweepConfig(preset="cs726").checked()
+    config = SweepConfig(preset="cs726").validate()
     assert config.task == "cifar10-class:automobile"
     assert config.unlearners == ("finetune", "finetune-l2sp", "gradient-ascent", "ssd")
     assert config.trials == 6
@@ -22,7 +22,7 @@ def test_the_preset_of_the_deck_fills_in_its_experiment():
 
 def test_what_is_given_goes_before_the_preset():
     given = SweepConfig(preset="cs726", task="digits-class:1", trials=2, unlearners=("ssd",))
-    config = given.checked()
+    config = given.validate()
     assert (config.task, config.trials, config.unlearners) == ("digits-class:1", 2, ("ssd",))
 
 

@@ -17,7 +17,7 @@ from study_rows import PARETO
 
 from orchestrator.cli.main import main
 from orchestrator.results.objectives import front_rows
-from orchestrator.results.store import finished_trials
+from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
 from orchestrator.sweeps.folder import hold_sweep, store_config
 from orchestrator.sweeps.plan import adopt_stored
@@ -30,7 +30,7 @@ def first(trained, tmp_path) -> Path:
     return shutil.copytree(trained, tmp_path / "storage")
 
 
-def front_of(storage: Path) -> dict[tuple[str, str], int]:
+def select_front(storage: Path) -> dict[tuple[str, str], int]:
     """The last epoch on the front of each of its trials, by method and its other hyper-parameters."""
     last: dict[tuple[str, str], int] = {}
     for row in front_rows(rows_of(storage, "first"), PARETO):
@@ -45,7 +45,7 @@ def without_epochs(params: str) -> str:
 
 def ran(storage: Path, sweep: str) -> list[tuple[str, str, int]]:
     """What each trial of a sweep was, with the epoch that it ended at."""
-    trials = (rows[-1] for rows in finished_trials(storage, sweep).values())
+    trials = (rows[-1] for rows in read_finished_trials(storage, sweep).values())
     return [
         (row["unlearner"], without_epochs(row["params"]), row["epoch"])
         for row in trials
@@ -56,7 +56,7 @@ def ran(storage: Path, sweep: str) -> list[tuple[str, str, int]]:
 def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestrate):
     done = orchestrate("confirm", "first", "--seeds", "2", "--storage", first)
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = Counter((*which, epoch) for which, epoch in front_of(first).items())
+    expected = Counter((*which, epoch) for which, epoch in select_front(first).items())
     for seed in (1, 2):
         name = f"first+seed-{seed}"
         assert Counter(ran(first, name)) == expected
@@ -69,7 +69,7 @@ def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestra
     assert not own & fresh[1]
     assert not fresh[0] & fresh[1]
     assert "Front of first, run again with fresh seeds" in done.stdout
-    assert "less the mean over fresh seeds" in done.stdout
+    assert "minus the mean over fresh seeds" in done.stdout
 
 
 def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(first, orchestrate):
@@ -84,7 +84,7 @@ def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(fir
     done = orchestrate("confirm", "first", "--seeds", "1", "--storage", first)
     assert done.returncode == 0, done.stdout + done.stderr
     assert Counter(ran(first, "first+seed-1")) == Counter(
-        (*which, epoch) for which, epoch in front_of(first).items()
+        (*which, epoch) for which, epoch in select_front(first).items()
     )
     whole = files(first)
     assert before.items() <= whole.items()
@@ -102,7 +102,7 @@ def files(storage: Path) -> dict[str, bytes]:
     [
         (("confirm", "frist"), "there are: first"),
         (("confirm", "first", "--seeds", "0"), "1..100"),
-        (("sweep", "--confirms", "first"), "--seed 0 is that of sweep 'first' itself"),
+        (("sweep", "--confirms", "first"), "--seed 0 is the seed of sweep 'first' itself"),
         (("sweep", "--confirms", "first", "--seed", "1", "--trials", "9"), "--trials cannot be given"),
         (("sweep", "--confirms", "first", "--seed", "1", "--task", "digits-class:2"), "digits-class:1"),
     ],

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from orchestrator.results.confirmation import Confirmation, Repeated, confirmation, estimate
-from orchestrator.results.confirmation_table import lines, notes
+from orchestrator.results.confirmation import (
+    Confirmation,
+    Repeated,
+    build_confirmation,
+    estimate_mean,
+)
+from orchestrator.results.confirmation_table import list_lines, list_notes
 from orchestrator.results.objectives import objective_named
 
 ACCURACY = "validation_accuracy_retained"
@@ -34,7 +39,7 @@ def row(trial_id: str, accuracy: float | None, seed: int = 0, **columns: Any) ->
 @pytest.mark.parametrize("n", [2, 3, 10])
 def test_the_interval_is_student_s(n):
     values = np.random.default_rng(n).normal(size=n).tolist()
-    found = estimate(values)
+    found = estimate_mean(values)
     low, high = scipy.stats.t.interval(
         0.95, n - 1, loc=statistics.fmean(values), scale=scipy.stats.sem(values)
     )
@@ -43,13 +48,13 @@ def test_the_interval_is_student_s(n):
 
 
 def test_one_value_has_no_interval_and_none_no_mean():
-    assert estimate([0.5, None]).half is None
-    assert estimate([None]) is None
+    assert estimate_mean([0.5, None]).half is None
+    assert estimate_mean([None]) is None
 
 
 def test_about_19_of_20_intervals_hold_the_truth():
     rng = np.random.default_rng(0)
-    found = [estimate(rng.normal(loc=3, size=5).tolist()) for _ in range(2000)]
+    found = [estimate_mean(rng.normal(loc=3, size=5).tolist()) for _ in range(2000)]
     assert 0.93 < np.mean([abs(f.mean - 3) < f.half for f in found]) < 0.97
 
 
@@ -59,12 +64,12 @@ def test_a_difference_is_taken_seed_by_seed():
         model.add(row("ssd-0", accuracy, seed=seed))
     for seed, accuracy in ((2, 0.8), (1, 0.7)):
         other.add(row("original", accuracy, seed=seed))
-    found = model.against(other, ACCURACY)
+    found = model.compare_with(other, ACCURACY)
     assert (found.mean, found.half, found.n) == (pytest.approx(0.1), pytest.approx(0), 2)
 
 
 def found_in(*rows: dict[str, Any]) -> Confirmation:
-    return confirmation(rows, "s", OBJECTIVE)
+    return build_confirmation(rows, "s", OBJECTIVE)
 
 
 def test_repeats_go_to_the_point_with_their_hyper_parameters_and_epoch():
@@ -77,7 +82,7 @@ def test_repeats_go_to_the_point_with_their_hyper_parameters_and_epoch():
     )  # fmt: skip
     assert values_of(found) == {"ssd-0": {1: 0.8}, "ssd-1": {1: 0.7}}
     assert found.baselines["original"].over_seeds(ACCURACY).mean == 0.94
-    assert found.flattered(ACCURACY) == pytest.approx(0.1)
+    assert found.measure_flattery(ACCURACY) == pytest.approx(0.1)
 
 
 def values_of(found: Confirmation) -> dict[str, dict[int, float]]:
@@ -107,17 +112,17 @@ def test_a_repeat_that_failed_is_counted_and_its_point_does_not_hold():
     failed = row("ssd-0", None, seed=2, state="failed")
     found = found_in(row("ssd-0", 0.9), row("ssd-0", 0.8, seed=1), failed)
     (point,) = found.points
-    assert (point.tried, set(point.repeats), found.holds()) == ({1, 2}, {1}, [False])
-    ((_, cells),) = lines(found)
+    assert (point.tried, set(point.repeats), found.judge_points()) == ({1, 2}, {1}, [False])
+    ((_, cells),) = list_lines(found)
     assert cells[1:3] == ["1 of 2", "no"]
-    assert any("1 points were not reached" in note for note in notes(found))
+    assert any("1 points were not reached" in note for note in list_notes(found))
 
 
 def test_a_point_that_was_not_run_again_is_left_out_and_said():
     other = {"params": json.dumps({"lr": 0.3}), "unlearn_seconds": 0.1}
     found = found_in(row("ssd-0", 0.9), row("ssd-1", 0.8, **other), row("ssd-0", 0.8, seed=1))
     assert (len(found.points), found.left_out) == (1, 1)
-    assert any("1 points of the front were not run again" in note for note in notes(found))
+    assert any("1 points of the front did not run again" in note for note in list_notes(found))
 
 
 def test_points_are_held_against_each_other_on_the_seeds_that_both_have():
@@ -128,7 +133,7 @@ def test_points_are_held_against_each_other_on_the_seeds_that_both_have():
         row("ssd-0", 0.8, seed=1, **fast), row("ssd-1", 0.9, seed=1, **slow),
         row("ssd-0", 1.0, seed=2, **fast),
     )  # fmt: skip
-    assert found.holds() == [True, True]
+    assert found.judge_points() == [True, True]
 
 
 def test_a_point_whose_means_another_dominates_does_not_hold():
@@ -139,4 +144,4 @@ def test_a_point_whose_means_another_dominates_does_not_hold():
         *(row("ssd-1", a, seed=s, **slow) for s, a in ((1, 0.9), (2, 0.5))),
     )  # fmt: skip
     names = [point.searched["trial_id"] for point in found.points]
-    assert dict(zip(names, found.holds(), strict=True)) == {"ssd-0": True, "ssd-1": False}
+    assert dict(zip(names, found.judge_points(), strict=True)) == {"ssd-0": True, "ssd-1": False}

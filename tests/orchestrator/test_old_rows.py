@@ -14,7 +14,7 @@ from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.front_table import print_front
 from orchestrator.results.store import write_rows
-from orchestrator.sweeps.folder import sweeps_of
+from orchestrator.sweeps.folder import open_sweeps
 
 LOST = "no_such_module:Method"
 MEASURED = {
@@ -32,7 +32,7 @@ def stored(folder: Path, unlearner: str, **trials: dict[str, Any]) -> str:
     config = SweepConfig(
         task="digits-class:1", unlearners=(unlearner,), trials=1, name="old", storage=root
     )
-    sweeps_of(root).write("old/config.json", config.to_json().encode())
+    open_sweeps(root).write("old/config.json", config.to_json().encode())
     for trial_id, columns in trials.items():
         known = {**MEASURED, "sweep": "old", "unlearner": unlearner, **columns}
         write_rows(root, "old", trial_id, trial(trial_id, epochs=1, **known))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 
 from orchestrator.results.rows import trial_rows
-from orchestrator.results.store import finished_trials, write_rows
+from orchestrator.results.store import read_finished_trials, write_rows
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import proposed_identity
 from orchestrator.worker.settings import WorkerSettings
@@ -83,7 +83,7 @@ def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
     """It was cut off, its trial was run again, and now store and study must go on agreeing."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
     result = Worker(proposal(OVERTAKEN)).ended()
-    (stored,) = finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
+    (stored,) = read_finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
     assert stored["error"] == "the other worker's"
     assert [(row["state"], row["error"]) for row in result["rows"]] == [
         ("failed", "the other worker's")

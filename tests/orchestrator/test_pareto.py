@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.results.pareto import dominates, front, hypervolume, joined
+from orchestrator.results.pareto import compute_hypervolume, dominates, find_front, join_front
 
 GRID = 4
 
@@ -34,7 +34,7 @@ def cells(corners: list[tuple[int, ...]], dimensions: int) -> int:
 @given(any_points)
 def test_hypervolume_is_the_count_of_dominated_cells(corners: list[tuple[int, ...]]) -> None:
     dimensions = len(corners[0]) if corners else 3
-    assert hypervolume(corners, (0,) * dimensions) == cells(corners, dimensions)
+    assert compute_hypervolume(corners, (0,) * dimensions) == cells(corners, dimensions)
 
 
 @settings(max_examples=300, deadline=None)
@@ -45,7 +45,7 @@ def test_the_front_is_what_no_other_point_dominates(corners: list[tuple[int, ...
         for i, p in enumerate(corners)
         if not any(dominates(q, p) for q in corners) and p not in corners[:i]
     ]
-    assert front(corners) == expected
+    assert find_front(corners) == expected
 
 
 @given(any_points)
@@ -54,17 +54,17 @@ def test_a_front_that_points_join_one_by_one_is_the_front_of_all(
 ) -> None:
     kept: list[tuple[float, ...]] = []
     for corner in corners:
-        kept = joined(kept, corner)
-    assert sorted(kept) == sorted(corners[i] for i in front(corners))
+        kept = join_front(kept, corner)
+    assert sorted(kept) == sorted(corners[i] for i in find_front(corners))
 
 
 @given(any_points, st.randoms(use_true_random=False))
 def test_neither_depends_on_the_order(corners: list[tuple[int, ...]], random) -> None:  # type: ignore[no-untyped-def]
     mixed = corners.copy()
     random.shuffle(mixed)
-    assert {corners[i] for i in front(corners)} == {mixed[i] for i in front(mixed)}
+    assert {corners[i] for i in find_front(corners)} == {mixed[i] for i in find_front(mixed)}
     reference = (0,) * (len(corners[0]) if corners else 1)
-    assert hypervolume(corners, reference) == hypervolume(mixed, reference)
+    assert compute_hypervolume(corners, reference) == compute_hypervolume(mixed, reference)
 
 
 finite = st.floats(-100, 100, allow_nan=False)
@@ -80,31 +80,31 @@ def test_hypervolume_in_the_plane_is_the_sum_of_stairs(
         if x > reference[0] and y > height:
             area += (x - reference[0]) * (y - height)
             height = y
-    assert hypervolume(corners, reference) == pytest.approx(area, rel=1e-9, abs=1e-9)
+    assert compute_hypervolume(corners, reference) == pytest.approx(area, rel=1e-9, abs=1e-9)
 
 
 @given(st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=8))
 def test_another_point_never_lowers_the_hypervolume(corners: list[tuple[float, ...]]) -> None:
-    volumes = [hypervolume(corners[:n], (-100,) * 3) for n in range(len(corners) + 1)]
+    volumes = [compute_hypervolume(corners[:n], (-100,) * 3) for n in range(len(corners) + 1)]
     assert all(a <= b + 1e-6 for a, b in itertools.pairwise(volumes))
 
 
 def test_the_front_alone_has_the_whole_hypervolume() -> None:
     corners = [(0.9, 0.2, -3.0), (0.8, 0.9, -5.0), (0.7, 0.1, -9.0), (0.85, 0.5, -1.0)]
-    kept = [corners[i] for i in front(corners)]
+    kept = [corners[i] for i in find_front(corners)]
     assert len(kept) == 3
     reference = (0, 0, -10)
-    assert hypervolume(kept, reference) == hypervolume(corners, reference) > 0
+    assert compute_hypervolume(kept, reference) == compute_hypervolume(corners, reference) > 0
 
 
 def test_of_equal_points_the_front_has_the_first() -> None:
-    assert front([(1, 2), (2, 1), (1, 2), (2, 1)]) == [0, 1]
+    assert find_front([(1, 2), (2, 1), (1, 2), (2, 1)]) == [0, 1]
 
 
 def test_no_points_no_front_no_volume() -> None:
-    assert front([]) == []
-    assert hypervolume([], (0, 0)) == 0
-    assert hypervolume([(1, 0), (0, 1)], (0, 0)) == 0, "points on the reference's edge"
+    assert find_front([]) == []
+    assert compute_hypervolume([], (0, 0)) == 0
+    assert compute_hypervolume([(1, 0), (0, 1)], (0, 0)) == 0, "points on the reference's edge"
 
 
 def test_dominance_is_strict() -> None:
@@ -118,7 +118,7 @@ def test_points_of_different_lengths_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         dominates((1, 2), (1, 2, 3))
     with pytest.raises(ValueError, match="zip"):
-        hypervolume([(1, 2)], (0, 0, 0))
+        compute_hypervolume([(1, 2)], (0, 0, 0))
 
 
 def test_a_front_of_a_hundred_points_in_three_dimensions() -> None:
@@ -129,5 +129,5 @@ def test_a_front_of_a_hundred_points_in_three_dimensions() -> None:
         for a in steps
         for b in steps
     ]
-    assert len(front(sphere)) == 100
-    assert 0.35 < hypervolume(sphere, (0, 0, 0)) < math.pi / 6
+    assert len(find_front(sphere)) == 100
+    assert 0.35 < compute_hypervolume(sphere, (0, 0, 0)) < math.pi / 6

@@ -48,7 +48,7 @@ def test_this_machine_does_not_and_says_so(capsys):
     [(1, 0.25, 4), (2, 0.4, 4), (8, 0.3, 24), (2, 0.6, 2), (8, 1.0, 8), (8, 2.0, 4), (3, 2.0, 1)],
 )
 def test_a_trials_share_lies_within_one_gpu(gpus: int, share: float, slots: int):
-    assert Resources(((64, gpus),)).slots(1, share) == slots
+    assert Resources(((64, gpus),)).count_slots(1, share) == slots
 
 
 def test_a_cluster_without_a_gpu_yet_says_how_to_ask_for_one(capsys):

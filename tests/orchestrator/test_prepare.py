@@ -13,7 +13,7 @@ SCRIPT = """
 import sys
 import ray
 from rich.console import Console
-from orchestrator.cluster.connection import connected
+from orchestrator.cluster.connection import connect_ray
 from orchestrator.sweeps.preparation import Preparation
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
@@ -27,10 +27,10 @@ class OtherSweep:
 class Freeing(Terminal):
     def say(self, text):
         print(text, flush=True)
-        if "in use now" in text:
+        if "are in use" in text:
             ray.kill(other)
 
-with connected("local") as resources:
+with connect_ray("local") as resources:
     task, storage = Task.named("digits-class:1"), sys.argv[1]
     settings = WorkerSettings("s", task, storage, None, "auto", 1, 0.0, (), None)
     other = OtherSweep.remote()
@@ -38,7 +38,7 @@ with connected("local") as resources:
     while ray.available_resources().get("CPU", 0) >= resources.cpus_of_a_node:
         pass  # Ray's nodes report what is free now and then
     busy = Preparation(settings, resources, calibrate=False)
-    print(busy.retrained(1, {}, Freeing(Console()))["role"], flush=True)
+    print(busy.wait_for_retrained(1, {}, Freeing(Console()))["role"], flush=True)
 """
 
 
@@ -54,7 +54,7 @@ def said_by(script: str, *arguments: str | Path) -> str:
 
 def test_that_it_waits_for_a_node_is_said(storage: Path) -> None:
     lines = said_by(SCRIPT, storage).splitlines()
-    assert sum("in use now" in line for line in lines) == 1
+    assert sum("are in use" in line for line in lines) == 1
     assert lines[-1] == "retrained"
 
 
@@ -62,7 +62,7 @@ NO_NODE = """
 import sys
 import ray
 from rich.console import Console
-from orchestrator.cluster.connection import connected
+from orchestrator.cluster.connection import connect_ray
 from orchestrator.sweeps.preparation import Preparation
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
@@ -76,10 +76,10 @@ class UntilItWaits(Terminal):
 
 head, cpus, gpus = map(int, sys.argv[2:])
 ray.init("local", num_cpus=head, num_gpus=0, include_dashboard=False)
-with connected("auto") as resources:
+with connect_ray("auto") as resources:
     task, storage = Task.named("digits-class:1"), sys.argv[1]
     settings = WorkerSettings("s", task, storage, None, "auto", cpus, gpus / 4, (), None)
-    Preparation(settings, resources, calibrate=False).retrained(8, {}, UntilItWaits(Console()))
+    Preparation(settings, resources, calibrate=False).wait_for_retrained(8, {}, UntilItWaits(Console()))
 """
 
 
@@ -98,7 +98,7 @@ def test_that_no_node_has_what_it_asks_for_is_said(tmp_path, head, cpus, gpus, t
     said = said_by(NO_NODE, *asked)
     assert "in use" not in said
     of_trials, of_models = said.splitlines()
-    assert f"no node holds a trial of {trial} yet" in of_trials
-    assert f"prepared on {models} of one node: no node has that yet" in of_models
-    assert "the cluster would have to add" in of_trials
-    assert "the cluster would have to add" in of_models
+    assert f"no node has room for a trial of {trial} yet" in of_trials
+    assert f"prepared on {models} of one node: no node has that many yet" in of_models
+    assert "until the cluster adds such a node" in of_trials
+    assert "until the cluster adds such a node" in of_models

@@ -91,7 +91,7 @@ def test_no_other_file_of_the_program_has_a_private_name_of_ray() -> None:
 
 def settings_of_ray() -> list[str]:
     """The environment variables of Ray's own processes that a sweep sets, none of them documented."""
-    variables = {**connection.ENVIRONMENT, **connection.warm(1, 1)}
+    variables = {**connection.ENVIRONMENT, **connection.warm_environment(1, 1)}
     return [name.removeprefix("RAY_") for name in variables if re.match("RAY_[a-z]", name)]
 
 

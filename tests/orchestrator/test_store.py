@@ -20,14 +20,14 @@ from store_rows import files, identities, put, strictly, trial
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.files import ARROW
 from orchestrator.results.store import (
-    compact,
-    finished_trials,
+    compact_rows,
+    read_finished_trials,
     read_results,
-    stored_rows,
+    read_stored_rows,
     write_rows,
 )
 from tasks.evaluation import METRICS
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> None:
@@ -53,8 +53,8 @@ def test_rows_come_back_as_they_were_written(root: str) -> None:
     assert set(files(root)) == {"k.parquet"}
     for written, read in zip(rows, read_results(root).to_pylist(), strict=True):
         assert {name: read[name] for name in written} == written
-    assert stored_rows(root, "s", "k") == read_results(root).to_pylist()
-    assert stored_rows(root, "s", "another") == []
+    assert read_stored_rows(root, "s", "k") == read_results(root).to_pylist()
+    assert read_stored_rows(root, "s", "another") == []
 
 
 def test_columns_that_are_absent_are_null(root: str) -> None:
@@ -68,13 +68,13 @@ def test_columns_that_are_absent_are_null(root: str) -> None:
 def test_an_unknown_column_is_an_error_that_names_it_and_writes_nothing(root: str) -> None:
     with pytest.raises(ValueError, match="test_acuracy"):
         write_rows(root, "s", "k", trial("a-0", test_acuracy=0.5))
-    assert storage_at(root).names() == []
+    assert open_root(root).list_names() == []
 
 
 def test_a_value_of_another_type_is_an_error_and_writes_nothing(root: str) -> None:
     with pytest.raises((pa.ArrowException, TypeError)):
         write_rows(root, "s", "k", trial("a-0", gradient_samples="many"))
-    assert storage_at(root).names() == []
+    assert open_root(root).list_names() == []
 
 
 def test_no_results_are_an_empty_table_with_every_column(root: str) -> None:
@@ -82,8 +82,8 @@ def test_no_results_are_an_empty_table_with_every_column(root: str) -> None:
     assert table.num_rows == 0
     assert table.schema.names == list(COLUMNS)
     assert read_results(root, "s").num_rows == 0
-    assert finished_trials(root, "s") == {}
-    assert compact(root) == (0, 0)
+    assert read_finished_trials(root, "s") == {}
+    assert compact_rows(root) == (0, 0)
 
 
 def test_one_sweep_or_all(three: str) -> None:
@@ -112,7 +112,7 @@ def test_rows_are_in_order_of_trial_and_epoch(three: str) -> None:
 
 def test_finished_trials_have_their_final_row(three: str) -> None:
     write_rows(three, "s", "half", [{**r, "final": False} for r in trial("c-0")])
-    trials = finished_trials(three, "s")
+    trials = read_finished_trials(three, "s")
     assert {trial_id: len(rows) for trial_id, rows in trials.items()} == {
         "a-0": 1,
         "a-1": 2,
@@ -123,7 +123,7 @@ def test_finished_trials_have_their_final_row(three: str) -> None:
 
 def test_the_first_rows_of_a_trial_stay_and_who_comes_later_is_given_them(three: str) -> None:
     """A worker that was cut off ends its trial after another one has: the study knows the other's."""
-    before, content = finished_trials(three, "s")["b-0"], files(three)
+    before, content = read_finished_trials(three, "s")["b-0"], files(three)
     late = trial("b-0", epochs=2, minute=5, error="late")
     assert write_rows(three, "s", "key2", late) == before
     assert files(three) == content
@@ -133,7 +133,7 @@ def test_rows_that_are_damaged_are_replaced(three: str) -> None:
     put(three, "key2.parquet", files(three)["key2.parquet"][:50])
     again = trial("b-0", epochs=2, minute=5, error="again")
     assert write_rows(three, "s", "key2", again) == again
-    found = finished_trials(three, "s")["b-0"]
+    found = read_finished_trials(three, "s")["b-0"]
     assert [(r["epoch"], r["final"], r["error"]) for r in found] == [
         (1, False, "again"), (2, True, "again"),
     ]  # fmt: skip
@@ -196,10 +196,10 @@ def reader() -> Callable[[str], subprocess.CompletedProcess[str]]:
 def test_the_store_needs_pyarrow_and_numpy_alone(tmp_path: Path, reader) -> None:  # type: ignore[no-untyped-def]
     write_rows(tmp_path, "s", "a", trial("a-0"))
     done = reader(
-        "from orchestrator.results.store import compact, read_results, write_rows\n"
+        "from orchestrator.results.store import compact_rows, read_results, write_rows\n"
         f"root = {str(tmp_path)!r}\n"
         "write_rows(root, 's', 'k', [{'sweep': 's', 'trial_id': 'x-0', 'epoch': 1}])\n"
-        "print(compact(root), read_results(root).num_rows)\n"
+        "print(compact_rows(root), read_results(root).num_rows)\n"
     )
     assert done.stderr == ""
     assert done.stdout == "(2, 3) 3\n"
@@ -207,12 +207,12 @@ def test_the_store_needs_pyarrow_and_numpy_alone(tmp_path: Path, reader) -> None
 
 GROWN = """
 import resource, sys
-from orchestrator.results.store import compact, read_results
+from orchestrator.results.store import compact_rows, read_results
 small, large = sys.argv[1:]
 peaks = []
 for storage in (small, large):
     read_results(storage)
-    compact(storage)
+    compact_rows(storage)
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 print((peaks[1] - peaks[0]) // 1024)
 """

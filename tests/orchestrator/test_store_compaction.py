@@ -12,52 +12,58 @@ from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
-from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.results.store import (
+    SCHEMA,
+    compact_rows,
+    read_finished_trials,
+    read_results,
+    write_rows,
+)
 from orchestrator.sweeps.folder import hold_sweep, is_held
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 def test_compacting_keeps_the_rows_in_one_file_per_sweep(three: str) -> None:
     before = read_results(three)
-    assert compact(three) == (4, 8)
+    assert compact_rows(three) == (4, 8)
     assert len(files(three)) == len(files(three, "other")) == 1
     assert strictly(three).equals(before)
-    folder = storage_at(three).folder
+    folder = open_root(three).folder
     assert folder is None or ds.dataset(folder / "rows").count_rows() == 8
 
 
 def test_compacting_one_sweep_leaves_the_others(three: str) -> None:
     untouched = files(three, "other")
-    assert compact(three, "s") == (3, 6)
+    assert compact_rows(three, "s") == (3, 6)
     assert files(three, "other") == untouched
 
 
 def test_compacting_again_changes_nothing(three: str) -> None:
-    compact(three)
+    compact_rows(three)
     before = read_results(three)
-    assert compact(three) == (2, 8)
+    assert compact_rows(three) == (2, 8)
     assert strictly(three).equals(before)
     assert len(files(three)) == len(files(three, "other")) == 1
 
 
 def test_new_trials_join_a_compacted_store(three: str) -> None:
-    compact(three)
+    compact_rows(three)
     write_rows(three, "s", "key5", trial("d-0"))
-    assert set(finished_trials(three, "s")) == {"a-0", "a-1", "b-0", "d-0"}
-    compact(three)
-    assert set(finished_trials(three, "s")) == {"a-0", "a-1", "b-0", "d-0"}
+    assert set(read_finished_trials(three, "s")) == {"a-0", "a-1", "b-0", "d-0"}
+    compact_rows(three)
+    assert set(read_finished_trials(three, "s")) == {"a-0", "a-1", "b-0", "d-0"}
     assert len(files(three)) == 1
 
 
 def test_rows_of_a_node_whose_clock_is_ahead_do_not_win(three: str) -> None:
     """The first rows of a trial were merged, and a worker that was cut off stores others now."""
-    before = finished_trials(three, "s")["b-0"]
-    compact(three)
+    before = read_finished_trials(three, "s")["b-0"]
+    compact_rows(three)
     for minute in (-5000, 5000):
         write_rows(three, "s", f"key2{minute}", trial("b-0", epochs=1, minute=minute))
-        assert finished_trials(three, "s")["b-0"] == before
-    compact(three)
-    assert finished_trials(three, "s")["b-0"] == before
+        assert read_finished_trials(three, "s")["b-0"] == before
+    compact_rows(three)
+    assert read_finished_trials(three, "s")["b-0"] == before
 
 
 def baseline(key: str, minute: int) -> list[Row]:
@@ -72,11 +78,11 @@ def test_a_baseline_that_is_made_anew_counts_from_then_on(
 ) -> None:
     write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
     if merged:
-        compact(root)
+        compact_rows(root)
     write_rows(root, "s", "retrained-new", baseline("new", minute), instead_of="retrained-")
     for _ in range(2):
-        assert [r["trial_key"] for r in finished_trials(root, "s")["retrained"]] == ["new"]
-        compact(root)
+        assert [r["trial_key"] for r in read_finished_trials(root, "s")["retrained"]] == ["new"]
+        compact_rows(root)
     assert len(files(root)) == 1
 
 
@@ -88,16 +94,16 @@ def test_a_crash_while_merging_leaves_what_counted_before(root: str, left: set[s
     """An older merged file and a newer own file are merged, and some of the two is not deleted."""
     write_rows(root, "s", "retrained-old", baseline("old", 0), instead_of="retrained-")
     write_rows(root, "s", "key", trial("a-0"))
-    compact(root)
+    compact_rows(root)
     write_rows(root, "s", "retrained-new", baseline("new", -5000), instead_of="retrained-")
     write_rows(root, "s", "key", trial("a-0", epochs=1, minute=5000))
     before, originals = read_results(root), files(root)
-    compact(root)
+    compact_rows(root)
     for name, content in originals.items():
         if ("merged" if name.startswith("compacted-") else "own") in left:
             put(root, name, content)
     assert strictly(root).equals(before)
-    compact(root)
+    compact_rows(root)
     assert strictly(root).equals(before)
     assert len(files(root)) == 1
 
@@ -105,11 +111,11 @@ def test_a_crash_while_merging_leaves_what_counted_before(root: str, left: set[s
 def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None:
     """The merged file and some originals are there together."""
     before, originals = read_results(three), files(three)
-    compact(three)
+    compact_rows(three)
     for kept in ("key0.parquet", "key2.parquet"):
         put(three, kept, originals[kept])
     assert strictly(three).equals(before)
-    compact(three)
+    compact_rows(three)
     assert strictly(three).equals(before)
     assert len(files(three)) == 1
 
@@ -117,11 +123,11 @@ def test_a_crash_between_merging_and_deleting_repeats_no_row(three: str) -> None
 def test_a_file_that_was_merged_before_generations_had_numbers_is_the_oldest(three: str) -> None:
     (content,) = [files(three)["key2.parquet"]]
     put(three, "compacted-0123456789abcdef.parquet", content)
-    storage_at(three).delete("rows/s/key2.parquet")
+    open_root(three).delete("rows/s/key2.parquet")
     before = read_results(three)
     write_rows(three, "s", "key2", trial("b-0", epochs=1, minute=5))
     assert strictly(three).equals(before)
-    compact(three)
+    compact_rows(three)
     assert strictly(three).equals(before)
 
 
@@ -129,17 +135,17 @@ def test_compacting_keeps_a_damaged_file_for_inspection(three: str) -> None:
     torn = files(three)["key1.parquet"][:50]
     put(three, "key1.parquet", torn)
     with pytest.warns(UserWarning, match="key1"):
-        compact(three)
+        compact_rows(three)
     assert files(three)["key1.parquet"] == torn
     assert len(files(three)) == 2
     with pytest.warns(UserWarning, match="key1"):
-        assert set(finished_trials(three, "s")) == {"a-0", "b-0"}
+        assert set(read_finished_trials(three, "s")) == {"a-0", "b-0"}
 
 
 def test_compacting_nothing_but_damage_makes_no_file(root: str) -> None:
     put(root, "k.parquet", b"")
     with pytest.warns(UserWarning, match=r"k\.parquet"):
-        compact(root)
+        compact_rows(root)
     assert files(root) == {"k.parquet": b""}
 
 
@@ -195,9 +201,9 @@ def test_of_all_sweeps_the_one_that_is_being_run_is_left_out(driven: str, capsys
 
 def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     config = SweepConfig(name="s", task="digits-class:1", storage=three)
-    storage_at(three).write("sweeps/s/config.json", config.to_json().encode())
+    open_root(three).write("sweeps/s/config.json", config.to_json().encode())
     held: list[bool] = []
-    storage = type(storage_at(three))
+    storage = type(open_root(three))
     real = storage.delete
     monkeypatch.setattr(
         storage,
@@ -211,4 +217,4 @@ def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> No
 
 def test_merging_makes_no_sweep_of_rows_that_have_none(three: str) -> None:
     assert main(["compact", "--storage", three]) == 0
-    assert storage_at(three).names() == ["rows/"]
+    assert open_root(three).list_names() == ["rows/"]

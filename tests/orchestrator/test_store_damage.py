@@ -19,7 +19,13 @@ from program import ROOT
 from store_rows import files, identities, put, strictly, trial
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.store import SCHEMA, compact, finished_trials, read_results, write_rows
+from orchestrator.results.store import (
+    SCHEMA,
+    compact_rows,
+    read_finished_trials,
+    read_results,
+    write_rows,
+)
 
 
 def test_a_file_of_an_older_schema_reads_with_nulls(three: str) -> None:
@@ -63,7 +69,7 @@ def test_a_torn_file_is_skipped_with_a_warning_that_names_it(three: str, left: f
     assert "\n" not in str(caught[0].message)
     assert set(table["trial_id"].to_pylist()) == {"a-0", "b-0"}
     with pytest.warns(UserWarning, match=r"key1\.parquet"):
-        assert set(finished_trials(three, "s")) == {"a-0", "b-0"}
+        assert set(read_finished_trials(three, "s")) == {"a-0", "b-0"}
     with pytest.warns(UserWarning, match=r"key1\.parquet"):
         some = read_results(three, "s", ["trial_id"])
     assert some.schema.names == ["trial_id"]
@@ -77,13 +83,13 @@ def test_a_value_that_was_altered_on_the_disk_is_noticed(three: str) -> None:
     content[middle] ^= 1
     put(three, "key2.parquet", bytes(content))
     with pytest.warns(UserWarning, match=r"key2\.parquet"):
-        assert set(finished_trials(three, "s")) == {"a-0", "a-1"}
+        assert set(read_finished_trials(three, "s")) == {"a-0", "a-1"}
 
 
 def test_rows_that_do_not_say_whose_they_are_are_damage(three: str) -> None:
     put(three, "k.parquet", pa.table({"test_accuracy": [0.5], "final": [True]}))
     with pytest.warns(UserWarning, match=r"k\.parquet \(rows without sweep, trial_id, epoch\)"):
-        assert set(finished_trials(three, "s")) == {"a-0", "a-1", "b-0"}
+        assert set(read_finished_trials(three, "s")) == {"a-0", "a-1", "b-0"}
 
 
 def whole_but_for(root: str, content: bytes | pa.Table) -> None:
@@ -91,7 +97,7 @@ def whole_but_for(root: str, content: bytes | pa.Table) -> None:
     put(root, "key2.parquet", content)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        trials = finished_trials(root, "s")
+        trials = read_finished_trials(root, "s")
     assert len(trials["a-1"]) == 2
     assert len(caught) <= 1
     assert all("key2.parquet" in str(w.message) for w in caught)
@@ -201,5 +207,5 @@ def test_a_writer_killed_half_way_leaves_whole_files_alone(folder: Path, tmp_pat
     rows = [r for r in table.to_pylist() if r["trial_id"] != "big-0"]
     assert len(rows) == 6
     assert len(table) - len(rows) in (0, 80_000)
-    compact(tmp_path)
+    compact_rows(tmp_path)
     assert len(strictly(str(tmp_path), "s")) == len(table)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.data_check import choose_task
-from orchestrator.sweeps.folder import store_config, stored_config
+from orchestrator.sweeps.folder import read_config, store_config
 from tasks.errors import InvalidValue
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 CONFIG = SweepConfig(
     name="s",
@@ -32,19 +32,19 @@ TEN_MEGABYTES = 10_000_000
 
 def keep(root: str, content: str) -> None:
     """Put it where the configuration of the sweep `s` is."""
-    storage_at(root).write("sweeps/s/config.json", content.encode())
+    open_root(root).write("sweeps/s/config.json", content.encode())
 
 
 def test_it_comes_back_as_it_was_kept(root: str) -> None:
     keep(root, CONFIG.to_json())
-    assert stored_config("s", root).to_json() == CONFIG.to_json().replace("./results", root)
+    assert read_config("s", root).to_json() == CONFIG.to_json().replace("./results", root)
 
 
 def test_a_folder_of_data_means_the_same_from_everywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    kept = SweepConfig(data_dir=Path("pictures")).checked().to_json()
+    kept = SweepConfig(data_dir=Path("pictures")).validate().to_json()
     monkeypatch.chdir("/")
-    assert SweepConfig.from_json(kept).checked().data_dir == tmp_path / "pictures"
+    assert SweepConfig.from_json(kept).validate().data_dir == tmp_path / "pictures"
 
 
 def test_the_default_folder_of_data_is_kept_where_it_served(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_the_default_folder_of_data_is_kept_where_it_served(tmp_path, monkeypatc
 def test_settings_of_a_newer_version_are_left_out_however_large(root: str) -> None:
     future = {"setting_of_the_future": "x" * TEN_MEGABYTES}
     keep(root, json.dumps(json.loads(CONFIG.to_json()) | future))
-    assert stored_config("s", root).trials == 3
+    assert read_config("s", root).trials == 3
     assert main(["status", "s", "--storage", root]) == 0
 
 
@@ -67,7 +67,7 @@ def test_settings_that_an_older_version_did_not_have_are_the_defaults(root: str)
     older = json.loads(CONFIG.to_json())
     del older["trial_seconds"]
     keep(root, json.dumps(older))
-    assert stored_config("s", root).trial_seconds is None
+    assert read_config("s", root).trial_seconds is None
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_an_empty_one_is_none_yet(root: str, capsys: pytest.CaptureFixture[str])
     for command in ("resume", "status"):
         assert main([command, "s", "--storage", root]) == 2
         assert "no sweep 's'" in capsys.readouterr().err
-    store_config(CONFIG, storage_at(f"{root}/sweeps/s"))
-    assert stored_config("s", root).trials == CONFIG.trials
+    store_config(CONFIG, open_root(f"{root}/sweeps/s"))
+    assert read_config("s", root).trials == CONFIG.trials
 
 
 VALUES = st.recursive(
@@ -116,4 +116,4 @@ VALUES = st.recursive(
 def test_any_values_are_taken_or_refused(tmp_path: Path, changed: dict) -> None:
     keep(str(tmp_path), json.dumps(json.loads(CONFIG.to_json()) | changed))
     with contextlib.suppress(InvalidValue):
-        stored_config("s", str(tmp_path)).checked()
+        read_config("s", str(tmp_path)).validate()

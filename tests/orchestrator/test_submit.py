@@ -13,8 +13,8 @@ import pytest
 from program import ROOT
 
 from orchestrator.cli.main import app, main
-from orchestrator.cluster.jobs import command, entrypoint_of
-from orchestrator.cluster.own_code import our_code
+from orchestrator.cluster.jobs import build_command, build_entrypoint
+from orchestrator.cluster.own_code import package_code
 from orchestrator.config import JobConfig, SweepConfig
 from tasks.errors import InvalidValue
 
@@ -68,7 +68,7 @@ def in_a_shell(entrypoint: str, **variables: str) -> subprocess.CompletedProcess
     ids=lambda config: config.name,
 )  # fmt: skip
 def test_the_job_runs_a_sweep_with_the_settings_that_were_given(config):
-    entrypoint = entrypoint_of(config)
+    entrypoint = build_entrypoint(config)
     assert entrypoint.startswith(PROGRAM)
     there = in_a_shell(entrypoint, ORCHESTRATOR_STORAGE="/mnt/the sweeps").stdout.splitlines()
     _, bound, _ = app.parse_args(there, exit_on_error=False)
@@ -77,23 +77,25 @@ def test_the_job_runs_a_sweep_with_the_settings_that_were_given(config):
 
 
 def test_a_storage_root_that_is_given_goes_before_the_clusters_own():
-    there = in_a_shell(command("status", "x", storage="/mnt/a"), ORCHESTRATOR_STORAGE="/mnt/b")
+    there = in_a_shell(
+        build_command("status", "x", storage="/mnt/a"), ORCHESTRATOR_STORAGE="/mnt/b"
+    )
     assert there.stdout.splitlines() == ["status", "x", "--storage", "/mnt/a"]
 
 
 def test_a_job_without_a_storage_root_says_so_and_runs_nothing():
-    there = in_a_shell(command("status", "x", storage=""))
+    there = in_a_shell(build_command("status", "x", storage=""))
     assert there.returncode != 0
     assert there.stdout == ""
-    assert "no --storage was given, and the head of this cluster names none" in there.stderr
+    assert "no --storage was given, and the head of this cluster sets none" in there.stderr
 
 
 def test_a_relative_path_means_nothing_there():
     with pytest.raises(InvalidValue, match="absolute path or a URI"):
-        command("status", "x", storage="results")
+        build_command("status", "x", storage="results")
 
 
-OURS = "import json; from orchestrator.cluster.connection import our_code; print(json.dumps(our_code()))"
+OURS = "import json; from orchestrator.cluster.connection import package_code; print(json.dumps(package_code()))"
 
 
 @pytest.mark.parametrize("installed", [False, True])
@@ -116,7 +118,7 @@ def test_every_module_of_ours_is_sent():
     from ray._private.thirdparty.pathspec import PathSpec
 
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    left_out = PathSpec.from_lines("gitwildmatch", [*our_code()["excludes"], *ignored])
+    left_out = PathSpec.from_lines("gitwildmatch", [*package_code()["excludes"], *ignored])
     files = [f for package in ("orchestrator", "tasks") for f in (ROOT / package).rglob("*.py")]
     assert [f for f in files if left_out.match_file(str(f.relative_to(ROOT)))] == []
     assert left_out.match_file("results/rows/first/a.txt")

@@ -22,13 +22,13 @@ from orchestrator.reporting.front_table import front_rows
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.columns import MEASURED
 from orchestrator.results.objectives import OBJECTIVES
-from orchestrator.results.store import finished_trials, read_results
+from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.early_stopping import Limits
-from orchestrator.worker.settings import WorkerSettings, workbench
+from orchestrator.worker.settings import WorkerSettings, get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.errors import StorageFault, UnfitNode
-from tasks.provenance import host
+from tasks.provenance import read_host
 from tasks.search_space import Float, Int
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
@@ -49,7 +49,7 @@ def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> Worker
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage root with the original model of the digits alone."""
     root = tmp_path_factory.mktemp("original")
-    workbench(settings(root), 1).artifact("original")
+    get_workbench(settings(root), 1).artifact("original")
     return root
 
 
@@ -95,7 +95,7 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
     with pytest.raises(UnfitNode) as unfit:
         step(how(here))
     assert str(tmp_path / "data") in str(unfit.value)
-    assert f"(on {host()})" in str(unfit.value)
+    assert f"(on {read_host()})" in str(unfit.value)
     assert len(read_results(tmp_path / "storage")) == 0
     deaths = Deaths(node_of)
     death = deaths.judged(RayTaskError("step", "its traceback", unfit.value))
@@ -115,7 +115,7 @@ def test_a_node_with_other_data_than_the_sweep_stores_no_row_and_trains_no_model
     with pytest.raises(UnfitNode) as unfit:
         step(settings(storage, data="0123456789abcdef"))
     assert "0123456789abcdef" in str(unfit.value)
-    assert f"(on {host()})" in str(unfit.value)
+    assert f"(on {read_host()})" in str(unfit.value)
     assert sorted(file.name for file in (storage / "artifacts").iterdir()) == before
     assert not (storage / "rows").exists()
 
@@ -159,7 +159,7 @@ def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     trial["params"]["epochs"] = 5
     result = step(settings(storage, objective_metrics=PARETO.metrics), method, **trial["params"])
 
-    rows = finished_trials(storage, "s")[f"{method}-0000"]
+    rows = read_finished_trials(storage, "s")[f"{method}-0000"]
     assert [(r["epoch"], r["final"], r["state"]) for r in rows] == [
         (1, False, "complete"), (2, False, "complete"), (3, True, "failed"),
     ]  # fmt: skip

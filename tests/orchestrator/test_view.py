@@ -44,7 +44,7 @@ def progress() -> Progress:
 
 
 def test_the_line_counts_trials_and_says_the_best_of_each_objective(progress):
-    line = progress.line()
+    line = progress.format_line()
     assert line.startswith("3/10 trials, 2 running, 1 failed, 1 pruned; best ")
     for best in (
         "validation_accuracy_retained 1", "validation_indistinguishability 1", "unlearn_seconds 25",
@@ -61,15 +61,21 @@ def test_the_hypervolume_is_that_of_the_points_above_the_reference(progress):
 def test_trials_of_an_earlier_driver_say_nothing_of_this_ones_speed():
     progress = Progress(OBJECTIVES["pareto"], 2, retrain_seconds=100.0)
     progress.resume([[point(0.5, 0.5, 10.0)]])
-    assert progress.line().startswith("1/2 trials")
-    assert progress.line().endswith("time left unknown yet")
+    assert progress.format_line().startswith("1/2 trials")
+    assert progress.format_line().endswith("time left unknown yet")
     progress.finish([point(0.5, 0.5, 10.0)])
-    assert "took" in progress.line()
+    assert "took" in progress.format_line()
 
 
 def test_before_the_first_trial_has_ended_the_estimate_says_how_long_it_takes():
-    assert Progress(OBJECTIVES["pareto"], 2, 100.0, 1800.0).line().endswith("about 30 min left")
-    assert Progress(OBJECTIVES["pareto"], 2, 100.0, 0.0).line().endswith("longer than estimated")
+    assert (
+        Progress(OBJECTIVES["pareto"], 2, 100.0, 1800.0).format_line().endswith("about 30 min left")
+    )
+    assert (
+        Progress(OBJECTIVES["pareto"], 2, 100.0, 0.0)
+        .format_line()
+        .endswith("longer than estimated")
+    )
 
 
 def console(**how: Any) -> Console:
@@ -102,7 +108,7 @@ def test_elsewhere_plain_lines_come_now_and_then(progress):
     observer.started(progress)
     observer.stepped(progress)
     observer.stepped(progress)
-    assert file.export_text(clear=False) == progress.line() + "\n"
+    assert file.export_text(clear=False) == progress.format_line() + "\n"
     observer.ended(progress)
     assert file.export_text().count("3/10 trials") == 2
 

@@ -16,7 +16,7 @@ import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
 from tasks.roles import ORIGINAL
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 from tasks.workbench import Workbench
 
 RECORD = TrainingRecord(1.5, 100, 2e6, "cpu", 1)
@@ -101,7 +101,7 @@ DAMAGE = {
 
 def file_of(cache: ArtifactCache, suffix: str) -> str:
     """The one file of the cache with this suffix."""
-    (name,) = [n for n in storage_at(cache.root).names() if n.endswith(suffix)]
+    (name,) = [n for n in open_root(cache.root).list_names() if n.endswith(suffix)]
     return name
 
 
@@ -110,7 +110,7 @@ def test_what_is_damaged_is_trained_again(
     cache: ArtifactCache, train: Trainer, suffix: str, damage: Callable[[bytes], bytes] | None
 ) -> None:
     cache.get(KEY, train)
-    storage, file = storage_at(cache.root), file_of(cache, suffix)
+    storage, file = open_root(cache.root), file_of(cache, suffix)
     if damage is None:
         storage.delete(file)
     else:
@@ -137,7 +137,7 @@ def test_a_bit_that_flips_anywhere_in_a_description_is_never_believed(
 def test_a_description_of_an_earlier_version_is_read(cache: ArtifactCache, train: Trainer) -> None:
     """It has no checksum of the record."""
     cache.get(KEY, train)
-    storage = storage_at(cache.root)
+    storage = open_root(cache.root)
     description = json.loads(storage.read(f"{KEY}.json") or b"")
     earlier = {name: description[name] for name in ("sha256", "record")}
     storage.write(f"{KEY}.json", json.dumps(earlier, indent=1).encode())
@@ -155,7 +155,7 @@ def test_weights_that_would_run_code_are_never_unpickled(
             return os.mkdir, (str(tmp_path / "pwned"),)
 
     cache.get(KEY, train)
-    storage, buffer = storage_at(cache.root), io.BytesIO()
+    storage, buffer = open_root(cache.root), io.BytesIO()
     torch.save({"weight": Payload()}, buffer)
     description = json.loads(storage.read(f"{KEY}.json") or b"")
     description["sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
@@ -180,8 +180,8 @@ def test_training_that_fails_leaves_nothing_and_can_be_tried_again(
 
 def test_nothing_unfinished_is_left_beside_the_files(cache: ArtifactCache, train: Trainer) -> None:
     cache.get(KEY, train)
-    folder = storage_at(cache.root).folder
-    names = os.listdir(folder) if folder else storage_at(cache.root).names()
+    folder = open_root(cache.root).folder
+    names = os.listdir(folder) if folder else open_root(cache.root).list_names()
     assert set(names) <= {file_of(cache, ".pt"), f"{KEY}.json", f"{KEY}.lock"}
 
 
@@ -244,7 +244,7 @@ def test_of_two_that_trained_at_once_the_first_ones_model_stays(root: str, proce
     """The lease of the first ran out while it trained: neither may spoil what the other stores."""
     first = process(WORKER, root, 1)
     assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
-    storage_at(root).write("key.lock", b"") if root.startswith("s3:") else (
+    open_root(root).write("key.lock", b"") if root.startswith("s3:") else (
         Path(root) / "key.lock"
     ).unlink()
     second = process(WORKER, root, 2)
@@ -263,7 +263,7 @@ def test_a_trainer_that_was_thought_dead_stops_and_waits_for_its_successor(
 ) -> None:  # type: ignore[no-untyped-def]
     first = process(WORKER, bucket, 1)
     assert [first.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
-    storage_at(bucket).write("key.lock", b"")
+    open_root(bucket).write("key.lock", b"")
     second = process(WORKER, bucket, 2)
     assert [second.stdout.readline() for _ in range(2)] == ["starts\n", "trains\n"]
     say(first, "until it is over\n")

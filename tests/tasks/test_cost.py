@@ -190,13 +190,13 @@ def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
         return time.perf_counter() - start
 
     start = time.perf_counter()
-    with watch.running():
+    with watch.measure():
         inside = work()
     assert inside <= watch.seconds <= time.perf_counter() - start
     outside = watch.seconds
     work()
     assert watch.seconds == outside, "time outside was counted"
-    with pytest.raises(RuntimeError, match="shapes"), watch.running():
+    with pytest.raises(RuntimeError, match="shapes"), watch.measure():
         x @ torch.zeros(7, 7)
     assert watch.seconds > outside
 

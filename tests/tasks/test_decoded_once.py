@@ -10,7 +10,7 @@ import pytest
 from pictures import pictures, same
 
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.formats.decoded_cache import cached_arrays
+from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.errors import InvalidValue
 
 
@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_second_load_does_not_decode_again(machine_cache: Path, file: Path) -> None:
     calls: list[list[Path]] = []
     decode = counting(calls, pictures(30, 3))
-    first, second = cached_arrays([file], decode), cached_arrays([file], decode)
+    first, second = open_cached_arrays([file], decode), open_cached_arrays([file], decode)
     assert same(first, pictures(30, 3))
     assert same(second, pictures(30, 3))
     assert calls == [[file]]
@@ -45,17 +45,17 @@ def test_the_decoded_images_are_mapped_and_cannot_be_changed_on_disk(
     machine_cache: Path, file: Path
 ) -> None:
     decode = counting([], pictures(30, 3))
-    images = cached_arrays([file], decode).images
+    images = open_cached_arrays([file], decode).images
     assert isinstance(images, np.memmap)
     images[:] = 0
-    assert same(cached_arrays([file], decode), pictures(30, 3))
+    assert same(open_cached_arrays([file], decode), pictures(30, 3))
 
 
 def test_a_file_that_changes_is_decoded_again(machine_cache: Path, file: Path) -> None:
     calls: list[list[Path]] = []
-    cached_arrays([file], counting(calls, pictures(30, 3)))
+    open_cached_arrays([file], counting(calls, pictures(30, 3)))
     file.write_bytes(b"encoded anew")
-    assert same(cached_arrays([file], counting(calls, pictures(20, 4))), pictures(20, 4))
+    assert same(open_cached_arrays([file], counting(calls, pictures(20, 4))), pictures(20, 4))
     assert len(calls) == 2
 
 
@@ -67,7 +67,7 @@ def test_a_torn_copy_is_written_again(
     """Empty, cut in the magic, after the header, by one byte, or gone."""
     calls: list[list[Path]] = []
     decode = counting(calls, pictures(30, 3))
-    cached_arrays([file], decode)
+    open_cached_arrays([file], decode)
     (torn,) = machine_cache.glob(f"arrays/*/{name}")
     if left is None:
         torn.unlink()
@@ -75,9 +75,9 @@ def test_a_torn_copy_is_written_again(
         content = torn.read_bytes()
         torn.unlink()
         torn.write_bytes(content[:left])
-    assert same(cached_arrays([file], decode), pictures(30, 3))
+    assert same(open_cached_arrays([file], decode), pictures(30, 3))
     assert len(calls) == 2
-    cached_arrays([file], decode)
+    open_cached_arrays([file], decode)
     assert len(calls) == 2
 
 
@@ -86,8 +86,8 @@ def test_a_decoder_that_fails_leaves_nothing_behind(machine_cache: Path, file: P
         raise InvalidValue("not an image")
 
     with pytest.raises(InvalidValue, match="not an image"):
-        cached_arrays([file], fail)
-    assert same(cached_arrays([file], counting([], pictures(5, 0))), pictures(5, 0))
+        open_cached_arrays([file], fail)
+    assert same(open_cached_arrays([file], counting([], pictures(5, 0))), pictures(5, 0))
 
 
 DECODER = """
@@ -95,7 +95,7 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.formats.decoded_cache import cached_arrays
+from tasks.datasets.formats.decoded_cache import open_cached_arrays
 
 def decode(files):
     print("decodes", flush=True)
@@ -103,7 +103,7 @@ def decode(files):
     return LabelledImages(np.full((40, 3, 8, 8), 7, np.uint8), np.arange(40))
 
 print("starts", flush=True)
-data = cached_arrays([Path(sys.argv[1])], decode)
+data = open_cached_arrays([Path(sys.argv[1])], decode)
 print("has", int(data.images.sum()), int(data.labels.sum()), flush=True)
 """
 

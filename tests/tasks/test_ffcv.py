@@ -153,7 +153,7 @@ def test_torch_keeps_its_number_of_threads(beton, dataset):
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "no digest"])
 def test_a_damaged_beton_is_written_again(beton, dataset, damage):
-    path = beton.beton_of(dataset)
+    path = beton.ensure_beton(dataset)
     good = path.read_bytes()
     if damage == "truncated":
         path.write_bytes(good[: len(good) // 2])
@@ -161,13 +161,13 @@ def test_a_damaged_beton_is_written_again(beton, dataset, damage):
         path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     else:
         path.with_suffix(".sha256").unlink()
-    assert beton.beton_of(dataset).read_bytes() == good
+    assert beton.ensure_beton(dataset).read_bytes() == good
 
 
 def test_a_good_beton_is_not_written_again(beton, dataset):
-    path = beton.beton_of(dataset)
+    path = beton.ensure_beton(dataset)
     written = path.stat().st_mtime_ns, path.stat().st_ino
-    assert beton.beton_of(dataset) == path
+    assert beton.ensure_beton(dataset) == path
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == written
 
 
@@ -175,7 +175,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_ffcv import CPU, COUNT, colour_dataset
-from tasks.datasets import beton, beton_file
+from tasks.datasets.formats import beton, beton_file
 dataset, write = colour_dataset(), beton_file._write
 def counted(path, data):
     print("writes", flush=True)
@@ -235,13 +235,13 @@ def test_a_beton_as_ffcv_writes_it_is_read(beton, dataset, tmp_path, mode):
 
 
 def test_our_beton_is_an_ordinary_one(beton, dataset):
-    data = beton.read_beton([beton.beton_of(dataset)])
-    assert data.digest() == dataset.train.digest()
+    data = beton.read_beton([beton.ensure_beton(dataset)])
+    assert data.compute_digest() == dataset.train.compute_digest()
 
 
 def test_a_beton_that_cannot_be_read_is_one_clear_line(beton, dataset, tmp_path):
     path = tmp_path / "train.beton"
-    path.write_bytes(beton.beton_of(dataset).read_bytes()[:-2000])
+    path.write_bytes(beton.ensure_beton(dataset).read_bytes()[:-2000])
     with pytest.raises(InvalidValue, match=r"train.beton cannot be read .*truncated"):
         beton.read_beton([path])
     path.write_bytes(b"not a beton at all")

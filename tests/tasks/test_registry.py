@@ -351,7 +351,7 @@ def test_a_model_is_trained_on_what_its_forget_set_made_of_the_data(
 @pytest.mark.parametrize(
     ("look_up", "name", "reason"),
     [
-        (load_dataset, "own_things:load_nothing", "gives no tasks.datasets.dataset.Dataset"),
+        (load_dataset, "own_things:load_nothing", "returns no tasks.datasets.dataset.Dataset"),
         (load_dataset, "own_things:OWN", "cannot import"),
         (lambda name: forget_set(name, 0), "own_things:Net:1", "is not a subclass of"),
         (model_class, "own_things:First", "is not a subclass of"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
-from tasks.datasets.splits import ResidentSource, Split, augmented
+from tasks.datasets.splits import ResidentSource, Split, augment_images
 
 CPU = torch.device("cpu")
 
@@ -168,7 +168,7 @@ def windows(image: torch.Tensor, reach: int) -> list[torch.Tensor]:
 @pytest.mark.parametrize("reach", [0, 1, 2])
 def test_an_augmented_image_is_a_mirrored_window_of_itself(flip: bool, reach: int) -> None:
     images = torch.randint(0, 256, (250, 2, 4, 5), dtype=torch.uint8, generator=generator(3))
-    changed = augmented(images, Augmentation(flip=flip, translate=reach), generator(4))
+    changed = augment_images(images, Augmentation(flip=flip, translate=reach), generator(4))
     assert changed.shape == images.shape
     assert changed.dtype == torch.uint8
     used, possible = set(), set()
@@ -185,7 +185,7 @@ def test_an_augmented_image_is_a_mirrored_window_of_itself(flip: bool, reach: in
 
 def test_about_half_of_the_images_are_flipped() -> None:
     images = torch.arange(4, dtype=torch.uint8).repeat(4000, 1, 4, 1)
-    flipped = augmented(images, Augmentation(flip=True), generator())[:, 0, 0, 0] == 3
+    flipped = augment_images(images, Augmentation(flip=True), generator())[:, 0, 0, 0] == 3
     assert 0.46 < flipped.float().mean() < 0.54
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import InvalidValue, StorageError
-from tasks.storage.roots import normal_root, storage_at
+from tasks.storage.roots import normalise_root, open_root
 
 
 def test_what_is_written_is_read_replaced_and_removed(root: str) -> None:
-    storage = storage_at(root)
+    storage = open_root(root)
     assert storage.read("a/b") is None
     storage.write("a/b", b"first")
     storage.write("a/b", b"second \xff")
     storage.write("a/empty", b"")
-    assert storage_at(root).read("a/b") == b"second \xff"
+    assert open_root(root).read("a/b") == b"second \xff"
     assert storage.read("a/empty") == b""
     storage.delete("a/b")
     storage.delete("a/b")
@@ -24,42 +24,42 @@ def test_what_is_written_is_read_replaced_and_removed(root: str) -> None:
 
 
 def test_what_exists_is_not_created_again(root: str) -> None:
-    storage = storage_at(root)
+    storage = open_root(root)
     assert storage.create("x", b"first")
     assert not storage.create("x", b"second")
     assert storage.read("x") == b"first"
 
 
 def test_names_are_those_directly_in_a_folder_in_order(root: str) -> None:
-    storage = storage_at(root)
-    assert storage.names() == storage.names("nowhere") == []
+    storage = open_root(root)
+    assert storage.list_names() == storage.list_names("nowhere") == []
     for name in ("b", "a", "f/x", "f/g/y", ".hidden", "ü"):
         storage.write(name, b"")
-    assert storage.names() == ["a", "b", "f/", "ü"]
-    assert storage.names("f") == storage.names("f/") == ["g/", "x"]
-    assert storage.names(after="a") == ["b", "f/", "ü"]
+    assert storage.list_names() == ["a", "b", "f/", "ü"]
+    assert storage.list_names("f") == storage.list_names("f/") == ["g/", "x"]
+    assert storage.list_names(after="a") == ["b", "f/", "ü"]
 
 
 def test_more_names_than_one_answer_of_a_server_holds(root: str) -> None:
-    storage = storage_at(root)
+    storage = open_root(root)
     expected = [f"{n:04d}" for n in range(1005)]
     for name in expected:
         storage.write(f"many/{name}", b"")
-    assert storage.names("many") == expected
-    assert storage.names("many", after="0996") == expected[997:]
+    assert storage.list_names("many") == expected
+    assert storage.list_names("many", after="0996") == expected[997:]
 
 
 def test_a_root_that_can_be_used_passes_the_check_again_and_again(root: str) -> None:
     for _ in range(2):
-        storage_at(root).check()
-    assert storage_at(root).names() == []
+        open_root(root).check()
+    assert open_root(root).list_names() == []
 
 
 CREATOR = """
 import sys
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
-storage = storage_at(sys.argv[1])
+storage = open_root(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 print(sum(storage.create(f"number/{n}", sys.argv[2].encode()) for n in range(40)))
@@ -75,15 +75,15 @@ def test_of_several_processes_one_creates(root: str, process) -> None:  # type: 
         creator.stdin.flush()
     created = [int(creator.stdout.read()) for creator in creators]
     assert sum(created) == 40
-    contents = [storage_at(root).read(f"number/{n}") for n in range(40)]
+    contents = [open_root(root).read(f"number/{n}") for n in range(40)]
     assert [contents.count(name) for name in (b"a", b"b", b"c")] == created
 
 
 WRITER = """
 import sys
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
-storage = storage_at(sys.argv[1])
+storage = open_root(sys.argv[1])
 while True:
     for letter in (b"a", b"b"):
         storage.write("shared", letter * 1_000_000)
@@ -96,21 +96,21 @@ def test_a_reader_never_sees_half_a_write(root: str, process) -> None:  # type: 
     for writer in writers:
         writer.stdout.readline()
     for _ in range(50):
-        content = storage_at(root).read("shared")
+        content = open_root(root).read("shared")
         assert content in (b"a" * 1_000_000, b"b" * 1_000_000)
     for writer in writers:
         writer.kill()
         writer.wait()
-    assert storage_at(root).names() == ["shared"]
+    assert open_root(root).list_names() == ["shared"]
 
 
 HOLDER = """
 import sys
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 from tasks.storage.s3 import S3Storage
 
 S3Storage.takeover_seconds = 3.0
-storage = storage_at(sys.argv[1])
+storage = open_root(sys.argv[1])
 with storage.lock("folder/a.lock", on_held=lambda: print("waits", flush=True)):
     print("holds", flush=True)
     sys.stdin.readline()
@@ -133,7 +133,7 @@ def lines(child, count: int) -> list[str]:  # type: ignore[no-untyped-def]
 
 @pytest.mark.usefixtures("short_leases")
 def test_a_lock_has_one_holder_and_goes_to_the_next(root: str, process) -> None:  # type: ignore[no-untyped-def]
-    storage = storage_at(root)
+    storage = open_root(root)
     assert not storage.is_locked("folder/a.lock")
     first = process(HOLDER, root)
     assert lines(first, 1) == ["holds"]
@@ -154,7 +154,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(root: str, process) -> None:
     assert lines(first, 1) == ["holds"]
     first.kill()
     first.wait()
-    with storage_at(root).lock("folder/a.lock", on_held=lambda: pytest.fail("thought alive")):
+    with open_root(root).lock("folder/a.lock", on_held=lambda: pytest.fail("thought alive")):
         pass
 
 
@@ -165,10 +165,10 @@ def test_what_is_raised_when_it_is_held_ends_the_waiting(root: str, process) -> 
 
     first = process(HOLDER, root)
     assert lines(first, 1) == ["holds"]
-    lock = storage_at(root).lock("folder/a.lock", on_held=refuse)
+    lock = open_root(root).lock("folder/a.lock", on_held=refuse)
     with pytest.raises(InterruptedError, match="held"):
         lock.__enter__()
-    assert storage_at(root).is_locked("folder/a.lock")
+    assert open_root(root).is_locked("folder/a.lock")
 
 
 @pytest.mark.parametrize(
@@ -182,12 +182,12 @@ def test_what_is_raised_when_it_is_held_ends_the_waiting(root: str, process) -> 
     ],
 )
 def test_a_root_has_one_spelling(text: str, expected: str) -> None:
-    assert normal_root(text) == expected
+    assert normalise_root(text) == expected
 
 
 def test_a_relative_path_is_that_of_the_process_that_was_given_it() -> None:
-    assert normal_root("results") == str(Path.cwd() / "results")
-    assert normal_root("~/results") == str(Path.home() / "results")
+    assert normalise_root("results") == str(Path.cwd() / "results")
+    assert normalise_root("~/results") == str(Path.home() / "results")
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ def test_a_relative_path_is_that_of_the_process_that_was_given_it() -> None:
 )  # fmt: skip
 def test_what_is_no_root_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match="--storage"):
-        storage_at(text)
+        open_root(text)
 
 
 def test_a_folder_that_cannot_be_made_fails_the_check(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write there"):
-        storage_at(tmp_path / "file" / "folder").check()
+        open_root(tmp_path / "file" / "folder").check()

@@ -15,7 +15,7 @@ pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
 from s3_server import CREDENTIALS, Line, s3_server
 
 from tasks.errors import StorageError
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 from tasks.storage.s3 import BRIEF, CHECK, S3Storage
 
 BIG = bytes(range(256)) * 8192
@@ -53,9 +53,9 @@ def seen_from_elsewhere(bucket: str, url: str) -> list[str]:
 @pytest.mark.parametrize("sent", [10, 1_000_000])
 def test_a_put_that_is_cut_half_way_is_tried_again(bucket: str, line: Line, sent: int) -> None:
     line.cut(b"PUT", 2, request=sent)
-    storage_at(bucket).write("big", BIG)
+    open_root(bucket).write("big", BIG)
     assert line.cuts_left == 0
-    assert storage_at(bucket).read("big") == BIG
+    assert open_root(bucket).read("big") == BIG
 
 
 def test_a_put_that_never_gets_through_leaves_nothing(bucket: str, s3_url: str, line: Line) -> None:
@@ -78,17 +78,17 @@ def test_a_put_that_fails_leaves_what_was_there(bucket: str, s3_url: str, line: 
 
 def test_who_created_and_got_no_answer_knows_that_it_was_him(bucket: str, line: Line) -> None:
     line.cut(b"PUT", 1, answer=0)
-    assert storage_at(bucket).create("x", b"mine")
+    assert open_root(bucket).create("x", b"mine")
     assert line.cuts_left == 0
     line.cut(b"PUT", 1, answer=0)
-    assert not storage_at(bucket).create("x", b"not mine")
-    assert storage_at(bucket).read("x") == b"mine"
+    assert not open_root(bucket).create("x", b"not mine")
+    assert open_root(bucket).read("x") == b"mine"
 
 
 def test_a_read_that_is_cut_half_way_is_tried_again(bucket: str, line: Line) -> None:
-    storage_at(bucket).write("big", BIG)
+    open_root(bucket).write("big", BIG)
     line.cut(b"GET", 2, answer=500_000)
-    assert storage_at(bucket).read("big") == BIG
+    assert open_root(bucket).read("big") == BIG
     assert line.cuts_left == 0
 
 
@@ -97,26 +97,26 @@ def test_a_lease_survives_answers_that_are_lost(
 ) -> None:
     monkeypatch.setattr(S3Storage, "takeover_seconds", 12.0)
     lost = threading.Event()
-    with storage_at(bucket).lock("a.lock", on_lost=lost.set):
+    with open_root(bucket).lock("a.lock", on_lost=lost.set):
         line.cut(b"PUT", 2, answer=0)
         while line.cuts_left:  # the renewals meet them
             assert not lost.wait(0.05)
-        stored = storage_at(bucket).read("a.lock")
-        while storage_at(bucket).read("a.lock") == stored:
+        stored = open_root(bucket).read("a.lock")
+        while open_root(bucket).read("a.lock") == stored:
             assert not lost.wait(0.05)
-    assert not storage_at(bucket).is_locked("a.lock")
+    assert not open_root(bucket).is_locked("a.lock")
 
 
 def test_a_lock_is_free_though_the_last_renewals_answer_was_lost(
     bucket: str, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(S3Storage, "takeover_seconds", 6.0)
-    with storage_at(bucket).lock("a.lock"):
+    with open_root(bucket).lock("a.lock"):
         line.cut(b"PUT", BRIEF.attempts, answer=0)
-        before = storage_at(bucket).read("a.lock")
-        while storage_at(bucket).read("a.lock") == before:
+        before = open_root(bucket).read("a.lock")
+        while open_root(bucket).read("a.lock") == before:
             time.sleep(0.01)
-    assert not storage_at(bucket).is_locked("a.lock")
+    assert not open_root(bucket).is_locked("a.lock")
 
 
 def test_a_holder_that_was_thought_dead_is_told(
@@ -125,12 +125,12 @@ def test_a_holder_that_was_thought_dead_is_told(
     """It hung for longer than its lease, and somebody else has written the lock since."""
     monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
     lost = threading.Event()
-    with storage_at(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
+    with open_root(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
         assert not is_taken()
-        storage_at(bucket).write("a.lock", b"somebody else")
+        open_root(bucket).write("a.lock", b"somebody else")
         assert lost.wait(60)
         assert is_taken()
-    assert storage_at(bucket).read("a.lock") == b"somebody else"
+    assert open_root(bucket).read("a.lock") == b"somebody else"
 
 
 def test_a_holder_that_cannot_renew_its_lease_stops_before_it_is_anybody_elses(
@@ -139,14 +139,14 @@ def test_a_holder_that_cannot_renew_its_lease_stops_before_it_is_anybody_elses(
     # It stops when nine tenths are over: a busy machine may take a second to ask whose the lock is.
     monkeypatch.setattr(S3Storage, "takeover_seconds", 15.0)
     lost = threading.Event()
-    with storage_at(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
+    with open_root(bucket).lock("a.lock", on_lost=lost.set) as is_taken:
         line.stall()
         assert lost.wait(60), "the first request alone would wait for longer"
         assert not is_taken(), "a model that it trains would be lost for nothing"
         line.stall(False)
         assert not is_taken()
         monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
-        assert storage_at(bucket).is_locked("a.lock")
+        assert open_root(bucket).is_locked("a.lock")
 
 
 def test_a_lock_is_left_soon_though_the_server_says_nothing(
@@ -156,7 +156,7 @@ def test_a_lock_is_left_soon_though_the_server_says_nothing(
     monkeypatch.setattr(S3Storage, "takeover_seconds", 3.0)
     renewing = threading.Event()
     monkeypatch.setattr(line, "stalled", renewing.set)
-    with storage_at(bucket).lock("a.lock"):
+    with open_root(bucket).lock("a.lock"):
         line.stall()
         assert renewing.wait(60)
         start = time.monotonic()
@@ -171,7 +171,7 @@ def test_the_age_of_a_lock_is_the_servers_to_say(
     """Its clock and the node's are a day apart."""
     monkeypatch.setattr(S3Storage, "takeover_seconds", 5.0)
     with s3_server(ahead=timedelta(days=days)) as url:
-        storage = storage_at(new_bucket(url, monkeypatch))
+        storage = open_root(new_bucket(url, monkeypatch))
         storage.write("a.lock", b"somebody")
         assert storage.is_locked("a.lock")
         with storage.lock("a.lock", on_held=lambda: pytest.fail("thought alive")):
@@ -184,6 +184,6 @@ def test_a_server_that_ignores_conditions_is_refused(
 ) -> None:
     """As old ones do: each of two writers would be told that he was the one."""
     with s3_server(ignored=[header]) as url:
-        storage = storage_at(new_bucket(url, monkeypatch))
+        storage = open_root(new_bucket(url, monkeypatch))
         with pytest.raises(StorageError, match="ignores If-None-Match or If-Match"):
             storage.check()

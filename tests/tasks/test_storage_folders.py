@@ -24,7 +24,7 @@ from store_rows import trial
 from orchestrator.cli.main import main
 from orchestrator.results.store import read_results, write_rows
 from tasks.errors import StorageError
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 
 def failing(number: int) -> Callable[..., NoReturn]:
@@ -59,11 +59,11 @@ def test_without_hard_links_one_creates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(os, "link", failing(number))
-    storage = storage_at(tmp_path)
+    storage = open_root(tmp_path)
     assert storage.create("folder/x", b"first")
     assert not storage.create("folder/x", b"second")
     assert storage.read("folder/x") == b"first"
-    assert storage.names("folder") == ["x"]
+    assert storage.list_names("folder") == ["x"]
 
 
 @pytest.mark.parametrize("exists", ["said by link", "said by open"])
@@ -101,14 +101,14 @@ import errno
 import os
 import signal
 import sys
-from tasks.storage.roots import storage_at
+from tasks.storage.roots import open_root
 
 def link(*args):
     raise OSError(errno.EPERM, "")
 
 os.link = link
 os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
-storage_at(sys.argv[1]).create("rows/s/key.parquet", b"never there")
+open_root(sys.argv[1]).create("rows/s/key.parquet", b"never there")
 """
 
 
@@ -136,7 +136,7 @@ def test_without_hard_links_a_name_is_taken_between_looking_and_writing(
 
     monkeypatch.setattr(os, "link", failing(errno.EPERM))
     monkeypatch.setattr(os, "open", overtaken)
-    assert not storage_at(tmp_path).create("x", b"mine")
+    assert not open_root(tmp_path).create("x", b"mine")
     assert (tmp_path / "x").read_bytes() == b"another's"
 
 
@@ -146,7 +146,7 @@ def test_a_disk_that_fails_is_not_taken_for_one_without_hard_links(
 ) -> None:
     monkeypatch.setattr(os, "link", failing(number))
     with pytest.raises(OSError, match=os.strerror(number)):
-        storage_at(tmp_path).create("x", b"")
+        open_root(tmp_path).create("x", b"")
     assert os.listdir(tmp_path) == []
 
 
@@ -175,7 +175,7 @@ def no_bytes() -> Iterator[None]:
 
 def test_the_check_writes(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot write there \(.*too large"), no_bytes():
-        storage_at(tmp_path / "folder").check()
+        open_root(tmp_path / "folder").check()
     assert os.listdir(tmp_path / "folder") == []
 
 
@@ -183,11 +183,11 @@ def test_the_check_writes(tmp_path: Path) -> None:
 def test_what_fails_for_a_moment_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    storage = storage_at(tmp_path)
+    storage = open_root(tmp_path)
     storage.write("x", b"content")
     for module, name, read in (
         (Path, "read_bytes", lambda: storage.read("x")),
-        (os, "scandir", lambda: storage.names()),
+        (os, "scandir", lambda: storage.list_names()),
     ):
         left = failing_at_first(monkeypatch, module, name, number)
         assert read() in (b"content", ["x"])
@@ -198,7 +198,7 @@ def test_what_fails_for_a_moment_is_read_again(
 def test_what_fails_for_a_moment_is_locked_and_removed_at_another_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    storage = storage_at(tmp_path)
+    storage = open_root(tmp_path)
     storage.write("x", b"content")
     real = fcntl.flock
     failing_at_first(monkeypatch, fcntl, "flock", number)
@@ -218,7 +218,7 @@ def test_what_fails_for_a_moment_is_locked_and_removed_at_another_try(
 def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_bytes", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output"):
-        storage_at(tmp_path).read("x")
+        open_root(tmp_path).read("x")
 
 
 def test_a_new_name_is_on_the_disk_when_it_was_written(
@@ -233,6 +233,6 @@ def test_a_new_name_is_on_the_disk_when_it_was_written(
         real(file)
 
     monkeypatch.setattr(os, "fsync", noted)
-    storage_at(tmp_path).write("x", b"")
-    storage_at(tmp_path).create("y", b"")
+    open_root(tmp_path).write("x", b"")
+    open_root(tmp_path).create("y", b"")
     assert synced == [False, True] * 2

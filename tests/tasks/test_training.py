@@ -12,7 +12,13 @@ from torch import nn
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.models.resnet9 import ResNet9
-from tasks.training import LOOKAHEAD_DECAY, LOOKAHEAD_STEPS, Lookahead, parameter_groups, train
+from tasks.training import (
+    LOOKAHEAD_DECAY,
+    LOOKAHEAD_STEPS,
+    Lookahead,
+    parameter_groups,
+    train_model,
+)
 
 CPU = torch.device("cpu")
 
@@ -45,7 +51,7 @@ def test_frozen_layers_stay_and_everything_else_moves(model: ResNet9, split: Spl
     rng = generator()
     model.initialise(split.sample(1000, rng), rng)
     start = {name: p.clone() for name, p in model.named_parameters()}
-    list(train(model, split, generator()))
+    list(train_model(model, split, generator()))
     still = {name for name, p in model.named_parameters() if torch.equal(p, start[name])}
     scales = {f"groups.{i}.norm{n}.weight" for i in range(3) for n in (1, 2)}
     assert still == {"whiten.weight", *scales}
@@ -56,7 +62,7 @@ def test_the_same_seed_trains_the_same_model(split: Split) -> None:
     for _ in range(2):
         network = ResNet9(3, 10, width=0.125)
         network.recipe = replace(network.recipe, epochs=1, batch_size=20)  # type: ignore[misc]
-        list(train(network, split, generator()))
+        list(train_model(network, split, generator()))
         states.append(network.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(*(s.values() for s in states), strict=True))
 

@@ -1,4 +1,4 @@
-"""Images out of FFCV .beton files, by ffcv.Loader."""
+"""Images in FFCV .beton files, read by ffcv.Loader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tasks.datasets.dataset import Dataset, LabelledImages
-from tasks.datasets.formats.beton_file import beton_of
+from tasks.datasets.formats.beton_file import ensure_beton
 from tasks.datasets.formats.ffcv_import import (
     EpochIterator,
     IntDecoder,
@@ -33,20 +33,20 @@ class FFCVSource:
     """The training images behind ffcv.Loader; see `tasks.datasets.splits.Source`.
 
     One loader serves every order and batch size, so that its pipeline is compiled once. One thread
-    decodes ahead: a copy of 3 KB, at over a million images a second, more than any model takes.
+    decodes ahead. Decoding is a copy of 3 KB: over a million images a second, more than a model needs.
     """
 
     name = "ffcv"
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self.device = device
-        self._loader = _open(beton_of(dataset), _RawDecoder())
+        self._loader = _open(ensure_beton(dataset), _RawDecoder())
 
     def read(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """See `Source.read`; raises IndexError for an index outside the data."""
         count = self._loader.reader.num_samples
         indices = order.cpu().numpy()
-        # The compiled code checks nothing: a wrong index would read whatever memory lies there.
+        # The compiled code checks nothing: a wrong index would read arbitrary memory.
         if len(indices) and not 0 <= indices.min() <= indices.max() < count:
             raise IndexError(f"an index is outside the {count} images")
         epoch = _epoch(self._loader, indices.astype(np.uint64), batch_size)
@@ -59,17 +59,17 @@ class FFCVSource:
 
 
 def read_beton(files: list[Path]) -> LabelledImages:
-    """The images of .beton files as FFCV's tutorial writes them: raw or JPEG 'image', int 'label'.
+    """Read .beton files with the fields of FFCV's tutorial: raw or JPEG 'image', int 'label'.
 
-    Raises InvalidValue for a file that is damaged, has other fields, or images of several sizes.
+    Raises InvalidValue for a damaged file, other fields, or images of several sizes.
     """
     images, labels = [], []
     for file in files:
         try:
             loader = _open(file, SimpleRGBImageDecoder())
             if len(loader.reader.alloc_table) < loader.reader.num_samples:
-                raise ValueError("it is truncated")
-        except Exception as error:  # ffcv raises whatever it stumbles over
+                raise ValueError("the file is truncated")
+        except Exception as error:  # ffcv has no common class of errors
             raise InvalidValue(
                 f"{file} cannot be read as an FFCV file with fields 'image' and 'label': {error}"
             ) from error
@@ -87,7 +87,7 @@ class _RawDecoder(SimpleRGBImageDecoder):
 
 
 def _copy_raw(batch_indices, destination, metadata, storage_state):  # type: ignore[no-untyped-def]
-    """Compiled: raw images of the mapped file into `destination` uint8 (B, H, W, 3)."""
+    """Copy raw images of the mapped file into `destination` uint8 (B, H, W, 3). numba compiles this."""
     file = storage_state[0]
     for position in range(len(batch_indices)):
         target = destination[position].reshape(-1)
@@ -97,7 +97,7 @@ def _copy_raw(batch_indices, destination, metadata, storage_state):  # type: ign
 
 
 def _open(path: Path, decoder: SimpleRGBImageDecoder) -> Loader:
-    """A loader over the whole file in its order: batches uint8 (B, 3, H, W) and int64 (B,)."""
+    """Open a loader over the whole file in its order: batches uint8 (B, 3, H, W) and int64 (B,)."""
     return Loader(
         str(path),
         batch_size=READ_BATCH,
@@ -113,17 +113,19 @@ def _open(path: Path, decoder: SimpleRGBImageDecoder) -> Loader:
 
 
 def _epoch(loader: Loader, indices: np.ndarray, batch_size: int) -> EpochIterator:
-    """Start reading `indices` (uint64) in their order; earlier epochs of the loader go on."""
+    """Start reading `indices` (uint64) in their order; earlier epochs of the loader continue."""
     loader.batch_size = batch_size
     loader.indices = loader.traversal_order.indices = loader.first_traversal_order = indices
     return iter(loader)
 
 
 def _close(epoch: EpochIterator) -> None:
-    """End the thread of an epoch that may not be exhausted (ffcv's close leaves it waiting)."""
+    """End the thread of an epoch that may not be exhausted; ffcv's own close leaves it waiting."""
     epoch.iter_ixes = iter(())
     epoch.close()
     while epoch.is_alive():
         with suppress(Empty):
-            epoch.output_queue.get(timeout=0.01)  # makes room, so that the thread can go on to end
+            epoch.output_queue.get(
+                timeout=0.01
+            )  # makes room, so that the thread can run to its end
     epoch.join()

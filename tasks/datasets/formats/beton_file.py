@@ -23,10 +23,10 @@ from tasks.datasets.formats.ffcv_import import (
 )
 
 
-def beton_of(dataset: Dataset) -> Path:
-    """The .beton of the training images, written first if this machine has none or a damaged one.
+def ensure_beton(dataset: Dataset) -> Path:
+    """Return the .beton file of the training images; write it if it is missing or damaged.
 
-    The images are raw RGB ('image') with an integer ('label'): a file that any FFCV program reads.
+    The fields are raw RGB ('image') and an integer ('label'), which any FFCV program can read.
     """
     path = machine_cache() / "betons" / f"{dataset.fingerprint}.beton"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def _digest(path: Path) -> str:
 
 
 def _intact(path: Path) -> bool:
-    """Whether the file is what was written; reading it also brings it into the page cache."""
+    """Tell whether the file is undamaged; reading it also fills the page cache."""
     try:
         return _sidecar(path).read_text() == _digest(path)
     except OSError:
@@ -68,7 +68,7 @@ def _intact(path: Path) -> bool:
 
 
 class Pairs:
-    """Samples as ffcv's writer takes them: image (H, W, 3) and label."""
+    """Samples in the form of ffcv's writer: image (H, W, 3) and label."""
 
     def __init__(self, data: LabelledImages) -> None:
         self._data = data
@@ -81,7 +81,7 @@ class Pairs:
 
 
 class _InlineWriter(DatasetWriter):
-    """ffcv's writer in this process: it forks workers, and waits for ever for one that has died."""
+    """ffcv's writer in one process. The original forks workers, and never stops waiting for a dead one."""
 
     def _write_common(
         self, num_samples: int, queue_content: Iterable, work: Callable, extra: tuple

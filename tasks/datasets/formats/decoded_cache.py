@@ -1,4 +1,4 @@
-"""Decode a data set once per machine, then let every process share it through the page cache."""
+"""Data sets that are decoded once per machine; all processes share them through the page cache."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from tasks.datasets.dataset import LabelledImages
 
 
 def machine_cache() -> Path:
-    """Where decoded data and compiled code are kept on this machine ($XDG_CACHE_HOME or ~/.cache)."""
+    """Return the folder for decoded data and compiled code, under $XDG_CACHE_HOME or ~/.cache."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "unlearning-sweeps"
 
 
-def cached_arrays(
+def open_cached_arrays(
     files: list[Path], decode: Callable[[list[Path]], LabelledImages]
 ) -> LabelledImages:
-    """The images of `files`, memory-mapped from a decoded copy that is written once, under a lock.
+    """Return the images of `files`, memory-mapped from a decoded copy that is written once, under a lock.
 
-    The copy is named by the files' names, sizes and times; a copy that is torn is written again.
+    The copy is named by the names, sizes and times of the files. An incomplete copy is written again.
     """
     folder = machine_cache() / "arrays" / _stamp(files)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         try:
-            return _mapped(folder)
-        except (OSError, ValueError, EOFError):  # numpy's words for absent, cut and empty
+            return _map_arrays(folder)
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+        ):  # numpy's errors for absent, truncated and empty files
             data = decode(files)
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
-            return _mapped(folder)
+            return _map_arrays(folder)
 
 
 def _stamp(files: list[Path]) -> str:
@@ -43,7 +47,7 @@ def _stamp(files: list[Path]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _mapped(folder: Path) -> LabelledImages:
+def _map_arrays(folder: Path) -> LabelledImages:
     # Copy-on-write: torch wants writable memory, the file stays as it is.
     images = np.load(folder / "images.npy", mmap_mode="c")
     labels = np.load(folder / "labels.npy")

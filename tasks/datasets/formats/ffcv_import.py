@@ -1,8 +1,8 @@
-"""FFCV as the program uses it: imported without its start-up costs and its effects on torch.
+"""The import of FFCV without its start-up costs and its effects on torch.
 
-Measured on two busy cores, `import ffcv` beside an imported torch and torchvision took 6.2 s. 5 s
-of them compile a numba dictionary of two entries that only Python code reads; numba caches the
-rest once it is asked to.
+Measured on two busy cores, `import ffcv` took 6.2 s, after torch and torchvision were imported. It
+spends 5 s on compiling a numba dictionary of two entries, which only Python code reads. numba caches
+the rest if its cache is switched on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.datasets.formats.decoded_cache import machine_cache
 from tasks.errors import InvalidValue
 
 CALL_C_BY_POINTER = {"decode", "imdecode", "memcpy", "resize_crop"}
-"""Functions of ffcv that numba cannot cache, and would warn about."""
+"""Functions of ffcv that numba cannot cache; it would warn about them."""
 
 
 def _import_ffcv() -> None:
@@ -34,7 +34,7 @@ def _import_ffcv() -> None:
         import numba
         import numba.typed
 
-        numba.config.reload_config()  # someone may have imported numba before us
+        numba.config.reload_config()  # another module may have imported numba earlier
         typed, numba.typed.Dict = numba.typed.Dict, dict
         try:
             import_module("ffcv.fields.rgb_image")
@@ -47,7 +47,7 @@ def _import_ffcv() -> None:
         ) from error
     from ffcv.pipeline.compiler import Compiler
 
-    # Our pipelines end on the CPU: ffcv would take memory of a GPU, also where a trial has none.
+    # Our pipelines end on the CPU: ffcv would take GPU memory, even if a trial has no GPU.
     epochs: Any = import_module("ffcv.loader.epoch_iterator")
     epochs.IS_CUDA = False
     Compiler.compile = classmethod(_compile)
@@ -56,7 +56,7 @@ def _import_ffcv() -> None:
 
 
 def _compile(cls: Any, code: Callable, signature: Any = None) -> Callable:
-    """`Compiler.compile` with numba's cache switched on."""
+    """Compile as `Compiler.compile` does, with numba's cache switched on."""
     from numba import njit
 
     parallel = getattr(code, "is_parallel", False) and cls.num_threads > 1
@@ -71,7 +71,7 @@ def _compile(cls: Any, code: Callable, signature: Any = None) -> Callable:
 
 
 def _set_num_threads(cls: Any, count: int) -> None:
-    """`Compiler.set_num_threads` for numba alone: ffcv's sets torch's threads too, for good."""
+    """Set the threads of numba alone; `Compiler.set_num_threads` would change torch's threads too."""
     from numba import set_num_threads
 
     cls.num_threads = count

@@ -21,6 +21,6 @@ class Retrain(Unlearner):
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last is a trained model."""
-        from tasks.training import train
+        from tasks.training import train_model
 
-        yield from train(problem.model, problem.retain, problem.rng)
+        yield from train_model(problem.model, problem.retain, problem.rng)

@@ -44,7 +44,7 @@ def wrong_labels(y: Tensor, classes: int, rng: torch.Generator) -> Tensor:
     """Draw for each label (N,) one of the other `classes` − 1, uniformly."""
     import torch
 
-    from tasks.datasets.splits import sent
+    from tasks.datasets.splits import send_to_device
 
     offset = torch.randint(1, classes, y.shape, generator=rng)
-    return (y + sent(offset, y.device)) % classes
+    return (y + send_to_device(offset, y.device)) % classes
