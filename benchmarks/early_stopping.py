@@ -72,11 +72,10 @@ def replayed(rows: Sequence[Row], share: float, cost: float) -> dict[str, Any]:
     whole, rest = (select_front([row for points in t for row in points]) for t in (trials, kept))
     survivors = {place(row) for row in rest}
     lost = [row for row in whole if place(row) not in survivors]
-    scale = retrained["unlearn_seconds"]
     before, after = (sum(seconds(points) for points in t) for t in (trials, kept))
     return {
         "saved": 1 - after / before,
-        "hypervolume": volume(rest, scale) / volume(whole, scale),
+        "hypervolume": volume(rest) / volume(whole),
         "trials": len(trials),
         "ended": sum(len(a) < len(b) for a, b in zip(kept, trials, strict=True)),
         "recovered": sum(
@@ -110,12 +109,10 @@ def select_front(rows: Sequence[Row]) -> list[Row]:
     return [measured[i][0] for i in find_front([gains for _, gains in measured])]
 
 
-def volume(rows: Sequence[Row], retrain_seconds: float) -> float:
+def volume(rows: Sequence[Row]) -> float:
     """The hypervolume as a sweep reports it."""
     points = [PARETO.gains(row) or () for row in rows]
-    return compute_hypervolume(
-        [(a, i, t / retrain_seconds) for a, i, t in points], (0.0, 0.0, -1.0)
-    )
+    return compute_hypervolume(points, (0.0, 0.0, -1.0))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def fill(storage: str, trials: int, epochs: int) -> None:
         ended = NOW + timedelta(seconds=number)
         rows = [
             {
-                "sweep": "s", "trial_id": trial["trial_id"], "role": "trial", "unlearner": METHOD,
+                "sweep": "s", "trial_id": trial["trial_id"], "role": "trial", "unlearner": METHOD, "references": 2,
                 "state": "complete", "epoch": epoch, "final": epoch == epochs,
                 "finished_at": ended, "seed": trial["seed"], "task_key": TASK,
                 "validation_accuracy_retained": accuracy, "validation_indistinguishability": mia,

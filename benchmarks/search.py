@@ -55,12 +55,11 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     points = recorded(options.task)
     surrogates = learned(points)
-    retrain = next(r["unlearn_seconds"] for r in points if r["role"] == "retrained")
     rows = []
     arms = itertools.product(options.samplers.split(","), options.modes.split(","))
     for sampler, mode in arms:
         for seed in range(options.seeds):
-            run = Run(surrogates, sampler, mode, seed, retrain)
+            run = Run(surrogates, sampler, mode, seed)
             rows += [
                 {"sampler": sampler, "mode": mode, "seed": seed, **r}
                 for r in run.curve(options.seconds)
@@ -88,13 +87,12 @@ class Run:
         sampler: str,
         mode: str,
         seed: int,
-        retrain_seconds: float,
     ) -> None:
         self._surrogates, self._mode = surrogates, mode
         studies = [UnlearnerStudy(name, PARETO, sampler, seed) for name in surrogates]
         left = dict.fromkeys(surrogates, ENDLESS)
         self._search = StudySearch(studies, left, "task", lambda _: [])
-        self._progress = Progress(PARETO, ENDLESS, retrain_seconds)
+        self._progress = Progress(PARETO, ENDLESS)
         self._spent = self._asking = 0.0
         self._trials = 0
 

@@ -80,10 +80,10 @@ def fill(storage: str, count: int) -> None:
         quality = rng.random((EPOCHS, 2)).tolist()
         rows = [
             {
-                "sweep": "s", "trial_id": name, "role": "trial", "unlearner": "finetune",
+                "sweep": "s", "trial_id": name, "role": "trial", "unlearner": "finetune", "references": 2,
                 "state": "complete", "epoch": epoch, "final": epoch == EPOCHS, "finished_at": NOW,
                 "validation_accuracy_retained": accuracy, "validation_indistinguishability": mia,
-                "unlearn_seconds": float(epoch), "params": '{"lr": 0.01, "epochs": 10}',
+                "relative_cost": 0.01 * epoch, "unlearn_seconds": float(epoch), "params": '{"lr": 0.01, "epochs": 10}',
             }
             for epoch, (accuracy, mia) in enumerate(quality, 1)
         ]  # fmt: skip

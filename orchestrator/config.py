@@ -18,6 +18,7 @@ from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
+from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import UNLEARNERS, unlearner_class
 
@@ -37,6 +38,10 @@ DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
 """Trials per unlearner and concurrent trial: one minute on digits, 38 on CIFAR-10 with two CPUs."""
 DEFAULT_TRIALS = 50
 """Trials per unlearner: the upper limit on a CPU, and the number on a GPU."""
+
+DEFAULT_REFERENCES_BY_TASK = {("digits", "cpu"): 8, ("cifar10", "cpu"): 2}
+DEFAULT_REFERENCES = 4
+"""Models retrained for comparison: as many as their training allows, which takes seconds to minutes each."""
 
 
 def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
@@ -84,6 +89,8 @@ class SweepConfig:
     """Share of the retrained model's validation accuracy. A trial below that is stopped; 0: never."""
     cost_limit: float = 1.0
     """Share of a retrain's cost. An anytime trial that reaches that is stopped; its points so far count."""
+    references: int | None = None
+    """Models retrained without the forget set, for comparison; at least 2 [default: by data set and device]."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -117,6 +124,7 @@ class SweepConfig:
             ("max-concurrent", config.max_concurrent, 1, math.inf),
             ("cpus-per-trial", config.cpus_per_trial, 1, math.inf),
             ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
+            ("references", config.references, FEWEST, math.inf),
             ("trial-seconds", config.trial_seconds, 1, math.inf),
             ("utility-floor", config.utility_floor, 0, 1),
             ("cost-limit", config.cost_limit, 0, math.inf),
@@ -185,6 +193,7 @@ class SweepConfig:
             "seed",
             "utility_floor",
             "cost_limit",
+            "references",
             "confirms",
         )
         return [

@@ -98,7 +98,7 @@ class Task:
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
 
-        `device` is its type: what a retrain takes is told by where it was trained.
+        `device` is its type, and for a CPU the number of threads: they decide the weights.
         """
         return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
 

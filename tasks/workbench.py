@@ -71,6 +71,9 @@ class Workbench:
         self._validation = Split(held_out, torch.from_numpy(validation), changed)
         self._test = Split(held_out, torch.from_numpy(test), changed)
         self._artifacts: dict[str, Artifact] = {}
+        # The number of threads decides in which order a CPU adds up, hence the weights.
+        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
+        self._hardware = f"{device.type}{threads}"
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
         self._model = self.fresh_model()
@@ -85,7 +88,7 @@ class Workbench:
 
     def key(self, role: str) -> str:
         """The artifact key of the original model, or of a reference, the retrained model among them."""
-        about = self.dataset, self.dtype, self.device.type
+        about = self.dataset, self.dtype, self._hardware
         if role == ORIGINAL:
             return self.task.original_key(*about)
         return self.task.retrained_key(*about, reference_number(role))

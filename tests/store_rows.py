@@ -24,6 +24,7 @@ def trial(trial_id: str, epochs: int = 2, minute: int = 0, **columns: Any) -> li
             "sweep": "s",
             "trial_id": trial_id,
             "role": "trial",
+            "references": 2,
             "epoch": epoch,
             "final": epoch == epochs,
             "state": "complete",

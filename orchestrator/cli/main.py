@@ -111,6 +111,7 @@ def run(
     trial_seed: int | None = None,
     loader: str = "auto",
     device: str = "auto",
+    cpus_per_trial: int = 1,
     references: int = 2,
     storage: Storage = STORAGE,
 ) -> int:
@@ -138,6 +139,8 @@ def run(
         auto, ffcv or resident.
     device
         auto, cpu or cuda.
+    cpus_per_trial
+        Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
@@ -154,6 +157,7 @@ def run(
         loader=loader,
         device=device,
         storage=storage,
+        cpus=cpus_per_trial,
         references=references,
     )
     for point in trial.run(print, _print_training):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +16,7 @@ from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
 from orchestrator.results.objectives import front_rows, objective_named
 from orchestrator.results.store import read_results
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
 from tasks.errors import InvalidValue
 from tasks.search_space import parameters
 from tasks.unlearners import unlearner_class
@@ -22,7 +25,7 @@ Row = dict[str, Any]
 
 SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
-ABOUT = "role", "unlearner", "state", "epoch", "params"
+ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params"
 """Columns that identify a row."""
 
 
@@ -38,12 +41,38 @@ def print_front(config: SweepConfig, console: Console) -> None:
     for column in SHOWN:
         table.add_column(COLUMNS[column].headline or column, justify="right", no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold")
-    for row in [r for r in rows if r["role"] != "trial"] + chosen:
-        name = row["unlearner"] if row["role"] == "trial" else row["role"]
-        table.add_row(name, *(_number(row[column]) for column in SHOWN), spell_searched(row))
+    for name, values in _model_lines(rows):
+        table.add_row(name, *(_number(value) for value in values), "")
+    for row in chosen:
+        cells = [_number(row[column]) for column in SHOWN]
+        table.add_row(row["unlearner"], *cells, spell_searched(row))
     console.print(table)
     console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
+    if not chosen and any(row["role"] == "trial" for row in rows):
+        console.print(
+            "No point is better than the original model beyond the noise between retrains.",
+            soft_wrap=True,
+        )
     console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
+
+
+def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield the values of the original, of the references' mean, and of the noise between retrains."""
+    sweep = Sweep("", rows)
+    original, references = sweep.baseline(ORIGINAL), sweep.references
+    if original is not None:
+        yield ORIGINAL, [original[column] for column in SHOWN]
+    if len(references) == 1:
+        yield RETRAINED, [references[0][column] for column in SHOWN]
+    if len(references) < 2:
+        return
+    found = [[r[c] for r in references if r[c] is not None] for c in SHOWN]
+    mean = [statistics.fmean(values) if values else None for values in found]
+    yield f"{RETRAINED}, mean of {len(references)}", mean
+    yield (
+        "  ± between retrains",
+        [statistics.stdev(values) if len(values) > 1 else None for values in found],
+    )
 
 
 def print_confirmed(config: SweepConfig, console: Console) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.reporting.durations import spell_duration
+from orchestrator.results.noise import NoiseFloor
 from orchestrator.results.objectives import OBJECTIVES, Objective
 from orchestrator.results.pareto import compute_hypervolume, join_front
 
 Row = Mapping[str, Any]
+PARETO = OBJECTIVES["pareto"]
 
 
 class Progress:
@@ -20,12 +22,12 @@ class Progress:
         self,
         objective: Objective,
         total: int,
-        retrain_seconds: float,
+        floor: NoiseFloor | None = None,
         expected_seconds: float | None = None,
     ) -> None:
         """Start at zero. `expected_seconds` estimates the whole search until the first trial has ended."""
         self._objective, self.total = objective, total
-        self._retrain_seconds, self._expected_seconds = retrain_seconds, expected_seconds
+        self._floor, self._expected_seconds = floor, expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
         self._pareto: list[tuple[float, ...]] = []
         self._volume: float | None = None
@@ -50,8 +52,8 @@ class Progress:
         self.done += not failed
         self.pruned += rows[-1]["state"] == "pruned"
         for row in rows[:-1] if failed else rows:
-            gains = OBJECTIVES["pareto"].gains(row)
-            if gains is not None:
+            gains = PARETO.gains(row)
+            if gains is not None and self._counts(row):
                 self._pareto = join_front(self._pareto, gains)
             self._note_best(row)
         self._volume = None
@@ -70,8 +72,7 @@ class Progress:
         kept: the terminal reads it four times a second, and a large front takes tens of milliseconds.
         """
         if self._volume is None:
-            scaled = [(a, i, t / self._retrain_seconds) for a, i, t in self._pareto]
-            self._volume = compute_hypervolume(scaled, (0.0, 0.0, -1.0))
+            self._volume = compute_hypervolume(self._pareto, (0.0, 0.0, -1.0))
         return self._volume
 
     def format_line(self) -> str:
@@ -95,6 +96,11 @@ class Progress:
             return "time left unknown yet"
         left = self._expected_seconds - spent
         return f"about {spell_duration(left)} left" if left > 0 else "longer than estimated"
+
+    def _counts(self, row: Row) -> bool:
+        """Tell whether a point may lie on the front: see NoiseFloor.is_beaten."""
+        floor = self._floor
+        return floor is None or floor.is_beaten(row, PARETO.metrics, PARETO.maximise)
 
     def _note_best(self, row: Row) -> None:
         values = self._objective.values(row)

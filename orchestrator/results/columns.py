@@ -39,6 +39,9 @@ IDENTITY = (
     Column("task", TEXT, "name of the task"),
     Column("unlearner", TEXT, "name of the method; null for the original model"),
     Column("params", TEXT, "every hyper-parameter of the method, searched or not, as JSON"),
+    Column(
+        "references", WHOLE, "retrained models that this one is held against; null before 0.2.0"
+    ),
     Column("seed", WHOLE, "seed of the trial's generator; for a baseline, of its training"),
     Column("epoch", WHOLE, "yields of the unlearner so far: a trial's rows are its trajectory"),
     Column("final", FLAG, "whether this is the trial's last row: exactly one per trial"),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from orchestrator.results.objectives import Objective, front_rows, objective_named
 from orchestrator.results.pareto import find_front
 from orchestrator.results.store import read_results
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 from tasks.search_space import EPOCHS
 
 Row = dict[str, Any]
@@ -110,11 +111,12 @@ def build_confirmation(rows: Iterable[Row], name: str, objective: Objective) -> 
     rows = list(rows)
     searched = [row for row in rows if row["sweep"] == name]
     points = [Repeated(row) for row in front_rows(searched, objective)]
-    baselines = {row["role"]: Repeated(row) for row in searched if row["role"] != "trial"}
+    models = (row for row in searched if row["trial_id"] in (ORIGINAL, RETRAINED))
+    baselines = {row["trial_id"]: Repeated(row) for row in models}
     repeats = (row for row in rows if row["confirms"] == name)
     for row in sorted(repeats, key=lambda row: (row["sweep"], row["trial_id"])):
-        if row["role"] in baselines:
-            baselines[row["role"]].add(row)
+        if row["trial_id"] in baselines:
+            baselines[row["trial_id"]].add(row)
         elif row["role"] == "trial":
             for point in points:
                 point.add(row)

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.results.objectives import Objective
-from orchestrator.results.pareto import find_front
+from orchestrator.results.objectives import Objective, front_rows
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
@@ -76,13 +75,12 @@ class Front:
 def select_front(sweep: Sweep, objective: Objective) -> Front:
     """Find the front of all complete points of the trials, trajectories included."""
     measured = [row for row in sweep.points if objective.gains(row) is not None]
-    gains = [objective.gains(row) or () for row in measured]
     baselines = {role: sweep.baseline(role) for role in (ORIGINAL, RETRAINED)}
     return Front(
         sweep.task,
         objective,
         measured,
-        [measured[index] for index in find_front(gains)],
+        front_rows(sweep.rows, objective),
         {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
+from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
@@ -54,10 +55,10 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "pareto": Objective((*STEERING, "unlearn_seconds"), (True, True, False)),
+    "pareto": Objective((*STEERING, "relative_cost"), (True, True, False)),
     "accuracy": Objective((STEERING[0],), (True,)),
     "mia": Objective((STEERING[1],), (True,)),
-    "time": Objective(("unlearn_seconds",), (False,)),
+    "time": Objective(("relative_cost",), (False,)),
     SCORE: Objective((SCORE,), (True,)),
 }
 """The search sees the validation half alone; the test half's columns are only reported."""
@@ -90,10 +91,32 @@ def score(row: Mapping[str, Any]) -> float | None:
 
 
 def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[str, Any]]:
-    """The rows of trials, trajectories included, that no other dominates."""
+    """Return the rows of trials, trajectories included, that no other dominates.
+
+    The original model is a point of cost 0: what it dominates within the references' noise is left out.
+    `rows` are those of one sweep, its models among them.
+    """
+    points = select_points(rows, objective)
+    return [points[i][0] for i in find_front([gains for _, gains in points])]
+
+
+def select_points(
+    rows: list[dict[str, Any]], objective: Objective
+) -> list[tuple[dict[str, Any], tuple[float, ...]]]:
+    """Return the rows of trials that may lie on a front, each with its gains."""
+    floor = find_noise_floor(rows)
     points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
-    valid = [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
-    return [valid[i][0] for i in find_front([gains for _, gains in valid])]
+    return [
+        (row, gains)
+        for row, gains in points
+        if gains
+        and row["state"] != "failed"
+        and (
+            floor is None
+            or SCORE in objective.metrics
+            or floor.is_beaten(row, objective.metrics, objective.maximise)
+        )
+    ]
 
 
 def objective_named(text: str) -> Objective:

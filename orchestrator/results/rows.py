@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -53,19 +52,6 @@ def trial_rows(
         epoch = points[-1].epoch + 1 if points else 0
         rows.append({**common, "state": state, "error": error, "epoch": epoch, "final": True})
     return rows
-
-
-def retrain_seconds(retrained: Row, cpus: int, gpus: float) -> float:
-    """Estimate the seconds of a retrain on a trial's CPUs and GPUs, at a speed proportional to them.
-
-    The retrained model was trained on all CPUs of a node, or on a whole GPU. Returns infinity if its
-    row lacks the numbers, as rows of older versions do.
-    """
-    on_a_cpu = retrained["device"] == "cpu"
-    if retrained["unlearn_seconds"] is None or (on_a_cpu and retrained["threads"] is None):
-        return math.inf
-    had = retrained["threads"] / cpus if on_a_cpu else 1 / (gpus or 1.0)
-    return float(retrained["unlearn_seconds"]) * max(1.0, had)
 
 
 def params_json(params: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ from orchestrator.results.files import (
     read_whole,
     warn_of_damage,
 )
-from orchestrator.results.versions import NEEDED, drop_repeats
+from orchestrator.results.versions import NEEDED, columns_behind, drop_repeats, translate_old_rows
 from tasks.registry import one_of
 from tasks.storage.base import Storage
 from tasks.storage.roots import open_root
@@ -90,12 +90,12 @@ def read_results(
     """
     wanted = [one_of("column", name, SCHEMA.names) for name in dict.fromkeys(columns)]
     place = open_root(storage)
-    table = read_at_once(place, sweep, [*dict.fromkeys([*NEEDED, *wanted])])
+    table = read_at_once(place, sweep, columns_behind([*NEEDED, *wanted]))
     if table is None:
         parts, _ = read_whole(place, sweep)
         table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
     rows = drop_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
-    return rows.select(wanted)
+    return translate_old_rows(rows).select(wanted)
 
 
 def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:

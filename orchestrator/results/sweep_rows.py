@@ -12,6 +12,7 @@ Row = dict[str, Any]
 """One row of the results store, by column; see orchestrator.results.columns."""
 
 TRIAL, ORIGINAL, RETRAINED = ROLES
+"""Roles of rows. The models of the last two roles have trial ids: the first retrained model has its role's."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,9 +50,15 @@ class Sweep:
             r for r in self.rows if r["role"] == TRIAL and r["state"] == "failed" and r["final"]
         ]
 
+    @property
+    def references(self) -> list[Row]:
+        """The rows of the models retrained without the forget set, the first one first."""
+        found = {r["trial_id"]: r for r in self.rows if r["role"] == RETRAINED}
+        return [found[name] for name in sorted(found, key=lambda name: (name != RETRAINED, name))]
+
     def baseline(self, role: str) -> Row | None:
         """Return the complete row of the original or the retrained model; None if it is missing."""
-        found = [r for r in self.rows if r["role"] == role and r["state"] == "complete"]
+        found = [r for r in self.rows if r["trial_id"] == role and r["state"] == "complete"]
         return max(found, key=finished_at) if found else None
 
 

@@ -7,6 +7,7 @@ another key.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -60,3 +61,33 @@ def _names(versions: pa.Table) -> pa.Array:
     """Return one text per version. Texts are compared, because a null would equal nothing."""
     texts = [versions[name].combine_chunks().cast(pa.string()) for name in VERSION]
     return pc.binary_join_element_wise(*texts, "\0", null_handling="replace")
+
+
+BEFORE_REFERENCES = {
+    "indistinguishability": "loss_attack_indistinguishability",
+    "validation_indistinguishability": "validation_loss_attack_indistinguishability",
+}
+"""Columns whose meaning changed in 0.2.0, and the names that their old values have since."""
+MARK = "references"
+"""A column that no row had before."""
+
+
+def columns_behind(wanted: Iterable[str]) -> list[str]:
+    """Return the columns to read for `wanted`, so that rows of before 0.2.0 can be translated."""
+    names = list(wanted)
+    before = [old for old, new in BEFORE_REFERENCES.items() if old in names or new in names]
+    return list(dict.fromkeys([*names, *before, *([MARK] if before else [])]))
+
+
+def translate_old_rows(table: pa.Table) -> pa.Table:
+    """Move values of before 0.2.0 to the columns that have their meaning now."""
+    for old, new in BEFORE_REFERENCES.items():
+        if old not in table.column_names:
+            continue
+        is_old = pc.is_null(table[MARK])
+        if new in table.column_names:
+            values = pc.if_else(is_old, pc.coalesce(table[new], table[old]), table[new])
+            table = table.set_column(table.column_names.index(new), table.field(new), values)
+        values = pc.if_else(is_old, pa.scalar(None, pa.float64()), table[old])
+        table = table.set_column(table.column_names.index(old), table.field(old), values)
+    return table

@@ -14,11 +14,8 @@ if TYPE_CHECKING:
     from orchestrator.worker.baselines import Speed
 
 
-def seconds_per_trial(unlearner: str, speed: Speed, share: float) -> float:
-    """Expected seconds of one trial whose hyper-parameters are drawn at random from their domains.
-
-    `share` is what a trial has of that whose speed was measured: threads, or a part of a GPU.
-    """
+def seconds_per_trial(unlearner: str, speed: Speed) -> float:
+    """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
     cls = unlearner_class(unlearner)
     epochs = _usual(cls, "epochs", 1.0)
     samples = epochs * passes_of(cls).gradient_samples(
@@ -29,15 +26,22 @@ def seconds_per_trial(unlearner: str, speed: Speed, share: float) -> float:
         batch_size=round(_usual(cls, "batch_size", 256)),
     )
     points = epochs if cls.anytime else 1.0
-    # The attacks run on a CPU, which those that share a GPU do not share.
-    judging = points * speed.evaluate_seconds / max(share, 1.0)
-    return samples / (speed.gradient_per_second * share) + judging
+    return samples / speed.gradient_per_second + points * speed.evaluate_seconds
 
 
-def sweep_seconds(trials: Mapping[str, int], speed: Speed, share: float, concurrent: int) -> float:
-    """Expected seconds of `trials` by unlearner, the training of the baselines included."""
-    work = sum(count * seconds_per_trial(name, speed, share) for name, count in trials.items())
-    return speed.training_seconds + work / concurrent
+def sweep_seconds(trials: Mapping[str, int], speed: Speed, concurrent: int) -> float:
+    """Return the expected seconds of a search with these numbers of trials by unlearner."""
+    work = sum(count * seconds_per_trial(name, speed) for name, count in trials.items())
+    return work / concurrent
+
+
+def training_seconds(speed: Speed, concurrent: int) -> float:
+    """Return the expected seconds until all missing models are trained, `concurrent` at a time."""
+    ends = [0.0] * max(1, concurrent)
+    for seconds in speed.trainings:
+        first = ends.index(min(ends))
+        ends[first] += seconds
+    return max(ends)
 
 
 def _usual(cls: type, name: str, without: float) -> float:

@@ -12,6 +12,8 @@ from typing import Any
 from orchestrator.cluster.connection import COLD, warm_environment
 from orchestrator.cluster.resources import DEFAULT_GPU_SHARE, Resources, count_local_resources
 from orchestrator.config import (
+    DEFAULT_REFERENCES,
+    DEFAULT_REFERENCES_BY_TASK,
     DEFAULT_TASK,
     DEFAULT_TRIALS,
     DEFAULT_TRIALS_PER_SLOT,
@@ -51,6 +53,8 @@ class SweepPlan:
     """CPUs, and torch threads, of a trial."""
     gpus: float
     """GPUs of a trial; 0 for a trial on CPUs."""
+    references: int
+    """Models retrained without the forget set, for comparison."""
     concurrent: int
     """Trials at a time."""
     trial_seconds: float
@@ -83,6 +87,7 @@ class SweepPlan:
             objective_metrics=self.objective.metrics,
             trial_seconds=None if self.trial_seconds == math.inf else self.trial_seconds,
             confirms=self.confirms or None,
+            references=self.references,
             data=data,
         )
 
@@ -100,6 +105,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         task=config.task or before.task,
         unlearners=config.unlearners or before.unlearners,
         trials=config.trials or before.trials,
+        references=config.references or before.references,
         model=before.model if config.model == "auto" else config.model,
         data_dir=config.data_dir or before.data_dir,
         optuna_storage=config.optuna_storage or before.optuna_storage,
@@ -126,6 +132,9 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
     device = "cuda" if gpus else "cpu"
     task = Task.named(config.task or DEFAULT_TASK, config.model, config.seed, device)
     per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
+    references = config.references or DEFAULT_REFERENCES_BY_TASK.get(
+        (task.dataset, device), DEFAULT_REFERENCES
+    )
     trials = min(DEFAULT_TRIALS, max(1, int(per_slot * concurrent)))
     decided = dataclasses.replace(
         config,
@@ -136,6 +145,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         trials=config.trials or trials,
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
+        references=references,
     )
     _warn_of_random_search(decided.sampler, decided.trials or trials, say)
     return SweepPlan(
@@ -151,6 +161,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         seed=decided.seed,
         cpus=decided.cpus_per_trial,
         gpus=gpus,
+        references=references,
         concurrent=concurrent,
         trial_seconds=decided.trial_seconds or math.inf,
         utility_floor=decided.utility_floor,

@@ -12,14 +12,15 @@ from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.observer import Observer
+from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
-from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
 from tasks.errors import StorageError, StorageFault
+from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -121,13 +122,17 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = self._studies(finished)
-        retrained = preparation.wait_for_retrained(plan.concurrent, left, observer)
+        models = preparation.wait_for_models(plan.concurrent, left, observer)
+        retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
+        floor = find_noise_floor(models.values())
+        if floor is not None:
+            observer.say(explain_what_is_to_forget(floor))
         progress = Progress(
             plan.objective,
             total,
-            retrain_seconds(retrained, plan.cpus, plan.gpus),
+            floor,
             preparation.search_seconds,
         )
         progress.resume(list(finished.values()))

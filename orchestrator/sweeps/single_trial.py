@@ -37,6 +37,8 @@ class SingleTrial:
     loader: str = "auto"
     device: str = "auto"
     storage: str = "./results"
+    cpus: int = 1
+    """Torch threads, as --cpus-per-trial of a sweep: they decide the trained weights to the last bit."""
     references: int = 2
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
 
@@ -48,6 +50,8 @@ class SingleTrial:
         for seed in (self.seed, self.trial_seed):
             check_seed(seed)
         check_count(self.references)
+        if self.cpus < 1:
+            raise InvalidValue(f"--cpus-per-trial {self.cpus} is out of range: at least 1")
         artifacts = f"{normalise_root(self.storage)}/artifacts"
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         import torch
@@ -59,6 +63,7 @@ class SingleTrial:
         from tasks.workbench import Workbench
 
         keep_freed_memory()
+        torch.set_num_threads(self.cpus)
         kind = self._device_type()
         task = Task.named(self.task, self.model, self.seed, kind)
         check_data_dir(self.data_dir)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from dataclasses import dataclass
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import objective_named
-from orchestrator.results.rows import retrain_seconds
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.budget import budgets, missing
 from orchestrator.sweeps.folder import is_held, read_config
@@ -47,12 +46,10 @@ def read_status(name: str, storage: str) -> SweepStatus:
     """
     config = read_config(name, storage)
     trials = read_finished_trials(config.storage, name)
-    baselines = {role: trials.pop(role, []) for role in ("original", "retrained")}
-    has = config.cpus_per_trial, config.gpus_per_trial or 0.0
-    measured = [retrain_seconds(row, *has) for row in baselines["retrained"]]
-    seconds = measured[-1] if measured else math.inf
-    progress = Progress(objective_named(config.objective), sum(budgets(config).values()), seconds)
-    progress.resume(list(trials.values()))
+    models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
+    floor = find_noise_floor(models.values())
+    progress = Progress(objective_named(config.objective), sum(budgets(config).values()), floor)
+    progress.resume([rows for name, rows in trials.items() if name not in models])
     state = NOT_RUNNING
     if progress.left == 0:
         state = FINISHED

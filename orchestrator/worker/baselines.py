@@ -1,8 +1,7 @@
-"""The original and the retrained model: trained once, measured, and stored with the trials."""
+"""The original model and the references: trained once, measured, and stored with the trials."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from orchestrator.results.store import read_finished_trials, write_rows
 from orchestrator.worker.identity import collect_provenance
 from orchestrator.worker.node_faults import blame_node
 from orchestrator.worker.settings import WorkerSettings, get_workbench
-from tasks.roles import ORIGINAL, RETRAINED, reference_role
 
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
@@ -27,26 +25,36 @@ CALIBRATION_PASSES = 4
 
 
 @dataclass(frozen=True)
+class Ready:
+    """A process has its data and knows which models are missing."""
+
+    dtype: str
+    """Dtype of the forward pass, of all models and trials of the sweep."""
+    missing: tuple[str, ...]
+    """Roles of the models that other processes have to train."""
+
+
+@dataclass(frozen=True)
 class Speed:
-    """The speed of this hardware on this task, for the estimate."""
+    """The speed of a trial's CPUs or share of a GPU on this task, for the estimate."""
 
     gradient_per_second: float
-    """Training examples per second and thread (or per GPU)."""
+    """Training examples per second."""
     evaluate_seconds: float
-    """Seconds to measure one model, on one thread (or GPU)."""
+    """Seconds to measure one model."""
     retain: int
     """Examples of the retain set."""
     forget: int
     """Examples of the forget set."""
     recipe_epochs: int
     """Epochs of a whole training."""
-    training_seconds: float
-    """Estimated seconds for the baselines that are not trained yet."""
+    trainings: tuple[float, ...]
+    """Estimated seconds of each training that is still to be done."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """The progress of a baseline's training."""
+    """The progress of a model's training."""
 
     what: str
     done: int
@@ -58,86 +66,111 @@ class Training:
 
 
 Rows = dict[str, Row]
-Event = Speed | Training | Rows
+Event = Ready | Speed | Training | Rows
+Tell = Callable[[Event], None]
 
 
-def prepare_baselines(settings: WorkerSettings, threads: int, calibrate: bool) -> Iterator[Event]:
-    """Train the models that are not cached, measure both, store their rows. Runs as a Ray task.
+def prepare_models(settings: WorkerSettings, calibrate: bool) -> Iterator[Event]:
+    """Train the original model if it is missing; measure all models if none is. Runs as a Ray task.
 
-    Yields a Speed if `calibrate` is set, a Training per epoch, and finally the rows by role.
+    Yields Ready, a Speed if `calibrate` is set, a Training per epoch, and at last the rows by trial
+    id, unless other processes have to train references first: then it is to be run once more.
     """
+    yield from _yield_events(lambda tell: _prepare(settings, calibrate, tell))
+
+
+def train_model(settings: WorkerSettings, role: str) -> Iterator[Event]:
+    """Train the model of `role`, unless it is cached; yields a Training per epoch. Runs as a Ray task."""
+    yield from _yield_events(lambda tell: _train(settings, role, tell))
+
+
+def _yield_events(work: Callable[[Tell], None]) -> Iterator[Event]:
+    """Run `work` in a thread, and yield what it tells."""
     events: SimpleQueue[Event | None] = SimpleQueue()
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(_prepare, settings, threads, calibrate, events.put)
-        work.add_done_callback(lambda _: events.put(None))
+        done = pool.submit(work, events.put)
+        done.add_done_callback(lambda _: events.put(None))
         while (event := events.get()) is not None:
             yield event
-        yield work.result()
+        done.result()
 
 
-def _prepare(
-    settings: WorkerSettings, threads: int, calibrate: bool, tell: Callable[[Event], None]
-) -> Rows:
+def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
+    from tasks.roles import ORIGINAL
+
+    stored = read_finished_trials(settings.storage, settings.sweep)
+    models = {trial_id: rows[0] for trial_id, rows in stored.items() if rows[0]["role"] != "trial"}
+    # Earlier trials started from these models: a resume on other hardware keeps their dtype.
+    before = next((row["dtype"] for row in models.values() if row["dtype"]), None)
+    bench = _build_bench(settings.with_dtype(before or settings.dtype))
+    missing = [role for role in settings.roles if not bench.is_cached(role)]
+    others = tuple(role for role in missing if role != ORIGINAL)
+    tell(Ready(bench.dtype, others))
+    if calibrate:
+        tell(measure_speed(bench, missing))
+    if ORIGINAL in missing:
+        bench.artifact(ORIGINAL, lambda *progress: tell(Training(*progress)))
+    if not others:
+        tell(_measure_models(settings, bench, models))
+
+
+def _train(settings: WorkerSettings, role: str, tell: Tell) -> None:
+    bench = _build_bench(settings)
+    bench.artifact(role, lambda *progress: tell(Training(*progress)))
+
+
+def _build_bench(settings: WorkerSettings) -> Workbench:
+    with blame_node():
+        return get_workbench(settings, settings.cpus)
+
+
+def _measure_models(settings: WorkerSettings, bench: Workbench, stored: Rows) -> Rows:
+    """Return the row of each model; measure and store those that are not stored yet."""
     from tasks.references import use_references
 
-    measured = read_finished_trials(settings.storage, settings.sweep)
-    # Earlier trials started from these models: a resume on other hardware keeps their dtype.
-    before = [row["dtype"] for role in (ORIGINAL, RETRAINED) for row in measured.get(role, [])]
-    dtype = next(filter(None, before), settings.dtype)
-    settings = dataclasses.replace(settings, dtype=dtype)
-    with blame_node():
-        bench = get_workbench(settings, threads)
-    if calibrate:
-        tell(measure_speed(bench, 1 if settings.gpus else threads, settings.references))
-
-    def show(*progress: Any) -> None:
-        tell(Training(*progress))
-
-    bench.artifact(ORIGINAL, show)
-    use_references(bench, settings.references, show)
     rows = {}
-    for role in (ORIGINAL, RETRAINED):
-        key = bench.key(role)
-        stored = [row for row in measured.get(role, []) if row["trial_key"] == key]
-        rows[role] = stored[0] if stored else _baseline_row(settings, bench, role, tell)
-        if not stored:
-            files = f"{role}-"
-            write_rows(
-                settings.storage, settings.sweep, files + key, [rows[role]], instead_of=files
-            )
+    use_references(bench, settings.references)
+    for role in settings.roles:
+        before = stored.get(role)
+        if before is not None and before["trial_key"] == bench.key(role):
+            rows[role] = before
+            continue
+        rows[role] = row = _model_row(settings, bench, role)
+        key, files = row["trial_key"], f"{role}-"
+        write_rows(settings.storage, settings.sweep, files + key, [row], instead_of=files)
     return rows
 
 
-def _baseline_row(
-    settings: WorkerSettings, bench: Workbench, role: str, tell: Callable[[Event], None]
-) -> Row:
-    from tasks.roles import RETRAINED
+def _model_row(settings: WorkerSettings, bench: Workbench, role: str) -> Row:
+    from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
     from tasks.trial import baseline_point
 
-    artifact = bench.artifact(role, lambda *progress: tell(Training(*progress)))
-    point = baseline_point(bench, artifact, trained_for_this=role == RETRAINED)
+    artifact = bench.artifact(role)
+    is_reference = role != ORIGINAL
+    point = baseline_point(
+        bench, artifact, trained_for_this=is_reference, reference=reference_number(role)
+    )
     identity: dict[str, Any] = {
-        **collect_provenance(bench, role),
+        **collect_provenance(bench, RETRAINED if is_reference else ORIGINAL),
         "device": artifact.record.device,
         "threads": artifact.record.threads,
         "sweep": settings.sweep,
         "confirms": settings.confirms,
+        "references": settings.references,
         "trial_id": role,
-        "unlearner": "retrain" if role == RETRAINED else None,
+        "unlearner": "retrain" if is_reference else None,
         "params": "{}",
-        "seed": settings.task.seed,
+        "seed": training_seed(role, settings.task.seed),
         "trial_key": artifact.key,
     }
     return trial_rows([point], state="complete", **identity)[0]
 
 
-def measure_speed(bench: Workbench, workers: int, references: int) -> Speed:
-    """The Speed of `bench`, from a few training steps of the real model.
-
-    `workers` is how many trials could do the same beside each other on what this process has;
-    `references` are to be trained, the retrained model among them.
-    """
+def measure_speed(bench: Workbench, missing: list[str]) -> Speed:
+    """Measure the Speed of `bench` with a few training steps; `missing` are models to be trained."""
     import torch
+
+    from tasks.roles import ORIGINAL
 
     model = bench.fresh_model()
     rng = bench.generator(0)
@@ -160,10 +193,8 @@ def measure_speed(bench: Workbench, workers: int, references: int) -> Speed:
     rate = learn(CALIBRATION_PASSES, CALIBRATION_SECONDS)
     start = time.perf_counter()
     bench.evaluate(model)
-    judged = (time.perf_counter() - start) * workers
-    sizes = {reference_role(number): len(bench.retain) for number in range(max(1, references))}
-    sizes[ORIGINAL] = len(bench.retain) + len(bench.forget)
-    missing = [role for role in sizes if not bench.is_cached(role)]
-    epochs = model.recipe.epochs
-    training = sum(sizes[role] * epochs / rate for role in missing)
-    return Speed(rate / workers, judged, len(bench.retain), len(bench.forget), epochs, training)
+    evaluate_seconds = time.perf_counter() - start
+    retain, forget, epochs = len(bench.retain), len(bench.forget), model.recipe.epochs
+    sizes = [retain + forget if role == ORIGINAL else retain for role in missing]
+    trainings = tuple(size * epochs / rate for size in sizes)
+    return Speed(rate, evaluate_seconds, retain, forget, epochs, trainings)

@@ -33,6 +33,7 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
         "confirms": settings.confirms,
         "trial_id": trial["trial_id"],
         "role": "trial",
+        "references": settings.references,
         "task": settings.task.name,
         "task_key": task_key,
         "unlearner": unlearner,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
+from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ class WorkerSettings:
     """Retrained models that every model is held against."""
     data: str | None = None
     """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the models that trials start from and are compared with, the original first."""
+        return ORIGINAL, *map(reference_role, range(self.references))
+
+    def with_dtype(self, dtype: str | None) -> WorkerSettings:
+        """Return the same settings with another dtype of the forward pass."""
+        return dataclasses.replace(self, dtype=dtype)
 
     @property
     def artifacts(self) -> str:

@@ -29,11 +29,11 @@ def make_row(trial_id: str, **columns: Any) -> Row:
         "unlearner": method,
         "params": json.dumps(columns.pop("params", {"lr": 0.01})) if method else None,
         "seed": 0,
+        "references": 2,
         "epoch": 1,
         "final": True,
         "state": "complete",
         "unlearn_seconds": 10.0,
-        "relative_cost": 0.02,
         "mia_simple_accuracy": 0.9,
         "test_accuracy_forgotten": 0.4,
         "retain_accuracy": 0.95,
@@ -44,6 +44,7 @@ def make_row(trial_id: str, **columns: Any) -> Row:
         row[f"{half}accuracy_retained"] = accuracy
         row[f"{prefix}mia_class_matched_accuracy"] = mia
         row[f"{prefix}indistinguishability"] = 1 - abs(2 * mia - 1)
+    row["relative_cost"] = columns.get("unlearn_seconds", 10.0) / 500
     return {**row, **columns}
 
 

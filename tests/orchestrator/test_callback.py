@@ -35,7 +35,7 @@ def overdue() -> list[Any]:
 
 @pytest.fixture
 def callback(overdue: list[Any]) -> ProgressCallback:
-    progress = Progress(OBJECTIVES["pareto"], 1, retrain_seconds=1.0)
+    progress = Progress(OBJECTIVES["pareto"], 1)
     view = Terminal(Console(file=io.StringIO()))
     return ProgressCallback(progress, view, lambda: 1, (), LIMIT, overdue.append)
 

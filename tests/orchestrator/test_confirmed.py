@@ -28,7 +28,7 @@ def row(trial_id: str, accuracy: float | None, seed: int = 0, **columns: Any) ->
     role = trial_id if trial_id in ("original", "retrained") else "trial"
     return {
         "sweep": "s" if seed == 0 else f"s+seed-{seed}", "confirms": "s" if seed else None,
-        "role": role, "trial_id": trial_id, "task_seed": seed, "state": "complete", "epoch": 1,
+        "role": role, "references": 2, "trial_id": trial_id, "task_seed": seed, "state": "complete", "epoch": 1,
         "unlearner": trial_id.partition("-")[0], "params": json.dumps({"lr": 0.1, "epochs": 2}),
         ACCURACY: accuracy, "unlearn_seconds": 1.0, "relative_cost": 0.1,
         **dict.fromkeys(("test_accuracy_retained", "test_accuracy_forgotten"), accuracy),

@@ -13,7 +13,7 @@ from store_rows import trial
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.front_table import print_front
-from orchestrator.results.store import write_rows
+from orchestrator.results.store import SCHEMA, read_results, write_rows
 from orchestrator.sweeps.folder import open_sweeps
 
 LOST = "no_such_module:Method"
@@ -21,6 +21,7 @@ MEASURED = {
     "validation_accuracy_retained": 0.9,
     "validation_indistinguishability": 0.8,
     "unlearn_seconds": 2.0,
+    "relative_cost": 0.2,
 }
 NULL = dict.fromkeys(("threads", "device", "unlearn_seconds", "params", "dtype"))
 RETRAINED = {"role": "retrained", "unlearner": "retrain", "device": "cpu", "threads": 2, "params": "{}"}  # fmt: skip
@@ -89,9 +90,9 @@ def test_a_method_that_is_gone(tmp_path, capsys):
 def test_the_front_at_the_end_of_a_sweep(tmp_path, capsys):
     rows = {
         "finetune-0000": {"params": json.dumps({"lr": 0.01})},
-        "lost-0000": {"unlearner": LOST, "params": '{"strength": 0.5}', "unlearn_seconds": 1.0,
+        "lost-0000": {"unlearner": LOST, "params": '{"strength": 0.5}', "relative_cost": 0.1,
                       "validation_accuracy_retained": 0.8},
-        "unknown-0000": {"unlearner": None, "params": '{"mildness": 3}', "unlearn_seconds": 0.5,
+        "unknown-0000": {"unlearner": None, "params": '{"mildness": 3}', "relative_cost": 0.05,
                          "validation_accuracy_retained": 0.7},
     }  # fmt: skip
     root = stored(tmp_path, "finetune", **rows)
@@ -100,3 +101,26 @@ def test_the_front_at_the_end_of_a_sweep(tmp_path, capsys):
     said = capsys.readouterr().out
     for shown in ("lr=0.01", "strength=0.5", "mildness=3"):
         assert shown in said
+
+
+def test_a_loss_attack_of_before_is_not_taken_for_indistinguishability(tmp_path):
+    """Up to 0.1.0 the columns of that name held what the loss attack says."""
+    root = str(tmp_path)
+    before = {
+        "indistinguishability": 0.9,
+        "validation_indistinguishability": 0.8,
+        "references": None,
+    }
+    write_rows(root, "old", "a", trial("a", epochs=1, sweep="old", **before))
+    now = {"indistinguishability": 0.3, "loss_attack_indistinguishability": 0.4}
+    write_rows(root, "old", "b", trial("b", epochs=1, sweep="old", **now))
+    for columns in (SCHEMA.names, ["trial_id", *NAMES]):
+        first, second = read_results(root, "old", columns).select(NAMES).to_pylist()
+        assert first == dict(zip(NAMES, (None, None, 0.9, 0.8), strict=True))
+        assert second == dict(zip(NAMES, (0.3, None, 0.4, None), strict=True))
+
+
+NAMES = [
+    "indistinguishability", "validation_indistinguishability",
+    "loss_attack_indistinguishability", "validation_loss_attack_indistinguishability",
+]  # fmt: skip

@@ -152,7 +152,7 @@ def test_a_storage_in_memory_keeps_a_finished_trial_as_it_is_given():
     storage = InMemoryStorage()
     study_id = storage.create_new_study([StudyDirection.MAXIMIZE] * 3, "kept")
     last: dict[str, Any] = {
-        "trial_id": "a", "params": "{}", "state": "complete", "unlearn_seconds": 1.0,
+        "trial_id": "a", "params": "{}", "state": "complete", "relative_cost": 0.1,
         "validation_accuracy_retained": 0.5, "validation_indistinguishability": 0.5,
     }  # fmt: skip
     given = TrialMaker(OBJECTIVES["pareto"], {}, {}, {}).trial(last)

@@ -259,7 +259,7 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished():
 
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write():
     finetune = study()
-    progress = Progress(PARETO, 2, retrain_seconds=100.0)
+    progress = Progress(PARETO, 2)
     search = StudySearch([finetune], {"finetune": 2}, TASK, lambda _: [row(1)], progress.finish)
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)

@@ -173,7 +173,7 @@ def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     assert [t.params["epochs"] for t in told[1:]] == [1, 2]
     assert told[2].values == [rows[1][metric] for metric in PARETO.metrics]
 
-    progress = Progress(PARETO, 1, retrain_seconds=1e6)
+    progress = Progress(PARETO, 1)
     progress.finish(result["rows"])
     assert (progress.done, progress.failed, progress.left) == (0, 1, 0)
     assert progress.hypervolume > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 from typing import Any
@@ -15,9 +16,13 @@ from orchestrator.reporting.durations import spell_duration
 from orchestrator.reporting.progress import Progress
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.results.objectives import OBJECTIVES
-from orchestrator.results.rows import retrain_seconds
 from orchestrator.search.fast_proposals import distribution
-from orchestrator.sweeps.estimate import expected, seconds_per_trial, sweep_seconds
+from orchestrator.sweeps.estimate import (
+    expected,
+    seconds_per_trial,
+    sweep_seconds,
+    training_seconds,
+)
 from orchestrator.worker.baselines import Speed
 from tasks.search_space import Categorical, Domain, Float, Int
 
@@ -35,7 +40,7 @@ def point(accuracy: float, hidden: float, seconds: float, state: str = "complete
 @pytest.fixture
 def progress() -> Progress:
     """Of ten trials one is done, one pruned, one failed; a retrain takes 100 seconds."""
-    shown = Progress(OBJECTIVES["pareto"], 10, retrain_seconds=100.0)
+    shown = Progress(OBJECTIVES["pareto"], 10)
     shown.finish([point(0.5, 1.0, 25.0), point(1.0, 0.5, 50.0)])
     shown.finish([point(0.1, 0.1, 90.0, "pruned")])
     shown.finish([{"state": "failed"}])
@@ -47,7 +52,7 @@ def test_the_line_counts_trials_and_says_the_best_of_each_objective(progress):
     line = progress.format_line()
     assert line.startswith("3/10 trials, 2 running, 1 failed, 1 pruned; best ")
     for best in (
-        "validation_accuracy_retained 1", "validation_indistinguishability 1", "unlearn_seconds 25",
+        "validation_accuracy_retained 1", "validation_indistinguishability 1", "relative_cost 0.25",
     ):  # fmt: skip
         assert best in line
     assert "left" in line
@@ -59,7 +64,7 @@ def test_the_hypervolume_is_that_of_the_points_above_the_reference(progress):
 
 
 def test_trials_of_an_earlier_driver_say_nothing_of_this_ones_speed():
-    progress = Progress(OBJECTIVES["pareto"], 2, retrain_seconds=100.0)
+    progress = Progress(OBJECTIVES["pareto"], 2)
     progress.resume([[point(0.5, 0.5, 10.0)]])
     assert progress.format_line().startswith("1/2 trials")
     assert progress.format_line().endswith("time left unknown yet")
@@ -143,7 +148,7 @@ def test_a_choice_counts_once():
 
 SPEED = Speed(
     gradient_per_second=100.0, evaluate_seconds=2.0, retain=1000, forget=100, recipe_epochs=8,
-    training_seconds=30.0,
+    trainings=(10.0, 8.0, 8.0),
 )  # fmt: skip
 
 
@@ -159,33 +164,22 @@ def test_what_a_method_passes_over_is_what_it_takes():
         "ssd": (100 + share * 1100, 1),
     }
     for name, (passed, points) in samples.items():
-        taken = seconds_per_trial(name, SPEED, 1)
+        taken = seconds_per_trial(name, SPEED)
         assert taken == pytest.approx(passed / 100 + points * judged), name
 
 
-def test_trials_that_share_a_gpu_share_its_speed_and_not_the_cpus_that_judge():
-    alone = seconds_per_trial("retrain", SPEED, 1) - SPEED.evaluate_seconds
-    quarter = seconds_per_trial("retrain", SPEED, 0.25) - SPEED.evaluate_seconds
-    assert quarter == pytest.approx(4 * alone)
-
-
-def test_a_retrain_is_held_against_what_a_trial_has():
-    on_cpus = {"device": "cpu", "threads": 8, "unlearn_seconds": 10.0}
-    assert retrain_seconds(on_cpus, 2, 0.0) == 40.0
-    on_a_gpu = {**on_cpus, "device": "NVIDIA H200"}
-    assert retrain_seconds(on_a_gpu, 1, 0.25) == 40.0
-    assert retrain_seconds(on_a_gpu, 1, 1.0) == retrain_seconds(on_a_gpu, 1, 2.0) == 10.0
-
-
-def test_a_sweep_takes_its_training_and_its_trials_side_by_side():
-    speed = SPEED
-    one = seconds_per_trial("finetune", speed, 1)
-    assert one > 2.0
-    assert seconds_per_trial("finetune", speed, 2) == pytest.approx(one / 2)
-    other = seconds_per_trial("ssd", speed, 1)
+def test_a_sweep_takes_its_trials_side_by_side():
+    one, other = seconds_per_trial("finetune", SPEED), seconds_per_trial("ssd", SPEED)
     trials = {"finetune": 4, "ssd": 2}
-    assert sweep_seconds(trials, speed, 1, 2) == pytest.approx(30 + (4 * one + 2 * other) / 2)
-    assert sweep_seconds({}, speed, 1, 2) == 30.0
+    assert sweep_seconds(trials, SPEED, 2) == pytest.approx((4 * one + 2 * other) / 2)
+    assert sweep_seconds({}, SPEED, 2) == 0.0
+
+
+def test_models_are_trained_beside_each_other():
+    assert training_seconds(SPEED, 1) == 26.0
+    assert training_seconds(SPEED, 2) == 16.0
+    assert training_seconds(SPEED, 8) == 10.0
+    assert training_seconds(dataclasses.replace(SPEED, trainings=()), 2) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""What the original model and the references say of any difference: whether it is more than noise."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.results.columns import COSTS, ROLES
+
+Row = Mapping[str, Any]
+_, ORIGINAL, RETRAINED = ROLES
+LEVEL = 0.95
+"""Share of further retrains that fall within the noise."""
+LEAST_STEP = 0.1
+"""Share of the way from the original to a score of 1 that counts as a step.
+
+Two references are at the same distance from each other, so that their scores do not differ and show no noise.
+"""
+SCORES = ("indistinguishability", "validation_indistinguishability")
+"""Columns whose best value is 1 by definition: what a reference has."""
+FREE = frozenset(column.name for column in COSTS)
+"""Columns in which nothing beats the original model: it costs nothing."""
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """The original model, and how far a further retrain may lie from the mean of the references."""
+
+    original: Row
+    references: Sequence[Row]
+
+    def width(self, column: str) -> float:
+        """Return half the width of the interval that holds a further retrain with 95 % probability.
+
+        Student's t prediction interval; infinite for fewer than two references.
+        """
+        values = [row[column] for row in self.references if row.get(column) is not None]
+        if len(values) < 2:
+            return math.inf
+        from scipy.special import stdtrit
+
+        quantile = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
+        return quantile * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
+
+    def is_beaten(self, row: Row, metrics: Sequence[str], maximise: Sequence[bool]) -> bool:
+        """Tell whether a row is better than the original in one of the metrics, beyond the noise.
+
+        Costs do not count, unless nothing else is asked for. What the original dominates within the
+        noise is no result of unlearning.
+        """
+        if FREE.issuperset(metrics):
+            return True
+        return any(
+            self._gain(row, name, up) > self._least_gain(name)
+            for name, up in zip(metrics, maximise, strict=True)
+            if name not in FREE
+        )
+
+    def _gain(self, row: Row, name: str, up: bool) -> float:
+        mine, its = row.get(name), self.original.get(name)
+        if mine is None or its is None:
+            return -math.inf
+        return float(mine - its) if up else float(its - mine)
+
+    def _least_gain(self, name: str) -> float:
+        step = LEAST_STEP * (1 - (self.original.get(name) or 0.0)) if name in SCORES else 0.0
+        return max(self.width(name), step)
+
+
+def explain_what_is_to_forget(floor: NoiseFloor) -> str:
+    """Return what the attackers see before any unlearning, in one line for a person.
+
+    The line begins with NOTICE where the original lies within the spread of the references.
+    """
+    column = "validation_indistinguishability"
+    original = floor.original.get(column)
+    values = [row[column] for row in floor.references if row.get(column) is not None]
+    if original is None or len(values) < 2:
+        return "NOTICE: the attackers could not measure the models: see the rows"
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    seen = (
+        f"indistinguishability of the original {original:.3f}, of {len(values)} retrained models "
+        f"{mean:.3f} ± {spread:.3f}"
+    )
+    if original < min(values) and 1 - original > 2 * (1 - mean):
+        return f"there is something to forget: {seen}"
+    return (
+        f"NOTICE: this task cannot show forgetting: {seen}. A larger model, more epochs or a whole "
+        "class would"
+    )
+
+
+def find_noise_floor(rows: Iterable[Row]) -> NoiseFloor | None:
+    """Return the noise floor that the models among a sweep's rows show.
+
+    None without an original model, or with fewer than two references: rows before 0.2.0 have one.
+    """
+    models = [row for row in rows if row["role"] in (ORIGINAL, RETRAINED)]
+    original = next((row for row in models if row["role"] == ORIGINAL), None)
+    references = [row for row in models if row["role"] == RETRAINED]
+    if original is None or len(references) < 2:
+        return None
+    return NoiseFloor(original, references)

@@ -1,0 +1,99 @@
+"""The original model is a point of cost 0: what it dominates within the noise of retrains is on no front."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from orchestrator.results.noise import NoiseFloor, explain_what_is_to_forget, find_noise_floor
+from orchestrator.results.objectives import OBJECTIVES, front_rows, objective_named
+
+PARETO = OBJECTIVES["pareto"]
+Row = dict[str, Any]
+
+
+def row(name: str, accuracy: float, hidden: float, cost: float = 0.1) -> Row:
+    """A row of the trial, or the model, of this name."""
+    roles = {"original": "original", "reference": "retrained", "retrained": "retrained"}
+    return {
+        "trial_id": name, "role": roles.get(name.split("-")[0], "trial"), "state": "complete",
+        "validation_accuracy_retained": accuracy, "validation_indistinguishability": hidden,
+        "relative_cost": cost,
+    }  # fmt: skip
+
+
+MODELS = [
+    row("original", 0.90, 0.20, 0.0),
+    row("retrained", 0.90, 0.95, 1.0), row("reference-1", 0.91, 1.0, 1.0), row("reference-2", 0.89, 0.9, 1.0),
+]  # fmt: skip
+
+
+def names(rows: list[Row]) -> list[str]:
+    return [found["trial_id"] for found in rows]
+
+
+def test_the_width_is_student_s_prediction_interval() -> None:
+    floor = find_noise_floor(MODELS)
+    assert floor is not None
+    spread = statistics.stdev([0.90, 0.91, 0.89])
+    expected = t.ppf(0.975, 2) * spread * math.sqrt(4 / 3)
+    assert floor.width("validation_accuracy_retained") == pytest.approx(expected)
+
+
+def test_the_interval_holds_a_further_retrain_as_often_as_it_says() -> None:
+    rng, inside = np.random.default_rng(0), []
+    for _ in range(2000):
+        *seen, new = rng.normal(0.9, 0.01, 4)
+        floor = NoiseFloor({}, [{"accuracy": value} for value in seen])
+        inside.append(abs(new - statistics.fmean(seen)) <= floor.width("accuracy"))
+    assert np.mean(inside) == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / 2000))
+
+
+def test_a_point_that_did_next_to_nothing_is_on_no_front() -> None:
+    idle = row("idle-a", 0.905, 0.21, 0.0001)
+    forgets = row("forgets-a", 0.88, 0.8)
+    ruined = row("ruined-a", 0.1, 0.19, 0.00001)
+    assert names(front_rows([*MODELS, idle, forgets, ruined], PARETO)) == ["forgets-a"]
+    assert names(front_rows([idle, forgets, ruined], PARETO)) == ["idle-a", "forgets-a", "ruined-a"]
+
+
+def test_two_references_are_alike_to_each_other_yet_not_without_noise() -> None:
+    """Each is held against the other: their scores are equal, and would let every step pass."""
+    two = [MODELS[0], row("retrained", 0.90, 0.95, 1.0), row("reference-1", 0.90, 0.95, 1.0)]
+    floor = find_noise_floor(two)
+    assert floor is not None
+    assert floor.width("validation_indistinguishability") == 0.0
+    small, large = row("small-a", 0.9, 0.27), row("large-a", 0.9, 0.29)  # a tenth of .8 is .08
+    assert names(front_rows([*two, small, large], PARETO)) == ["large-a"]
+
+
+def test_a_better_accuracy_beyond_the_noise_counts() -> None:
+    better = row("better-a", 0.99, 0.1)
+    assert names(front_rows([*MODELS, better], PARETO)) == ["better-a"]
+
+
+def test_an_objective_of_cost_alone_leaves_nothing_out() -> None:
+    cheap, dear = row("cheap-a", 0.9, 0.2, 0.01), row("dear-a", 0.9, 0.2, 0.02)
+    assert names(front_rows([*MODELS, cheap, dear], objective_named("time"))) == ["cheap-a"]
+
+
+@pytest.mark.parametrize("kept", [[], MODELS[:1], MODELS[:2], MODELS[1:]])
+def test_without_an_original_and_two_references_nothing_is_known_of_noise(kept: list[Row]) -> None:
+    assert find_noise_floor(kept) is None
+
+
+def test_what_there_is_to_forget_is_told_before_the_trials() -> None:
+    floor = find_noise_floor(MODELS)
+    assert floor is not None
+    assert explain_what_is_to_forget(floor).startswith("there is something to forget: indis")
+    like_a_retrain = find_noise_floor([row("original", 0.9, 0.93, 0.0), *MODELS[1:]])
+    assert like_a_retrain is not None
+    said = explain_what_is_to_forget(like_a_retrain)
+    assert said.startswith("NOTICE: this task cannot show forgetting")
+    assert "0.930" in said
+    assert "0.950 ± 0.050" in said
