@@ -133,6 +133,8 @@ class Surrogate:
                 for row in points
             ],
         )
+        self._cost = points[0]["relative_cost"] / points[0]["unlearn_seconds"]
+        """Share of a retrain in a second: the same for all recorded points."""
         self._load = sum(rows[-1]["load_seconds"] for rows in trials) / len(trials)
         self._evaluate = sum(rows[-1]["evaluate_seconds"] for rows in trials) / len(points)
 
@@ -149,6 +151,7 @@ class Surrogate:
                 "state": "complete",
                 "load_seconds": self._load,
                 "unlearn_seconds": pace * epoch,
+                "relative_cost": pace * epoch * self._cost,
                 "evaluate_seconds": self._evaluate * number,
             }
             for number, (epoch, point) in enumerate(zip(epochs, predicted, strict=True), 1)
