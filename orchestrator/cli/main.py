@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,9 +116,7 @@ def run(
     references: int = 2,
     storage: Storage = STORAGE,
 ) -> int:
-    """Run one trial in this process, without Ray or Optuna, and print all its metrics.
-
-    The trained models are stored under the storage root. A single run stores no rows.
+    """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
 
     Parameters
     ----------
@@ -160,9 +159,7 @@ def run(
         cpus=cpus_per_trial,
         references=references,
     )
-    for point in trial.run(print, _print_training):
-        _print_point(point)
-    return DONE
+    return _print_points(trial.run(print, _print_training))
 
 
 @app.command(name="list")
@@ -213,6 +210,12 @@ def _print_point(point: dict[str, Any]) -> None:
     print(f"epoch {point.pop('epoch')}:")
     for name, value in point.items():
         print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
+
+
+def _print_points(points: Iterable[dict[str, Any]]) -> int:
+    for point in points:
+        _print_point(point)
+    return DONE
 
 
 def _print_training(what: str, done: int, total: int, seconds: float) -> None:

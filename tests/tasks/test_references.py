@@ -37,7 +37,7 @@ def test_the_first_reference_is_the_retrained_model_and_the_others_have_seeds_of
 
 
 def test_keys_differ_by_reference_and_the_retrained_models_stays(bench: Workbench) -> None:
-    about = bench.dataset, bench.dtype, "cpu"
+    about = bench.dataset, bench.dtype, f"cpu-{torch.get_num_threads()}"
     assert bench.key(RETRAINED) == bench.task.retrained_key(*about)
     assert len({bench.key(reference_role(n)) for n in range(4)} | {bench.key(ORIGINAL)}) == 5
     other = dataclasses.replace(bench.task, seed=1)
