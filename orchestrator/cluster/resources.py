@@ -20,11 +20,6 @@ class Resources:
         """GPUs of the whole cluster."""
         return sum(gpus for _, gpus in self.nodes)
 
-    @property
-    def cpus_of_a_node(self) -> int:
-        """CPUs of the largest node: the most that a single process can have."""
-        return max((cpus for cpus, _ in self.nodes), default=1)
-
     def count_slots(self, cpus: int, gpus: float) -> int:
         """Count the trials of that size that run at a time.
 
