@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+TRACING = "_ray_trace_ctx"
+"""A parameter that Ray adds to the methods of every class that it makes an actor, in this process too."""
 LINE = re.compile(r"(?P<name>[\w.]+)(\((?P<takes>[\w, ]*)\))?(: (?P<mentions>[\w, ]+))?")
 
 
@@ -33,7 +35,7 @@ class Use:
         except (ImportError, AttributeError):
             return f"{self.name} is missing"
         if self.takes is not None:
-            takes = tuple(inspect.signature(found).parameters)
+            takes = tuple(p for p in inspect.signature(found).parameters if p != TRACING)
             if takes != self.takes:
                 return f"{self.name} takes {_listed(takes)}, not {_listed(self.takes)}"
         missing = set(self.mentions) - set(_words(inspect.unwrap(found).__code__))

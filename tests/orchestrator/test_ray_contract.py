@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from program import ROOT
 from ray.exceptions import RayActorError
 from ray.tune.experiment.trial import Trial
@@ -140,6 +141,19 @@ def test_a_changed_name_for_dead_workers_is_bad_input(monkeypatch: pytest.Monkey
     monkeypatch.delattr(resolve(MANAGER), "_cleanup_actor")
     with pytest.raises(InvalidValue, match=re.escape(f"{MANAGER}._cleanup_actor is missing")):
         check_ray(print)
+
+
+def test_a_class_that_is_an_actor_already_still_fits() -> None:
+    """Ray then adds a parameter of its own to every method: a second sweep of one process would be refused."""
+
+    class Inherits:
+        def stop(self, kindly: bool) -> None: ...
+
+    with replaced(MANAGER, Inherits):
+        use = Use(f"{MANAGER}.stop", ("self", "kindly"), ())
+        ray.remote(Inherits)
+        assert "_ray_trace_ctx" in inspect.signature(Inherits.stop).parameters
+        assert use.problem() is None
 
 
 def test_a_missing_module_is_found_too() -> None:
