@@ -48,7 +48,9 @@ def test_the_studies_may_live_in_a_database(storage: Path, tmp_path: Path, orche
     trials = optuna.load_study(study_name="db/gradient-ascent", storage=url).trials
     own = {t.user_attrs["trial_id"]: t for t in trials if "trial_id" in t.user_attrs}
     assert {t.state for t in own.values()} == {TrialState.COMPLETE}
-    final = {r["trial_id"]: r for r in rows_of(storage, "db") if r["final"] and r["role"] == "trial"}
+    final = {
+        r["trial_id"]: r for r in rows_of(storage, "db") if r["final"] and r["role"] == "trial"
+    }
     assert own.keys() == final.keys()
     for trial_id, trial in own.items():
         assert trial.values[0] == final[trial_id]["validation_accuracy_retained"]
