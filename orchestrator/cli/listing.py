@@ -9,10 +9,19 @@ from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
 from tasks.evaluation import every_metric
+from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
+from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
 from tasks.unlearners import UNLEARNERS, unlearner_class
+
+
+def _described(registry: Registry) -> Iterator[str]:
+    """Give the first line of the docstring of each entry, installed plug-ins included."""
+    for name in registry.names():
+        what = registry.resolve(name).__doc__ or ""
+        yield f"{name}: {what.partition(chr(10))[0]}"
 
 
 def _tasks() -> Iterator[str]:
@@ -55,11 +64,12 @@ def _columns() -> Iterator[str]:
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
+    "forget-sets": lambda: _described(FORGET_SETS),
     "unlearners": _unlearners,
     "metrics": _metrics,
     "objectives": _objectives,
     "models": _models,
-    "samplers": lambda: iter(SAMPLERS),
+    "samplers": lambda: _described(SAMPLERS),
     "loaders": lambda: (f"{name}: {what}" for name, what in LOADERS.items()),
     "columns": _columns,
 }

@@ -164,7 +164,7 @@ def run(
 
 @app.command(name="list")
 def list_(what: str, /) -> int:
-    """List the available tasks, unlearners, metrics, objectives, models, samplers, loaders or columns.
+    """List the available tasks, forget-sets, unlearners, metrics, objectives, models, samplers, loaders or columns.
 
     Parameters
     ----------

@@ -127,6 +127,11 @@ def objective_named(text: str) -> Objective:
     valid = [column.name for column in (*MEASURED, *COSTS)]
     metrics, maximise = [], []
     for part in text.split(","):
+        if part.count(":") > 1:
+            raise InvalidValue(
+                f"objective {part.strip()!r}: METRIC:DIRECTION names a column; a metric of your own gets one "
+                "by an entry point of the group orchestrator.metrics"
+            )
         metric, _, direction = part.strip().partition(":")
         metrics.append(one_of("metric", metric, valid))
         maximise.append(DIRECTIONS[one_of("direction", direction, DIRECTIONS)] > 0)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from tasks.errors import InvalidValue
+from tasks.registry import Registry
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -16,43 +19,53 @@ POPULATION = 20
 """Of NSGA-II and -III: their first proposals are drawn at random, and points on the way are no members."""
 
 
-def _tpe(seed: int) -> BaseSampler:
+def make_tpe(seed: int) -> BaseSampler:
+    """Propose by tree-structured Parzen estimators: the default; it learns from the first trials on."""
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
-def _nsgaii(seed: int) -> BaseSampler:
+def make_nsgaii(seed: int) -> BaseSampler:
+    """Propose by the genetic algorithm NSGA-II; its first 20 proposals are random."""
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(seed=seed, population_size=POPULATION)
 
 
-def _nsgaiii(seed: int) -> BaseSampler:
+def make_nsgaiii(seed: int) -> BaseSampler:
+    """Propose by the genetic algorithm NSGA-III; its first 20 proposals are random."""
     from optuna.samplers import NSGAIIISampler
 
     return NSGAIIISampler(seed=seed, population_size=POPULATION)
 
 
-def _gp(seed: int) -> BaseSampler:
+def make_gp(seed: int) -> BaseSampler:
+    """Propose by Gaussian processes: few trials teach it much, each proposal takes seconds."""
     from optuna.samplers import GPSampler
 
     return GPSampler(seed=seed)
 
 
-def _random(seed: int) -> BaseSampler:
+def make_random(seed: int) -> BaseSampler:
+    """Propose at random, for comparison."""
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": _tpe,
-    "nsgaii": _nsgaii,
-    "nsgaiii": _nsgaiii,
-    "gp": _gp,
-    "random": _random,
-}
+SAMPLERS = Registry(
+    "sampler",
+    "orchestrator.samplers",
+    {
+        "tpe": "orchestrator.search.samplers:make_tpe",
+        "nsgaii": "orchestrator.search.samplers:make_nsgaii",
+        "nsgaiii": "orchestrator.search.samplers:make_nsgaiii",
+        "gp": "orchestrator.search.samplers:make_gp",
+        "random": "orchestrator.search.samplers:make_random",
+    },
+)
+"""Called with `seed`, each returns a sampler: a function, or a class such as optuna.samplers:QMCSampler."""
 
 
 RANDOM_AT_FIRST = {"nsgaii": POPULATION, "nsgaiii": POPULATION}
@@ -60,23 +73,38 @@ RANDOM_AT_FIRST = {"nsgaii": POPULATION, "nsgaiii": POPULATION}
 
 
 def derived_seed(*parts: str | int) -> int:
-    """A 31-bit seed that depends on every part and on nothing else."""
+    """Derive a 31-bit seed that depends on every part and on nothing else."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def sampler_named(name: str, *parts: str | int) -> BaseSampler:
-    """A fresh sampler seeded by `parts`.
+def check_sampler(name: str) -> None:
+    """Raise InvalidValue unless `name` gives a sampler of Optuna."""
+    from optuna.samplers import BaseSampler
 
-    One per proposal: a sampler that is seeded once and reloaded after a crash would repeat its
+    factory = SAMPLERS.resolve(name)
+    try:
+        with _experimental():
+            made = factory(seed=0)
+    except Exception as error:  # a plug-in may raise anything
+        raise InvalidValue(f"sampler {name!r} cannot be made by (seed=0): {error}") from error
+    if not isinstance(made, BaseSampler):
+        raise InvalidValue(f"sampler {name!r} is not an optuna.samplers.BaseSampler")
+
+
+def sampler_named(name: str, *parts: str | int) -> BaseSampler:
+    """Make a fresh sampler, seeded by `parts`.
+
+    Each proposal has its own: a sampler that is seeded once and reloaded after a crash would repeat its
     first draws.
     """
     with _experimental():
-        return SAMPLERS[name](derived_seed(name, *parts))
+        made: BaseSampler = SAMPLERS.resolve(name)(seed=derived_seed(name, *parts))
+    return made
 
 
 def fixed(params: Mapping[str, Any], otherwise: BaseSampler) -> BaseSampler:
-    """A sampler that proposes these values, and for parameters beside them what another one does."""
+    """Make a sampler that proposes these values, and another one's for the parameters beside them."""
     from optuna.samplers import PartialFixedSampler
 
     with _experimental():

@@ -28,6 +28,10 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--objective", "parreto"), "pareto"),
         (("sweep", "--objective", "test_acuracy:max"), "test_accuracy"),
         (("sweep", "--objective", "test_accuracy:sideways"), "maximize"),
+        (
+            ("sweep", "--objective", "my_module:my_metric:max"),
+            "entry point of the group orchestrator.metrics",
+        ),
         (("sweep", "--sampler", "bayes"), "tpe, nsgaii, nsgaiii, gp, random"),
         (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
         (

@@ -17,7 +17,7 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.rows import trial_key
 from orchestrator.search.samplers import POPULATION, SAMPLERS, derived_seed
 from orchestrator.sweeps.budget import trials_left
-from tasks.errors import StorageFault
+from tasks.errors import InvalidValue, StorageFault
 from tasks.search_space import Float, Int, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
@@ -35,6 +35,28 @@ def test_every_sampler_proposes_within_the_declared_domains(sampler):
         finetune.tell(trial["trial_id"], [row(trial["params"]["epochs"], accuracy=0.1 * number)])
     told = [t.values[0] for t in proposed(finetune).values()]
     assert told == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_a_sampler_of_ones_own_is_a_class_or_function_that_takes_a_seed():
+    finetune = study(sampler="optuna.samplers:QMCSampler")
+    lr = search_space(unlearner_class("finetune"))["lr"]
+    assert finetune.ask(TASK)["params"]["lr"] in lr
+    assert SweepConfig(sampler="optuna.samplers:QMCSampler").validate()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "said"),
+    [
+        ("bayes", "valid: tpe, nsgaii, nsgaiii, gp, random"),
+        ("optuna.samplers:NoSampler", "cannot import sampler"),
+        ("optuna.samplers:GridSampler", r"cannot be made by \(seed=0\)"),
+        ("random:Random", r"cannot be made by \(seed=0\)"),
+        ("builtins:dict", "is not an optuna.samplers.BaseSampler"),
+    ],
+)
+def test_what_is_no_sampler_is_bad_input(sampler, said):
+    with pytest.raises(InvalidValue, match=said):
+        SweepConfig(sampler=sampler).validate()
 
 
 @pytest.mark.parametrize("unlearner", [name for name in UNLEARNERS if name != "retrain"])

@@ -12,8 +12,13 @@ from torch.nn import functional as F
 from tasks.models import MODELS, model_class
 from tasks.models.network import Network
 from tasks.roles import ORIGINAL
-from tasks.unlearners import steps
 from tasks.unlearners.base import sgd, trainable
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.steps.curvature import hessian_vector_product
+from tasks.unlearners.steps.distillation import kl_divergence
+from tasks.unlearners.steps.gradients import without_conflict
+from tasks.unlearners.steps.importance import importance
+from tasks.unlearners.steps.masks import masked_step, top_mask
 from tasks.workbench import Workbench
 
 
@@ -57,12 +62,12 @@ def test_kl_divergence_is_the_batch_s_mean_of_the_sum_over_classes(
     student, target = drawn(rng, 6, 5), drawn(rng, 6, 5).softmax(1)
     log_student = (student / temperature).log_softmax(1)
     expected = temperature**2 * (target * (target.log() - log_student)).sum() / 6
-    torch.testing.assert_close(steps.kl_divergence(student, target, temperature), expected)
+    torch.testing.assert_close(kl_divergence(student, target, temperature), expected)
 
 
 def test_kl_divergence_is_zero_with_no_gradient_at_its_target(rng: torch.Generator) -> None:
     student = drawn(rng, 6, 5).requires_grad_()
-    loss = steps.kl_divergence(student, (student.detach() / 3).softmax(1), 3.0)
+    loss = kl_divergence(student, (student.detach() / 3).softmax(1), 3.0)
     loss.backward()
     torch.testing.assert_close(loss.detach(), torch.zeros_like(loss))
     torch.testing.assert_close(student.grad, torch.zeros_like(student))
@@ -72,7 +77,7 @@ def test_kl_divergence_takes_targets_that_are_zero(rng: torch.Generator) -> None
     student, target = drawn(rng, 2, 3), torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.5, 0.0]]).double()
     log_student = student.log_softmax(1)
     expected = (-log_student[0, 1] + torch.tensor(0.5).log() - log_student[1, :2].mean()) / 2
-    torch.testing.assert_close(steps.kl_divergence(student, target), expected)
+    torch.testing.assert_close(kl_divergence(student, target), expected)
 
 
 def test_importance_of_single_examples_is_the_empirical_fisher(
@@ -82,7 +87,7 @@ def test_importance_of_single_examples_is_the_empirical_fisher(
     x, y = drawn(rng, 8, 4), torch.randint(3, (8,), generator=rng)
     error = linear(x).detach().softmax(1) - F.one_hot(y, 3)
     of_weights = (error.unsqueeze(2) * x.unsqueeze(1)).square().mean(0)
-    weight, bias = steps.importance(linear, zip(x.split(1), y.split(1), strict=True))
+    weight, bias = importance(linear, zip(x.split(1), y.split(1), strict=True))
     torch.testing.assert_close(weight, of_weights)
     torch.testing.assert_close(bias, error.square().mean(0))
 
@@ -97,7 +102,7 @@ def test_importance_of_batches_is_of_their_mean_gradients(
         torch.autograd.grad(F.cross_entropy(linear(a), b), linear.head.bias) for a, b in batches
     ]
     expected = sum(g.abs().pow(power) for (g,) in gradients) / 2
-    torch.testing.assert_close(steps.importance(linear, batches, power=power)[1], expected)
+    torch.testing.assert_close(importance(linear, batches, power=power)[1], expected)
     assert all(p.grad is None for p in linear.parameters())
 
 
@@ -106,16 +111,14 @@ def test_importance_takes_another_loss_such_as_the_norm_of_the_logits(
 ) -> None:
     x = drawn(rng, 5, 4)
     batches = [(x, torch.zeros(5, dtype=torch.int64))]
-    found = steps.importance(
-        linear, batches, lambda logits, _: logits.square().sum(1).mean(), power=1
-    )
+    found = importance(linear, batches, lambda logits, _: logits.square().sum(1).mean(), power=1)
     torch.testing.assert_close(found[1], (2 * linear(x).detach()).mean(0).abs())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.33, 0.5, 1.0])
 def test_the_top_mask_ranks_across_tensors(rng: torch.Generator, share: float) -> None:
     scores = [drawn(rng, 3, 5), 100 + drawn(rng, 4), drawn(rng, 2, 2, 2)]
-    masks = steps.top_mask(scores, share)
+    masks = top_mask(scores, share)
     assert [m.shape for m in masks] == [s.shape for s in scores]
     marked = torch.cat([s[m] for s, m in zip(scores, masks, strict=True)])
     others = torch.cat([s[~m] for s, m in zip(scores, masks, strict=True)])
@@ -125,7 +128,7 @@ def test_the_top_mask_ranks_across_tensors(rng: torch.Generator, share: float) -
 
 
 def test_the_top_mask_counts_right_among_equal_scores() -> None:
-    (mask,) = steps.top_mask([torch.zeros(10)], 0.3)
+    (mask,) = top_mask([torch.zeros(10)], 0.3)
     assert mask.sum() == 3
 
 
@@ -138,7 +141,7 @@ def test_a_masked_step_moves_nothing_else_to_the_last_bit(
     optimizers = [sgd(m, 0.1, momentum=0.9, weight_decay=0.1) for m in (linear, plain)]
     x, y = drawn(rng, 6, 4), torch.randint(3, (6,), generator=rng)
     for number in range(3):
-        steps.masked_step(optimizers[0], F.cross_entropy(linear(x), y), trainable(linear), masks)
+        masked_step(optimizers[0], F.cross_entropy(linear(x), y), trainable(linear), masks)
         if number == 0:
             optimizers[1].zero_grad()
             F.cross_entropy(plain(x), y).backward()
@@ -158,7 +161,7 @@ def test_a_masked_step_with_everything_marked_is_the_plain_step(
     x, y = drawn(rng, 6, 4), torch.randint(3, (6,), generator=rng)
     masks = [torch.ones_like(p, dtype=torch.bool) for p in trainable(linear)]
     for _ in range(3):
-        steps.masked_step(ours, F.cross_entropy(linear(x), y), trainable(linear), masks)
+        masked_step(ours, F.cross_entropy(linear(x), y), trainable(linear), masks)
         theirs.zero_grad()
         F.cross_entropy(plain(x), y).backward()
         theirs.step()
@@ -169,11 +172,11 @@ def test_a_gradient_keeps_what_does_not_point_against_the_other(rng: torch.Gener
     other = drawn(rng, 3, 4)
     across = drawn(rng, 3, 4)
     across -= (across * other).sum() / other.square().sum() * other
-    torch.testing.assert_close(steps.without_conflict(across - 2 * other, other), across)
+    torch.testing.assert_close(without_conflict(across - 2 * other, other), across)
     with_it = across + 2 * other
-    assert steps.without_conflict(with_it, other) is with_it
+    assert without_conflict(with_it, other) is with_it
     zero = torch.zeros_like(other)
-    assert torch.equal(steps.without_conflict(other, zero), other)
+    assert torch.equal(without_conflict(other, zero), other)
 
 
 def test_the_hessian_of_a_quadratic_times_a_vector(rng: torch.Generator) -> None:
@@ -181,9 +184,9 @@ def test_the_hessian_of_a_quadratic_times_a_vector(rng: torch.Generator) -> None
     hessian, point, vector = square @ square.T, drawn(rng, 6).requires_grad_(), drawn(rng, 6)
     loss = 0.5 * point @ hessian @ point + point.sum()
     for _ in range(2):  # the graph is kept
-        (product,) = steps.hessian_vector_product(loss, [point], [vector])
+        (product,) = hessian_vector_product(loss, [point], [vector])
         torch.testing.assert_close(product, hessian @ vector)
-    (linear,) = steps.hessian_vector_product((3 * point).sum() + 0 * loss, [point], [vector])
+    (linear,) = hessian_vector_product((3 * point).sum() + 0 * loss, [point], [vector])
     torch.testing.assert_close(linear, torch.zeros_like(vector))
 
 
@@ -196,7 +199,7 @@ def test_the_hessian_of_a_network_is_torch_s(rng: torch.Generator, linear: Linea
         return F.cross_entropy(F.linear(x, weight, bias), y)
 
     _, expected = torch.autograd.functional.hvp(loss, tuple(weights), tuple(vector))
-    found = steps.hessian_vector_product(F.cross_entropy(linear(x), y), weights, vector)
+    found = hessian_vector_product(F.cross_entropy(linear(x), y), weights, vector)
     torch.testing.assert_close(tuple(found), expected)
 
 
@@ -204,7 +207,7 @@ def test_batch_norm_is_frozen_in_the_block_alone(bench: Workbench, rng: torch.Ge
     model = bench.model(bench.artifact(ORIGINAL))[0].train()
     before = copy.deepcopy(model.state_dict())
     x = bench.forget.sample(32, rng)
-    with steps.frozen_batch_norm(model):
+    with frozen_batch_norm(model):
         torch.testing.assert_close(model(x[:1]), model(x)[:1])  # examples do not mix
         assert model.training
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
-from tasks.unlearners.steps import importance
+from tasks.unlearners.steps.importance import importance
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
