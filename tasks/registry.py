@@ -75,7 +75,7 @@ class Registry(Mapping[str, str]):
         return name, argument
 
     def has(self, name: str) -> bool:
-        """Whether `name` is one of `names`, or `module:attribute` of a module that is installed."""
+        """Tell whether `name` is one of `names`, or `module:attribute` of a module that is installed."""
         if name in self._entries:
             return True
         return _is_installed(name) if REFERENCE.fullmatch(name) else name in self._plugins()
@@ -94,5 +94,5 @@ class Registry(Mapping[str, str]):
 
 
 def _is_installed(reference: str) -> bool:
-    """Whether there is a package that `module:attribute` may be in; nothing is imported."""
+    """Tell whether there is a package that `module:attribute` may be in; nothing is imported."""
     return find_spec(reference.partition(":")[0].partition(".")[0]) is not None

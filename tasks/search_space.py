@@ -83,7 +83,7 @@ class Parameter:
     help: str
 
     def parse(self, text: str) -> Any:
-        """The value that `text` spells; raises InvalidValue naming the type and the range."""
+        """Return the value that `text` spells; raises InvalidValue naming the type and the range."""
         try:
             value = {"true": True, "false": False}[text] if self.type is bool else self.type(text)
         except (ValueError, KeyError):
@@ -91,7 +91,7 @@ class Parameter:
         return self.check(value)
 
     def check(self, value: Any) -> Any:
-        """The value itself; raises InvalidValue if it lies outside the domain or is not finite.
+        """Return the value itself; raises InvalidValue if it lies outside the domain or is not finite.
 
         A setting without a domain is a count of at least 1, or a number of at least 0.
         """
@@ -123,12 +123,12 @@ def _parameters(cls: Any) -> dict[str, Parameter]:
 
 
 def parameters(cls: type) -> dict[str, Parameter]:
-    """Every field of a dataclass, in order, with what its annotation, default and docstring say."""
+    """List every field of a dataclass, in order, with what its annotation, default and docstring say."""
     return _parameters(cls)
 
 
 def search_space(cls: type) -> dict[str, Domain]:
-    """The domains a sampler may search: the fields of `cls` that declare one."""
+    """List the domains a sampler may search: the fields of `cls` that declare one."""
     return {name: p.domain for name, p in parameters(cls).items() if p.domain is not None}
 
 

@@ -93,7 +93,7 @@ def _advance(steps: Iterator[None]) -> bool:
 def baseline_point(
     bench: Workbench, artifact: Artifact, *, trained_for_this: bool, reference: int = 0
 ) -> Point:
-    """The original's or a reference's metrics, with the cost of its training.
+    """Measure the original or a reference, with the cost of its training.
 
     The original model costs nothing here: the task starts from it. What is `trained_for_this` is the
     reference of that number, and is held against the others alone.
@@ -117,7 +117,7 @@ def baseline_point(
 
 
 def reference_point(bench: Workbench, reference: int) -> Point:
-    """The metrics of one reference, held against the others, with the cost of its training.
+    """Measure one reference, held against the others, with the cost of its training.
 
     `use_references` comes first, with more references than `reference`.
     """

@@ -34,7 +34,7 @@ Progress = Callable[[str, int, int, float], None]
 
 
 def silent(what: str, done: int, total: int, seconds: float) -> None:
-    """A Progress that says nothing."""
+    """Report nothing: a Progress."""
 
 
 class Workbench:
@@ -83,22 +83,22 @@ class Workbench:
         self._warm_up()
 
     def generator(self, seed: int) -> torch.Generator:
-        """A generator for one purpose; all randomness of a trial comes from one of these."""
+        """Make a generator for one purpose; all randomness of a trial comes from one of these."""
         return torch.Generator().manual_seed(seed)
 
     def key(self, role: str) -> str:
-        """The artifact key of the original model, or of a reference, the retrained model among them."""
+        """Return the artifact key of the original model, or of a reference, the retrained model among them."""
         about = self.dataset, self.dtype, self._hardware
         if role == ORIGINAL:
             return self.task.original_key(*about)
         return self.task.retrained_key(*about, reference_number(role))
 
     def is_cached(self, role: str) -> bool:
-        """Whether the model of `role` need not be trained any more."""
+        """Tell whether the model of `role` is trained already."""
         return self.cache.load(self.key(role)) is not None
 
     def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """The original model or a reference: in memory, from the cache, or trained now."""
+        """Return the original model or a reference: from memory, from the cache, or trained now."""
         if role not in self._artifacts:
             split = self._all if role == ORIGINAL else self.retain
             self._artifacts[role] = self.cache.get(
@@ -109,17 +109,17 @@ class Workbench:
         return self._artifacts[role]
 
     def fresh_model(self) -> Network:
-        """An uninitialised model of the task's family on the device."""
+        """Make an uninitialised model of the task's family on the device."""
         return build_model(self.task.model, self.dataset, self.device, self._wanted)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
-        """A fresh model with the artifact's weights, and the meter that counts its examples."""
+        """Make a fresh model with the artifact's weights, and the meter that counts its examples."""
         model = self.fresh_model()
         model.load_state_dict(artifact.state)
         return model, CostMeter(model)
 
     def problem(self, unlearner: Unlearner, seed: int) -> tuple[Problem, CostMeter]:
-        """What `unlearner` is given, and the meter that counts its examples.
+        """Make what `unlearner` is given, and the meter that counts its examples.
 
         Raises InvalidValue if it needs what no problem offers.
         """
@@ -141,7 +141,7 @@ class Workbench:
         return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
 
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
-        """Every metric of `model`, which is this `reference` if it is one.
+        """Measure `model` by every metric; it is this `reference` if it is one.
 
         Raises Diverged if its outputs are not finite.
         """
@@ -149,7 +149,7 @@ class Workbench:
         return measure(replace(seen, references=self.references, reference=reference))
 
     def outputs(self, model: Network) -> Evaluation:
-        """One pass of `model` over each split; raises Diverged if its outputs are not finite."""
+        """Pass each split through `model` once; raises Diverged if its outputs are not finite."""
         return Evaluation(
             retain=outputs(model, self._probe),
             forget=outputs(model, self.forget),
@@ -199,7 +199,7 @@ class Workbench:
 
 
 def make_repeatable(device: torch.device) -> None:
-    """The same seed gives the same result on a GPU too, and "float32" means it there.
+    """Make the same seed give the same result on a GPU too, and "float32" means it there.
 
     These are settings of the process, which serves this workbench alone.
     """
@@ -209,7 +209,7 @@ def make_repeatable(device: torch.device) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """What the device calls itself, such as "NVIDIA H200", or "cpu"."""
+    """Return what the device calls itself, such as "NVIDIA H200", or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -143,6 +142,7 @@ def run(
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
+    from orchestrator.cli.reports import print_points, print_training
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
 
     trial = SingleTrial(
@@ -159,7 +159,8 @@ def run(
         cpus=cpus_per_trial,
         references=references,
     )
-    return _print_points(trial.run(print, _print_training))
+    print_points(trial.run(print, print_training))
+    return DONE
 
 
 @app.command(name="list")
@@ -204,23 +205,6 @@ def _run_sweep(config: SweepConfig) -> int:
 def _print(text: str) -> None:
     """Print text unchanged and flush, because a person may follow the log."""
     print(text, end="", flush=True)
-
-
-def _print_point(point: dict[str, Any]) -> None:
-    print(f"epoch {point.pop('epoch')}:")
-    for name, value in point.items():
-        print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
-
-
-def _print_points(points: Iterable[dict[str, Any]]) -> int:
-    for point in points:
-        _print_point(point)
-    return DONE
-
-
-def _print_training(what: str, done: int, total: int, seconds: float) -> None:
-    left = f", about {seconds / done * (total - done):.0f} s left" if done else ""
-    print(f"training the {what}: epoch {done}/{total}{left}", flush=True)
 
 
 def _line(error: BaseException) -> str:

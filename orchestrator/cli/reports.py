@@ -1,8 +1,10 @@
-"""Reports that commands print: the front of a sweep, its confirmation, its status."""
+"""Reports that commands print: the front of a sweep, its confirmation, its status, a single trial."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
@@ -45,6 +47,20 @@ def report_status(name: str, storage: str) -> None:
     terminal.say(found.headline)
     terminal.say(found.progress.format_line())
     print_front(found.config, terminal.console)
+
+
+def print_points(points: Iterable[dict[str, Any]]) -> None:
+    """Print every metric and cost of each point of a single trial."""
+    for point in points:
+        print(f"epoch {point.pop('epoch')}:")
+        for name, value in point.items():
+            print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
+
+
+def print_training(what: str, done: int, total: int, seconds: float) -> None:
+    """Print how far the training of a model is, and about how long the rest will take."""
+    left = f", about {seconds / done * (total - done):.0f} s left" if done else ""
+    print(f"training the {what}: epoch {done}/{total}{left}", flush=True)
 
 
 def _sweep_here(config: SweepConfig) -> int:

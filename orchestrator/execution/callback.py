@@ -50,20 +50,20 @@ class ProgressCallback(Callback):
         self._observer.stepped(self._progress)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker has the trial, for the first time or again; a new worker gets ready first."""
+        """Note that a worker has the trial, for the first time or again; a new worker gets ready first."""
         if worker_of(trial) in self._ready:
             self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A worker is ready and begins the trial, or has ended it."""
+        """Note that a worker begins the trial, or has ended it."""
         if not result["done"]:
             self._ready.add(worker_of(trial))
             self._started[trial.trial_id] = time.monotonic()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker died; another worker is about to have its trial."""
+        """Note that a worker died; another one is about to get its trial."""
         started = self._started.pop(trial.trial_id, None)
         if started is None or self._limit is None:
             return
@@ -71,9 +71,9 @@ class ProgressCallback(Callback):
             self._on_overdue(trial.config)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has ended."""
+        """Note that a trial has ended."""
         self._started.pop(trial.trial_id, None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker died for good."""
+        """Note that a worker died for good."""
         self._started.pop(trial.trial_id, None)

@@ -27,7 +27,7 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def check(self) -> None:
-        """A safe point: raises KeyboardInterrupt if a stop was asked for."""
+        """Raise KeyboardInterrupt if a stop was asked for: this is a safe point."""
         if self._asked:
             raise KeyboardInterrupt
 

@@ -62,7 +62,7 @@ class Deaths:
         return f"{times}, at last: {_reason(self._latest[trial_id])}"
 
     def counts(self, trial_id: str) -> bool:
-        """Whether the last death counts against its trial."""
+        """Tell whether the last death counts against its trial."""
         return not _is_loss(self._latest[trial_id])
 
     def judged(self, exception: Exception) -> Exception:
@@ -93,7 +93,7 @@ class Deaths:
         return self._losses[trial_id] > MAX_LOSSES
 
     def _is_innocent(self, error: RayActorError) -> bool:
-        """Whether the worker died with its node, or is only out of reach."""
+        """Tell whether the worker died with its node, or is only out of reach."""
         if isinstance(error, ActorUnavailableError):
             return True  # the node of a worker that died by itself says so at once
         if error.actor_id is None or error.actor_init_failed:
@@ -124,12 +124,12 @@ def crashed_rows(
 
 
 def has_other_nodes() -> bool:
-    """Whether the cluster has more than one node."""
+    """Tell whether the cluster has more than one node."""
     return sum(node["Alive"] for node in ray.nodes()) > 1
 
 
 def _is_loss(exception: Exception) -> bool:
-    """Whether a judged death is the loss of a node."""
+    """Tell whether a judged death is the loss of a node."""
     return isinstance(exception, RayActorError) and exception.preempted
 
 

@@ -36,7 +36,7 @@ class Objective:
         return tuple(sorted(metrics | set(SCORING if SCORE in self.metrics else ())))
 
     def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
-        """The row's values in the metrics' own units; None if one is missing or not finite."""
+        """Return the row's values in the metrics' own units; None if one is missing or not finite."""
         found = [score(row) if m == SCORE else row[m] for m in self.metrics]
         values = tuple(float(v) for v in found if v is not None and math.isfinite(v))
         return values if len(values) == len(found) else None
@@ -120,7 +120,7 @@ def select_points(
 
 
 def objective_named(text: str) -> Objective:
-    """A registered objective, or a user's own as `metric:direction,…`; raises InvalidValue."""
+    """Return a registered objective, or a user's own as `metric:direction,…`; raises InvalidValue."""
     if ":" not in text:
         one_of("objective", text, [*OBJECTIVES, OWN])
         return OBJECTIVES[text]

@@ -32,7 +32,7 @@ def find_free_name(config: SweepConfig) -> str:
 
 
 def open_sweeps(storage: str) -> Storage:
-    """Where every sweep has a folder for its configuration; raises StorageError."""
+    """Open the place where every sweep has a folder for its configuration; raises StorageError."""
     sweeps = open_root(f"{storage}/{SWEEPS}")
     sweeps.reach()
     return sweeps

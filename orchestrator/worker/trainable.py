@@ -123,7 +123,7 @@ class UnlearningTrial(tune.Trainable):
         return self._finish(state, reason)
 
     def cleanup(self) -> None:
-        """The process ends; what a hanging trial would wait for no longer matters."""
+        """Let the process end; what a hanging trial would wait for no longer matters."""
         self._deadline.finish()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -186,7 +186,7 @@ class UnlearningTrial(tune.Trainable):
 
 
 def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
-    """What the driver needs of the rows: the store has the rest, and the driver must stay small."""
+    """Keep what the driver needs of the rows: the store has the rest, and the driver must stay small."""
     from orchestrator.results.objectives import SCORING
 
     needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}

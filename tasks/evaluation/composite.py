@@ -64,7 +64,7 @@ def accuracies(
 
 
 def _misses(evaluation: Evaluation, side: int) -> float | None:
-    """Whether the model is off on one side, +1 or -1; predictions as near as a reference's are not off."""
+    """Tell whether the model is off on one side, +1 or -1; predictions as near as a reference's are not off."""
     references, areas = references_of(evaluation), calibrated_areas(evaluation, "test")
     near, floor = divergence(evaluation, "test"), forget_divergence_floor(evaluation)
     if references is None or areas is None or near is None or floor is None:
@@ -80,5 +80,5 @@ def _misses(evaluation: Evaluation, side: int) -> float | None:
 
 
 def _deviations(value: float, references: np.ndarray, chance: float) -> float:
-    """How many standard deviations a value lies above the references': theirs, or that of chance if larger."""
+    """Count the standard deviations by which a value lies above the references': theirs, or chance's if larger."""
     return (value - float(references.mean())) / max(float(references.std(ddof=1)), chance)
