@@ -11,6 +11,7 @@ _PLACES = {
     "resume": "orchestrator.api",
     "confirm": "orchestrator.api",
     "status": "orchestrator.api",
+    "export": "orchestrator.api",
     "run_trial": "orchestrator.api",
     "read_results": "orchestrator.results.store",
     "front": "orchestrator.api",

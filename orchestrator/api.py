@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
+    from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
 Row = dict[str, Any]
@@ -40,6 +41,14 @@ class SweepResult:
     def front(self) -> pa.Table:
         """The rows of trials that no other dominates under the sweep's objective."""
         return front(self.results, self.objective)
+
+    @property
+    def recommended(self) -> Row | None:
+        """The one point that the sweep recommends, by the rule in orchestrator.results.recommendation."""
+        from orchestrator.results.objectives import objective_named
+        from orchestrator.results.recommendation import recommend_point
+
+        return recommend_point(self.results.to_pylist(), objective_named(self.objective))
 
     @property
     def original(self) -> Row | None:
@@ -133,6 +142,25 @@ def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:
     from orchestrator.sweeps.status import read_status
 
     return read_status(name, str(storage))
+
+
+def export(
+    name: str,
+    trial: str | None = None,
+    *,
+    output: str | Path = "model.safetensors",
+    storage: str | Path = "./results",
+) -> Exported:
+    """Write the weights of a trial [default: the recommended point] and a card beside them.
+
+    The trial runs again in this process. Raises InvalidValue for bad input, SurroundingsError if the
+    metrics are not those of the trial's row.
+    """
+    from orchestrator.sweeps.export import export_trial
+
+    return export_trial(
+        name, trial, str(storage), Path(output), say=lambda text: None, training=lambda *_: None
+    )
 
 
 def run_trial(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
+from tasks.models.network import Network
 from tasks.roles import reference_role
 from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
@@ -42,6 +43,8 @@ class Point:
     epoch: int
     metrics: dict[str, float | None]
     cost: Cost
+    model: Network | None = field(default=None, repr=False, compare=False)
+    """The model in this state. The next step of the trial changes it."""
 
 
 def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Point, None, None]:
@@ -78,7 +81,7 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
             flops,
             flops / bench.retrain_flops(),
         )
-        yield Point(epoch, metrics, cost)
+        yield Point(epoch, metrics, cost, problem.model)
 
 
 def _advance(steps: Iterator[None]) -> bool:

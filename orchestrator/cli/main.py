@@ -163,6 +163,25 @@ def run(
     return DONE
 
 
+@app.command
+def export(
+    name: SweepName, trial: str | None = None, /, *, output: Path, storage: Storage = STORAGE
+) -> int:
+    """Write the weights of one trial to a file, with a card that says what they are. The trial runs again.
+
+    Parameters
+    ----------
+    trial
+        Its trial_id [default: the recommended point].
+    output
+        File that ends in .safetensors. The card beside it ends in .json.
+    """
+    from orchestrator.cli.reports import export_and_report
+
+    export_and_report(name, trial, storage, output)
+    return DONE
+
+
 @app.command(name="list")
 def list_(what: str, /) -> int:
     """List the available tasks, forget-sets, unlearners, metrics, objectives, models, samplers, loaders or columns.

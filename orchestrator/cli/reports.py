@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
@@ -47,6 +48,17 @@ def report_status(name: str, storage: str) -> None:
     terminal.say(found.headline)
     terminal.say(found.progress.format_line())
     print_front(found.config, terminal.console)
+
+
+def export_and_report(name: str, trial_id: str | None, storage: str, output: Path) -> None:
+    """Write the weights of a trial, and print where they are. See `export_trial`."""
+    from orchestrator.sweeps.export import export_trial
+
+    done = export_trial(name, trial_id, storage, output, say=print, training=print_training)
+    print(
+        f"{done.trial_id}: weights in {done.weights}, card in {done.card}; largest difference of a metric from "
+        f"its row: {done.largest_difference:.2g}"
+    )
 
 
 def print_points(points: Iterable[dict[str, Any]]) -> None:

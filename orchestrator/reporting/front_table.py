@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import SweepConfig
+from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
-from orchestrator.results.objectives import front_rows, objective_named
+from orchestrator.results.objectives import SCORING, front_rows, objective_named
+from orchestrator.results.recommendation import TIED, find_tied, recommend_point
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
 from tasks.errors import InvalidValue
@@ -32,28 +34,33 @@ ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "param
 def print_front(config: SweepConfig, console: Console) -> None:
     """Print the front of a sweep and the place of its results."""
     objective = objective_named(config.objective)
-    columns = [*ABOUT, *SHOWN, *objective.columns]
+    columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
-    chosen = front_rows(rows, objective)
+    chosen, best = front_rows(rows, objective), recommend_point(rows, objective)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
     table = Table(title=f"Pareto front of {config.name}")
+    table.add_column("")
     table.add_column("method", no_wrap=True)
     for column in SHOWN:
         table.add_column(COLUMNS[column].headline or column, justify="right", no_wrap=True)
     table.add_column("hyper-parameters", overflow="fold")
     for name, values in _model_lines(rows):
-        table.add_row(name, *(_number(value) for value in values), "")
-    for row in chosen:
+        table.add_row("", name, *(_number(value) for value in values), "")
+    ties = find_tied(rows, chosen, objective)
+    for row, tied in zip(chosen, ties, strict=True):
         cells = [_number(row[column]) for column in SHOWN]
-        table.add_row(row["unlearner"], *cells, spell_searched(row))
+        mark = "*" if row is best else "≈" if tied else ""
+        table.add_row(mark, row["unlearner"], *cells, spell_searched(row))
     console.print(table)
-    console.print(f"The front is chosen on: {', '.join(objective.metrics)}.", soft_wrap=True)
+    said = [f"The front is chosen on: {', '.join(objective.metrics)}."]
     if not chosen and any(row["role"] == "trial" for row in rows):
-        console.print(
-            "No point is better than the original model beyond the noise between retrains.",
-            soft_wrap=True,
-        )
-    console.print(f"{len(rows)} rows under {config.storage}/rows/{config.name}", soft_wrap=True)
+        said.append("No point is better than the original model beyond the noise between retrains.")
+    if any(ties):
+        said.append(f"≈ {TIED}")
+    if best is not None:
+        said.extend(list_recommendation(config, best))
+    for text in (*said, f"{len(rows)} rows under {config.storage}/rows/{config.name}"):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:

@@ -45,6 +45,11 @@ class NoiseFloor:
         quantile = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
         return quantile * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
 
+    def spread(self, column: str) -> float:
+        """Return the standard deviation of a column between the references; 0 for fewer than two values."""
+        values = [row[column] for row in self.references if row.get(column) is not None]
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+
     def is_beaten(self, row: Row, metrics: Sequence[str], maximise: Sequence[bool]) -> bool:
         """Tell whether a row is better than the original in one of the metrics, beyond the noise.
 
@@ -54,7 +59,7 @@ class NoiseFloor:
         if FREE.issuperset(metrics):
             return True
         return any(
-            self._gain(row, name, up) > self._least_gain(name)
+            self._gain(row, name, up) > self.least_gain(name)
             for name, up in zip(metrics, maximise, strict=True)
             if name not in FREE
         )
@@ -65,7 +70,8 @@ class NoiseFloor:
             return -math.inf
         return float(mine - its) if up else float(its - mine)
 
-    def _least_gain(self, name: str) -> float:
+    def least_gain(self, name: str) -> float:
+        """Return what a difference in a column must exceed to be more than noise."""
         step = LEAST_STEP * (1 - (self.original.get(name) or 0.0)) if name in SCORES else 0.0
         return max(self.width(name), step)
 

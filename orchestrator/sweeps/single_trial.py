@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
@@ -17,6 +17,9 @@ from tasks.search_space import parameters
 from tasks.storage.roots import normalise_root, open_root
 from tasks.task import Task
 from tasks.unlearners import unlearner_class
+
+if TYPE_CHECKING:
+    from tasks.trial import Point
 
 Progress = Callable[[str, int, int, float], None]
 Say = Callable[[str], None]
@@ -43,7 +46,12 @@ class SingleTrial:
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
 
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
-        """Train or load the original model and the references, unlearn, and yield each point: epoch, metrics, costs.
+        """Unlearn, and yield each point as a row: epoch, metrics, costs. See `points`."""
+        for point in self.points(say, training):
+            yield {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
+
+    def points(self, say: Say, training: Progress) -> Iterator[Point]:
+        """Train or load the original model and the references, unlearn, and yield each point.
 
         Raises InputError for bad input, before anything is trained.
         """
@@ -75,8 +83,7 @@ class SingleTrial:
         bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
         bench.artifact(ORIGINAL, training)
         use_references(bench, self.references, training)
-        for point in run_trial(bench, method, self.trial_seed):
-            yield {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
+        yield from run_trial(bench, method, self.trial_seed)
 
     def _device_type(self) -> str:
         import torch

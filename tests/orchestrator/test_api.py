@@ -75,7 +75,7 @@ def test_a_sweep_returns_what_it_stored_and_tells_its_observers(
     noting = Noting()
     found = orchestrator.sweep(
         task="digits-class:1", unlearners=["gradient-ascent"], trials=2, name="mine",
-        storage=storage, max_concurrent=1, observers=[noting],
+        storage=storage, max_concurrent=1, references=2, observers=[noting],
     )  # fmt: skip
     assert found.results.equals(read_results(storage, "mine"))
     assert found.original is not None

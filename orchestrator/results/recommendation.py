@@ -1,0 +1,58 @@
+"""The one configuration that a sweep recommends, and the points of its front that are tied with a cheaper one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.results.noise import FREE, find_noise_floor
+from orchestrator.results.objectives import STEERING, Objective, front_rows, score
+
+Row = dict[str, Any]
+COST = "relative_cost"
+RULE = (
+    "the cheapest point of the front that is as good as the one with the highest score, up to one standard "
+    "deviation between retrains"
+)
+"""In the manner of the one-standard-error rule (Breiman et al., 1984, section 3.4.3)."""
+TIED = "no better than a cheaper point of the front, beyond the noise between retrains"
+
+
+def recommend_point(rows: list[Row], objective: Objective) -> Row | None:
+    """Choose one point of the front by RULE; None if the front is empty.
+
+    `rows` are those of one sweep, its models among them. As good means: in accuracy and in
+    indistinguishability, both on the validation half.
+    """
+    front = [row for row in front_rows(rows, objective) if score(row) is not None]
+    if not front:
+        return None
+    best = max(front, key=lambda row: score(row) or 0.0)
+    floor = find_noise_floor(rows)
+    spread = {name: floor.spread(name) if floor else 0.0 for name in STEERING}
+    as_good = [row for row in front if all(row[n] >= best[n] - spread[n] for n in STEERING)]
+    return min(as_good, key=lambda row: (row[COST], -(score(row) or 0.0)))
+
+
+def find_tied(rows: list[Row], front: Sequence[Row], objective: Objective) -> list[bool]:
+    """Tell for each point of a front whether it is tied: see TIED.
+
+    Never, if nothing is known of the noise, or if the objective asks for costs alone.
+    """
+    floor = find_noise_floor(rows)
+    asked = [
+        (name, up)
+        for name, up in zip(objective.metrics, objective.maximise, strict=True)
+        if name not in FREE
+    ]
+    if floor is None or not asked or any(name not in row for row in front for name, _ in asked):
+        return [False] * len(front)
+
+    def is_no_better(row: Row, other: Row) -> bool:
+        gains = [(row[name] - other[name]) * (1 if up else -1) for name, up in asked]
+        return all(g <= floor.least_gain(n) for g, (n, _) in zip(gains, asked, strict=True))
+
+    return [
+        any(other[COST] < row[COST] and is_no_better(row, other) for other in front)
+        for row in front
+    ]
