@@ -33,7 +33,7 @@ class Cost:
     flops: float
     """Floating-point operations of the unlearner's passes through the model."""
     relative_cost: float
-    """`flops` over those of retraining from scratch."""
+    """`flops` over those of retraining from scratch; more if there was other work: Workbench.relative_cost."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
             judge.seconds,
             meter.gradient_samples,
             flops,
-            flops / bench.retrain_flops(),
+            bench.relative_cost(flops, learn.busy_seconds),
         )
         yield Point(epoch, metrics, cost, problem.model)
 
@@ -114,7 +114,7 @@ def baseline_point(
         judge.seconds,
         paid * record.gradient_samples,
         paid * record.flops,
-        paid * record.flops / bench.retrain_flops(),
+        bench.relative_cost(paid * record.flops),
     )
     return Point(0 if not paid else model.recipe.epochs, metrics, cost)
 

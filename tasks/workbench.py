@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,16 @@ from tasks.unlearners.base import Unlearner
 
 Progress = Callable[[str, int, int, float], None]
 """Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
+
+
+SLACK = {"cpu": 4.0, "cuda": 16.0}
+"""How many times a retrain's seconds per FLOP are ordinary, by device type.
+
+Measured on one core: .6 to 1.9 over the trials of all methods. A GPU is shared by several trials, of which each
+waits for the others; this has not been measured.
+"""
+UNCHARGED_SECONDS = 0.2
+"""Busy seconds of a trial that are not held against it: a process loads code when it first needs it."""
 
 
 def silent(what: str, done: int, total: int, seconds: float) -> None:
@@ -162,6 +173,22 @@ class Workbench:
         """FLOPs of a full retrain: the unit of relative_cost."""
         return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
 
+    def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
+        """Return what a method cost, as a share of a retrain.
+
+        That is its share of the FLOPs, which nothing else on the machine disturbs. What a method computes
+        outside of the model's forward pass has none of these: its share of the seconds, less SLACK, is the
+        least that it costs.
+        """
+        share = flops / self.retrain_flops()
+        retrain = math.nan if self.references is None else self.references.mean_busy_seconds
+        seconds = max(0.0, busy_seconds - UNCHARGED_SECONDS)
+        return (
+            share
+            if math.isnan(retrain)
+            else max(share, seconds / retrain / SLACK[self.device.type])
+        )
+
     def _warm_up(self) -> None:
         """Throw away a step and a measurement: the first of a process pay seconds of no trial's."""
         model = self.fresh_model()
@@ -194,7 +221,8 @@ class Workbench:
         samples = meter.gradient_samples
         flops = samples * self.gradient_flops
         name = device_name(self.device)
-        record = TrainingRecord(clock.seconds, samples, flops, name, torch.get_num_threads())
+        threads = torch.get_num_threads()
+        record = TrainingRecord(clock.seconds, samples, flops, name, threads, clock.busy_seconds)
         return state, record
 
 

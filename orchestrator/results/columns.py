@@ -77,7 +77,8 @@ COSTS = (
     _cost(
         "relative_cost",
         REAL,
-        "flops over those of retraining from scratch",
+        "flops over those of retraining from scratch; at least its share of a retrain's CPU seconds over 4 (on a "
+        "GPU: of its seconds over 16), for what is computed outside of the model's forward pass",
         "fraction",
         "cost /\nretrain",
     ),

@@ -16,20 +16,27 @@ class Stopwatch:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.seconds = 0.0
+        """Wall seconds."""
+        self.busy_seconds = 0.0
+        """CPU seconds of this process, all threads; on a GPU wall seconds, during which it may be shared."""
 
     @contextmanager
     def measure(self) -> Iterator[None]:
         """Add the time of the block."""
-        start = self._now()
+        start, busy = self._now(), self._busy()
         try:
             yield
         finally:
             self.seconds += self._now() - start
+            self.busy_seconds += self._busy() - busy
 
     def _now(self) -> float:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
+
+    def _busy(self) -> float:
+        return time.process_time() if self._device.type == "cpu" else time.perf_counter()
 
 
 class CostMeter:

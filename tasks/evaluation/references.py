@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 SPLITS = ("retain", "forget", "validation", "test")
+ARRAYS = (*SPLITS, "busy_seconds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,13 @@ class ReferenceOutputs:
     forget: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    busy_seconds: np.ndarray = field(default_factory=lambda: np.array([np.nan]))
+    """What the training of each took, (K,): see tasks.compute.meters.Stopwatch; nan where it is unknown."""
+
+    @property
+    def mean_busy_seconds(self) -> float:
+        """The mean over the references; nan if one is unknown."""
+        return float(self.busy_seconds.mean())
 
     def __len__(self) -> int:
         return len(self.forget)
@@ -29,7 +36,7 @@ class ReferenceOutputs:
     def to_bytes(self) -> bytes:
         """Write the arrays as one `.npz`, behind a line with its SHA-256."""
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **{name: getattr(self, name) for name in SPLITS})
+        np.savez(buffer, allow_pickle=False, **{name: getattr(self, name) for name in ARRAYS})
         content = buffer.getvalue()
         return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
@@ -41,15 +48,14 @@ class ReferenceOutputs:
             return None
         try:
             with np.load(io.BytesIO(content)) as arrays:
-                return cls(**{name: arrays[name] for name in SPLITS})
+                return cls(**{name: arrays[name] for name in ARRAYS})
         except (KeyError, ValueError, zipfile.BadZipFile):
             return None
 
     @classmethod
     def joined(cls, parts: Sequence[ReferenceOutputs]) -> ReferenceOutputs:
         """Put the references of all `parts` behind each other."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in ARRAYS})
 
 
 def mean_of_others(values: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -16,14 +18,18 @@ from tasks.evaluation.outputs import outputs
 from tasks.models import MODELS
 from tasks.models.network import Network
 from tasks.models.small_cnn import SmallCNN
+from tasks.problem import Problem
 from tasks.recipe import Recipe
 from tasks.roles import ORIGINAL
+from tasks.search_space import search_space
 from tasks.trial import run_trial
+from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.ascent.gradient_ascent import GradientAscent
 from tasks.unlearners.ascent.negative_gradient_plus import NegativeGradientPlus
+from tasks.unlearners.base import Unlearner, cross_entropy, sgd, step
 from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
-from tasks.workbench import Workbench
+from tasks.workbench import SLACK, Workbench
 
 
 class OneLayer(Network):
@@ -177,6 +183,38 @@ def test_each_method_costs_what_it_reads(bench: Workbench) -> None:
     rounds = bench.retain.steps(256)  # the forget set fits one batch: it is read anew at each step
     assert forget < 256
     assert samples(NegativeGradientPlus(epochs=1)) == retain + rounds * forget
+
+
+@dataclass(frozen=True)
+class WorksOutside(Unlearner):
+    """Trains for half a retrain by `model.logits`, where no meter looks."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch."""
+        model = problem.model.train()
+        optimizer = sgd(model, 1e-3)
+        for _ in range(model.recipe.epochs // 2):
+            for x, y in problem.retain.batches(256, problem.rng):
+                step(optimizer, cross_entropy(model.logits(x), y))
+            yield
+
+
+def test_what_is_computed_outside_of_the_forward_pass_is_not_free(judged: Workbench) -> None:
+    *_, last = run_trial(judged, WorksOutside(), 0)
+    assert last.cost.flops == 0
+    # Half a retrain's work; its seconds, and those of the references, were on a machine more or less busy.
+    assert last.cost.relative_cost > 0.5 / SLACK["cpu"] / 4
+    costs = [point.cost.relative_cost for point in run_trial(judged, WorksOutside(), 0)]
+    assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize("name", [name for name in UNLEARNERS if name != "retrain"])
+def test_the_seconds_of_an_ordinary_method_do_not_count(name: str, judged: Workbench) -> None:
+    """Otherwise the same seed would propose other trials on a busy machine."""
+    cls = unlearner_class(name)
+    method = cls.from_params({"epochs": 1} if "epochs" in search_space(cls) else {})
+    *_, last = run_trial(judged, method, 0)
+    assert last.cost.relative_cost == last.cost.flops / judged.retrain_flops()
 
 
 def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:
