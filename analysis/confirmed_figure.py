@@ -15,7 +15,7 @@ from orchestrator.results.front_points import X, Y, assign_colours
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t), which may exceed the picture. Each seed has its own models, splits and, "
+    "interval (Student's t), within what can be. Each seed has its own models, splits and, "
     "if it is random, forget set."
 )
 
@@ -37,7 +37,9 @@ def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
     axes.legend(once.values(), once.keys(), frameon=False, fontsize=9.5, labelcolor=INK)
     seeds = max(len(point.repeats) for point in found.points)
     title = f"What holds with fresh seeds: {task}"
-    told = f"{len(found.points)} points of the front, {seeds} seeds; {sum(found.judge_points())} still form one."
+    chances = [chance for chance in found.judge_points() if chance is not None]
+    undominated = f"; {sum(chances):.1f} are undominated, on average" if chances else ""
+    told = f"{len(found.points)} points of the front, {seeds} seeds{undominated}."
     figure.text(0.085, 0.945, title, fontsize=15, fontweight="bold", color=INK)
     figure.text(0.085, 0.9, told, fontsize=10, color=FAINT)
     figure.text(0.085, 0.018, fill(CAPTION, 125), fontsize=8.5, color=FAINT, va="bottom")
@@ -57,19 +59,21 @@ def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colo
     if was[X] is not None and was[Y] is not None:
         axes.plot([was[X], x.mean], [was[Y], y.mean], color=colour, linewidth=0.8, alpha=0.5)
     axes.errorbar(
-        x.mean, y.mean, xerr=_bar(x), yerr=_bar(y), label=label, color=colour, markeredgecolor=INK,
+        x.mean, y.mean, xerr=_bars(x), yerr=_bars(y), label=label, color=colour, markeredgecolor=INK,
         elinewidth=0.8, capsize=2, **style,
     )  # fmt: skip
 
 
 def _frame(axes: Any, models: Sequence[Repeated]) -> None:
-    """Fit the axes to the points: intervals of few seeds may exceed the possible values by far."""
+    """Fit the axes to the points and their intervals."""
     for axis, limit in ((X, axes.set_xlim), (Y, axes.set_ylim)):
-        means = [found.mean for model in models if (found := model.over_seeds(axis))]
-        values = [*means, *(m.searched[axis] for m in models if m.searched[axis] is not None)]
-        room = max(0.4 * (max(values) - min(values)), 0.02)
-        limit(min(values) - room, min(max(values) + room, 1.005))
+        means = [found.clip(0.0, 1.0) for model in models if (found := model.over_seeds(axis))]
+        searched = [m.searched[axis] for m in models if m.searched[axis] is not None]
+        values = [*searched, *(end for ends in means for end in ends)]
+        room = max(0.05 * (max(values) - min(values)), 0.01)
+        limit(min(values) - room, max(values) + room)
 
 
-def _bar(found: Estimate) -> float:
-    return found.half or 0.0
+def _bars(found: Estimate) -> list[list[float]]:
+    low, high = found.clip(0.0, 1.0)
+    return [[max(0.0, found.mean - low)], [max(0.0, high - found.mean)]]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from program import FEWER
 
 from orchestrator.results.objectives import OBJECTIVES
 from tasks.datasets import DATASETS
@@ -335,7 +336,7 @@ def test_a_driver_reads_the_unlearners_without_torch(arguments: list[str]) -> No
 
 def test_the_driver_of_a_sweep_gets_by_without_torch(storage: Path) -> None:
     """From its settings to its front: half a gigabyte, and seconds before the first trial."""
-    trial = ["--task", "digits-class:1", "--unlearners", "ssd", "--trials", "1"]
+    trial = ["--task", "digits-class:1", "--unlearners", "ssd", "--trials", "1", *FEWER]
     source = ANSWERED.format(arguments=["sweep", *trial, "--storage", str(storage)])
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True

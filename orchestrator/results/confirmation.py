@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
+from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.noise import FREE
 from orchestrator.results.objectives import Objective, front_rows, objective_named
-from orchestrator.results.pareto import find_front
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 from tasks.search_space import EPOCHS
@@ -20,6 +23,7 @@ from tasks.search_space import EPOCHS
 Row = dict[str, Any]
 LEVEL = 0.95
 """Level of the confidence intervals."""
+AVERAGED = tuple(column.name for column in (*MEASURED, *COSTS))
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class Estimate:
     mean: float
     half: float | None
     n: int
+
+    def clip(self, least: float, most: float) -> tuple[float, float]:
+        """Return the ends of the interval, within what the quantity can be."""
+        half = self.half or 0.0
+        return max(least, self.mean - half), min(most, self.mean + half)
 
 
 @dataclass
@@ -79,22 +88,34 @@ class Confirmation:
     left_out: int
     """Number of points of the front that did not run again."""
 
-    def judge_points(self) -> list[bool]:
-        """Tell for each point whether it holds.
+    def judge_points(self) -> list[float | None]:
+        """Estimate for each point the probability that neither another point nor the original dominates it.
 
-        A point holds if it was measured with every seed and no other such point dominates its means.
+        None for a point that was not measured with every seed, and for all of them with a single seed.
         """
+        from orchestrator.results.undominated import estimate_undominated
+
         whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
-        seeds = [set(self.points[n].repeats) for n in whole]
-        common = set.intersection(*seeds) if seeds else set()
-        means: dict[int, tuple[float, ...]] = {}
-        for n in whole:
-            gains = [self.objective.gains(self.points[n].repeats[seed]) for seed in common]
-            found = [values for values in gains if values is not None]
-            if found and len(found) == len(gains):
-                means[n] = tuple(map(statistics.fmean, zip(*found, strict=True)))
-        kept = {list(means)[index] for index in find_front(list(means.values()))}
-        return [n in kept for n in range(len(self.points))]
+        original = self.baselines.get(ORIGINAL)
+        rivals = [original] if original and not FREE.issuperset(self.objective.metrics) else []
+        held = [self.points[n] for n in whole]
+        seeds = [set(model.repeats) for model in (*held, *rivals)]
+        common = sorted(set.intersection(*seeds)) if seeds else []
+        gains = {n: self._gains(self.points[n], common) for n in whole}
+        kept = [n for n in whole if gains[n]]
+        theirs = [values for rival in rivals if (values := self._gains(rival, common))]
+        if len(common) < 2 or not kept:
+            return [None] * len(self.points)
+        width = len(self.objective.metrics)
+        mine = np.array([gains[n] for n in kept])
+        found = estimate_undominated(mine, np.array(theirs).reshape(-1, len(common), width))
+        probability = dict(zip(kept, found, strict=True))
+        return [probability.get(n) for n in range(len(self.points))]
+
+    def _gains(self, model: Repeated, seeds: Sequence[int]) -> list[tuple[float, ...]]:
+        """Return the gains of a model for each seed; nothing if one is missing."""
+        found = [self.objective.gains(model.repeats[seed]) for seed in seeds]
+        return [values for values in found if values is not None] if None not in found else []
 
     def measure_flattery(self, metric: str) -> float | None:
         """Return the mean excess of the sweep's values of a metric over the means over the seeds.
@@ -111,9 +132,9 @@ def build_confirmation(rows: Iterable[Row], name: str, objective: Objective) -> 
     rows = list(rows)
     searched = [row for row in rows if row["sweep"] == name]
     points = [Repeated(row) for row in front_rows(searched, objective)]
-    models = (row for row in searched if row["trial_id"] in (ORIGINAL, RETRAINED))
+    models = [row for row in average_references(searched) if row["role"] in (ORIGINAL, RETRAINED)]
     baselines = {row["trial_id"]: Repeated(row) for row in models}
-    repeats = (row for row in rows if row["confirms"] == name)
+    repeats = [row for row in average_references(rows) if row["confirms"] == name]
     for row in sorted(repeats, key=lambda row: (row["sweep"], row["trial_id"])):
         if row["trial_id"] in baselines:
             baselines[row["trial_id"]].add(row)
@@ -122,6 +143,26 @@ def build_confirmation(rows: Iterable[Row], name: str, objective: Objective) -> 
                 point.add(row)
     tried = [point for point in points if point.tried]
     return Confirmation(objective, baselines, tried, len(points) - len(tried))
+
+
+def average_references(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows with one retrained model a sweep: the mean of its references, column by column."""
+    kept, references = [], defaultdict(list)
+    for row in rows:
+        if row["role"] == RETRAINED:
+            references[row["sweep"]].append(row)
+        else:
+            kept.append(row)
+    for group in references.values():
+        first = next((row for row in group if row["trial_id"] == RETRAINED), group[0])
+        means = {name: _mean(row[name] for row in group) for name in AVERAGED if name in first}
+        kept.append({**first, "trial_id": RETRAINED, **means})
+    return kept
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return statistics.fmean(found) if found else None
 
 
 def read_confirmation(storage: str, name: str, objective: str) -> Confirmation:

@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
 from orchestrator.results.objectives import STEERING
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 
-ACCURACY, FORGOTTEN, ATTACK = (
-    "test_accuracy_retained", "test_accuracy_forgotten", "mia_class_matched_accuracy",
+ACCURACY, FORGOTTEN, HIDDEN, COST = (
+    "test_accuracy_retained", "test_accuracy_forgotten", "indistinguishability", "relative_cost",
 )  # fmt: skip
 ABOUT = (
     "sweep", "confirms", "role", "unlearner", "trial_id", "state", "epoch", "params", "task_seed",
 )  # fmt: skip
-NEEDED = (*ABOUT, ACCURACY, FORGOTTEN, ATTACK, "relative_cost", *STEERING)
+NEEDED = (*ABOUT, ACCURACY, FORGOTTEN, HIDDEN, COST, *STEERING)
 """Columns of the store that the table is made of, beside those of the objective."""
-HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, ATTACK, "relative_cost")}
+HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, HIDDEN, COST)}
 HEADER = (
-    "method", "n", "holds", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",
-    f"{HEADINGS[FORGOTTEN]},\nover seeds", f"{HEADINGS[ATTACK]},\nsearched", "over seeds",
-    str(HEADINGS["relative_cost"]),
+    "method", "n", "P(undo-\nminated)", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",
+    "less the\nretrained's", f"{HEADINGS[FORGOTTEN]},\nover seeds", f"{HEADINGS[HIDDEN]},\nsearched", "over seeds",
+    str(HEADINGS[COST]),
 )  # fmt: skip
+ENOUGH = 5
+"""Seeds below which intervals are too wide to tell much."""
 
 
 def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
     """Yield each model with its cells: the two baselines, then the front by mean accuracy."""
-    original = found.baselines.get("original")
-    for role, model in found.baselines.items():
-        yield model, _cells(role, "", model, original)
+    others = found.baselines
+    for role, model in others.items():
+        yield model, _cells(role, "", model, others)
     held = zip(found.points, found.judge_points(), strict=True)
-    for point, holds in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
+    for point, chance in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
         method = point.searched["unlearner"]
-        yield point, _cells(method, "yes" if holds else "no", point, original)
+        yield point, _cells(method, "-" if chance is None else f"{chance:.2f}", point, others)
 
 
 def list_notes(found: Confirmation) -> list[str]:
     """Return sentences that explain the table, and the optimism of the search."""
     above = {name: found.measure_flattery(name) for name in STEERING}
     told = [f"{name} {value:+.3f}" for name, value in above.items() if value is not None]
-    kept = found.judge_points()
+    chances = [chance for chance in found.judge_points() if chance is not None]
+    seeds = max((len(point.tried) for point in found.points), default=0)
     cut = sum(point.tried != set(point.repeats) for point in found.points)
     said = [
         "± is half a 95 % confidence interval (Student's t) over n seeds. Each seed has its own models, splits "
         "and, if it is random, forget set; all seeds use the same images.",
-        f"{sum(kept)} of {len(kept)} points hold: no other point dominates their means over the seeds.",
+        "Where ± would leave what can be, the interval is given.",
     ]
+    if chances:
+        said.append(
+            f"P(undominated): the probability that neither another point nor the original is at least as good in "
+            f"all of the objective's true means. {sum(chances):.1f} of {len(chances)} points are, on average."
+        )
+    if seeds < ENOUGH:
+        said.append(f"{seeds} seeds tell little: for {ENOUGH}, give --seeds {ENOUGH} to confirm.")
     if cut:
         said.append(
             f"{cut} points were not reached with every seed: their trials failed or were stopped."
@@ -60,27 +72,37 @@ def list_notes(found: Confirmation) -> list[str]:
     return said
 
 
-def spell_estimate(found: Estimate | None) -> str:
-    """Return `mean ± half` with three decimals."""
+def spell_estimate(found: Estimate | None, least: float = 0.0) -> str:
+    """Return `mean ± half` with three decimals, or `mean [low, high]` within [`least`, 1] if ± would leave that."""
     if found is None:
         return "-"
-    return f"{found.mean:.3f}" + (f" ± {found.half:.3f}" if found.half is not None else "")
+    if found.half is None:
+        return f"{found.mean:.3f}"
+    low, high = found.clip(least, 1.0)
+    if (low, high) != found.clip(-math.inf, math.inf):
+        return f"{found.mean:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{found.mean:.3f} ± {found.half:.3f}"
 
 
-def _cells(method: str, holds: str, model: Repeated, original: Repeated | None) -> list[str]:
-    accuracy, cost = model.over_seeds(ACCURACY), model.over_seeds("relative_cost")
+def _cells(method: str, chance: str, model: Repeated, others: Mapping[str, Repeated]) -> list[str]:
     measured, tried = len(model.repeats), len(model.tried)
-    less = model.compare_with(original, ACCURACY) if original and model is not original else None
+    cost = model.over_seeds(COST)
+    less = [
+        spell_estimate(model.compare_with(others[role], ACCURACY), least=-1.0)
+        if role in others and model is not others[role]
+        else "-"
+        for role in (ORIGINAL, RETRAINED)
+    ]
     return [
         method,
         str(measured) if measured == tried else f"{measured} of {tried}",
-        holds,
+        chance,
         _number(model.searched[ACCURACY]),
-        spell_estimate(accuracy),
-        spell_estimate(less),
+        spell_estimate(model.over_seeds(ACCURACY)),
+        *less,
         spell_estimate(model.over_seeds(FORGOTTEN)),
-        _number(model.searched[ATTACK]),
-        spell_estimate(model.over_seeds(ATTACK)),
+        _number(model.searched[HIDDEN]),
+        spell_estimate(model.over_seeds(HIDDEN)),
         f"{cost.mean:.3g}" if cost else "-",
     ]
 

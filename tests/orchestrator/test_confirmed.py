@@ -16,8 +16,9 @@ from orchestrator.results.confirmation import (
     build_confirmation,
     estimate_mean,
 )
-from orchestrator.results.confirmation_table import list_lines, list_notes
+from orchestrator.results.confirmation_table import list_lines, list_notes, spell_estimate
 from orchestrator.results.objectives import objective_named
+from orchestrator.results.undominated import estimate_undominated
 
 ACCURACY = "validation_accuracy_retained"
 OBJECTIVE = objective_named(f"{ACCURACY}:max,unlearn_seconds:min")
@@ -32,7 +33,7 @@ def row(trial_id: str, accuracy: float | None, seed: int = 0, **columns: Any) ->
         "unlearner": trial_id.partition("-")[0], "params": json.dumps({"lr": 0.1, "epochs": 2}),
         ACCURACY: accuracy, "unlearn_seconds": 1.0, "relative_cost": 0.1,
         **dict.fromkeys(("test_accuracy_retained", "test_accuracy_forgotten"), accuracy),
-        **dict.fromkeys(("mia_class_matched_accuracy", "validation_indistinguishability"), 0.5), **columns,
+        **dict.fromkeys(("indistinguishability", "validation_indistinguishability"), 0.5), **columns,
     }  # fmt: skip
 
 
@@ -107,14 +108,14 @@ def test_a_row_from_before_a_hyper_parameter_existed_finds_its_repeats():
     }
 
 
-def test_a_repeat_that_failed_is_counted_and_its_point_does_not_hold():
+def test_a_repeat_that_failed_is_counted_and_its_point_is_not_judged():
     """The mean of the seeds that it survived would flatter."""
     failed = row("ssd-0", None, seed=2, state="failed")
     found = found_in(row("ssd-0", 0.9), row("ssd-0", 0.8, seed=1), failed)
     (point,) = found.points
-    assert (point.tried, set(point.repeats), found.judge_points()) == ({1, 2}, {1}, [False])
+    assert (point.tried, set(point.repeats), found.judge_points()) == ({1, 2}, {1}, [None])
     ((_, cells),) = list_lines(found)
-    assert cells[1:3] == ["1 of 2", "no"]
+    assert cells[1:3] == ["1 of 2", "-"]
     assert any("1 points were not reached" in note for note in list_notes(found))
 
 
@@ -125,23 +126,78 @@ def test_a_point_that_was_not_run_again_is_left_out_and_said():
     assert any("1 points of the front did not run again" in note for note in list_notes(found))
 
 
+FAST, SLOW = {"unlearn_seconds": 0.5}, {"params": json.dumps({"lr": 0.2})}
+
+
 def test_points_are_held_against_each_other_on_the_seeds_that_both_have():
     """Another seed's models are better, and only one of the points was run with them so far."""
-    fast, slow = {"unlearn_seconds": 0.5}, {"params": json.dumps({"lr": 0.2})}
     found = found_in(
-        row("ssd-0", 0.8, **fast), row("ssd-1", 0.9, **slow),
-        row("ssd-0", 0.8, seed=1, **fast), row("ssd-1", 0.9, seed=1, **slow),
-        row("ssd-0", 1.0, seed=2, **fast),
+        row("ssd-0", 0.8, **FAST), row("ssd-1", 0.9, **SLOW),
+        *(row("ssd-0", 0.8, seed=s, **FAST) for s in (1, 2)),
+        *(row("ssd-1", 0.9, seed=s, **SLOW) for s in (1, 2)),
+        row("ssd-0", 1.0, seed=3, **FAST),
     )  # fmt: skip
-    assert found.judge_points() == [True, True]
+    assert found.judge_points() == [1.0, 1.0]
 
 
-def test_a_point_whose_means_another_dominates_does_not_hold():
-    fast, slow = {"unlearn_seconds": 0.5}, {"params": json.dumps({"lr": 0.2})}
+def test_a_point_whose_means_another_dominates_is_less_likely_undominated():
     found = found_in(
-        row("ssd-0", 0.8, **fast), row("ssd-1", 0.9, **slow),
-        *(row("ssd-0", 0.8, seed=s, **fast) for s in (1, 2)),
-        *(row("ssd-1", a, seed=s, **slow) for s, a in ((1, 0.9), (2, 0.5))),
+        row("ssd-0", 0.8, **FAST), row("ssd-1", 0.9, **SLOW),
+        *(row("ssd-0", 0.8, seed=s, **FAST) for s in (1, 2, 3)),
+        *(row("ssd-1", a, seed=s, **SLOW) for s, a in ((1, 0.82), (2, 0.5), (3, 0.6))),
     )  # fmt: skip
     names = [point.searched["trial_id"] for point in found.points]
-    assert dict(zip(names, found.judge_points(), strict=True)) == {"ssd-0": True, "ssd-1": False}
+    chances = dict(zip(names, found.judge_points(), strict=True))
+    assert chances["ssd-0"] == 1.0, "nothing is as fast"
+    differences = [0.02, -0.3, -0.2]
+    expected = scipy.stats.t.cdf(statistics.fmean(differences) / scipy.stats.sem(differences), 2)
+    assert chances["ssd-1"] == pytest.approx(expected, abs=0.03)
+
+
+def test_what_the_original_dominates_is_hardly_undominated():
+    """The original costs nothing."""
+    idle = {"unlearn_seconds": 0.0}
+    found = found_in(
+        row("original", 0.95, **idle), row("ssd-0", 0.9),
+        *(row("original", a, seed=s, **idle) for s, a in ((1, 0.95), (2, 0.96), (3, 0.94))),
+        *(row("ssd-0", a, seed=s) for s, a in ((1, 0.90), (2, 0.905), (3, 0.90))),
+    )  # fmt: skip
+    (chance,) = found.judge_points()
+    assert chance < 0.02
+
+
+def test_the_probability_for_two_points_is_that_of_the_paired_t_test():
+    rng = np.random.default_rng(1)
+    for seeds in (2, 3, 5, 10):
+        a, b = rng.normal(0, 1, (2, seeds))
+        expected = scipy.stats.ttest_rel(a, b, alternative="less").pvalue  # small if `a` is lower
+        found = estimate_undominated(np.array([a, b])[..., None], np.empty((0, seeds, 1)))
+        assert found == pytest.approx([expected, 1 - expected], abs=0.03)
+
+
+def test_the_probability_says_how_often_the_mean_is_truly_higher():
+    """Of the points that it gives 80 to 100 %, about nine in ten have the higher true mean."""
+    rng = np.random.default_rng(2)
+    right = []
+    for _ in range(400):
+        truth = rng.normal(0, 1, 2)
+        seen = truth[:, None] + rng.normal(0, 1, (2, 5))
+        chance = estimate_undominated(seen[:1, :, None], seen[1:, :, None])[0]
+        if chance > 0.8:
+            right.append(truth[0] > truth[1])
+    assert 0.85 < np.mean(right) <= 1.0
+
+
+def test_references_are_one_model_with_their_mean():
+    other = {**row("retrained", 0.8, seed=1), "trial_id": "reference-1"}
+    seeds = [row("retrained", 0.9, seed=1), other]
+    found = found_in(row("ssd-0", 0.9), row("retrained", 0.7), *seeds)
+    assert found.baselines["retrained"].over_seeds(ACCURACY).mean == pytest.approx(0.85)
+
+
+def test_an_interval_stays_within_what_can_be():
+    found = estimate_mean([0.9, 1.0])
+    assert found.mean + found.half > 1
+    assert spell_estimate(found) == "0.950 [0.315, 1.000]"
+    assert spell_estimate(estimate_mean([0.5, 0.51, 0.5])) == "0.503 ± 0.014"
+    assert spell_estimate(estimate_mean([-0.01, 0.01]), least=-1.0) == "0.000 ± 0.127"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from program import ENVIRONMENT, ROOT, rows_of
+from program import ENVIRONMENT, FEWER, ROOT, rows_of
 from running import Sweep
 
 SLOWER = """
@@ -46,7 +46,7 @@ def swept(altered: str, storage: Path, trials: int) -> subprocess.CompletedProce
     """Run a sweep in a process that alters Ray first."""
     return subprocess.run(
         [sys.executable, "-c", altered + PROGRAM, "sweep", "--task", "digits-class:1", "--unlearners", "ssd",
-         "--trials", str(trials), "--name", "other", "--storage", str(storage), "--max-concurrent", "1"],
+         "--trials", str(trials), "--name", "other", "--storage", str(storage), "--max-concurrent", "1", *FEWER],
         cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
