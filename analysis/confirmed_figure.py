@@ -10,8 +10,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
-from orchestrator.results.front_figure import FAINT, INK, STARS, style_plane
-from orchestrator.results.front_points import X, Y, assign_colours
+from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
+from orchestrator.results.figures.points import X, Y, assign_colours
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "

@@ -9,16 +9,19 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from analysis.tables import spell_params, spell_value
-from orchestrator.results.front_points import (
-    TIME,
+from orchestrator.results.figures.points import (
+    COST,
+    NEITHER,
+    OVER,
+    UNDER,
     X_LABEL,
     Y_LABEL,
-    Clock,
+    CostScale,
     Front,
     X,
     Y,
-    make_clock,
-    spell_seconds,
+    find_kind,
+    make_scale,
 )
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
@@ -28,18 +31,21 @@ HOVER = (
     X,
     Y,
     "test_accuracy_forgotten",
-    "mia_class_matched_accuracy",
+    "over_unlearned",
+    "under_unlearned",
     "relative_cost",
+    "unlearn_seconds",
 )
 STARS = {ORIGINAL: "#1F2933", RETRAINED: "#FFD23F"}
 LEAST, MOST = 7.0, 22.0
-"""Diameters of the markers of the shortest and the longest time, in pixels."""
+"""Diameters of the markers of the least and the highest cost, in pixels."""
+SYMBOLS = {UNDER: "triangle-down", NEITHER: "circle", OVER: "triangle-up"}
 
 
 def write_page(front: Front, path: Path) -> None:
     """Write the page, plotly's script included; raise OSError if it cannot be written."""
     figure = go.Figure()
-    clock = make_clock(front.drawn)
+    costs = make_scale(front.drawn)
     for name, colour in front.colours.items():
         for on_front in (False, True):
             rows = [
@@ -48,13 +54,18 @@ def write_page(front: Front, path: Path) -> None:
                 if row["unlearner"] == name and front.is_on(row) == on_front
             ]
             if rows:
-                figure.add_trace(_points(rows, name, colour, clock, on_front=on_front))
+                figure.add_trace(_points(rows, name, colour, costs, on_front=on_front))
+    for row in front.references[1:]:
+        figure.add_trace(_star(RETRAINED, row, size=11))
     for role, row in front.baselines.items():
         figure.add_trace(_star(role, row))
+    if front.recommended is not None:
+        figure.add_trace(_ring(front.recommended))
+    _add_band(figure, front)
     figure.update_layout(
         title={
             "text": f"What unlearning costs: {escape(front.task)}",
-            "subtitle": {"text": f"Size: time. Outlined: the front. {escape(front.caption)}"},
+            "subtitle": {"text": f"Size: cost. Outlined: the front. {escape(front.caption)}"},
         },
         xaxis={"title": X_LABEL, "tickformat": ".1%"},
         yaxis={"title": Y_LABEL},
@@ -65,7 +76,7 @@ def write_page(front: Front, path: Path) -> None:
 
 
 def _points(
-    rows: Sequence[Row], name: str, colour: str, clock: Clock, *, on_front: bool
+    rows: Sequence[Row], name: str, colour: str, costs: CostScale, *, on_front: bool
 ) -> go.Scatter:
     return go.Scatter(
         x=[row[X] for row in rows],
@@ -75,7 +86,8 @@ def _points(
         text=[_hover(row) for row in rows],
         hovertemplate="%{text}<extra></extra>",
         marker={
-            "size": [LEAST + (MOST - LEAST) * clock.compute_share(row[TIME]) for row in rows],
+            "size": [LEAST + (MOST - LEAST) * costs.compute_share(row[COST]) for row in rows],
+            "symbol": [SYMBOLS[find_kind(row)] for row in rows],
             "color": colour,
             "opacity": 0.95 if on_front else 0.3,
             "line": {"width": 2 if on_front else 0, "color": "#1F2933"},
@@ -83,17 +95,43 @@ def _points(
     )
 
 
-def _star(role: str, row: Row) -> go.Scatter:
+def _add_band(figure: go.Figure, front: Front) -> None:
+    """Shade where a further retrain lies."""
+    for column, add in ((X, figure.add_vrect), (Y, figure.add_hrect)):
+        band = front.find_band(column)
+        if band is not None:
+            ends = dict(zip(("x0", "x1") if column == X else ("y0", "y1"), band, strict=True))
+            add(**ends, fillcolor=STARS[RETRAINED], opacity=0.15, line_width=0, layer="below")
+
+
+def _ring(row: Row) -> go.Scatter:
     return go.Scatter(
         x=[row[X]],
         y=[row[Y]],
         mode="markers",
-        name=f"{role} model",
+        name="recommended",
+        hoverinfo="skip",
+        marker={
+            "symbol": "circle-open",
+            "size": LEAST + MOST,
+            "color": "#1F2933",
+            "line": {"width": 2},
+        },
+    )
+
+
+def _star(role: str, row: Row, size: int = 20) -> go.Scatter:
+    return go.Scatter(
+        x=[row[X]],
+        y=[row[Y]],
+        mode="markers",
+        name=f"{role} model" if size == 20 else "further retrained models",
+        legendgroup=f"{role}-{size}",
         text=[_hover(row)],
         hovertemplate="%{text}<extra></extra>",
         marker={
             "symbol": "star",
-            "size": 20,
+            "size": size,
             "color": STARS[role],
             "line": {"width": 1.5, "color": "#1F2933"},
         },
@@ -108,7 +146,6 @@ def _hover(row: Row) -> str:
             for column in HOVER
             if row[column] is not None
         ),
-        f"{TIME} {spell_seconds(row[TIME] or 0.0)}",
         escape(spell_params(row)),
     ]
     return "<br>".join(line for line in lines if line)

@@ -21,8 +21,8 @@ from analysis.results import (
     run_script,
 )
 from analysis.tables import MISSING, Table, print_table, spell_params, spell_value
-from orchestrator.results.front_figure import draw_front
-from orchestrator.results.front_points import Front, select_front
+from orchestrator.results.figures.front import draw_front
+from orchestrator.results.figures.points import Front, select_front
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 REPORTED = (

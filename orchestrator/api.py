@@ -67,8 +67,8 @@ class SweepResult:
 
     def _repr_png_(self) -> bytes | None:
         """Draw the front; nothing if there is no point to draw."""
-        from orchestrator.results.front_figure import render_png
-        from orchestrator.results.front_points import select_front
+        from orchestrator.results.figures.front import render_png
+        from orchestrator.results.figures.points import select_front
         from orchestrator.results.objectives import objective_named
         from orchestrator.results.sweep_rows import Sweep
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from analysis.pareto_front import main
 from analysis.results import read_sweep
-from orchestrator.results.front_figure import choose_window
-from orchestrator.results.front_points import Clock, select_front
+from orchestrator.results.figures.front import choose_window
+from orchestrator.results.figures.points import CostScale, select_front
 from orchestrator.results.objectives import OBJECTIVES
 
 
@@ -111,9 +111,9 @@ def test_close_up_leaves_out_collapsed_models(row):
     assert poor not in window
 
 
-def test_marker_sizes_are_logarithmic_in_time():
-    clock = Clock(1.0, 100.0)
-    assert [clock.compute_share(t) for t in (0.0, 1.0, 10.0, 100.0)] == pytest.approx(
+def test_marker_sizes_are_logarithmic_in_cost():
+    costs = CostScale(1.0, 100.0)
+    assert [costs.compute_share(t) for t in (0.0, 1.0, 10.0, 100.0)] == pytest.approx(
         [0, 0, 0.5, 1]
     )
-    assert Clock(5.0, 5.0).compute_share(5.0) == 0.5
+    assert CostScale(5.0, 5.0).compute_share(5.0) == 0.5

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orchestrator.results.objectives import Objective, front_rows
+from orchestrator.results.noise import NoiseFloor, find_noise_floor
+from orchestrator.results.objectives import Objective, front_rows, steers_on_test
+from orchestrator.results.recommendation import find_tied, recommend_point
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
-X, Y, TIME = "test_accuracy_retained", "indistinguishability", "unlearn_seconds"
+X, Y, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
 """Columns of the two axes, which are of the test half, and of the size of a marker."""
+OVER, UNDER, NEITHER = "over-unlearned", "under-unlearned", "neither over nor under"
+"""Kinds of points, by the two flags of the rows."""
 X_LABEL = "test accuracy on the retained classes"
 Y_LABEL = "indistinguishability (of retrained models, test half)"
 
@@ -41,6 +46,12 @@ class Front:
     front: list[Row]
     baselines: dict[str, Row]
     """The original's and the retrained model's rows that can be drawn, by role."""
+    references: list[Row] = field(default_factory=list)
+    """Every retrained model that can be drawn, the one among the baselines included."""
+    floor: NoiseFloor | None = None
+    recommended: Row | None = None
+    tied: list[Row] = field(default_factory=list)
+    """Points of the front that are no better than a cheaper one, beyond the noise."""
 
     @property
     def drawn(self) -> list[Row]:
@@ -61,13 +72,26 @@ class Front:
         """Tell whether a point is on the front."""
         return any(row is other for other in self.front)
 
+    def is_tied(self, row: Row) -> bool:
+        """Tell whether a point of the front is tied with a cheaper one."""
+        return any(row is other for other in self.tied)
+
+    def find_band(self, column: str) -> tuple[float, float] | None:
+        """Return where a further retrain lies with 95 % probability, within [0, 1]; None if unknown."""
+        values = [row[column] for row in self.references if row[column] is not None]
+        width = self.floor.width(column) if self.floor else math.inf
+        if len(values) < 2 or not math.isfinite(width):
+            return None
+        mean = statistics.fmean(values)
+        return max(0.0, mean - width), min(1.0, mean + width)
+
     @property
     def caption(self) -> str:
         """One sentence about the selection of the front and its reported values."""
         signs = ["↑" if up else "↓" for up in self.objective.maximise]
         pairs = zip(self.objective.metrics, signs, strict=True)
         told = ", ".join(f"{metric} {sign}" for metric, sign in pairs)
-        if any(_of_test(metric) for metric in self.objective.metrics):
+        if steers_on_test(self.objective):
             return f"Front selected on {told}. These include test columns, so its test values are too optimistic."
         return f"Front selected on {told}. The reported test half had no part in the selection."
 
@@ -76,13 +100,25 @@ def select_front(sweep: Sweep, objective: Objective) -> Front:
     """Find the front of all complete points of the trials, trajectories included."""
     measured = [row for row in sweep.points if objective.gains(row) is not None]
     baselines = {role: sweep.baseline(role) for role in (ORIGINAL, RETRAINED)}
+    front = front_rows(sweep.rows, objective)
+    ties = find_tied(sweep.rows, front, objective)
     return Front(
         sweep.task,
         objective,
         measured,
-        front_rows(sweep.rows, objective),
+        front,
         {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
+        [row for row in sweep.references if is_drawable(row)],
+        find_noise_floor(sweep.rows),
+        recommend_point(sweep.rows, objective),
+        [row for row, tied in zip(front, ties, strict=True) if tied],
     )
+
+
+def find_kind(row: Row) -> str:
+    """Return OVER, UNDER or NEITHER; a row without the flags is of the last kind."""
+    over, under = (row.get(flag) == 1 for flag in ("over_unlearned", "under_unlearned"))
+    return NEITHER if over == under else OVER if over else UNDER
 
 
 def assign_colours(rows: Sequence[Row]) -> dict[str, str]:
@@ -97,39 +133,33 @@ def is_drawable(row: Row) -> bool:
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Maps seconds to [0, 1] on a logarithmic scale, for the size of markers."""
+class CostScale:
+    """Maps costs to [0, 1] on a logarithmic scale, for the size of markers."""
 
-    shortest: float
-    longest: float
+    least: float
+    most: float
 
-    def compute_share(self, seconds: float | None) -> float:
-        """Return 0 for the shortest time (or none), 1 for the longest."""
-        if not seconds or self.longest <= self.shortest:
-            return 0.0 if self.longest > self.shortest else 0.5
-        share = math.log(seconds / self.shortest) / math.log(self.longest / self.shortest)
+    def compute_share(self, cost: float | None) -> float:
+        """Return 0 for the least cost (or none), 1 for the highest."""
+        if not cost or self.most <= self.least:
+            return 0.0 if self.most > self.least else 0.5
+        share = math.log(cost / self.least) / math.log(self.most / self.least)
         return min(1.0, max(0.0, share))
 
     @property
     def ticks(self) -> list[float]:
-        """Up to three times for a legend, evenly spread and rounded to one digit."""
-        middle = math.sqrt(self.shortest * self.longest)
-        rounded = (float(f"{t:.1g}") for t in (self.shortest, middle, self.longest))
+        """Up to three costs for a legend, evenly spread and rounded to one digit."""
+        middle = math.sqrt(self.least * self.most)
+        rounded = (float(f"{cost:.1g}") for cost in (self.least, middle, self.most))
         return list(dict.fromkeys(rounded))
 
 
-def make_clock(rows: Sequence[Row]) -> Clock:
-    """Return the clock that spans the times of `rows`; zero and missing times are ignored."""
-    times = [row[TIME] for row in rows if row[TIME]]
-    return Clock(min(times, default=1.0), max(times, default=1.0))
+def make_scale(rows: Sequence[Row]) -> CostScale:
+    """Return the scale that spans the costs of `rows`; zero and missing costs are ignored."""
+    costs = [row[COST] for row in rows if row[COST]]
+    return CostScale(min(costs, default=0.01), max(costs, default=0.01))
 
 
-def spell_seconds(seconds: float) -> str:
-    """Return a duration in a suitable unit: 250 ms, 12 s, 3.5 min."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
-
-
-def _of_test(metric: str) -> bool:
-    return metric.startswith(("test_", "mia_")) or metric == Y
+def spell_cost(cost: float) -> str:
+    """Return a relative cost as a percentage with two digits."""
+    return f"{100 * cost:.2g} % of a retrain"
