@@ -1,20 +1,22 @@
-"""Methods against metrics: mean ± standard deviation over the trials of a sweep.
+"""Methods against metrics: each method at its own best point of a sweep.
 
-python analysis/metric_table.py RESULTS [--sweep NAME] [--metrics a,b|all] [--markdown]
+python analysis/metric_table.py RESULTS [--sweep NAME] [--metrics a,b|all] [--mean] [--markdown]
 """
 
 from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import BadInput, read_sweep, run_script
-from analysis.tables import MISSING, Table, print_table, spell_value
+from analysis.results import BadInput, parse_objective, read_sweep, run_script
+from analysis.tables import MISSING, Table, print_table, spell_params, spell_value
 from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.objectives import Objective
+from orchestrator.results.recommendation import RULE, recommend_point
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL, Row, Sweep
 
 SHOWN = (
@@ -22,9 +24,8 @@ SHOWN = (
     "test_accuracy_forgotten",
     "retain_accuracy",
     "forget_accuracy",
-    "mia_simple_accuracy",
-    "mia_class_matched_accuracy",
     "indistinguishability",
+    "tow",
     "unlearn_seconds",
     "relative_cost",
 )
@@ -36,6 +37,8 @@ def metric_table(
     *,
     sweep: str | None = None,
     metrics: str = ",".join(SHOWN),
+    mean: bool = False,
+    objective: str = "pareto",
     markdown: bool = False,
 ) -> None:
     """Print the metrics of every method, with those of the original and the retrained model.
@@ -48,11 +51,18 @@ def metric_table(
         Name of the sweep; the latest if not given.
     metrics
         Columns to show, with commas between, or all.
+    mean
+        Mean ± standard deviation over the last points of all trials, whatever their hyper-parameters.
+    objective
+        Name of an objective, or metric:direction,…, by which a method's best point is chosen.
     markdown
         Print Markdown.
     """
     columns = parse_columns(metrics)
-    print_table(make_table(read_sweep(results, sweep), columns), markdown=markdown)
+    chosen = parse_objective(objective)
+    found = read_sweep(results, sweep)
+    table = make_mean_table(found, columns) if mean else make_table(found, columns, chosen)
+    print_table(table, markdown=markdown)
 
 
 def parse_columns(text: str) -> list[str]:
@@ -65,11 +75,47 @@ def parse_columns(text: str) -> list[str]:
     return names
 
 
-def make_table(sweep: Sweep, columns: Sequence[str]) -> Table:
+def make_table(sweep: Sweep, columns: Sequence[str], objective: Objective) -> Table:
+    """Return the models, the spread of the references, and each method at its recommended point."""
+    models = [row for row in sweep.rows if row["role"] != TRIAL]
+    rows = list(_models(sweep, columns))
+    for method in list_methods(sweep):
+        own = [row for row in sweep.rows if row["role"] == TRIAL and row["unlearner"] == method]
+        best = recommend_point([*models, *own], objective)
+        if best is None:
+            rows.append([method, "none", *(MISSING for _ in columns), ""])
+            continue
+        cells = [spell_value(column, best[column]) for column in columns]
+        rows.append([method, best["trial_id"], *cells, spell_params(best)])
+    return Table(
+        title=f"{sweep.name}: methods on {sweep.task}, each at its best point",
+        header=["method", "trial", *(name.replace("_", "\n") for name in columns), "params"],
+        rows=rows,
+        caption=f"Best: {RULE}, on the front of this method alone. None: no point of the method is better than the "
+        "original model beyond the noise between retrains. It is the best of many noisy values: see confirm.",
+        sections=frozenset({sum(row[1] == "" for row in rows)}),
+    )
+
+
+def list_methods(sweep: Sweep) -> list[str]:
+    """Return the names of the methods of a sweep, sorted."""
+    return sorted({r["unlearner"] for r in sweep.rows if r["role"] == TRIAL and r["unlearner"]})
+
+
+def _models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
+    original, references = sweep.baseline(ORIGINAL), sweep.references
+    if original is not None:
+        yield [ORIGINAL, "", *(spell_value(c, original[c]) for c in columns), ""]
+    if references:
+        found = {c: [r[c] for r in references if r[c] is not None] for c in columns}
+        name = f"{RETRAINED}, mean of {len(references)}" if len(references) > 1 else RETRAINED
+        yield [name, "", *(spell_spread(c, found[c]) for c in columns), ""]
+
+
+def make_mean_table(sweep: Sweep, columns: Sequence[str]) -> Table:
     """Return a row per baseline, then a row per method over the last points of its trials."""
     rows = [_baseline(role, sweep.baseline(role), columns) for role in (ORIGINAL, RETRAINED)]
-    trials = [row for row in sweep.rows if row["role"] == TRIAL]
-    for method in sorted({row["unlearner"] for row in trials if row["unlearner"]}):
+    for method in list_methods(sweep):
         finals = [row for row in sweep.finals if row["unlearner"] == method]
         pruned, failed = (
             str(sum(row["unlearner"] == method for row in ended))
