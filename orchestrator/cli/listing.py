@@ -8,13 +8,14 @@ from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets.loaders import LOADERS
+from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
-from tasks.unlearners import UNLEARNERS, unlearner_class
+from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
 
 
 def _described(registry: Registry) -> Iterator[str]:
@@ -29,12 +30,30 @@ def _tasks() -> Iterator[str]:
 
 
 def _unlearners() -> Iterator[str]:
-    for name in UNLEARNERS:
+    families = list_families()
+    others = [name for name in UNLEARNERS.names() if name not in UNLEARNERS]
+    for family, names in {**families, **({"plug-ins": others} if others else {})}.items():
+        chosen = f" (--unlearners family:{family})" if family in families else ""
+        yield f"== {family}{chosen}"
+        for name in names:
+            yield from _unlearner(name)
+
+
+def _unlearner(name: str) -> Iterator[str]:
+    """Yield what a method does, what it needs, and its hyper-parameters; a broken plug-in says why."""
+    try:
         cls = unlearner_class(name)
-        yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}"
-        for p in parameters(cls).values():
-            domain = f" in {p.domain}" if p.domain else ", not searched"
-            yield f"    {p.name} = {p.default}{domain}: {p.help}"
+    except InvalidValue as error:
+        yield f"{name}: {error}"
+        return
+    limits = [f"needs {', '.join(sorted(cls.needs))}"] if cls.needs else []
+    limits += ["forgets whole classes only"] if cls.class_forgetting else []
+    limits += [] if cls.anytime else ["its last epoch alone counts"]
+    told = f" [{'; '.join(limits)}]" if limits else ""
+    yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"
+    for p in parameters(cls).values():
+        domain = f" in {p.domain}" if p.domain else ", not searched"
+        yield f"    {p.name} = {p.default}{domain}: {p.help}"
 
 
 def _metrics() -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
 from tasks.problem import check_needs
-from tasks.registry import Registry
+from tasks.registry import Registry, one_of
 
 if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
@@ -25,6 +26,35 @@ UNLEARNERS = Registry(
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
     },
 )
+
+
+ALL, FAMILY, EXACT = "all", "family", "exact"
+"""Words of `--unlearners`; and the family of exact retraining, which every sweep stores as baseline rows."""
+
+
+def list_families() -> dict[str, list[str]]:
+    """Return the names of this package's methods by family: the folder of their files."""
+    found: dict[str, list[str]] = {}
+    for name, reference in UNLEARNERS.items():
+        found.setdefault(reference.split(".")[2], []).append(name)
+    return found
+
+
+def expand_names(asked: Iterable[str]) -> tuple[str, ...]:
+    """Replace `all` and `family:NAME` by the names of the methods that they stand for.
+
+    `all` leaves out exact retraining. Raises InvalidValue for an unknown family, listing the valid ones.
+    """
+    families, names = list_families(), []
+    for word in asked:
+        kind, _, family = word.partition(":")
+        if word == ALL:
+            names += [n for f, members in families.items() if f != EXACT for n in members]
+        elif kind == FAMILY:
+            names += families[one_of("family", family, families)]
+        else:
+            names.append(word)
+    return tuple(names)
 
 
 def unlearner_class(name: str) -> type[Unlearner]:

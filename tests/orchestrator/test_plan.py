@@ -12,6 +12,7 @@ from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.plan import resolve
 from tasks.errors import InvalidValue
+from tasks.unlearners import UNLEARNERS
 
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""
@@ -92,6 +93,17 @@ def test_the_default_number_of_trials_takes_as_long_on_many_cores_as_on_few(task
     assert set(budgets_of(config, cpus).values()) == {trials}
     asked = SweepConfig(task=task, trials=7)
     assert set(budgets_of(asked, cpus).values()) == {7}
+
+
+def test_families_and_all_stand_for_their_methods():
+    everything = SweepConfig(unlearners=("all",)).validate().unlearners
+    assert set(everything) == set(UNLEARNERS) - {"retrain"}
+    named = SweepConfig(unlearners=("family:finetuning", "ssd")).validate().unlearners
+    assert named[-1] == "ssd"
+    assert {"finetune", "finetune-l1", "finetune-l2sp"} <= set(named)
+    assert all(UNLEARNERS[name].startswith("tasks.unlearners.finetuning.") for name in named[:-1])
+    with pytest.raises(InvalidValue, match="did you mean finetuning"):
+        SweepConfig(unlearners=("family:finetunning",)).validate()
 
 
 def budgets_of(config: SweepConfig, cpus: int) -> Mapping[str, int]:
