@@ -19,6 +19,7 @@ UNLEARNERS = Registry(
         "finetune": "tasks.unlearners.finetuning.finetune:Finetune",
         "finetune-l2sp": "tasks.unlearners.finetuning.finetune_l2sp:FinetuneL2SP",
         "finetune-l1": "tasks.unlearners.finetuning.finetune_l1:FinetuneL1",
+        "prune-finetune": "tasks.unlearners.finetuning.prune_finetune:PruneFinetune",
         "cf-k": "tasks.unlearners.finetuning.cf_k:CatastrophicForgettingK",
         "not": "tasks.unlearners.finetuning.weight_negation:WeightNegation",
         "uam": "tasks.unlearners.finetuning.uam:UnlearningAwareMinimization",

@@ -41,13 +41,13 @@ class Scissorhands(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, beside_once=1, forget_batches=1)
     preparation: ClassVar[Passes] = Passes(forget_batches=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-3
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 5e-3
     """SGD learning rate."""
     kept: Annotated[float, Float(0.8, 0.99)] = 0.97
     """Share of the weights below the cut: those above are drawn anew."""
-    forget_weight: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.05
+    forget_weight: Annotated[float, Float(1e-3, 0.3, log=True)] = 0.05
     """Weight λ of the ascent on the forget set."""
-    blocks: Annotated[int, Int(1, 10)] = 2
+    blocks: Annotated[int, Int(1, 4)] = 2
     """Blocks before the head that are drawn anew and guarded; the authors take 4 of a ResNet-18."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

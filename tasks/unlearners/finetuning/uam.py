@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Float
+from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
 from tasks.unlearners.steps.gradients import flat_gradient, set_gradient
 
@@ -29,8 +29,14 @@ class UnlearningAwareMinimization(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=2, beside=1)
 
-    radius: Annotated[float, Float(1e-3, 2.0, log=True)] = 0.1
+    lr: Annotated[float, Float(1e-3, 3e-1, log=True)] = 1e-1
+    """SGD learning rate."""
+    radius: Annotated[float, Float(1e-2, 5.0, log=True)] = 1.0
     """Length ρ of the step up the forget loss, at the start."""
+    epochs: Annotated[int, Int(1, 10)] = 3
+    """Passes over the chosen share of the retain set; the radius's schedule depends on it."""
+    batch_size: int = 64
+    """Examples per step, of each set."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""

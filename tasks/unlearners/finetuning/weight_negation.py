@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Int
+from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
 from tasks.unlearners.steps.batch_norm import refresh_batch_norm
 from tasks.unlearners.steps.blocks import convolutions
@@ -27,6 +27,8 @@ class WeightNegation(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
+    lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 5e-2
+    """SGD learning rate."""
     layers: Annotated[int, Int(1, 3)] = 1
     """Convolutions that are negated, from the first; public code negates one."""
 

@@ -30,7 +30,7 @@ class ConfusedWeights(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(5e-4, 1e-1, log=True)] = 3e-2
     """SGD learning rate at the start; the competition's was 7e-4."""
     epochs: Annotated[int, Int(1, 10)] = 4
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""

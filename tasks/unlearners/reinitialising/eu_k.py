@@ -31,7 +31,7 @@ class ExactUnlearningK(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(5e-4, 2e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(5e-3, 3e-1, log=True)] = 1e-1
     """SGD learning rate at the start."""
     epochs: Annotated[int, Int(1, 20)] = 10
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""

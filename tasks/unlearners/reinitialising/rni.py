@@ -31,7 +31,7 @@ class NoisyRandomLayers(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 5e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
     """SGD learning rate before the last epoch; the competition's was 2e-4."""
     epochs: Annotated[int, Int(1, 15)] = 9
     """Passes over the chosen share of the retain set, early and whole."""
@@ -41,7 +41,7 @@ class NoisyRandomLayers(SGDUnlearner):
     """Weight tensors that move in an early epoch."""
     noisy: Annotated[float, Float(0.0, 1.0)] = 0.7
     """Share of these that get noise."""
-    noise: Annotated[float, Float(0.0, 0.2)] = 0.04
+    noise: Annotated[float, Float(0.0, 0.1)] = 0.04
     """Standard deviation σ of the noise."""
     last_factor: float = 5.0
     """By how much the learning rate is higher in the last epoch."""

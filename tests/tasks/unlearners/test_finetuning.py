@@ -12,9 +12,11 @@ from tasks.problem import Problem
 from tasks.unlearners.base import Unlearner, trainable
 from tasks.unlearners.finetuning.cf_k import CatastrophicForgettingK
 from tasks.unlearners.finetuning.finetune import Finetune
+from tasks.unlearners.finetuning.prune_finetune import PruneFinetune, prunable
 from tasks.unlearners.finetuning.uam import UnlearningAwareMinimization
 from tasks.unlearners.finetuning.weight_negation import WeightNegation, negate
 from tasks.unlearners.steps.blocks import convolutions
+from tasks.unlearners.steps.gradients import flatten
 from tasks.workbench import Workbench
 
 
@@ -46,6 +48,25 @@ def test_cf_k_of_all_blocks_is_finetune(bench: Workbench) -> None:
     all_blocks = run(bench.problem(Finetune(), 3)[0], CatastrophicForgettingK(blocks=10, **some))
     plain = run(bench.problem(Finetune(), 3)[0], Finetune(**some))
     assert all(torch.equal(all_blocks[name], plain[name]) for name in plain)
+
+
+def test_pruned_weights_are_the_smallest_and_stay_zero(bench: Workbench) -> None:
+    problem, _ = bench.problem(PruneFinetune(), 0)
+    before = flatten(prunable(problem.model)).abs()
+    run(problem, PruneFinetune(sparsity=0.75, epochs=2, lr=0.1))
+    after = flatten(prunable(problem.model))
+    gone = after == 0
+    assert gone.sum() == len(before) - int(0.25 * len(before))
+    assert before[gone].max() <= before[~gone].min()
+    biases = [p for p in problem.model.parameters() if p.dim() == 1]
+    assert all(b.all() for b in biases[-1:]), "biases are not pruned"
+
+
+def test_pruning_nothing_is_finetune(bench: Workbench) -> None:
+    settings = {"epochs": 1, "lr": 0.05}
+    ours = run(bench.problem(Finetune(), 3)[0], PruneFinetune(sparsity=0.0, **settings))
+    plain = run(bench.problem(Finetune(), 3)[0], Finetune(**settings))
+    assert all(torch.equal(ours[name], plain[name]) for name in plain)
 
 
 def test_negating_twice_changes_nothing_and_once_the_first_convolution_alone() -> None:
