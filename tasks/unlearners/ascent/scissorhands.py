@@ -49,6 +49,8 @@ class Scissorhands(SGDUnlearner):
     """Weight λ of the ascent on the forget set."""
     blocks: Annotated[int, Int(1, 4)] = 2
     """Blocks before the head that are drawn anew and guarded; the authors take 4 of a ResNet-18."""
+    batch_size: int = 64
+    """Examples per step, of each set, and of the forget set to find what is sensitive; the authors' is 256."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""

@@ -11,6 +11,7 @@ from tiny_problem import EVERYTHING, Convolutional, Linear, tiny_problem, whole
 from torch import Tensor
 from torch.nn import functional as F
 
+from tasks.compute.adam import Adam
 from tasks.models.network import Network
 from tasks.problem import Problem
 from tasks.unlearners.ascent.ascent_descent import AscentDescent
@@ -148,6 +149,33 @@ def test_gdr_gma_follows_one_set_alone_far_from_its_threshold() -> None:
     torch.testing.assert_close(
         end, flatten(trainable(model)) - 1e-3 * freed.sign(), rtol=0, atol=1e-6
     )
+
+
+def test_gdr_gma_remembers_the_last_tensor_s_forget_gradients_from_the_second_epoch_on() -> None:
+    """Two epochs of one step, between which the forget set turns from zeros to ones: their gradients oppose."""
+    problem, model = tiny_problem(Linear), tiny_problem(Linear).model
+    optimizer = Adam(trainable(model), 1e-3)
+    (x_r, y_r), (x_f, _) = whole(problem.retain), whole(problem.forget)
+    method = RectifiedGradients(
+        lr=1e-3, weight_decay=0.0, threshold=5.0, epochs=2, batch_size=EVERYTHING
+    )
+    steps, labels = method.unlearn(problem), problem.forget._source._labels
+    memory: list[Tensor] = []
+    for label in (0, 1):
+        labels[problem.forget.indices] = label
+        next(steps)
+        y_f = torch.full((len(x_f),), label)
+        retain = torch.autograd.grad(F.cross_entropy(model(x_r), y_r), trainable(model))
+        forget = torch.autograd.grad(-F.cross_entropy(model(x_f), y_f), trainable(model))
+        pairs = [rectified(r, t)[1] for r, t in zip(retain, forget, strict=True)]
+        if memory:
+            assert pairs[-1] @ memory[0] < 0, "they must be in conflict for this test"
+            pairs[-1] = recalled(pairs[-1], [*memory, forget[-1]])
+        memory.append(forget[-1])
+        for p, t in zip(trainable(model), pairs, strict=True):
+            p.grad = t
+        optimizer.step()
+    same(flatten(trainable(problem.model)), flatten(trainable(model)))
 
 
 def test_munba_steps_along_the_bargain_and_then_on_the_retain_set_alone() -> None:
