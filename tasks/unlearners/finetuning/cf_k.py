@@ -1,5 +1,5 @@
 """CF-k: catastrophic forgetting of the last k layers (Goel et al., 2022, "Towards adversarial evaluations for
-inexact machine unlearning", section 5).
+inexact machine unlearning").
 """
 
 from __future__ import annotations

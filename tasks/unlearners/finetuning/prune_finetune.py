@@ -1,4 +1,4 @@
-"""Prune first, then unlearn (Jia et al., 2023, "Model sparsity can simplify machine unlearning", section 4)."""
+"""Prune first, then unlearn (Jia et al., 2023, "Model sparsity can simplify machine unlearning")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DUCK (Cotogni et al., 2023, "DUCK: Distance-based unlearning via centroid kinematics", section 3)."""
+"""DUCK (Cotogni et al., 2023, "DUCK: Distance-based unlearning via centroid kinematics")."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """EU-k: exact unlearning of the last k layers (Goel et al., 2022, "Towards adversarial evaluations for inexact
-machine unlearning", section 5).
+machine unlearning").
 """
 
 from __future__ import annotations
