@@ -1,4 +1,4 @@
-"""MUNBa (Wu and Harandi, 2025, "MUNBa: Machine unlearning via Nash bargaining", ICCV)."""
+"""MUNBa (Wu and Harandi, 2025, "MUNBa: Machine unlearning via Nash bargaining")."""
 
 from __future__ import annotations
 
