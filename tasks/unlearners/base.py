@@ -17,6 +17,7 @@ from tasks.search_space import Float, Int, parameters
 if TYPE_CHECKING:
     import torch
 
+    from tasks.compute.adam import Adam
     from tasks.compute.sgd import SGD
     from tasks.datasets.splits import Batch
     from tasks.problem import Problem
@@ -34,6 +35,10 @@ class Passes:
     """Over the chosen share of the two sets together."""
     beside: float = 0.0
     """Batches of the forget set that are read beside each batch of the retain set."""
+    beside_once: float = 0.0
+    """The same, but until the forget set is used up."""
+    forget_batches: float = 0.0
+    """Single batches of the forget set."""
     trainings: float = 0.0
     """Whole trainings on the retain set, by the model's own recipe."""
 
@@ -42,12 +47,15 @@ class Passes:
     ) -> float:
         """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches."""
         steps = math.ceil(share * retain / batch_size)
-        forget_batch = forget / math.ceil(forget / batch_size)
+        forget_steps = math.ceil(forget / batch_size)
+        forget_batch = forget / forget_steps
         return (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)
             + self.beside * steps * forget_batch
+            + self.beside_once * min(steps, forget_steps) * forget_batch
+            + self.forget_batches * forget_batch
             + self.trainings * recipe_epochs * retain
         )
 
@@ -65,6 +73,8 @@ class Unlearner:
     """What it needs beyond what every problem has: names from tasks.problem.NEEDS."""
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     """What an epoch reads, or the whole method if it has no epochs: for estimates."""
+    preparation: ClassVar[Passes] = Passes()
+    """What it reads once, before its first epoch."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Change `problem.model` in place and yield after each epoch, or once.
@@ -171,7 +181,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, labels)
 
 
-def step(optimizer: SGD | torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def step(optimizer: SGD | Adam | torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """Take one step of `optimizer` down `loss`."""
     optimizer.zero_grad()
     loss.backward()

@@ -24,7 +24,8 @@ from orchestrator.sweeps.estimate import (
     training_seconds,
 )
 from orchestrator.worker.baselines import Speed
-from tasks.search_space import Categorical, Domain, Float, Int
+from tasks.search_space import Categorical, Domain, Float, Int, search_space
+from tasks.unlearners import unlearner_class
 
 
 def point(accuracy: float, hidden: float, seconds: float, state: str = "complete") -> dict:
@@ -166,6 +167,15 @@ def test_what_a_method_passes_over_is_what_it_takes():
     for name, (passed, points) in samples.items():
         taken = seconds_per_trial(name, SPEED)
         assert taken == pytest.approx(passed / 100 + points * judged), name
+
+
+def test_what_a_method_reads_before_its_epochs_is_counted_once():
+    """Masked small gradients read the forget set, and as many retained examples, before the first."""
+    cls = unlearner_class("msg")
+    epochs, share = (expected(search_space(cls)[name]) for name in ("epochs", "retain_share"))
+    passed = 2 * SPEED.forget + epochs * share * SPEED.retain
+    taken = passed / SPEED.gradient_per_second + SPEED.evaluate_seconds
+    assert seconds_per_trial("msg", SPEED) == pytest.approx(taken)
 
 
 def test_a_sweep_takes_its_trials_side_by_side():

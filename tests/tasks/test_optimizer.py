@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: torch.optim.SGD's own steps, without what that imports."""
+"""SGD and Adam: the steps of torch.optim's own, without what that imports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 from program import ENVIRONMENT, ROOT
 
+from tasks.compute.adam import Adam
 from tasks.compute.sgd import SGD
 from tasks.models.small_cnn import SmallCNN
 
@@ -50,6 +51,25 @@ def test_the_steps_are_torchs_own_to_the_last_bit(momentum: float, nesterov: boo
             out.square().mean().backward()
             optimizer.step()
     for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("decoupled", "theirs"), [(False, "Adam"), (True, "AdamW")])
+def test_adam_s_steps_are_torchs_own_to_the_last_bit(decoupled: bool, theirs: str) -> None:
+    rng = torch.Generator().manual_seed(0)
+    ours = SmallCNN(1, 10)
+    model = copy.deepcopy(ours)
+    made = getattr(torch.optim, theirs)(model.parameters(), lr=0.01, weight_decay=0.1)
+    mine = Adam(ours.parameters(), 0.01, weight_decay=0.1, decoupled=decoupled)
+    for number in range(5):
+        x = torch.randn(8, 1, 8, 8, generator=rng)
+        for net, optimizer in ((ours, mine), (model, made)):
+            optimizer.param_groups[0]["lr"] = 0.01 / (number + 1)
+            optimizer.zero_grad()
+            out = net(x) if number else net.features(x)  # at first the head has no gradient
+            out.square().mean().backward()
+            optimizer.step()
+    for a, b in zip(ours.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 

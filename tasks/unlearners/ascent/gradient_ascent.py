@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Float, Int
+from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GradientAscent(SGDUnlearner):
-    """Climb the cross-entropy of the forget set; nothing holds the rest in place (Golatkar et al., 2020)."""
+    """Climb the cross-entropy of the forget set; nothing holds the rest in place (Golatkar et al., 2020).
+
+    The authors leave BatchNorm in training mode: its statistics become the forget set's, which forgets by itself.
+    """
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
@@ -23,6 +28,8 @@ class GradientAscent(SGDUnlearner):
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 5)] = 1
     """Passes over the forget set."""
+    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
+    """Keep the statistics of BatchNorm: then the weights alone forget."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
 
@@ -31,6 +38,7 @@ class GradientAscent(SGDUnlearner):
         model = problem.model
         optimizer = self.optimizer(model)
         for _ in self.epochs_of(model):
-            for x, y in self.forget_batches(problem):
-                step(optimizer, -cross_entropy(model(x), y))
+            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+                for x, y in self.forget_batches(problem):
+                    step(optimizer, -cross_entropy(model(x), y))
             yield

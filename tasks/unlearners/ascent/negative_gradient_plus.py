@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class NegativeGradientPlus(SGDUnlearner):
     """Descend on α·CE(retain) − (1 − α)·CE(forget) (Kurmanji et al., 2023).
 
-    The retain set ends an epoch; the forget set starts again whenever it is used up.
+    The retain set ends an epoch; the forget set starts again whenever it is used up. So a small retain
+    share sees only a part of the forget set in an epoch: a batch beside each batch of the retain set.
     """
 
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+    from tasks.datasets.splits import Batch
 
 
 @contextmanager
@@ -27,3 +29,25 @@ def frozen_batch_norm(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for layer, training in zip(layers, before, strict=True):
             layer.train(training)
+
+
+def refresh_batch_norm(model: torch.nn.Module, batches: Iterable[Batch]) -> None:
+    """Recompute the statistics of BatchNorm, after weights were changed by hand: averages over `batches`.
+
+    The batches pass forward only. The modes of the layers are as before.
+    """
+    import torch
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    layers = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    before = [(layer.training, layer.momentum) for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # torch's word for a cumulative average
+        layer.train()
+    with torch.no_grad():
+        for x, _ in batches:
+            model(x)
+    for layer, (training, momentum) in zip(layers, before, strict=True):
+        layer.momentum = momentum
+        layer.train(training)

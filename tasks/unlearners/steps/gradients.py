@@ -1,7 +1,8 @@
-"""Gradients as vectors: projections."""
+"""Gradients as vectors: projections and compromises."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +18,57 @@ def without_conflict(gradient: Tensor, other: Tensor) -> Tensor:
     if along >= 0:
         return gradient
     return gradient - along / other.square().sum() * other
+
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors to one vector."""
+    import torch
+
+    return torch.cat([t.detach().flatten() for t in tensors])
+
+
+def flat_gradient(loss: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    """Differentiate `loss` with respect to `weights`: one vector, zero where it does not depend on them."""
+    import torch
+
+    return flatten(torch.autograd.grad(loss, weights, materialize_grads=True))
+
+
+def read_gradient(weights: Sequence[Tensor]) -> Tensor:
+    """Join the gradients that `weights` hold to one vector, zero for a weight without one."""
+    import torch
+
+    return flatten([torch.zeros_like(w) if w.grad is None else w.grad for w in weights])
+
+
+def set_gradient(weights: Sequence[Tensor], vector: Tensor) -> None:
+    """Make `vector`, as of `flat_gradient`, the gradient that an optimizer reads from `weights`."""
+    for weight, part in zip(weights, vector.split([w.numel() for w in weights]), strict=True):
+        weight.grad = part.view_as(weight)
+
+
+def bargained(gradient: Tensor, other: Tensor) -> Tensor | None:
+    """Combine two gradients (vectors) as two players would in Nash's bargaining game; None if they cannot.
+
+    The weights α > 0 of the two solve GᵀG α = 1/α (Navon et al., 2022, "Multi-task learning as a bargaining
+    game"); for two players, α = 1 / (‖g‖ √(1 + cos)). There are none if the gradients are opposite or zero.
+    """
+    length, other_length = gradient.norm(), other.norm()
+    agreement = 1 + (gradient @ other) / (length * other_length)
+    if not agreement > 1e-6:
+        return None
+    return (gradient / length + other / other_length) / agreement.sqrt()
+
+
+def kept_in_mind(
+    gradient: Tensor, memory: Tensor, margin: float = 0.5, damping: float = 1e-3
+) -> Tensor:
+    """Add to `gradient` v · `memory`, a remembered gradient, if the two (vectors) point against each other.
+
+    v = max(margin, −g·m / (‖m‖² + damping)): gradient episodic memory (Lopez-Paz and Ranzato, 2017) with
+    one memory, whose quadratic program has this solution.
+    """
+    along = gradient @ memory
+    if along >= 0:
+        return gradient
+    return gradient + (-along / (memory.square().sum() + damping)).clamp(min=margin) * memory

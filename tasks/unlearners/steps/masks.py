@@ -23,6 +23,16 @@ def top_mask(scores: Sequence[Tensor], share: float) -> list[Tensor]:
     return [part.view_as(s) for part, s in zip(parts, scores, strict=True)]
 
 
+def scale_gradients(weights: Sequence[Tensor], factors: Sequence[Tensor]) -> None:
+    """Multiply the gradients of `weights`, where they have one, by factors or masks of their shapes."""
+    import torch
+
+    with torch.no_grad():
+        for weight, factor in zip(weights, factors, strict=True):
+            if weight.grad is not None:
+                weight.grad.mul_(factor)
+
+
 def masked_step(
     optimizer: SGD | torch.optim.Optimizer,
     loss: Tensor,
@@ -38,10 +48,8 @@ def masked_step(
     optimizer.zero_grad()
     loss.backward()
     before = [w.detach().clone() for w in weights]
+    scale_gradients(weights, masks)
     with torch.no_grad():
-        for weight, mask in zip(weights, masks, strict=True):
-            if weight.grad is not None:
-                weight.grad.mul_(mask)
         optimizer.step()
         for weight, old, mask in zip(weights, before, masks, strict=True):
             weight.copy_(torch.where(mask, weight, old))

@@ -1,0 +1,50 @@
+"""Ascent, then descent: the alternating baseline of Rinberg et al. (2026, "Easy data unlearning bench")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Categorical, Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+
+if TYPE_CHECKING:
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class AscentDescent(SGDUnlearner):
+    """Each epoch: climb the forget set's cross-entropy, then descend on the retain set's (Rinberg et al., 2026).
+
+    θ ← θ + η · ∇CE(forget) batch by batch in the first epochs, then θ ← θ − η · ∇CE(retain) in each, with one
+    optimizer: its momentum goes on from one phase to the other.
+    """
+
+    passes: ClassVar[Passes] = Passes(retain=1, forget=1)
+
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    """SGD learning rate of both phases."""
+    epochs: Annotated[int, Int(1, 10)] = 3
+    """Rounds of both phases."""
+    ascent_epochs: Annotated[int, Int(1, 10)] = 3
+    """Rounds that begin with the ascent; the others only descend."""
+    batch_size: int = 64
+    """Examples per step, of either set."""
+    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
+    """Keep the statistics of BatchNorm in the ascent, which sees the forget set alone."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields after both phases."""
+        model = problem.model
+        optimizer = self.optimizer(model)
+        for epoch in self.epochs_of(model):
+            if epoch < self.ascent_epochs:
+                with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+                    for x, y in self.forget_batches(problem):
+                        step(optimizer, -cross_entropy(model(x), y))
+            for x, y in self.retain_batches(problem):
+                step(optimizer, cross_entropy(model(x), y))
+            yield

@@ -1,0 +1,22 @@
+"""Noise on weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def add_noise(weights: Sequence[Tensor], deviation: float, rng: torch.Generator) -> None:
+    """Add normal noise of standard deviation `deviation` to `weights`, in place; it is drawn from `rng`."""
+    import torch
+
+    from tasks.datasets.splits import send_to_device
+
+    with torch.no_grad():
+        for weight in weights:
+            drawn = torch.randn(weight.shape, generator=rng, dtype=weight.dtype)
+            weight.add_(send_to_device(drawn, weight.device), alpha=deviation)
