@@ -87,8 +87,6 @@ class SweepConfig:
     """GPUs per trial; fractions are allowed [default: .25 if the cluster has a GPU, else 0]."""
     trial_seconds: float | None = None
     """Time limit of a trial in seconds. A longer trial is stored as failed [default: no limit]."""
-    utility_floor: float = 0.0
-    """Share of the retrained model's validation accuracy. A trial below that is stopped; 0: never."""
     cost_limit: float = 1.0
     """Share of a retrain's cost. An anytime trial that reaches that is stopped; its points so far count."""
     references: int | None = None
@@ -130,7 +128,6 @@ class SweepConfig:
             ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
             ("references", config.references, FEWEST, math.inf),
             ("trial-seconds", config.trial_seconds, 1, math.inf),
-            ("utility-floor", config.utility_floor, 0, 1),
             ("cost-limit", config.cost_limit, 0, math.inf),
         ):
             if value is not None and not least <= value < limit:
@@ -195,7 +192,6 @@ class SweepConfig:
             "sampler",
             "model",
             "seed",
-            "utility_floor",
             "cost_limit",
             "references",
             "confirms",

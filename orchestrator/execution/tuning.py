@@ -16,7 +16,6 @@ from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
-from orchestrator.results.objectives import STEERING
 from orchestrator.results.rows import Row
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
@@ -32,8 +31,7 @@ class Tuning:
     def __init__(self, config: SweepConfig, settings: WorkerSettings, retrained: Row) -> None:
         self._config, self._settings = config, settings
         self._shared = shared_columns(retrained)
-        floor = config.utility_floor * retrained[STEERING[0]]
-        self._limits = Limits(floor, config.cost_limit)
+        self._limits = Limits(config.cost_limit)
         self._deaths, self._interrupts = Deaths(node_of), Interrupts()
 
     def run(

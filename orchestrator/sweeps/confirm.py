@@ -31,7 +31,7 @@ ADOPTED = (
     "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
-NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset", "utility_floor")
+NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset")
 """Settings that a confirming sweep cannot have: it runs the whole front and nothing else."""
 FRONT = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params")
 """Columns that identify the points of a front, in addition to the objective's columns."""

@@ -59,7 +59,6 @@ class SweepPlan:
     """Trials at a time."""
     trial_seconds: float
     """Seconds after which a trial is given up; infinite if there is no limit."""
-    utility_floor: float
     cost_limit: float
     address: str
     optuna_storage: str
@@ -164,7 +163,6 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         references=references,
         concurrent=concurrent,
         trial_seconds=decided.trial_seconds or math.inf,
-        utility_floor=decided.utility_floor,
         cost_limit=decided.cost_limit,
         address=decided.address,
         optuna_storage=decided.optuna_storage or "",

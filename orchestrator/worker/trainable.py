@@ -141,9 +141,7 @@ class UnlearningTrial(tune.Trainable):
                 # Of a method that does not say how many points it has, only one more tells that
                 # the last one was not its end.
                 ended = reason
-                reason = self._limits.why_ended(
-                    point.metrics, point.cost.relative_cost, point.epoch, params
-                )
+                reason = self._limits.why_ended(point.cost.relative_cost, point.epoch, params)
                 if ended or (reason and EPOCHS in params):
                     return "pruned", ended or reason
         return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")

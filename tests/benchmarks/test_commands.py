@@ -13,7 +13,7 @@ QUICK: dict[str, tuple[list[str], int]] = {
     "store": (["--rows", "100", "200"], 10),
     "search": (["--seeds", "2", "--seconds", "4", "--samplers", "random,tpe"], 2 * 3 * 2 * 20),
     "resume": (["--trials", "30"], 5),
-    "early_stopping": (["--floors", "0.5", "--costs", "1"], 4),
+    "early_stopping": (["--costs", "0.5,1"], 4),
 }
 """By name: small arguments, and how many rows they give."""
 SLOW = {

@@ -46,7 +46,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--trial-seconds", "0"), "at least 1"),
         (("sweep", "--trial-seconds", "nan"), "at least 1"),
         (("sweep", "--gpus-per-trial", "nan"), "at least 0"),
-        (("sweep", "--utility-floor", "1.5"), "at least 0, below 1"),
+        (("sweep", "--utility-floor", ".5"), "--utility-floor"),
         (("sweep", "--seed", str(2**64)), "out of range: 0.."),
         ((*SWEEP, "--loader", "ffcv"), "--loader resident"),
         (("compact", "--sweep", "never-started"), "no results of sweep"),

@@ -34,7 +34,7 @@ from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
 PARETO = OBJECTIVES["pareto"]
-FREE = Limits(floor=0.0, cost=100.0)
+FREE = Limits(cost=100.0)
 
 
 def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> WorkerSettings:
@@ -202,15 +202,14 @@ class Rounds(Unlearner):
     ("rounds", "points", "state"), [(5, 2, "pruned"), (2, 2, "pruned"), (1, 1, "complete")]
 )
 def test_a_method_of_unknown_length_is_ended_too_once_it_goes_on(storage, rounds, points, state):
-    floor = Limits(floor=1.1, cost=1.0)  # which nothing reaches
-    step(settings(storage), f"{__name__}:Rounds", floor, rounds=rounds)
+    step(settings(storage), f"{__name__}:Rounds", Limits(cost=0.0), rounds=rounds)
     rows = read_results(storage).to_pylist()
     assert [(r["epoch"], r["state"]) for r in rows] == [(n + 1, state) for n in range(points)]
     assert all(r["test_accuracy"] is not None for r in rows)
 
 
 def test_a_method_with_a_single_point_is_not_ended_at_it(storage):
-    step(settings(storage), "ssd", Limits(floor=1.1, cost=0.0))
+    step(settings(storage), "ssd", Limits(cost=0.0))
     assert [r["state"] for r in read_results(storage).to_pylist()] == ["complete"]
 
 
