@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tasks.errors import InvalidValue
@@ -17,6 +18,7 @@ from tasks.search_space import Float, Int, parameters
 if TYPE_CHECKING:
     import torch
 
+    from tasks.compute.adam import Adam
     from tasks.compute.sgd import SGD
     from tasks.datasets.splits import Batch
     from tasks.problem import Problem
@@ -36,20 +38,45 @@ class Passes:
     """Batches of the forget set that are read beside each batch of the retain set."""
     trainings: float = 0.0
     """Whole trainings on the retain set, by the model's own recipe."""
+    made_batches: float = 0.0
+    """Batches of images that the method makes up."""
+    times: tuple[str, ...] = ()
+    """Names of hyper-parameters that multiply all of these."""
+    also: tuple[Passes, ...] = ()
+    """What is read on top of that, with multipliers of its own."""
+    exact: bool = True
+    """Whether that is what a run reads; if the data decide, it may read three times more or less."""
 
     def gradient_samples(
-        self, *, retain: int, forget: int, recipe_epochs: int, share: float, batch_size: int
+        self,
+        *,
+        retain: int,
+        forget: int,
+        recipe_epochs: int,
+        share: float,
+        batch_size: int,
+        values: Mapping[str, float] = MappingProxyType({}),
     ) -> float:
-        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches."""
+        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches.
+
+        `values` are those of the hyper-parameters, by name.
+        """
         steps = math.ceil(share * retain / batch_size)
         forget_batch = forget / math.ceil(forget / batch_size)
-        return (
+        own = (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)
             + self.beside * steps * forget_batch
             + self.trainings * recipe_epochs * retain
+            + self.made_batches * batch_size
         )
+        sizes = {"retain": retain, "forget": forget, "recipe_epochs": recipe_epochs}
+        more = sum(
+            part.gradient_samples(**sizes, share=share, batch_size=batch_size, values=values)
+            for part in self.also
+        )
+        return math.prod(values[name] for name in self.times) * own + more
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,8 @@ class Unlearner:
     """What it needs beyond what every problem has: names from tasks.problem.NEEDS."""
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     """What an epoch reads, or the whole method if it has no epochs: for estimates."""
+    preparation: ClassVar[Passes] = Passes()
+    """What it reads once, before its first epoch."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Change `problem.model` in place and yield after each epoch, or once.
@@ -171,7 +200,7 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, labels)
 
 
-def step(optimizer: SGD | torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def step(optimizer: SGD | Adam | torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """Take one step of `optimizer` down `loss`."""
     optimizer.zero_grad()
     loss.backward()

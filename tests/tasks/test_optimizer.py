@@ -15,6 +15,7 @@ from tasks.models.small_cnn import SmallCNN
 
 ONE_TRIAL_OF_EACH = """
 import sys, torch
+from tasks.search_space import parameters
 from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
@@ -22,8 +23,9 @@ from tasks.workbench import Workbench
 task = Task.named("digits-class:1")
 bench = Workbench(task, task.load(None), sys.argv[1], torch.device("cpu"))
 for name in UNLEARNERS:
-    options = {} if name in ("retrain", "ssd") else {"epochs": 1}
-    assert list(run_trial(bench, unlearner_class(name).from_params(options), 0))
+    cls = unlearner_class(name)
+    options = {"epochs": 1} if "epochs" in parameters(cls) else {}
+    assert list(run_trial(bench, cls.from_params(options), 0))
 print(*{"torch._dynamo", "triton", "sympy", "sklearn", "pandas"} & sys.modules.keys())
 """
 
