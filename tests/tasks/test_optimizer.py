@@ -10,6 +10,7 @@ import pytest
 import torch
 from program import ENVIRONMENT, ROOT
 
+from tasks.compute.adam import Adam
 from tasks.compute.sgd import SGD
 from tasks.models.small_cnn import SmallCNN
 
@@ -47,6 +48,28 @@ def test_the_steps_are_torchs_own_to_the_last_bit(momentum: float, nesterov: boo
         x = torch.randn(8, 1, 8, 8, generator=rng)
         for model, optimizer in pairs:
             optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
+            optimizer.zero_grad()
+            out = model(x) if number else model.features(x)  # at first the head has no gradient
+            out.square().mean().backward()
+            optimizer.step()
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("decay", "decoupled"), [(0.0, False), (0.01, False), (0.01, True)])
+def test_adam_s_steps_are_torch_s_own_to_the_last_bit(decay: float, decoupled: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    mine = SmallCNN(1, 10)
+    theirs = copy.deepcopy(mine)
+    kind = torch.optim.AdamW if decoupled else torch.optim.Adam
+    pairs = [
+        (mine, Adam(mine.parameters(), 0.01, weight_decay=decay, decoupled=decoupled)),
+        (theirs, kind(theirs.parameters(), 0.01, weight_decay=decay)),
+    ]
+    for number in range(5):
+        x = torch.randn(8, 1, 8, 8, generator=rng)
+        for model, optimizer in pairs:
+            optimizer.param_groups[0]["lr"] = 0.01 / (number + 1)
             optimizer.zero_grad()
             out = model(x) if number else model.features(x)  # at first the head has no gradient
             out.square().mean().backward()

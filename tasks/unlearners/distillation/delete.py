@@ -26,7 +26,7 @@ class Delete(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-2
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 20)] = 5
     """Passes over the forget set."""

@@ -35,12 +35,12 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-4
-    """SGD learning rate."""
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    """SGD learning rate; the winners' is 5e-4."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Passes over the chosen share of the retain set; rounding comes after the last."""
-    pruned: Annotated[float, Float(0.5, 0.99)] = 0.9
-    """Share of the weights that is redrawn. The winners redraw 0.99 of those of a ResNet-18."""
+    pruned: Annotated[float, Float(0.5, 0.99)] = 0.99
+    """Share of the weights that is redrawn."""
     batch_size: int = 64
     """Examples per step."""
 
@@ -58,7 +58,7 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
                 with torch.no_grad():
                     target = entropy(teacher(x))
                 logits = model(x)
-                loss = torch.nn.functional.cross_entropy(logits, y, weights)
+                loss = torch.nn.functional.cross_entropy(logits, y, weights.to(logits))
                 step(optimizer, loss + (entropy(logits) - target).square().mean())
             if epoch == self.epochs - 1:
                 round_to_half(model)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tasks.datasets.splits import Split
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 PILOTS = 50
@@ -34,7 +35,7 @@ class Amun(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, forget=1, exact=False)
     preparation: ClassVar[Passes] = Passes(forget=40, exact=False)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 2e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-2
     """SGD learning rate of the first epoch."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Passes over everything."""
@@ -67,27 +68,23 @@ class Amun(SGDUnlearner):
         """Make an adversarial image of each forget image, as far as there is one, with its label."""
         import torch
 
-        size, rng = self.batch_size, problem.rng
-        order = torch.randperm(len(problem.forget), generator=rng)
-        pilots, others = order[:PILOTS], order[PILOTS:]
-        parts = [self.attack(problem, problem.forget, pilots, self.smallest_radius)]
+        teacher, split = problem.original(), problem.forget
+        order = torch.randperm(len(split), generator=problem.rng)
+        parts = [self.attack(teacher, split, order[:PILOTS], self.smallest_radius)]
         median = float(parts[0][2].median())
-        parts += [self.attack(problem, problem.forget, o, median) for o in others.split(size)]
+        for others in order[PILOTS:].split(self.batch_size):
+            if len(others):
+                parts.append(self.attack(teacher, split, others, median))
         images, labels = (torch.cat([part[i] for part in parts]) for i in (0, 1))
         return MadeExamples(images, labels)
 
     def attack(
-        self, problem: Problem, split: Split, chosen: Tensor, radius: float
+        self, teacher: Network, split: Split, chosen: Tensor, radius: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Attack the chosen images: those that succeed, their new labels, and the radii."""
         x, y = split.take(chosen)
         images, labels, radii = nearest_adversary(
-            problem.original(),
-            x,
-            y,
-            radius=radius,
-            steps=self.attack_steps,
-            pixels=split.pixel_range,
+            teacher, x, y, radius=radius, steps=self.attack_steps, pixels=split.pixel_range
         )
         changed = labels != y
         return images[changed], labels[changed], radii

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class BoundaryExpand(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(forget=1)
 
     lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-3
-    """SGD learning rate."""
+    """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
     epochs: Annotated[int, Int(1, 10)] = 5
     """Passes over the forget set."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
@@ -63,12 +64,16 @@ def widened(problem: Problem) -> nn.Linear:
     from torch import nn
 
     narrow = problem.model.head
-    bias, (rows, inputs) = narrow.bias is not None, narrow.weight.shape
-    wide = nn.utils.skip_init(nn.Linear, inputs, rows + 1, bias=bias).to(narrow.weight)
+    rows, inputs = narrow.weight.shape
+    wide = copy.deepcopy(narrow)  # a new nn.Linear would draw from torch's own generator
+    wide.out_features = rows + 1
+    wide.weight = nn.Parameter(narrow.weight.new_empty(rows + 1, inputs))
+    if narrow.bias is not None:
+        wide.bias = nn.Parameter(narrow.bias.new_empty(rows + 1))
     problem.model.draw([wide], problem.rng)
     with torch.no_grad():
         wide.weight[:rows] = narrow.weight
-        if bias:
+        if narrow.bias is not None:
             wide.bias[:rows] = narrow.bias
     return wide
 

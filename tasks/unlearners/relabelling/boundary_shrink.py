@@ -26,8 +26,8 @@ class BoundaryShrink(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=2)
 
-    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-3
-    """SGD learning rate."""
+    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-2
+    """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
     epochs: Annotated[int, Int(1, 10)] = 5
     """Passes over the forget set."""
     radius: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1

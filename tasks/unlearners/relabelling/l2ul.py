@@ -34,13 +34,13 @@ class LearningToUnlearn(SGDUnlearner):
         forget=1, also=(Passes(forget=1, times=("adversaries", "attack_steps")),)
     )
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Passes over the forget set and all adversarial images."""
     radius: Annotated[float, Float(0.4, 5.0, log=True)] = 2.0
     """L2 radius of the attacks, of pixels in [0, 1]."""
-    adversaries: Annotated[int, Int(1, 20, log=True)] = 2
+    adversaries: Annotated[int, Int(1, 4)] = 2
     """Adversarial images k of each forget image."""
     attack_steps: Annotated[int, Int(10, 100, log=True)] = 20
     """Steps of an attack, each a tenth of the radius. The authors' are 100, of a twentieth."""
