@@ -121,7 +121,8 @@ class Workbench:
 
     def fresh_model(self) -> Network:
         """Make an uninitialised model of the task's family on the device."""
-        return build_model(self.task.model, self.dataset, self.device, self._wanted)
+        with torch.random.fork_rng(devices=()):  # layers fill themselves from torch's own generator
+            return build_model(self.task.model, self.dataset, self.device, self._wanted)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """Make a fresh model with the artifact's weights, and the meter that counts its examples."""

@@ -18,6 +18,7 @@ def seconds_per_trial(unlearner: str, speed: Speed) -> float:
     """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
     cls = unlearner_class(unlearner)
     epochs = _usual(cls, "epochs", 1.0)
+    numbers = [p.name for p in parameters(cls).values() if p.type in (int, float)]
     before, each = (
         passes.gradient_samples(
             retain=speed.retain,
@@ -25,6 +26,7 @@ def seconds_per_trial(unlearner: str, speed: Speed) -> float:
             recipe_epochs=speed.recipe_epochs,
             share=_usual(cls, "retain_share", 1.0),
             batch_size=round(_usual(cls, "batch_size", 256)),
+            values={name: _usual(cls, name, 1.0) for name in numbers},
         )
         for passes in (cls.preparation, passes_of(cls))
     )

@@ -68,6 +68,11 @@ class Split:
         """Device of the batches."""
         return self._source.device
 
+    @property
+    def pixel_range(self) -> tuple[Tensor, Tensor]:
+        """The normalised values (1, C, 1, 1) of black and of white: no image has lower or higher ones."""
+        return self._shift, 255 * self._scale + self._shift
+
     def steps(self, batch_size: int, share: float = 1.0) -> int:
         """Return the number of batches of `batches`."""
         return math.ceil(self._count(share) / batch_size)
@@ -115,6 +120,18 @@ class Split:
         """Draw a fixed random part with `count` examples (all examples if there are fewer)."""
         chosen = torch.randperm(len(self), generator=rng)[:count].sort().values
         return self._with(self.indices[chosen])
+
+    def labels(self) -> Tensor:
+        """Read the label (N,) of every example, in index order."""
+        size = EVALUATION_BATCH[self.device.type]
+        return torch.cat([labels for _, labels in self._source.read(self.indices, size)])
+
+    def take(self, positions: Tensor) -> Batch:
+        """Read the examples at these positions (N,) of the split, normalised and not augmented."""
+        images, labels = zip(
+            *self._source.read(self.indices[positions.cpu()], len(positions)), strict=True
+        )
+        return self._normalised(torch.cat(images)), torch.cat(labels)
 
     def joined(self, other: Split) -> Split:
         """Return the examples of both splits; `other` must have the same source."""

@@ -114,3 +114,12 @@ def test_the_workbench_refuses_a_method_that_needs_what_no_problem_offers(bench:
         InvalidValue, match=r"^Wants needs shards, which no problem offers; valid: .*$"
     ):
         bench.problem(Wants(), 0)
+
+
+def test_copies_and_blanks_leave_torch_s_own_generator_alone(given) -> None:  # type: ignore[no-untyped-def]
+    """A layer fills itself from it when it is made."""
+    problem, _ = given
+    before = torch.get_rng_state()
+    problem.original()
+    problem.blank()
+    assert torch.equal(before, torch.get_rng_state())

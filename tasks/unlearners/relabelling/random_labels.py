@@ -1,4 +1,8 @@
-"""Random labels, successively (Graves et al., 2021, "Amnesiac machine learning", section 4)."""
+"""Random labels: the baseline "RL" of Fan et al. (2024), "SalUn", whose code is followed.
+
+Amnesiac unlearning (Graves et al., 2021) is another scheme: one wrong label an example, drawn once, with
+both sets mixed.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Float, Int
+from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.batches import mixed_batches
+from tasks.unlearners.steps.labels import random_labels, wrong_labels
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
+    from tasks.datasets.splits import Batch
     from tasks.problem import Problem
 
 
 @dataclass(frozen=True)
 class RandomLabels(SGDUnlearner):
-    """Each epoch: fit the forget set to fresh wrong labels, then the retain set to its own (Graves et al., 2021)."""
+    """Each epoch: fit the forget set to fresh wrong labels, and the retain set to its own (Fan et al., 2024).
+
+    Descend on CE(forget, random labels), then on CE(retain): the form of their code for CIFAR-10, except that
+    it draws from all classes, the true one included. With `mix` both sets are in the same batches, as in
+    their code for CIFAR-100.
+    """
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
@@ -26,25 +37,31 @@ class RandomLabels(SGDUnlearner):
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Rounds of both phases."""
+    mix: Annotated[bool, Categorical((False, True))] = False
+    """Whether both sets are in the same batches, instead of in two phases."""
+    exclude_true: Annotated[bool, Categorical((False, True))] = True
+    """Whether a random label is never the true one."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields after both phases."""
         model = problem.model
         optimizer = self.optimizer(model)
         for _ in self.epochs_of(model):
-            for x, y in self.forget_batches(problem):
-                wrong = wrong_labels(y, problem.classes, problem.rng)
-                step(optimizer, cross_entropy(model(x), wrong))
-            for x, y in self.retain_batches(problem):
+            for x, y in self._mixed(problem) if self.mix else self._in_turn(problem):
                 step(optimizer, cross_entropy(model(x), y))
             yield
 
+    def _in_turn(self, problem: Problem) -> Iterator[Batch]:
+        for x, y in self.forget_batches(problem):
+            yield x, self._drawn(y, problem)
+        yield from self.retain_batches(problem)
 
-def wrong_labels(y: Tensor, classes: int, rng: torch.Generator) -> Tensor:
-    """Draw for each label (N,) one of the other `classes` − 1, uniformly."""
-    import torch
+    def _mixed(self, problem: Problem) -> Iterator[Batch]:
+        rng, share = problem.rng, self.retain_share
+        batches = mixed_batches(problem.retain, problem.forget, self.batch_size, rng, share=share)
+        for x, y, forgotten in batches:
+            yield x, self._drawn(y, problem).where(forgotten, y)
 
-    from tasks.datasets.splits import send_to_device
-
-    offset = torch.randint(1, classes, y.shape, generator=rng)
-    return (y + send_to_device(offset, y.device)) % classes
+    def _drawn(self, y: Tensor, problem: Problem) -> Tensor:
+        draw = wrong_labels if self.exclude_true else random_labels
+        return draw(y, problem.classes, problem.rng)

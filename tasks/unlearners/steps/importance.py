@@ -46,3 +46,19 @@ def importance(
             accumulated.add_(gradient.abs().pow(power))
         count += 1
     return [accumulated / count for accumulated in total]
+
+
+def summed_gradient(
+    model: Network, batches: Iterable[Batch], loss: Loss = cross_entropy
+) -> list[Tensor]:
+    """Add up the signed gradients of the batches, for each trainable parameter: opposite ones cancel.
+
+    The model's mode is the caller's choice.
+    """
+    import torch
+
+    total = [torch.zeros_like(w) for w in trainable(model)]
+    for gradients in batch_gradients(model, batches, loss):
+        for accumulated, gradient in zip(total, gradients, strict=True):
+            accumulated.add_(gradient)
+    return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from tiny_problem import EVERYTHING, Convolutional, Linear, tiny_problem, whole
+from drawn_problem import EVERYTHING, Convolutional, Linear, tiny_problem, whole
 from torch.nn import functional as F
 
 from tasks.problem import Problem

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 import torch
-from tiny_problem import EVERYTHING, Convolutional, Linear, tiny_problem, whole
+from drawn_problem import EVERYTHING, Convolutional, Linear, tiny_problem, whole
 from torch import nn
 from torch.nn import functional as F
 

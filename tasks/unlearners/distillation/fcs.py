@@ -1,0 +1,84 @@
+"""Forget, contrast, retain: first place of the NeurIPS 2023 unlearning challenge (Triantafillou et al., 2024).
+
+"Are we making progress in unlearning?" describes the winners; the team is called fanchuan. The rule is that of the
+winners' code as ported in "Deep unlearn" (Cadet et al., 2024, `kgltop1`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, sgd, step
+from tasks.unlearners.steps.distillation import kl_divergence
+from tasks.unlearners.steps.schedules import cosine, set_learning_rate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.problem import Problem
+
+FINAL_LR = 1e-6
+
+
+@dataclass(frozen=True)
+class ForgetContrastRetain(SGDUnlearner):
+    """Flatten the outputs on the forget set, then set them apart from those on the retain set (fanchuan, 2023).
+
+    One pass down KL(uniform ‖ p) on the forget set. Then each epoch: a pass down mean −log softmax(F_f F_rᵀ / T), with
+    F_f the logits of a forget batch and F_r, a constant, those of a retain batch; and a pass down CE(retain).
+    The three have an optimiser each. The contrast ends with the shorter set.
+    """
+
+    anytime: ClassVar[bool] = False
+    passes: ClassVar[Passes] = Passes(retain=1, forget=1)
+    preparation: ClassVar[Passes] = Passes(forget=1)
+
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 4e-3
+    """SGD learning rate on the retain set: the authors' 0.001 for 64 examples, in proportion."""
+    epochs: Annotated[int, Int(1, 10)] = 8
+    """Rounds of contrast and repair; the schedule of the contrast depends on it."""
+    flatten_lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-3
+    """SGD learning rate of the first pass."""
+    contrast_lr: Annotated[float, Float(1e-5, 2e-2, log=True)] = 3e-4
+    """SGD learning rate of the contrast at the start; along a cosine it falls to 1e-6."""
+    temperature: Annotated[float, Float(0.5, 5.0, log=True)] = 1.15
+    """Temperature T of the contrast."""
+    weight_decay: float = 1e-2
+    """L2 penalty towards zero, on the retain set."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch; only the last counts."""
+        import torch
+
+        model, rng = problem.model, problem.rng
+        repair, contrast = self.optimizer(model), sgd(model, self.contrast_lr, self.momentum)
+        flatten = sgd(model, self.flatten_lr, self.momentum)
+        model.train()
+        for x, _ in self.forget_batches(problem):
+            logits = model(x)
+            uniform = torch.full_like(logits, 1 / problem.classes)
+            step(flatten, kl_divergence(logits, uniform))
+        done, total = 0, self.epochs * problem.forget.steps(self.batch_size)
+        for _ in self.epochs_of(model):
+            pairs = zip(self.forget_batches(problem), problem.retain.batches(self.batch_size, rng))  # noqa: B905
+            for (x_f, _), (x_r, _) in pairs:
+                set_learning_rate(contrast, cosine(self.contrast_lr, done / total, FINAL_LR))
+                forgotten = model(x_f)
+                with torch.no_grad():
+                    retained = model(x_r)
+                step(contrast, contrast_loss(forgotten, retained, self.temperature))
+                done += 1
+            for x, y in self.retain_batches(problem):
+                step(repair, cross_entropy(model(x), y))
+            yield
+
+
+def contrast_loss(forgotten: Tensor, retained: Tensor, temperature: float) -> Tensor:
+    """Compute mean −log softmax over the retain batch of F_f F_rᵀ / T: (F, classes) and (R, classes) to a scalar.
+
+    It is least where an example is equally near to all of the retain batch.
+    """
+    return -(forgotten @ retained.T / temperature).log_softmax(1).mean()

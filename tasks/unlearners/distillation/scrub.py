@@ -1,0 +1,66 @@
+"""SCRUB (Kurmanji et al., 2023, "Towards unbounded machine unlearning", section 3, eqs. 3-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
+from tasks.unlearners.steps.schedules import set_learning_rate
+
+if TYPE_CHECKING:
+    from tasks.problem import Problem
+
+DECAY_AFTER = (3, 5, 9)
+"""Epochs after which the authors' code divides the learning rate by ten."""
+
+
+@dataclass(frozen=True)
+class Scrub(SGDUnlearner):
+    """Move away from the original's outputs on the forget set and stay near on the retain set (Kurmanji et al., 2023).
+
+    With p0 the original's probabilities at temperature T, p the student's: in each of the first m epochs a pass
+    up T²·KL(p0 ‖ p) on the forget set, then in every epoch a pass down γ·CE + α·T²·KL(p0 ‖ p) on the
+    retain set. The batches of the forget set are smaller: their number decides how far it moves away.
+    """
+
+    passes: ClassVar[Passes] = Passes(retain=1)
+    # Not before the first epoch, but not in each either.
+    preparation: ClassVar[Passes] = Passes(forget=1, times=("forget_epochs",))
+
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-4
+    """SGD learning rate of the first epochs."""
+    epochs: Annotated[int, Int(1, 10)] = 3
+    """Passes over the chosen share of the retain set."""
+    forget_epochs: Annotated[int, Int(1, 5)] = 2
+    """Epochs m, from the first, that begin with a pass over the forget set; at most `epochs` count."""
+    teacher_weight: Annotated[float, Float(1e-3, 5.0, log=True)] = 1e-3
+    """Weight α of the distance to the original on the retain set."""
+    label_weight: Annotated[float, Float(0.9, 1.0)] = 0.99
+    """Weight γ of the cross-entropy on the retain set."""
+    temperature: Annotated[float, Float(1.0, 5.0)] = 4.0
+    """Temperature T of both models' outputs."""
+    batch_size: int = 128
+    """Examples per step on the retain set."""
+    forget_batch_size: Annotated[int, Int(16, 256, log=True)] = 32
+    """Examples per step on the forget set."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch."""
+        model, teacher, temperature = problem.model, problem.original(), self.temperature
+        optimizer = self.optimizer(model)
+        for epoch in self.epochs_of(model):
+            set_learning_rate(optimizer, self.lr * 0.1 ** sum(epoch >= e for e in DECAY_AFTER))
+            if epoch < self.forget_epochs:
+                for x, _ in problem.forget.batches(self.forget_batch_size, problem.rng):
+                    target = soft_targets(teacher, x, temperature)
+                    step(optimizer, -kl_divergence(model(x), target, temperature))
+            for x, y in self.retain_batches(problem):
+                logits, target = model(x), soft_targets(teacher, x, temperature)
+                loss = self.label_weight * cross_entropy(logits, y)
+                distance = kl_divergence(logits, target, temperature)
+                step(optimizer, loss + self.teacher_weight * distance)
+            yield

@@ -1,0 +1,88 @@
+"""Boundary expanding (Chen et al., 2023, "Boundary unlearning", CVPR, section 4.3)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Categorical, Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class BoundaryExpand(SGDUnlearner):
+    """Fit the forget set to an added class, then drop that class (Chen et al., 2023).
+
+    The head gets a new output C + 1, drawn as before training; descend on CE(forget, C + 1); return the model
+    without that output. The retain set is not read. Each yield is a model of C outputs.
+    """
+
+    class_forgetting: ClassVar[bool] = True
+    passes: ClassVar[Passes] = Passes(forget=1)
+
+    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-3
+    """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
+    epochs: Annotated[int, Int(1, 10)] = 5
+    """Passes over the forget set."""
+    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
+    """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""
+    retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
+    weight_decay: float = 0.0
+    """L2 penalty towards zero."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch."""
+        import torch
+
+        model = problem.model
+        narrow, wide = model.head, widened(problem)
+        model.head = wide
+        optimizer = self.optimizer(model)
+        for _ in self.epochs_of(model):
+            model.head = wide
+            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+                for x, y in self.forget_batches(problem):
+                    added = torch.full_like(y, problem.classes)
+                    step(optimizer, cross_entropy(model(x), added))
+            keep_first_rows(wide, narrow)
+            model.head = narrow
+            yield
+
+
+def widened(problem: Problem) -> nn.Linear:
+    """Make a head with a row more than the model's: the last is drawn from `problem.rng`, the others are copied."""
+    import torch
+    from torch import nn
+
+    narrow = problem.model.head
+    rows, inputs = narrow.weight.shape
+    wide = copy.deepcopy(narrow)  # a new nn.Linear would draw from torch's own generator
+    wide.out_features = rows + 1
+    wide.weight = nn.Parameter(narrow.weight.new_empty(rows + 1, inputs))
+    if narrow.bias is not None:
+        wide.bias = nn.Parameter(narrow.bias.new_empty(rows + 1))
+    problem.model.draw([wide], problem.rng)
+    with torch.no_grad():
+        wide.weight[:rows] = narrow.weight
+        if narrow.bias is not None:
+            wide.bias[:rows] = narrow.bias
+    return wide
+
+
+def keep_first_rows(wide: nn.Linear, narrow: nn.Linear) -> None:
+    """Copy into `narrow` as many rows of `wide` as it has."""
+    import torch
+
+    with torch.no_grad():
+        narrow.weight.copy_(wide.weight[: len(narrow.weight)])
+        if narrow.bias is not None:
+            narrow.bias.copy_(wide.bias[: len(narrow.bias)])

@@ -1,0 +1,54 @@
+"""Boundary shrinking (Chen et al., 2023, "Boundary unlearning", CVPR, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Categorical, Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.steps.attacks import fast_gradient_sign
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+
+if TYPE_CHECKING:
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class BoundaryShrink(SGDUnlearner):
+    """Fit the forget set to the classes that the original sees in its adversarial images (Chen et al., 2023).
+
+    Descend on CE(forget, argmax f_θ0(x′)), where x′ = x + r·sign ∇CE(f_θ0(x), y), clipped to the range of pixels
+    and rounded to 1/255. The label may still be the true one, if the attack fails. The retain set is not read.
+    """
+
+    passes: ClassVar[Passes] = Passes(forget=2)
+
+    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-2
+    """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
+    epochs: Annotated[int, Int(1, 10)] = 5
+    """Passes over the forget set."""
+    radius: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
+    """How far r each pixel of an adversarial image moves, of a range of 1."""
+    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
+    """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""
+    retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
+    weight_decay: float = 0.0
+    """L2 penalty towards zero."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch."""
+        import torch
+
+        model, teacher, pixels = problem.model, problem.original(), problem.forget.pixel_range
+        optimizer = self.optimizer(model)
+        for _ in self.epochs_of(model):
+            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+                for x, y in self.forget_batches(problem):
+                    adversarial = fast_gradient_sign(teacher, x, y, self.radius, pixels)
+                    with torch.no_grad():
+                        nearest = teacher(adversarial).argmax(1)
+                    step(optimizer, cross_entropy(model(x), nearest))
+            yield

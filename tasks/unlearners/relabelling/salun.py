@@ -1,0 +1,59 @@
+"""SalUn (Fan et al., 2024, "Empowering machine unlearning via gradient-based weight saliency", ICLR, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Categorical, Float, Int
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.steps.importance import summed_gradient
+from tasks.unlearners.steps.labels import random_labels, wrong_labels
+from tasks.unlearners.steps.masks import masked_step, top_mask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class SalUn(SGDUnlearner):
+    """Fit random labels by moving only the weights that matter to the forget set (Fan et al., 2024).
+
+    The weights of the highest |Σ_batches ∇CE(forget)| at θ0 move, all others keep their value to the last bit. Each
+    epoch: a pass down CE(forget, fresh random labels), then one down CE(retain). The authors' script
+    for the mask also takes ascent steps between its gradients; here the weights stand still.
+    """
+
+    passes: ClassVar[Passes] = Passes(retain=1, forget=1)
+    preparation: ClassVar[Passes] = Passes(forget=1)
+
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1.3e-2
+    """SGD learning rate."""
+    epochs: Annotated[int, Int(1, 10)] = 3
+    """Rounds of both phases."""
+    salient_share: Annotated[float, Float(0.1, 0.9)] = 0.5
+    """Share of the weights that may move."""
+    exclude_true: Annotated[bool, Categorical((False, True))] = False
+    """Whether a random label is never the true one."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields after both phases."""
+        model, weights = problem.model, trainable(problem.model)
+        model.eval()
+        still = problem.forget.batches(self.batch_size, problem.rng, augment=False)
+        masks = top_mask([g.abs() for g in summed_gradient(model, still)], self.salient_share)
+        optimizer = self.optimizer(model)
+        for _ in self.epochs_of(model):
+            for x, y in self.forget_batches(problem):
+                loss = cross_entropy(model(x), self._drawn(y, problem))
+                masked_step(optimizer, loss, weights, masks)
+            for x, y in self.retain_batches(problem):
+                masked_step(optimizer, cross_entropy(model(x), y), weights, masks)
+            yield
+
+    def _drawn(self, y: Tensor, problem: Problem) -> Tensor:
+        draw = wrong_labels if self.exclude_true else random_labels
+        return draw(y, problem.classes, problem.rng)
