@@ -23,6 +23,8 @@ UNLEARNERS = Registry(
         "negative-gradient+": "tasks.unlearners.ascent.negative_gradient_plus:NegativeGradientPlus",
         "random-labels": "tasks.unlearners.relabelling.random_labels:RandomLabels",
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
+        "lfssd": "tasks.unlearners.weight_editing.lfssd:LossFreeDampening",
+        "assd": "tasks.unlearners.weight_editing.assd:AdaptiveDampening",
     },
 )
 

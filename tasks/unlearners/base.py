@@ -61,6 +61,8 @@ class Unlearner:
     total number of epochs: then only the last yield counts."""
     class_forgetting: ClassVar[bool] = False
     """Whether the method only makes sense when whole classes are forgotten."""
+    deterministic: ClassVar[bool] = False
+    """Whether it draws no random number at its defaults: every seed then gives the same weights."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """What it needs beyond what every problem has: names from tasks.problem.NEEDS."""
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
