@@ -25,6 +25,9 @@ UNLEARNERS = Registry(
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
         "lfssd": "tasks.unlearners.weight_editing.lfssd:LossFreeDampening",
         "assd": "tasks.unlearners.weight_editing.assd:AdaptiveDampening",
+        "jit": "tasks.unlearners.weight_editing.jit:JustInTime",
+        "kodge": "tasks.unlearners.weight_editing.kodge:SingularValueProjection",
+        "pgu": "tasks.unlearners.ascent.pgu:ProjectedGradient",
     },
 )
 

@@ -63,4 +63,3 @@ def dampen(
             factor = (strength * everything / forget).clamp(max=1.0)
             selected = forget > selection * everything
             weight.mul_(torch.where(selected, factor, torch.ones_like(factor)))
-
