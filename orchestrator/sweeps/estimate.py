@@ -18,12 +18,13 @@ def seconds_per_trial(unlearner: str, speed: Speed) -> float:
     """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
     cls = unlearner_class(unlearner)
     epochs = _usual(cls, "epochs", 1.0)
-    samples = epochs * passes_of(cls).gradient_samples(
+    samples = passes_of(cls).gradient_samples(
         retain=speed.retain,
         forget=speed.forget,
         recipe_epochs=speed.recipe_epochs,
         share=_usual(cls, "retain_share", 1.0),
         batch_size=round(_usual(cls, "batch_size", 256)),
+        epochs=epochs,
     )
     points = epochs if cls.anytime else 1.0
     return samples / speed.gradient_per_second + points * speed.evaluate_seconds

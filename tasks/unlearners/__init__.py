@@ -28,6 +28,13 @@ UNLEARNERS = Registry(
         "jit": "tasks.unlearners.weight_editing.jit:JustInTime",
         "kodge": "tasks.unlearners.weight_editing.kodge:SingularValueProjection",
         "pgu": "tasks.unlearners.ascent.pgu:ProjectedGradient",
+        "woodfisher": "tasks.unlearners.second_order.woodfisher:WoodFisher",
+        "newton-cg": "tasks.unlearners.second_order.newton_cg:NewtonStep",
+        "fisher-forgetting": "tasks.unlearners.second_order.fisher_forgetting:FisherForgetting",
+        "noisy-finetune": "tasks.unlearners.noise.noisy_finetune:NoisyFinetune",
+        "task-negation": "tasks.unlearners.arithmetic.task_negation:TaskNegation",
+        "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
+        "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
     },
 )
 

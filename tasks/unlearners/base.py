@@ -36,14 +36,26 @@ class Passes:
     """Batches of the forget set that are read beside each batch of the retain set."""
     trainings: float = 0.0
     """Whole trainings on the retain set, by the model's own recipe."""
+    retain_once: float = 0.0
+    """Over the chosen share of the retain set, before the first epoch alone."""
+    forget_once: float = 0.0
+    """Over the forget set, before the first epoch alone."""
 
     def gradient_samples(
-        self, *, retain: int, forget: int, recipe_epochs: int, share: float, batch_size: int
+        self,
+        *,
+        retain: int,
+        forget: int,
+        recipe_epochs: int,
+        share: float,
+        batch_size: int,
+        epochs: float = 1,
     ) -> float:
-        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches."""
+        """Examples of `epochs`, for sets of `retain` and `forget` examples, up to the rounding of batches."""
         steps = math.ceil(share * retain / batch_size)
         forget_batch = forget / math.ceil(forget / batch_size)
-        return (
+        once = self.retain_once * share * retain + self.forget_once * forget
+        return once + epochs * (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)

@@ -143,16 +143,17 @@ def test_passes_over_its_sets_as_often_as_it_declares(
     unlearner = cls.from_params({k: v for k, v in wanted.items() if k in parameters(cls)})
     done, params = run_once(bench, unlearner, 0), unlearner.params
     batch_size, epochs = params.get("batch_size", 1), params.get("epochs", 1)
-    once = cls.passes.gradient_samples(
+    expected = cls.passes.gradient_samples(
         retain=len(bench.retain),
         forget=len(bench.forget),
         recipe_epochs=done.model.recipe.epochs,
         share=params.get("retain_share", 1.0),
         batch_size=batch_size,
+        epochs=epochs,
     )
     # A share is rounded to whole examples; batches beside others may stop within the forget set.
     rounding = batch_size / 2 if cls.passes.beside else 1
-    assert done.samples == pytest.approx(epochs * once, abs=epochs * rounding)
+    assert done.samples == pytest.approx(expected, abs=epochs * rounding)
 
 
 def test_one_epoch_yields_once(name: str, bench: Workbench) -> None:

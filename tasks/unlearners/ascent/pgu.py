@@ -30,9 +30,9 @@ class ProjectedGradient(Unlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-3, 1.0, log=True)] = 0.1
+    lr: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.1
     """Learning rate η of the first epoch; it falls exponentially to a tenth after the last."""
-    retained: Annotated[float, Float(0.5, 0.999)] = 0.9
+    retained: Annotated[float, Float(0.3, 0.99)] = 0.9
     """Share of the sum of singular values that P may not exceed: the larger, the less may move."""
     entropy_weight: Annotated[float, Float(0.0, 2.0)] = 1.0
     """Weight w of the entropy of the outputs, which grows."""

@@ -32,7 +32,7 @@ class JustInTime(Unlearner):
 
     sigma: Annotated[float, Float(0.01, 2.0, log=True)] = 0.8
     """Standard deviation σ of the noise, of normalised pixels."""
-    lr: Annotated[float, Float(1e-4, 2.0, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-5, 2.0, log=True)] = 3e-4
     """SGD learning rate; the authors take 1.5 to forget a class from a VGG, 3e-4 from a ViT."""
     draws: int = 25
     """Noisy copies N of each example."""
