@@ -32,7 +32,7 @@ class NegMerge(SGDUnlearner):
 
     strength: Annotated[float, Float(0.1, 30.0, log=True)] = 1.0
     """Length λ of the way back."""
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 3e-3
     """Learning rate of the fine-tunings: each draws its own, log-uniformly, within a factor of 3."""
     epochs: Annotated[int, Int(1, 30, log=True)] = 4
     """Copies K; the model is the merge of all so far after each."""

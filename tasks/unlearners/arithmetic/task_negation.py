@@ -27,7 +27,7 @@ class TaskNegation(SGDUnlearner):
 
     strength: Annotated[float, Float(0.1, 30.0, log=True)] = 1.0
     """Length λ of the way back."""
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 3e-3
     """SGD learning rate of the fine-tuning."""
     epochs: Annotated[int, Int(1, 10)] = 3
     """Passes over the forget set; the model is negated after each."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.steps.batch_norm import reset_statistics
 from tasks.unlearners.steps.gradients import flatten, split_like
 from tasks.unlearners.steps.noise import add_noise
 
@@ -43,7 +44,7 @@ class NoisyFinetune(SGDUnlearner):
     """Norm C1 to which the gradient of a noisy step is clipped."""
     noisy_lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
     """Learning rate η of the noisy steps."""
-    lr: Annotated[float, Float(1e-3, 1.0, log=True)] = 1e-1
+    lr: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.3
     """SGD learning rate of the free epochs."""
     epochs: Annotated[int, Int(1, 20)] = 5
     """Passes over the chosen share of the retain set: a noisy one, then free ones."""
@@ -98,12 +99,3 @@ def clip_weights(model: Network, norm: float) -> None:
         length = float(flatten(weights).norm())
         for weight in weights:
             weight.mul_(min(1.0, norm / max(length, 1e-30)))
-
-
-def reset_statistics(model: Network) -> None:
-    """Forget the running statistics of BatchNorm."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.reset_running_stats()

@@ -30,7 +30,7 @@ class StochasticNewton(Unlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, retain_once=1)
 
-    scale: Annotated[float, Float(1.0, 1e4, log=True)] = 100.0
+    scale: Annotated[float, Float(3.0, 1e4, log=True)] = 20.0
     """Bound on the largest eigenvalue of the Hessian: below it the recursion diverges, far above it crawls."""
     convexity: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
     """Convex approximation γ, added to the Hessian."""

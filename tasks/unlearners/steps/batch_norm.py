@@ -27,3 +27,12 @@ def frozen_batch_norm(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for layer, training in zip(layers, before, strict=True):
             layer.train(training)
+
+
+def reset_statistics(model: torch.nn.Module) -> None:
+    """Forget the running statistics of BatchNorm: mean 0 and variance 1, as before training."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.reset_running_stats()

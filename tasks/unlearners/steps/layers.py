@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tasks.models.network import Network
 
 
-def matrix_layers(model: Network) -> list[nn.Module]:
+def matrix_layers(model: Network) -> list[nn.Conv2d | nn.Linear]:
     """List the convolutions (of one group) and linear layers with trainable weights, in order."""
     from torch import nn
 
