@@ -53,7 +53,7 @@ def _unlearner(name: str) -> Iterator[str]:
     yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"
     for p in parameters(cls).values():
         domain = f" in {p.domain}" if p.domain else ", not searched"
-        yield f"    {p.name} = {p.default}{domain}: {p.help}"
+        yield f"    {p.name} = {p.default}{domain}: {' '.join(p.help.split())}"
 
 
 def _metrics() -> Iterator[str]:

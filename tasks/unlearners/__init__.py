@@ -53,6 +53,18 @@ UNLEARNERS = Registry(
         "fcs": "tasks.unlearners.distillation.fcs:ForgetContrastRetain",
         "prmq": "tasks.unlearners.distillation.prmq:PruneReinitialiseMatchQuantise",
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
+        "lfssd": "tasks.unlearners.weight_editing.lfssd:LossFreeDampening",
+        "assd": "tasks.unlearners.weight_editing.assd:AdaptiveDampening",
+        "jit": "tasks.unlearners.weight_editing.jit:JustInTime",
+        "kodge": "tasks.unlearners.weight_editing.kodge:SingularValueProjection",
+        "pgu": "tasks.unlearners.ascent.pgu:ProjectedGradient",
+        "woodfisher": "tasks.unlearners.second_order.woodfisher:WoodFisher",
+        "newton-cg": "tasks.unlearners.second_order.newton_cg:NewtonStep",
+        "fisher-forgetting": "tasks.unlearners.second_order.fisher_forgetting:FisherForgetting",
+        "noisy-finetune": "tasks.unlearners.noise.noisy_finetune:NoisyFinetune",
+        "task-negation": "tasks.unlearners.arithmetic.task_negation:TaskNegation",
+        "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
+        "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
     },
 )
 

@@ -122,10 +122,11 @@ def test_the_same_seed_gives_the_same_bits(
     assert differing(outcome(name, 0).state, again.state) == []
 
 
-def test_another_seed_gives_other_weights(
+def test_another_seed_gives_other_weights_unless_it_draws_nothing(
     name: str, outcome: Callable[[str, int], Outcome]
 ) -> None:
-    assert differing(outcome(name, 0).state, outcome(name, 1).state)
+    same = differing(outcome(name, 0).state, outcome(name, 1).state) == []
+    assert same == unlearner_class(name).deterministic
 
 
 def test_yields_after_each_epoch_or_once(name: str, outcome: Callable[[str, int], Outcome]) -> None:

@@ -51,3 +51,12 @@ def refresh_batch_norm(model: torch.nn.Module, batches: Iterable[Batch]) -> None
     for layer, (training, momentum) in zip(layers, before, strict=True):
         layer.momentum = momentum
         layer.train(training)
+
+
+def reset_statistics(model: torch.nn.Module) -> None:
+    """Forget the running statistics of BatchNorm: mean 0 and variance 1, as before training."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.reset_running_stats()

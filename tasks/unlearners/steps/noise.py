@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def add_noise(weights: Sequence[Tensor], deviation: float, rng: torch.Generator) -> None:
+def add_noise(weights: Iterable[Tensor], deviation: float, rng: torch.Generator) -> None:
     """Add normal noise of standard deviation `deviation` to `weights`, in place; it is drawn from `rng`."""
     import torch
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
-from tasks.unlearners.steps.importance import importance
+from tasks.unlearners.steps.dampening import compare_importances, dampen
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -19,35 +19,34 @@ class SelectiveSynapticDampening(Unlearner):
     """Shrink the weights that matter far more to the forget set than to all the data (Foster et al., 2024).
 
     With diagonal Fisher importances F: where F_f > α·F_D, θ ← θ · min(1, λ·F_D / F_f) (eqs. 3-6).
-    No training.
+    No training. How batches are made up decides what α means: see `mixed`.
     """
 
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
+    deterministic: ClassVar[bool] = True
 
-    selection: Annotated[float, Float(1.0, 100.0, log=True)] = 10.0
+    selection: Annotated[float, Float(0.5, 100.0, log=True)] = 10.0
     """Threshold α: how many times more important to the forget set a weight must be."""
     dampening: Annotated[float, Float(0.05, 2.0)] = 1.0
     """Strength λ of what is left of a selected weight."""
     retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
     """Share of all the data on which the importances F_D are estimated."""
     batch_size: int = 64
-    """Examples whose mean gradient is squared: as in the authors' code, batches stand for examples."""
+    """Examples whose mean gradient is squared; the authors take 64 for classes, 128 for random examples."""
+    mixed: bool = False
+    """Whether the batches for F_D mix both sets. The authors' hold one set each, in stored order, which
+    bounds F_f / F_D much more tightly; mixed, the same α selects many more weights."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields once."""
-        import torch
-
-        model, size, rng = problem.model, self.batch_size, problem.rng
-        model.eval()
-        on_forget = importance(model, problem.forget.batches(size, rng, augment=False))
-        # Batches that mix both sets, as in the authors' code. Adding up the importances of either set
-        # instead would bound the ratio by 1 / (share of the forget set): α = 10 could select nothing.
-        everything = problem.retain.joined(problem.forget)
-        mixed = everything.batches(size, rng, share=self.retain_share, augment=False)
-        on_all = importance(model, mixed)
-        with torch.no_grad():
-            for weight, f_forget, f_all in zip(trainable(model), on_forget, on_all, strict=True):
-                factor = (self.dampening * f_all / f_forget).clamp(max=1.0)
-                selected = f_forget > self.selection * f_all
-                weight.mul_(torch.where(selected, factor, torch.ones_like(factor)))
+        of_forget, of_all = compare_importances(
+            problem, batch_size=self.batch_size, mixed=self.mixed, share=self.retain_share
+        )
+        dampen(
+            trainable(problem.model),
+            of_forget,
+            of_all,
+            selection=self.selection,
+            strength=self.dampening,
+        )
         yield

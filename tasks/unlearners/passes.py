@@ -1,0 +1,70 @@
+"""How much a method reads: what its estimate is made of, and what its meter must count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How many examples an epoch of a method passes forward and backward, in passes over its sets."""
+
+    retain: float = 0.0
+    """Over the chosen share of the retain set."""
+    forget: float = 0.0
+    """Over the forget set."""
+    both: float = 0.0
+    """Over the chosen share of the two sets together."""
+    beside: float = 0.0
+    """Batches of the forget set that are read beside each batch of the retain set."""
+    beside_once: float = 0.0
+    """The same, but until the forget set is used up."""
+    forget_batches: float = 0.0
+    """Single batches of the forget set."""
+    trainings: float = 0.0
+    """Whole trainings on the retain set, by the model's own recipe."""
+    made_batches: float = 0.0
+    """Batches of images that the method makes up."""
+    times: tuple[str, ...] = ()
+    """Names of hyper-parameters that multiply all of these."""
+    also: tuple[Passes, ...] = ()
+    """What is read on top of that, with multipliers of its own."""
+    exact: bool = True
+    """Whether that is what a run reads; if the data decide, it may read three times more or less."""
+
+    def gradient_samples(
+        self,
+        *,
+        retain: int,
+        forget: int,
+        recipe_epochs: int,
+        share: float,
+        batch_size: int,
+        values: Mapping[str, float] = MappingProxyType({}),
+    ) -> float:
+        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches.
+
+        `values` are those of the hyper-parameters, by name.
+        """
+        steps = math.ceil(share * retain / batch_size)
+        forget_steps = math.ceil(forget / batch_size)
+        forget_batch = forget / forget_steps
+        own = (
+            self.retain * share * retain
+            + self.forget * forget
+            + self.both * share * (retain + forget)
+            + self.beside * steps * forget_batch
+            + self.beside_once * min(steps, forget_steps) * forget_batch
+            + self.forget_batches * forget_batch
+            + self.trainings * recipe_epochs * retain
+            + self.made_batches * batch_size
+        )
+        sizes = {"retain": retain, "forget": forget, "recipe_epochs": recipe_epochs}
+        more = sum(
+            part.gradient_samples(**sizes, share=share, batch_size=batch_size, values=values)
+            for part in self.also
+        )
+        return math.prod(values[name] for name in self.times) * own + more

@@ -1,0 +1,64 @@
+"""A Newton step by conjugate gradients (Guo et al., 2020, "Certified data removal from machine learning models",
+section 3; influence functions: Koh and Liang, 2017; the solver: Martens, 2010, "Deep learning via Hessian-free
+optimization")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, Unlearner, trainable
+from tasks.unlearners.steps.curvature import conjugate_gradients, mean_hessian_product
+from tasks.unlearners.steps.gradients import flatten, mean_gradient, write_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.problem import Problem
+
+
+@dataclass(frozen=True)
+class NewtonStep(Unlearner):
+    """Take one Newton step towards the minimum of the retained loss (Guo et al., 2020).
+
+    θ ← θ0 + α·(H_r + λI)⁻¹ (1/n_r) Σ ∇ℓ over the forget set, with H_r the Hessian of the mean loss of the retain
+    set; exact for a quadratic loss that is minimal at θ0, with λ = 0 and α = 1. Guo et al. take it for linear models,
+    where it carries a certificate; for a network it carries none. The system is solved by conjugate gradients,
+    a step an epoch; along a direction of negative curvature they stop, so that λ should exceed it.
+    """
+
+    passes: ClassVar[Passes] = Passes(retain=1)
+    preparation: ClassVar[Passes] = Passes(forget=1)
+
+    damping: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
+    """Damping λ, added to the Hessian."""
+    strength: Annotated[float, Float(0.3, 100.0, log=True)] = 1.0
+    """Factor α of the step; Newton's own is 1."""
+    epochs: Annotated[int, Int(1, 100, log=True)] = 5
+    """Steps of conjugate gradients: a product with the Hessian each, twice the price of a gradient."""
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 0.3
+    """Share of the retain set on which the Hessian is estimated, the same in every step."""
+    batch_size: int = 256
+    """Examples whose graph is held at a time; it changes no result."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per step of conjugate gradients."""
+        model, retain = problem.model.eval(), problem.retain
+        if self.retain_share < 1:
+            part = retain.subset(max(1, round(self.retain_share * len(retain))), problem.rng)
+        else:
+            part = retain
+        start = flatten(w.detach().clone() for w in trainable(model))
+        gradient = mean_gradient(model, problem.forget.ordered(self.batch_size))
+
+        def multiply(vector: Tensor) -> Tensor:
+            write_weights(model, start)
+            product = mean_hessian_product(model, part.ordered(self.batch_size), vector)
+            return product + self.damping * vector
+
+        target = len(problem.forget) / len(retain) * gradient
+        for solution in conjugate_gradients(multiply, target, self.epochs):
+            write_weights(model, start + self.strength * solution)
+            yield

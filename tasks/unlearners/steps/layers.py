@@ -1,0 +1,80 @@
+"""Layers as matrices: what enters a convolution or a linear layer, and the directions it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tasks.datasets.splits import Batch
+    from tasks.models.network import Network
+
+
+def matrix_layers(model: Network) -> list[nn.Conv2d | nn.Linear]:
+    """List the convolutions (of one group) and linear layers with trainable weights, in order."""
+    from torch import nn
+
+    return [
+        m
+        for m in model.modules()
+        if (isinstance(m, nn.Linear) or (isinstance(m, nn.Conv2d) and m.groups == 1))
+        and m.weight.requires_grad
+    ]
+
+
+def input_rows(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Reshape what enters a layer to rows (N, D) that its flattened weight (outputs, D) multiplies.
+
+    The rows of a convolution are its patches, zero-padded: N counts images times positions.
+    """
+    from torch import nn
+
+    if isinstance(layer, nn.Conv2d):
+        patches = nn.functional.unfold(
+            inputs.float() if inputs.element_size() < 4 else inputs,
+            layer.kernel_size, layer.dilation, layer.padding, layer.stride,  # type: ignore[arg-type]
+        )  # fmt: skip
+        return patches.transpose(1, 2).flatten(0, 1)
+    return inputs.flatten(0, -2)
+
+
+def input_products(
+    model: Network, layers: Sequence[nn.Module], batches: Iterable[Batch]
+) -> list[Tensor]:
+    """Sum xxᵀ over all rows x that enter each layer: float64 (D, D), for each layer.
+
+    Its eigenvectors are the left singular vectors of all inputs as columns, its eigenvalues the squared
+    singular values. One forward pass, in the model's present mode.
+    """
+    import torch
+
+    totals: list[Tensor | None] = [None] * len(layers)
+
+    def hook(number: int, layer: nn.Module, inputs: Tensor) -> None:
+        rows = input_rows(layer, inputs).double()
+        product = rows.T @ rows
+        before = totals[number]
+        totals[number] = product if before is None else before + product
+
+    handles = [
+        layer.register_forward_pre_hook(lambda m, given, n=number: hook(n, m, given[0]))
+        for number, layer in enumerate(layers)
+    ]
+    try:
+        with torch.no_grad():
+            for x, _ in batches:
+                model(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [total for total in totals if total is not None]
+
+
+def principal_directions(product: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the singular values (D,), largest first, and their directions as columns (D, D), of a product."""
+    import torch
+
+    values, vectors = torch.linalg.eigh(product)
+    return values.clamp(min=0).sqrt().flip(0), vectors.flip(1)
