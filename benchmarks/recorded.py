@@ -158,7 +158,10 @@ class Surrogate:
         ]
 
     def _features(self, params: Mapping[str, Any], epoch: int) -> list[float]:
-        whole = {**self._class().params, **params}  # it may have been recorded before a setting existed
+        whole = {
+            **self._class().params,
+            **params,
+        }  # it may have been recorded before a setting existed
         searched = [scaled(self._space[n], whole[n]) for n in self._space if n != EPOCHS]
         return [*searched, float(epoch)]
 

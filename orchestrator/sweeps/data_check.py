@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import DEFAULT_TASK, FALLBACK_TASK, LOCAL, SweepConfig
+from orchestrator.config import DEFAULT_TASK, DEFAULT_UNLEARNERS, FALLBACK_TASK, LOCAL, SweepConfig
 from orchestrator.results.objectives import Objective, objective_named, of_forgotten_classes
 from orchestrator.sweeps.plan import SweepPlan
 from tasks.datasets.loaders import check_loader
@@ -15,6 +15,7 @@ from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
 from tasks.forget_sets import forget_mask, forgotten_classes
 from tasks.task import Task
+from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
@@ -40,7 +41,10 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
         dataset = wanted.load()
     check_loader(config.loader, dataset)
-    _check_measured(objective_named(config.objective), wanted, dataset)
+    mask = forget_mask(dataset, wanted.forget_set, wanted.seed)
+    if not forgotten_classes(dataset, mask):
+        _check_measured(objective_named(config.objective), wanted)
+        config = _without_class_methods(config, wanted, say)
     return dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
 
 
@@ -57,9 +61,25 @@ def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> D
     return dataset
 
 
-def _check_measured(objective: Objective, task: Task, dataset: Dataset) -> None:
+def _without_class_methods(
+    config: SweepConfig, task: Task, say: Callable[[str], None]
+) -> SweepConfig:
+    """Leave out the methods that forget whole classes alone; raise InvalidValue if no other is left."""
+    asked = config.unlearners or DEFAULT_UNLEARNERS
+    out = [name for name in asked if unlearner_class(name).class_forgetting]
+    if not out:
+        return config
+    kept = tuple(name for name in asked if name not in out)
+    why = f"{', '.join(out)}: only for whole classes, and {task.name} forgets none"
+    if not kept:
+        raise InvalidValue(why)
+    say(f"NOTICE: left out {why}")
+    return dataclasses.replace(config, unlearners=kept)
+
+
+def _check_measured(objective: Objective, task: Task) -> None:
     never = of_forgotten_classes(objective)
-    if never and not forgotten_classes(dataset, forget_mask(dataset, task.forget_set, task.seed)):
+    if never:
         raise InvalidValue(
             f"--objective names {', '.join(never)}, which has no value in {task.name}: no class is "
             "forgotten as a whole there"

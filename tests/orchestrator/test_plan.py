@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
+from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.plan import resolve
 from tasks.errors import InvalidValue
 from tasks.unlearners import UNLEARNERS
@@ -116,3 +117,16 @@ def test_a_plan_leaves_nothing_open():
     assert plan.private
     assert plan.trial_seconds == math.inf
     assert plan.worker_settings("0" * 16).trial_seconds is None
+
+
+def test_methods_for_whole_classes_are_left_out_where_none_is_forgotten():
+    said: list[str] = []
+    config = SweepConfig(task="digits-random:0.1", unlearners=("unsir", "finetune"))
+    assert choose_task(config, said.append).unlearners == ("finetune",)
+    assert said == [
+        "NOTICE: left out unsir: only for whole classes, and digits-random:0.1 forgets none"
+    ]
+    with pytest.raises(InvalidValue, match="only for whole classes"):
+        choose_task(dataclasses.replace(config, unlearners=("unsir",)), said.append)
+    whole = SweepConfig(task="digits-class:1", unlearners=("unsir",))
+    assert choose_task(whole, said.append).unlearners == ("unsir",)
