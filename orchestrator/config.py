@@ -36,7 +36,7 @@ DEFAULT_UNLEARNERS = (
 )  # fmt: skip
 """Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
 
-All but finetune, which every paper compares with, have a point better than the original on the digits (docs/methods.md).
+All but finetune, with which every paper compares, have a point that forgets on the digits (docs/methods.md).
 """
 
 DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}

@@ -102,7 +102,7 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
 @app.command
 def run(
     *,
-    task: str,
+    task: Annotated[str, Parameter(help="Task, such as digits-class:1.")],
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
@@ -119,8 +119,6 @@ def run(
 
     Parameters
     ----------
-    task
-        Task, such as digits-class:1.
     unlearner
         Method; see `orchestrator list unlearners`.
     set_

@@ -18,10 +18,9 @@ from tasks.unlearners.steps.attacks import (
     nearest_adversary,
     projected_gradient,
 )
-from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
+from tasks.unlearners.steps.batches import MadeExamples, mixed_batches, random_labels
 from tasks.unlearners.steps.distillation import entropy, soft_targets, without_class
 from tasks.unlearners.steps.importance import summed_gradient
-from tasks.unlearners.steps.labels import random_labels
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
 from tasks.workbench import Workbench
 

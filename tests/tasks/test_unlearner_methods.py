@@ -21,7 +21,7 @@ from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.finetuning.finetune_l1 import FinetuneL1
 from tasks.unlearners.finetuning.finetune_l2sp import FinetuneL2SP
 from tasks.unlearners.relabelling.random_labels import RandomLabels
-from tasks.unlearners.steps.labels import wrong_labels
+from tasks.unlearners.steps.batches import wrong_labels
 from tasks.unlearners.weight_editing.ssd import SelectiveSynapticDampening
 from tasks.workbench import Workbench
 

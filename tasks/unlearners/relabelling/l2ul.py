@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, step, trainable
 from tasks.unlearners.steps.attacks import projected_gradient
-from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
+from tasks.unlearners.steps.batches import MadeExamples, mixed_batches, wrong_labels
 from tasks.unlearners.steps.importance import importance
-from tasks.unlearners.steps.labels import wrong_labels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
-from tasks.unlearners.steps.batches import mixed_batches
-from tasks.unlearners.steps.labels import random_labels, wrong_labels
+from tasks.unlearners.steps.batches import mixed_batches, random_labels, wrong_labels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.steps.batches import random_labels, wrong_labels
 from tasks.unlearners.steps.importance import summed_gradient
-from tasks.unlearners.steps.labels import random_labels, wrong_labels
 from tasks.unlearners.steps.masks import masked_step, top_mask
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from tasks.unlearners.relabelling.natmu import NaturalUnlearning, draw_of_classe
 from tasks.unlearners.relabelling.random_labels import RandomLabels
 from tasks.unlearners.relabelling.salun import SalUn
 from tasks.unlearners.relabelling.unsir import Unsir
+from tasks.unlearners.steps.batches import wrong_labels
 from tasks.unlearners.steps.importance import summed_gradient
-from tasks.unlearners.steps.labels import wrong_labels
 from tasks.unlearners.steps.masks import top_mask
 from tasks.workbench import Workbench
 
