@@ -5,15 +5,22 @@ python analysis/metric_table.py RESULTS [--sweep NAME] [--metrics a,b|all] [--me
 
 from __future__ import annotations
 
-import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
 from analysis.results import BadInput, parse_objective, read_sweep, run_script
-from analysis.tables import MISSING, Table, print_table, spell_params, spell_value
+from analysis.tables import (
+    MISSING,
+    Table,
+    list_models,
+    print_table,
+    spell_params,
+    spell_spread,
+    spell_value,
+)
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.objectives import Objective
 from orchestrator.results.recommendation import RULE, recommend_point
@@ -78,7 +85,8 @@ def parse_columns(text: str) -> list[str]:
 def make_table(sweep: Sweep, columns: Sequence[str], objective: Objective) -> Table:
     """Return the models, the spread of the references, and each method at its recommended point."""
     models = [row for row in sweep.rows if row["role"] != TRIAL]
-    rows = list(_models(sweep, columns))
+    rows = [[name, "", *cells, ""] for name, *cells in list_models(sweep, columns)]
+    shown = len(rows)
     for method in list_methods(sweep):
         own = [row for row in sweep.rows if row["role"] == TRIAL and row["unlearner"] == method]
         best = recommend_point([*models, *own], objective)
@@ -93,23 +101,13 @@ def make_table(sweep: Sweep, columns: Sequence[str], objective: Objective) -> Ta
         rows=rows,
         caption=f"Best: {RULE}, on the front of this method alone. None: no point of the method is better than the "
         "original model beyond the noise between retrains. It is the best of many noisy values: see confirm.",
-        sections=frozenset({sum(row[1] == "" for row in rows)}),
+        sections=frozenset({shown}),
     )
 
 
 def list_methods(sweep: Sweep) -> list[str]:
     """Return the names of the methods of a sweep, sorted."""
     return sorted({r["unlearner"] for r in sweep.rows if r["role"] == TRIAL and r["unlearner"]})
-
-
-def _models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
-    original, references = sweep.baseline(ORIGINAL), sweep.references
-    if original is not None:
-        yield [ORIGINAL, "", *(spell_value(c, original[c]) for c in columns), ""]
-    if references:
-        found = {c: [r[c] for r in references if r[c] is not None] for c in columns}
-        name = f"{RETRAINED}, mean of {len(references)}" if len(references) > 1 else RETRAINED
-        yield [name, "", *(spell_spread(c, found[c]) for c in columns), ""]
 
 
 def make_mean_table(sweep: Sweep, columns: Sequence[str]) -> Table:
@@ -131,14 +129,6 @@ def make_mean_table(sweep: Sweep, columns: Sequence[str]) -> Table:
         "over hyper-parameters and seeds. Trials that a limit stopped count as pruned only.",
         sections=frozenset({2}),
     )
-
-
-def spell_spread(column: str, values: Sequence[float]) -> str:
-    """Return `mean ± sample standard deviation` in the column's format; no ± for a single value."""
-    if not values:
-        return MISSING
-    mean = spell_value(column, statistics.fmean(values))
-    return f"{mean} ± {spell_value(column, statistics.stdev(values))}" if len(values) > 1 else mean
 
 
 def _baseline(role: str, row: Row | None, columns: Sequence[str]) -> list[str]:

@@ -20,15 +20,16 @@ from analysis.results import (
     read_sweep,
     run_script,
 )
-from analysis.tables import MISSING, Table, print_table, spell_params, spell_value
+from analysis.tables import Table, list_models, print_table, spell_params, spell_value
 from orchestrator.results.figures.front import draw_front
 from orchestrator.results.figures.points import Front, select_front
-from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
+from orchestrator.results.recommendation import RULE, TIED
+from orchestrator.results.sweep_rows import Row, Sweep
 
 REPORTED = (
     "test_accuracy_retained",
     "indistinguishability",
-    "mia_class_matched_accuracy",
+    "test_accuracy_forgotten",
     "unlearn_seconds",
     "relative_cost",
 )
@@ -73,22 +74,30 @@ def make_table(sweep: Sweep, front: Front) -> Table:
     """Return the baselines, then the front by time: the selecting and the reported columns."""
     selected = [m for m in front.objective.metrics if m not in REPORTED and m != "score"]
     columns = [*selected, *REPORTED]
-    header = ["method", "trial", "epoch", *(name.replace("_", "\n") for name in columns), "params"]
-    rows = [
-        [role, "", "", *(spell_value(c, row[c]) for c in columns), ""]
-        if (row := sweep.baseline(role))
-        else [role, *[MISSING] * (len(header) - 2), ""]
-        for role in (ORIGINAL, RETRAINED)
+    header = [
+        "",
+        "method",
+        "trial",
+        "epoch",
+        *(name.replace("_", "\n") for name in columns),
+        "params",
     ]
-    rows += [_line(row, columns) for row in sorted(front.front, key=_seconds)]
+    rows = [["", name, "", "", *cells, ""] for name, *cells in list_models(sweep, columns)]
+    shown = len(rows)
+    rows += [[_mark(front, row), *_line(row, columns)] for row in sorted(front.front, key=_seconds)]
     return Table(
         title=f"{sweep.name}: Pareto front on {sweep.task}, {len(front.front)} of "
         f"{len(front.measured)} points of {front.trials} trials",
         header=header,
         rows=rows,
-        caption=front.caption,
-        sections=frozenset({2}),
+        caption=f"{front.caption} *: recommended, {RULE}. ≈: tied, {TIED}. Another retrain: it lies within ± "
+        "of the mean with 95 % probability.",
+        sections=frozenset({shown}),
     )
+
+
+def _mark(front: Front, row: Row) -> str:
+    return "*" if row is front.recommended else "≈" if front.is_tied(row) else ""
 
 
 def _line(row: Row, columns: Sequence[str]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -13,7 +14,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from orchestrator.results.columns import MEASURED
-from orchestrator.results.sweep_rows import Row
+from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 MISSING = "—"
 _MEASURED = {column.name for column in MEASURED}
@@ -53,6 +55,39 @@ def spell_value(column: str, value: float | None) -> str:
     if column in _MEASURED:
         return f"{value:.3f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def list_models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the name and the cells of the original, of the references' mean ± standard deviation, and of the noise.
+
+    The noise floor is half the interval that holds a further retrain with 95 % probability.
+    """
+    original, references = sweep.baseline(ORIGINAL), sweep.references
+    yield [ORIGINAL, *(spell_value(c, original[c]) if original else MISSING for c in columns)]
+    found = {c: [r[c] for r in references if r[c] is not None] for c in columns}
+    many = len(references) > 1
+    name = f"{RETRAINED}, mean of {len(references)}" if many else RETRAINED
+    yield [name, *(spell_spread(c, found[c]) for c in columns)]
+    floor = find_noise_floor(sweep.rows)
+    if floor is not None:
+        widths = [floor.width(c) if len(found[c]) > 1 else None for c in columns]
+        yield [
+            "another retrain",
+            *(spell_floor(c, w) for c, w in zip(columns, widths, strict=True)),
+        ]
+
+
+def spell_floor(column: str, width: float | None) -> str:
+    """Return `± width` in the column's format."""
+    return MISSING if width is None else f"± {spell_value(column, width)}"
+
+
+def spell_spread(column: str, values: Sequence[float]) -> str:
+    """Return `mean ± sample standard deviation` in the column's format; no ± for a single value."""
+    if not values:
+        return MISSING
+    mean = spell_value(column, statistics.fmean(values))
+    return f"{mean} ± {spell_value(column, statistics.stdev(values))}" if len(values) > 1 else mean
 
 
 def spell_params(row: Row) -> str:

@@ -15,6 +15,7 @@ from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
+from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, front_rows, objective_named
 from orchestrator.results.recommendation import TIED, find_tied, recommend_point
 from orchestrator.results.store import read_results
@@ -27,6 +28,8 @@ Row = dict[str, Any]
 
 SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
+ANOTHER = "  another retrain, ±"
+"""The noise floor: half the interval that holds a further retrain with 95 % probability."""
 ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params"
 """Columns that identify a row."""
 
@@ -76,10 +79,12 @@ def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:
     found = [[r[c] for r in references if r[c] is not None] for c in SHOWN]
     mean = [statistics.fmean(values) if values else None for values in found]
     yield f"{RETRAINED}, mean of {len(references)}", mean
-    yield (
-        "  ± between retrains",
-        [statistics.stdev(values) if len(values) > 1 else None for values in found],
-    )
+    floor = find_noise_floor(rows)
+    if floor is not None:
+        yield (
+            ANOTHER,
+            [floor.width(c) if len(v) > 1 else None for c, v in zip(SHOWN, found, strict=True)],
+        )
 
 
 def print_confirmed(config: SweepConfig, console: Console) -> None:

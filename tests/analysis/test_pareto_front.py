@@ -17,7 +17,7 @@ def listed(text):
     cells = [
         [c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line
     ]
-    return {(c[1], int(c[2])) for c in cells if len(c) > 2 and c[2].isdigit()}
+    return {(c[2], int(c[3])) for c in cells if len(c) > 3 and c[3].isdigit()}
 
 
 def test_front_holds_trajectory_points_and_no_dominated_one(store, row, baselines, capsys):

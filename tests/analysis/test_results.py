@@ -85,7 +85,7 @@ def test_damaged_file_is_skipped_with_one_note(store, row, baselines, capsys):
     notes = captured.err.splitlines()
     assert len(notes) == 1
     assert notes[0].startswith("note: skipped a damaged results file")
-    assert any(line.split()[:2] == ["finetune", "1"] for line in captured.out.splitlines())
+    assert any(line.split()[:2] == ["finetune", "finetune-0"] for line in captured.out.splitlines())
 
 
 def test_store_of_damaged_files_alone_is_exit_code_2(script, store, row, capsys):

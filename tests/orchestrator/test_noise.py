@@ -72,9 +72,13 @@ def test_two_references_are_alike_to_each_other_yet_not_without_noise() -> None:
     assert names(front_rows([*two, small, large], PARETO)) == ["large-a"]
 
 
-def test_a_better_accuracy_beyond_the_noise_counts() -> None:
+def test_a_better_accuracy_alone_is_no_forgetting_but_counts_where_nothing_else_is_asked_for() -> (
+    None
+):
     better = row("better-a", 0.99, 0.1)
-    assert names(front_rows([*MODELS, better], PARETO)) == ["better-a"]
+    assert names(front_rows([*MODELS, better], PARETO)) == []
+    own = objective_named("validation_accuracy_retained:max,relative_cost:min")
+    assert names(front_rows([*MODELS, better], own)) == ["better-a"]
 
 
 def test_an_objective_of_cost_alone_leaves_nothing_out() -> None:
