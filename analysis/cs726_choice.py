@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.results.noise import NoiseFloor
+from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.sweep_rows import Row
 
 MIA_MARGIN, COST_LIMIT = 0.03, 0.05
@@ -30,6 +32,10 @@ CONDITIONS = (
 )
 
 
+FORGOT = "beat the original in validation_indistinguishability beyond the noise"
+PARETO = OBJECTIVES["pareto"]
+
+
 @dataclass(frozen=True)
 class Choice:
     """A chosen point, and the reason in one sentence."""
@@ -46,20 +52,26 @@ def best_final(finals: Sequence[Row], unlearner: str) -> Row | None:
     return max(rows, key=lambda row: row[column], default=None)
 
 
-def choose_final(points: Sequence[Row], original: Row) -> Choice | None:
+def choose_final(
+    points: Sequence[Row], original: Row, floor: NoiseFloor | None = None
+) -> Choice | None:
     """Choose the final model of a sweep on the validation half; None if no point is measured.
 
     Among the points that meet every condition, the most accurate is chosen. If no point meets all,
-    the point with the smallest sum of shortfalls is chosen.
+    the point with the smallest sum of shortfalls is chosen. Where the noise `floor` is known, the final
+    model must have forgotten: by the deck's conditions alone the original itself would qualify.
     """
+    if floor is not None:
+        points = [r for r in points if floor.is_beaten(r, PARETO.metrics, PARETO.maximise)]
     needed = (VALIDATION.accuracy, VALIDATION.attack, "relative_cost")
     if original[VALIDATION.accuracy] is None:
         return None
     measured = [row for row in points if all(row[column] is not None for column in needed)]
     fit = [row for row in measured if not list_misses(row, original, VALIDATION)]
     if fit:
+        which = "points" if floor is None else f"points that {FORGOT}"
         rule = (
-            f"of {len(measured)} points, {len(fit)} have {CONDITIONS}; "
+            f"of {len(measured)} {which}, {len(fit)} have {CONDITIONS}; "
             "of those, the highest validation_accuracy_retained."
         )
         return Choice(max(fit, key=_worth), qualifies=True, rule=rule)

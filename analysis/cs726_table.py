@@ -22,6 +22,7 @@ from analysis.cs726_choice import (
 )
 from analysis.results import print_note, read_sweep, run_script
 from analysis.tables import MISSING, Table, print_table, spell_value
+from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 TASK = "cifar10-class:automobile"
@@ -53,7 +54,8 @@ def cs726_table(results: str, /, *, sweep: str | None = None, markdown: bool = F
     if found.task != TASK:
         print_note(f"{found.task} is not the deck's task, {TASK}: its numbers are for orientation")
     original = found.baseline(ORIGINAL)
-    choice = choose_final(found.points, original) if original else None
+    floor = find_noise_floor(found.rows)
+    choice = choose_final(found.points, original, floor) if original else None
     print_table(deck_table(found, choice), markdown=markdown)
     print_table(model_table(found, choice), markdown=markdown)
     for line in judge_choice(found, choice):
@@ -90,6 +92,7 @@ def model_table(sweep: Sweep, choice: Choice | None) -> Table:
     columns = (
         "test_accuracy_retained",
         "test_accuracy_forgotten",
+        "indistinguishability",
         "mia_simple_accuracy",
         "mia_class_matched_accuracy",
         "unlearn_seconds",

@@ -6,6 +6,7 @@ import pytest
 
 from analysis.cs726_choice import best_final, choose_final
 from analysis.cs726_table import main
+from orchestrator.results.noise import NoiseFloor
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_choice_sees_the_validation_half_alone(row, original):
     )
     lucky = row("finetune-1", accuracy=0.87, test_accuracy_retained=0.99)
     assert choose_final([lucky, honest], original).row is honest
+
+
+def test_a_model_that_forgot_nothing_is_no_final_model_where_the_noise_is_known(row, baselines):
+    hidden = "validation_indistinguishability"
+    original = {**baselines[0], hidden: 0.1}
+    references = [{**baselines[1], hidden: 0.95}] * 2
+    idle = row("finetune-0", accuracy=0.95, **{hidden: 0.1})
+    forgets = row("ssd-0", accuracy=0.89, **{hidden: 0.8})
+    assert choose_final([idle, forgets], original).row is idle
+    choice = choose_final([idle, forgets], original, NoiseFloor(original, references))
+    assert choice.row is forgets
+    assert "beat the original in validation_indistinguishability" in choice.rule
 
 
 def test_nearest_point_is_shown_if_none_qualifies(row, original):
