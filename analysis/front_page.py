@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 import plotly.graph_objects as go
 
 from analysis.tables import spell_params, spell_value
+from orchestrator.results.figures.front import choose_window
 from orchestrator.results.figures.points import (
     COST,
     NEITHER,
@@ -37,6 +39,10 @@ HOVER = (
     "unlearn_seconds",
 )
 STARS = {ORIGINAL: "#1F2933", RETRAINED: "#FFD23F"}
+KEY = (
+    "Size: cost. Outlined: the front. Triangle down: under-unlearned, up: over-unlearned. Shaded: a further "
+    "retrain, 95 %. Shown are the points that kept the accuracy; a double click shows all."
+)
 LEAST, MOST = 7.0, 22.0
 """Diameters of the markers of the least and the highest cost, in pixels."""
 SYMBOLS = {UNDER: "triangle-down", NEITHER: "circle", OVER: "triangle-up"}
@@ -46,6 +52,7 @@ def write_page(front: Front, path: Path) -> None:
     """Write the page, plotly's script included; raise OSError if it cannot be written."""
     figure = go.Figure()
     costs = make_scale(front.drawn)
+    window = choose_window([*front.drawn, *front.baselines.values(), *front.references])
     for name, colour in front.colours.items():
         for on_front in (False, True):
             rows = [
@@ -55,19 +62,21 @@ def write_page(front: Front, path: Path) -> None:
             ]
             if rows:
                 figure.add_trace(_points(rows, name, colour, costs, on_front=on_front))
-    for row in front.references[1:]:
-        figure.add_trace(_star(RETRAINED, row, size=11))
     for role, row in front.baselines.items():
-        figure.add_trace(_star(role, row))
+        figure.add_trace(_stars(f"{role} model", role, [row]))
+    if front.references[1:]:
+        further = "further retrained models"
+        figure.add_trace(_stars(further, RETRAINED, front.references[1:], size=11))
     if front.recommended is not None:
         figure.add_trace(_ring(front.recommended))
     _add_band(figure, front)
     figure.update_layout(
         title={
             "text": f"What unlearning costs: {escape(front.task)}",
-            "subtitle": {"text": f"Size: cost. Outlined: the front. {escape(front.caption)}"},
+            "subtitle": {"text": "<br>".join(wrap(escape(f"{KEY} {front.caption}"), 80))},
         },
-        xaxis={"title": X_LABEL, "tickformat": ".1%"},
+        margin={"t": 175},
+        xaxis={"title": X_LABEL, "tickformat": ".1%", "range": [window.left, window.right]},
         yaxis={"title": Y_LABEL},
         template="plotly_white",
         legend={"itemsizing": "constant"},
@@ -120,14 +129,13 @@ def _ring(row: Row) -> go.Scatter:
     )
 
 
-def _star(role: str, row: Row, size: int = 20) -> go.Scatter:
+def _stars(name: str, role: str, rows: Sequence[Row], size: int = 20) -> go.Scatter:
     return go.Scatter(
-        x=[row[X]],
-        y=[row[Y]],
+        x=[row[X] for row in rows],
+        y=[row[Y] for row in rows],
         mode="markers",
-        name=f"{role} model" if size == 20 else "further retrained models",
-        legendgroup=f"{role}-{size}",
-        text=[_hover(row)],
+        name=name,
+        text=[_hover(row) for row in rows],
         hovertemplate="%{text}<extra></extra>",
         marker={
             "symbol": "star",

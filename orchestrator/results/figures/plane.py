@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from orchestrator.results.figures.points import (
     COST,
@@ -72,6 +73,7 @@ def mark_recommended(axes: Axes, front: Front) -> None:
         fontweight="bold",
         color=INK,
         zorder=5,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
     )
 
 
