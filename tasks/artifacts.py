@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,8 +29,8 @@ class TrainingRecord:
     """Name of the device it ran on."""
     threads: int
     """CPU threads it ran with."""
-    busy_seconds: float = math.nan
-    """CPU seconds, or device seconds; see Stopwatch. Unknown of models that were trained before 0.2.0."""
+    busy_seconds: float | None = None
+    """CPU seconds, or device seconds; see Stopwatch. None for models that were trained before 0.2.0."""
 
 
 Trained = tuple[dict[str, torch.Tensor], TrainingRecord]

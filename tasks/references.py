@@ -35,7 +35,8 @@ def reference_outputs(
         model, _ = bench.model(artifact)
         seen = bench.outputs(model)
         logits = {s: getattr(seen, s).logits[None] for s in SPLITS}
-        found = ReferenceOutputs(**logits, busy_seconds=np.array([artifact.record.busy_seconds]))
+        busy = np.array([artifact.record.busy_seconds], dtype=float)  # None becomes nan
+        found = ReferenceOutputs(**logits, busy_seconds=busy)
         storage.write(name, found.to_bytes())
     return found
 

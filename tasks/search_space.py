@@ -85,7 +85,11 @@ class Parameter:
     def parse(self, text: str) -> Any:
         """Return the value that `text` spells; raises InvalidValue naming the type and the range."""
         try:
-            value = {"true": True, "false": False}[text] if self.type is bool else self.type(text)
+            value = (
+                {"true": True, "false": False}[text.lower()]
+                if self.type is bool
+                else self.type(text)
+            )
         except (ValueError, KeyError):
             raise InvalidValue(f"{self.name}={text} is not {self._expected()}") from None
         return self.check(value)

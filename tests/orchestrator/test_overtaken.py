@@ -47,7 +47,7 @@ class Worker(UnlearningTrial):
     """A worker, given its settings without Ray."""
 
     def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-        super().setup(config, settings(os.environ[FOLDER]), {"task_key": "task"}, Limits(0.0, 1.0))
+        super().setup(config, settings(os.environ[FOLDER]), {"task_key": "task"}, Limits(1.0))
 
     def ended(self) -> dict[str, Any]:
         """Step as often as it takes, and return what it says at last."""

@@ -70,6 +70,7 @@ def test_docstrings_below_the_fields_are_read_through_inheritance() -> None:
         ("epochs", "10", 10),
         ("mask", "gradient", "gradient"),
         ("nesterov", "true", True),
+        ("nesterov", "True", True),
         ("nesterov", "false", False),
         ("undocumented", "7", 7),
     ],
