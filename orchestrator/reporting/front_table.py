@@ -95,13 +95,21 @@ def print_confirmed(config: SweepConfig, console: Console) -> None:
     table = Table(title=f"Front of {name}, run again with fresh seeds")
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column(heading, justify=justify)
     table.add_column("hyper-parameters", overflow="fold", min_width=16)
     for model, cells in list_lines(found):
         table.add_row(*cells, spell_searched(model.searched))
-    console.print(table)
+    _print_whole(table, console)
     for text in list_notes(found):
         console.print(text, highlight=False, soft_wrap=True)
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """Print a table; a file or a pipe has no limited width, so that nothing is cut there."""
+    if not console.is_terminal:
+        unbounded = console.options.update(max_width=10_000)
+        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console.print(table)
 
 
 def spell_searched(row: Row) -> str:
