@@ -23,8 +23,8 @@ HEALTH_CHECKS = {
     "RAY_health_check_failure_threshold": "3",
 }
 """Ray's own take half a minute to miss a node."""
-WORKER, TRAINER = "ResourceTrainable", "baselines"
-"""In the titles of the processes that run trials, and of the one that trains the two models."""
+WORKER, TRAINER = ("ResourceTrainable",), ("prepare_models", "train_model")
+"""In the titles of the processes that run trials, and of those that train the models."""
 
 Fault = Callable[[Cluster, Driver, random.Random], None]
 
@@ -37,13 +37,15 @@ def raylet_of(node: Any) -> psutil.Process:
     return psutil.Process(node.all_processes["raylet"][0].process.pid)
 
 
-def kill_some(driver: Driver, parents: list[psutil.Process], title: str, rng: random.Random) -> int:
-    """Kill one or more of the processes below these with that title; waits for one to appear."""
+def kill_some(
+    driver: Driver, parents: list[psutil.Process], titles: tuple[str, ...], rng: random.Random
+) -> int:
+    """Kill one or more of the processes below these with one of the titles; waits for one to appear."""
     while driver.poll() is None:
         found = []
         for parent in parents:
             with contextlib.suppress(psutil.NoSuchProcess):
-                found += [p for p in parent.children(recursive=True) if titled(p, title)]
+                found += [p for p in parent.children(recursive=True) if titled(p, titles)]
         if found:
             chosen = rng.sample(found, rng.randint(1, len(found)))
             for process in chosen:
@@ -54,9 +56,10 @@ def kill_some(driver: Driver, parents: list[psutil.Process], title: str, rng: ra
     return 0
 
 
-def titled(process: psutil.Process, title: str) -> bool:
+def titled(process: psutil.Process, titles: tuple[str, ...]) -> bool:
     try:
-        return title in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        return any(title in command for title in titles)
     except psutil.Error:
         return False
 

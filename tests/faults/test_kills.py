@@ -132,7 +132,7 @@ def test_a_killed_trainer_is_replaced(tmp_path, seed):
     assert kill_some(process, [psutil.Process(process.pid)], TRAINER, rng)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert "the preparation starts again" in output
+    assert "this part starts again" in output
     assert_kept(sweep, before)
     sweep.assert_whole()
     assert_resumed(sweep, kept_by(sweep))
