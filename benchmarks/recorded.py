@@ -124,6 +124,7 @@ class Surrogate:
 
         self._class = unlearner_class(unlearner)
         self._space = search_space(self._class)
+        self._defaults = self._class().params
         points = [row for rows in trials for row in rows]
         self._forest = RandomForestRegressor(30, min_samples_leaf=2, random_state=seed)
         self._forest.fit(
@@ -159,7 +160,7 @@ class Surrogate:
 
     def _features(self, params: Mapping[str, Any], epoch: int) -> list[float]:
         whole = {
-            **self._class().params,
+            **self._defaults,
             **params,
         }  # it may have been recorded before a setting existed
         searched = [scaled(self._space[n], whole[n]) for n in self._space if n != EPOCHS]

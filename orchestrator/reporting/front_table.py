@@ -17,7 +17,7 @@ from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, front_rows, objective_named
-from orchestrator.results.recommendation import TIED, find_tied, recommend_point
+from orchestrator.results.recommendation import TIED, choose_point, find_tied
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
 from tasks.errors import InvalidValue
@@ -39,7 +39,8 @@ def print_front(config: SweepConfig, console: Console) -> None:
     objective = objective_named(config.objective)
     columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
-    chosen, best = front_rows(rows, objective), recommend_point(rows, objective)
+    chosen, floor = front_rows(rows, objective), find_noise_floor(rows)
+    best = choose_point(chosen, floor)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
     table = Table(title=f"Pareto front of {config.name}")
     table.add_column("")
@@ -49,7 +50,7 @@ def print_front(config: SweepConfig, console: Console) -> None:
     table.add_column("hyper-parameters", overflow="fold")
     for name, values in _model_lines(rows):
         table.add_row("", name, *(_number(value) for value in values), "")
-    ties = find_tied(rows, chosen, objective)
+    ties = find_tied(chosen, floor, objective)
     for row, tied in zip(chosen, ties, strict=True):
         cells = [_number(row[column]) for column in SHOWN]
         mark = "*" if row is best else "≈" if tied else ""

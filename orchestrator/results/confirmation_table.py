@@ -13,11 +13,6 @@ from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 ACCURACY, FORGOTTEN, HIDDEN, COST = (
     "test_accuracy_retained", "test_accuracy_forgotten", "indistinguishability", "relative_cost",
 )  # fmt: skip
-ABOUT = (
-    "sweep", "confirms", "role", "unlearner", "trial_id", "state", "epoch", "params", "task_seed",
-)  # fmt: skip
-NEEDED = (*ABOUT, ACCURACY, FORGOTTEN, HIDDEN, COST, *STEERING)
-"""Columns of the store that the table is made of, beside those of the objective."""
 HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, HIDDEN, COST)}
 HEADER = (
     "method", "n", "P(undo-\nminated)", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",

@@ -32,12 +32,16 @@ class NoiseFloor:
     original: Row
     references: Sequence[Row]
 
+    def values(self, column: str) -> list[float]:
+        """Return what the references have in a column; those without a value are left out."""
+        return [row[column] for row in self.references if row.get(column) is not None]
+
     def width(self, column: str) -> float:
         """Return half the width of the interval that holds a further retrain with 95 % probability.
 
         Student's t prediction interval; infinite for fewer than two references.
         """
-        values = [row[column] for row in self.references if row.get(column) is not None]
+        values = self.values(column)
         if len(values) < 2:
             return math.inf
         from scipy.special import stdtrit
@@ -47,7 +51,7 @@ class NoiseFloor:
 
     def spread(self, column: str) -> float:
         """Return the standard deviation of a column between the references; 0 for fewer than two values."""
-        values = [row[column] for row in self.references if row.get(column) is not None]
+        values = self.values(column)
         return statistics.stdev(values) if len(values) > 1 else 0.0
 
     def is_beaten(self, row: Row, metrics: Sequence[str], maximise: Sequence[bool]) -> bool:
@@ -83,7 +87,7 @@ def explain_what_is_to_forget(floor: NoiseFloor) -> str:
     """
     column = "validation_indistinguishability"
     original = floor.original.get(column)
-    values = [row[column] for row in floor.references if row.get(column) is not None]
+    values = floor.values(column)
     if original is None or len(values) < 2:
         return "NOTICE: the attackers could not measure the models: see the rows"
     mean, spread = statistics.fmean(values), statistics.stdev(values)

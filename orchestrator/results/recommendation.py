@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.results.noise import FREE, find_noise_floor
+from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import STEERING, Objective, front_rows, score
 
 Row = dict[str, Any]
@@ -19,27 +19,29 @@ TIED = "no better than a cheaper point of the front, beyond the noise between re
 
 
 def recommend_point(rows: list[Row], objective: Objective) -> Row | None:
-    """Choose one point of the front by RULE; None if the front is empty.
+    """Choose one point of the front of a sweep's rows, its models among them; see `choose_point`."""
+    return choose_point(front_rows(rows, objective), find_noise_floor(rows))
 
-    `rows` are those of one sweep, its models among them. As good means: in accuracy and in
-    indistinguishability, both on the validation half.
+
+def choose_point(front: Sequence[Row], floor: NoiseFloor | None) -> Row | None:
+    """Choose one point of a front by RULE; None if the front is empty.
+
+    As good means: in accuracy and in indistinguishability, both on the validation half.
     """
-    front = [row for row in front_rows(rows, objective) if score(row) is not None]
+    front = [row for row in front if score(row) is not None]
     if not front:
         return None
     best = max(front, key=lambda row: score(row) or 0.0)
-    floor = find_noise_floor(rows)
     spread = {name: floor.spread(name) if floor else 0.0 for name in STEERING}
     as_good = [row for row in front if all(row[n] >= best[n] - spread[n] for n in STEERING)]
     return min(as_good, key=lambda row: (row[COST], -(score(row) or 0.0)))
 
 
-def find_tied(rows: list[Row], front: Sequence[Row], objective: Objective) -> list[bool]:
+def find_tied(front: Sequence[Row], floor: NoiseFloor | None, objective: Objective) -> list[bool]:
     """Tell for each point of a front whether it is tied: see TIED.
 
     Never, if nothing is known of the noise, or if the objective asks for costs alone.
     """
-    floor = find_noise_floor(rows)
     asked = [
         (name, up)
         for name, up in zip(objective.metrics, objective.maximise, strict=True)

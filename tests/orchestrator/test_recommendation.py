@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import OBJECTIVES, front_rows, score
 from orchestrator.results.recommendation import find_tied, recommend_point
 
@@ -65,10 +66,10 @@ def test_a_point_is_tied_if_a_cheaper_one_is_as_good_beyond_the_noise() -> None:
     rows = [*MODELS, cheap, tied, better]
     front = front_rows(rows, PARETO)
     assert front == [cheap, tied, better]
-    assert find_tied(rows, front, PARETO) == [False, True, False]
+    assert find_tied(front, find_noise_floor(rows), PARETO) == [False, True, False]
 
 
 def test_nothing_is_tied_where_the_noise_is_unknown_or_cost_is_all_that_counts() -> None:
     points = [row("a", 0.90, 0.60, 0.05), row("b", 0.901, 0.60, 0.06)]
-    assert find_tied(points, points, PARETO) == [False, False]
-    assert find_tied([*MODELS, *points], points, OBJECTIVES["time"]) == [False, False]
+    assert find_tied(points, find_noise_floor(points), PARETO) == [False, False]
+    assert find_tied(points, find_noise_floor(MODELS), OBJECTIVES["time"]) == [False, False]

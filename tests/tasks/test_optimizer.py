@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -31,10 +32,24 @@ print(*{"torch._dynamo", "triton", "sympy", "sklearn", "pandas"} & sys.modules.k
 """
 
 
+def assert_same_steps(pairs: list[tuple[SmallCNN, Any]], lr: float) -> None:
+    """Step two equal models five times, each by its optimizer, at a falling rate of the first group."""
+    rng = torch.Generator().manual_seed(0)
+    for number in range(5):
+        x = torch.randn(8, 1, 8, 8, generator=rng)
+        for model, optimizer in pairs:
+            optimizer.param_groups[0]["lr"] = lr / (number + 1)
+            optimizer.zero_grad()
+            out = model(x) if number else model.features(x)  # at first the head has no gradient
+            out.square().mean().backward()
+            optimizer.step()
+    for a, b in zip(*(model.parameters() for model, _ in pairs), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_the_steps_are_torchs_own_to_the_last_bit(momentum: float, nesterov: bool) -> None:
-    rng = torch.Generator().manual_seed(0)
     mine = SmallCNN(1, 10)
     theirs = copy.deepcopy(mine)
     rest = {"lr": 0.1, "momentum": momentum, "nesterov": nesterov and momentum > 0}
@@ -44,21 +59,11 @@ def test_the_steps_are_torchs_own_to_the_last_bit(momentum: float, nesterov: boo
         return [{"params": head, "weight_decay": 0.01}, {"params": body, "lr": 0.02}]
 
     pairs = [(mine, SGD(groups(mine), **rest)), (theirs, torch.optim.SGD(groups(theirs), **rest))]  # type: ignore[arg-type]
-    for number in range(5):
-        x = torch.randn(8, 1, 8, 8, generator=rng)
-        for model, optimizer in pairs:
-            optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
-            optimizer.zero_grad()
-            out = model(x) if number else model.features(x)  # at first the head has no gradient
-            out.square().mean().backward()
-            optimizer.step()
-    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert_same_steps(pairs, 0.1)
 
 
 @pytest.mark.parametrize(("decay", "decoupled"), [(0.0, False), (0.01, False), (0.01, True)])
 def test_adam_s_steps_are_torch_s_own_to_the_last_bit(decay: float, decoupled: bool) -> None:
-    rng = torch.Generator().manual_seed(0)
     mine = SmallCNN(1, 10)
     theirs = copy.deepcopy(mine)
     kind = torch.optim.AdamW if decoupled else torch.optim.Adam
@@ -66,16 +71,7 @@ def test_adam_s_steps_are_torch_s_own_to_the_last_bit(decay: float, decoupled: b
         (mine, Adam(mine.parameters(), 0.01, weight_decay=decay, decoupled=decoupled)),
         (theirs, kind(theirs.parameters(), 0.01, weight_decay=decay)),
     ]
-    for number in range(5):
-        x = torch.randn(8, 1, 8, 8, generator=rng)
-        for model, optimizer in pairs:
-            optimizer.param_groups[0]["lr"] = 0.01 / (number + 1)
-            optimizer.zero_grad()
-            out = model(x) if number else model.features(x)  # at first the head has no gradient
-            out.square().mean().backward()
-            optimizer.step()
-    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert_same_steps(pairs, 0.01)
 
 
 def test_a_trial_imports_neither_torchs_compiler_nor_scikit_learn(storage) -> None:

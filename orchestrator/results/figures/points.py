@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.results.noise import NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import Objective, front_rows, steers_on_test
-from orchestrator.results.recommendation import find_tied, recommend_point
+from orchestrator.results.recommendation import choose_point, find_tied
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 X, Y, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
@@ -101,7 +101,8 @@ def select_front(sweep: Sweep, objective: Objective) -> Front:
     measured = [row for row in sweep.points if objective.gains(row) is not None]
     baselines = {role: sweep.baseline(role) for role in (ORIGINAL, RETRAINED)}
     front = front_rows(sweep.rows, objective)
-    ties = find_tied(sweep.rows, front, objective)
+    floor = find_noise_floor(sweep.rows)
+    ties = find_tied(front, floor, objective)
     return Front(
         sweep.task,
         objective,
@@ -109,8 +110,8 @@ def select_front(sweep: Sweep, objective: Objective) -> Front:
         front,
         {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
         [row for row in sweep.references if is_drawable(row)],
-        find_noise_floor(sweep.rows),
-        recommend_point(sweep.rows, objective),
+        floor,
+        choose_point(front, floor),
         [row for row, tied in zip(front, ties, strict=True) if tied],
     )
 

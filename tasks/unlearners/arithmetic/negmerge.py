@@ -49,7 +49,7 @@ class NegMerge(SGDUnlearner):
 
         model = problem.model
         original = copy.deepcopy(model)
-        start = flatten(w.detach().clone() for w in trainable(model))
+        start = flatten(trainable(model))
         vectors = []
         for _ in range(self.epochs):
             tuned = copy.deepcopy(original)
@@ -58,6 +58,6 @@ class NegMerge(SGDUnlearner):
             for _ in range(TUNING_EPOCHS):
                 batches = self.forget_batches(problem)
                 tune(tuned, optimizer, batches, frozen=self.freeze_batch_norm)
-            vectors.append(flatten(w.detach() for w in trainable(tuned)) - start)
+            vectors.append(flatten(trainable(tuned)) - start)
             write_weights(model, start - self.strength * consensus(vectors))
             yield

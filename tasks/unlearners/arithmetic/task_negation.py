@@ -42,10 +42,10 @@ class TaskNegation(SGDUnlearner):
         """Yields per epoch."""
         model = problem.model
         tuned = copy.deepcopy(model)
-        start = flatten(w.detach().clone() for w in trainable(model))
+        start = flatten(trainable(model))
         optimizer = self.optimizer(tuned)
         for _ in range(self.epochs):
             tune(tuned, optimizer, self.forget_batches(problem), frozen=self.freeze_batch_norm)
-            vector = flatten(w.detach() for w in trainable(tuned)) - start
+            vector = flatten(trainable(tuned)) - start
             write_weights(model, start - self.strength * vector)
             yield

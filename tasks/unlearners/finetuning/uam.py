@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
-from tasks.unlearners.steps.gradients import flat_gradient, set_gradient
+from tasks.unlearners.steps.gradients import flat_gradient, set_gradient, split_like
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,11 +64,11 @@ def perturbed_gradient(
     (x_r, y_r), (x_f, y_f) = retain, forget
     logits = model(torch.cat([x_f, x_r]))[: len(x_f)]
     ascent = flat_gradient(cross_entropy(logits, y_f), weights)
-    up = (radius * ascent / (ascent.norm() + 1e-16)).split([w.numel() for w in weights])
+    up = split_like(radius * ascent / (ascent.norm() + 1e-16), weights)
     before = [w.detach().clone() for w in weights]
     with torch.no_grad():
         for weight, part in zip(weights, up, strict=True):
-            weight.add_(part.view_as(weight))
+            weight.add_(part)
     gradient = flat_gradient(cross_entropy(model(x_r), y_r), weights)
     with torch.no_grad():
         for weight, old in zip(weights, before, strict=True):

@@ -50,7 +50,7 @@ class StochasticNewton(Unlearner):
         """Yields per pass of the recursion."""
         model, rng = problem.model.eval(), problem.rng
         weights = trainable(model)
-        start = flatten(w.detach().clone() for w in weights)
+        start = flatten(weights)
 
         def batches() -> Iterator[Batch]:
             return problem.retain.batches(

@@ -50,7 +50,7 @@ class NewtonStep(Unlearner):
             part = retain.subset(max(1, round(self.retain_share * len(retain))), problem.rng)
         else:
             part = retain
-        start = flatten(w.detach().clone() for w in trainable(model))
+        start = flatten(trainable(model))
         gradient = mean_gradient(model, problem.forget.ordered(self.batch_size))
 
         def multiply(vector: Tensor) -> Tensor:

@@ -53,5 +53,5 @@ class WoodFisher(Unlearner):
             t = o.dot(s)
             k = k - k.dot(s) / (count + t) * o
             o = o - t / (count + t) * o
-        write_weights(model, flatten(w.detach() for w in weights) + self.strength * k)
+        write_weights(model, flatten(weights) + self.strength * k)
         yield

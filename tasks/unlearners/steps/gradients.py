@@ -42,7 +42,7 @@ def mean_gradient(model: Network, batches: Iterable[Batch]) -> Tensor:
     import torch
 
     weights = trainable(model)
-    total, count = torch.zeros_like(flatten(w.detach() for w in weights)), 0
+    total, count = torch.zeros_like(flatten(weights)), 0
     for x, y in batches:
         gradient = torch.autograd.grad(cross_entropy(model(x), y), weights)
         total.add_(flatten(gradient), alpha=len(y))
@@ -77,8 +77,8 @@ def read_gradient(weights: Sequence[Tensor]) -> Tensor:
 
 def set_gradient(weights: Sequence[Tensor], vector: Tensor) -> None:
     """Make `vector`, as of `flat_gradient`, the gradient that an optimizer reads from `weights`."""
-    for weight, part in zip(weights, vector.split([w.numel() for w in weights]), strict=True):
-        weight.grad = part.view_as(weight)
+    for weight, part in zip(weights, split_like(vector, weights), strict=True):
+        weight.grad = part
 
 
 def bargained(gradient: Tensor, other: Tensor) -> Tensor | None:
