@@ -4,7 +4,9 @@
     \"\"\"SGD learning rate.\"\"\"
 
 A field without a domain is a setting: it can be set and is stored with the results, but no
-sampler moves it.
+sampler moves it. An option is a setting that is off by default, and is stored only where it is on:
+
+    sam: Annotated[float, Option(Float(0.0, 10.0))] = 0.0
 """
 
 from __future__ import annotations
@@ -73,6 +75,13 @@ Domain = Float | Int | Categorical
 
 
 @dataclass(frozen=True)
+class Option:
+    """The valid values of a setting that results leave out at its default: rows from before it stay the same."""
+
+    values: Domain
+
+
+@dataclass(frozen=True)
 class Parameter:
     """What a class declares of one of its fields."""
 
@@ -80,7 +89,14 @@ class Parameter:
     type: type
     default: Any
     domain: Domain | None
+    """From which a sampler draws; None if none does."""
     help: str
+    option: Option | None = None
+
+    @property
+    def valid(self) -> Domain | None:
+        """The values that it may have; None if its type alone decides."""
+        return self.option.values if self.option is not None else self.domain
 
     def parse(self, text: str) -> Any:
         """Return the value that `text` spells; raises InvalidValue naming the type and the range."""
@@ -97,19 +113,19 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """Return the value itself; raises InvalidValue if it lies outside the domain or is not finite.
 
-        A setting without a domain is a count of at least 1, or a number of at least 0.
+        A setting that declares no values is a count of at least 1, or a number of at least 0.
         """
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"{self.name}={value} is not {self._expected()}")
-        if self.domain is not None and value not in self.domain:
+        if self.valid is not None and value not in self.valid:
             raise InvalidValue(f"{self.name}={value} is out of range: {self._expected()}")
         least = {int: 1, float: 0}.get(self.type)
-        if self.domain is None and least is not None and value < least:
+        if self.valid is None and least is not None and value < least:
             raise InvalidValue(f"{self.name}={value} is out of range: at least {least}")
         return value
 
     def _expected(self) -> str:
-        valid = f" in {self.domain}" if self.domain is not None else ""
+        valid = f" in {self.valid}" if self.valid is not None else ""
         return f"{'an' if self.type is int else 'a'} {self.type.__name__}{valid}"
 
 
@@ -121,8 +137,9 @@ def _parameters(cls: Any) -> dict[str, Parameter]:
         hint = hints[field.name]
         plain, *extras = typing.get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
         domain = next((e for e in extras if isinstance(e, Float | Int | Categorical)), None)
+        option = next((e for e in extras if isinstance(e, Option)), None)
         help_text = _attribute_docs(cls).get(field.name, "")
-        found[field.name] = Parameter(field.name, plain, field.default, domain, help_text)
+        found[field.name] = Parameter(field.name, plain, field.default, domain, help_text, option)
     return found
 
 

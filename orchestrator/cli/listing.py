@@ -52,7 +52,8 @@ def _unlearner(name: str) -> Iterator[str]:
     told = f" [{'; '.join(limits)}]" if limits else ""
     yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"
     for p in parameters(cls).values():
-        domain = f" in {p.domain}" if p.domain else ", not searched"
+        domain = f" in {p.valid}" if p.valid else ""
+        domain += "" if p.domain else ", not searched"
         yield f"    {p.name} = {p.default}{domain}: {' '.join(p.help.split())}"
 
 

@@ -38,7 +38,11 @@ IDENTITY = (
     Column("role", TEXT, "|".join(ROLES)),
     Column("task", TEXT, "name of the task"),
     Column("unlearner", TEXT, "name of the method; null for the original model"),
-    Column("params", TEXT, "every hyper-parameter of the method, searched or not, as JSON"),
+    Column(
+        "params",
+        TEXT,
+        "every hyper-parameter of the method, searched or not, as JSON; no options at their defaults",
+    ),
     Column(
         "references", WHOLE, "retrained models that this one is held against; null before 0.2.0"
     ),

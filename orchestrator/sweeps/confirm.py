@@ -132,11 +132,12 @@ def _with_given(config: SweepConfig, given: Given) -> SweepConfig:
 def _runnable(unlearner: str, params: Mapping[str, Any]) -> Row:
     """Return all hyper-parameters of a trial; raise InvalidValue if the trial would run differently now."""
     cls = unlearner_class(unlearner)
-    whole = cls.from_params(dict(params)).params
+    method = cls.from_params(dict(params))
     for name, parameter in parameters(cls).items():
-        if parameter.domain is None and whole[name] != parameter.default:
+        value = getattr(method, name)
+        if parameter.domain is None and value != parameter.default:
             raise InvalidValue(
-                f"the front has {unlearner} with {name}={whole[name]}; {name} is now fixed at "
+                f"the front has {unlearner} with {name}={value}; {name} is now fixed at "
                 f"{parameter.default}, so this point cannot be run again"
             )
-    return whole
+    return method.params

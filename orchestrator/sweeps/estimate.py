@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tasks.search_space import Categorical, Domain, parameters
+from tasks.search_space import EPOCHS, Categorical, Domain, Parameter, parameters
 from tasks.unlearners import unlearner_class
-from tasks.unlearners.base import passes_of
+from tasks.unlearners.passes import Sizes
 
 if TYPE_CHECKING:
     from orchestrator.worker.baselines import Speed
@@ -17,21 +17,9 @@ if TYPE_CHECKING:
 def seconds_per_trial(unlearner: str, speed: Speed) -> float:
     """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
     cls = unlearner_class(unlearner)
-    epochs = _usual(cls, "epochs", 1.0)
-    numbers = [p.name for p in parameters(cls).values() if p.type in (int, float)]
-    before, each = (
-        passes.gradient_samples(
-            retain=speed.retain,
-            forget=speed.forget,
-            recipe_epochs=speed.recipe_epochs,
-            share=_usual(cls, "retain_share", 1.0),
-            batch_size=round(_usual(cls, "batch_size", 256)),
-            values={name: _usual(cls, name, 1.0) for name in numbers},
-        )
-        for passes in (cls.preparation, passes_of(cls))
-    )
-    samples = before + epochs * each
-    points = epochs if cls.anytime else 1.0
+    usual = {name: _usual(parameter) for name, parameter in parameters(cls).items()}
+    samples = cls.count_samples(Sizes(speed.retain, speed.forget, speed.recipe_epochs), usual)
+    points = usual.get(EPOCHS, 1.0) if cls.anytime else 1.0
     return samples / speed.gradient_per_second + points * speed.evaluate_seconds
 
 
@@ -50,12 +38,9 @@ def training_seconds(speed: Speed, concurrent: int) -> float:
     return max(ends)
 
 
-def _usual(cls: type, name: str, without: float) -> float:
-    """A hyper-parameter's expected value, its default if it is not searched, `without` where there is none."""
-    if name not in parameters(cls):
-        return without
-    parameter = parameters(cls)[name]
-    return float(parameter.default) if parameter.domain is None else expected(parameter.domain)
+def _usual(parameter: Parameter) -> Any:
+    """A hyper-parameter's expected value, or its default if it is not searched."""
+    return parameter.default if parameter.domain is None else expected(parameter.domain)
 
 
 def expected(domain: Domain) -> float:

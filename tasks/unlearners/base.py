@@ -6,24 +6,41 @@ Methods import torch inside functions: a driver and `orchestrator list` read wha
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tasks.errors import InvalidValue
-from tasks.search_space import Float, Int, parameters
-from tasks.unlearners.passes import Passes
+from tasks.registry import one_of
+from tasks.search_space import EPOCHS, Categorical, Float, Int, Option, parameters
+from tasks.unlearners.passes import Passes, Sizes
+from tasks.unlearners.steps.descent import (
+    Descent,
+    Masks,
+    cross_entropy,
+    descend,
+    sgd,
+    step,
+    trainable,
+)
+from tasks.unlearners.steps.masks import (
+    MAGNITUDE,
+    NONE,
+    SALIENCY,
+    prune_smallest,
+    salient_masks,
+)
 
 if TYPE_CHECKING:
     import torch
 
-    from tasks.compute.adam import Adam
-    from tasks.compute.sgd import SGD
     from tasks.datasets.splits import Batch
     from tasks.problem import Problem
+    from tasks.unlearners.steps.descent import Optimizer
 
 __all__ = [
-    "Passes", "SGDUnlearner", "Unlearner", "begin_unlearning", "cross_entropy", "passes_of", "sgd", "step", "trainable",
+    "Passes", "SGDUnlearner", "Unlearner", "begin_unlearning", "cross_entropy", "descend", "passes_of", "sgd", "step",
+    "trainable",
 ]  # fmt: skip
 
 
@@ -67,8 +84,25 @@ class Unlearner:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Every hyper-parameter and its value, searched or not: what the results row publishes."""
-        return asdict(self)
+        """Every hyper-parameter and its value, searched or not: what the results row publishes.
+
+        Options at their defaults are left out: what was stored before there were any has the same content.
+        """
+        declared = parameters(type(self))
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if declared[name].option is None or value != declared[name].default
+        }
+
+    @classmethod
+    def count_samples(cls, sizes: Sizes, values: Mapping[str, Any]) -> float:
+        """Count the examples that a run passes forward and backward, up to the rounding of batches.
+
+        `values` are those of the hyper-parameters, by name.
+        """
+        before, each = cls.preparation, passes_of(cls)
+        return before.count(sizes, values) + values.get(EPOCHS, 1) * each.count(sizes, values)
 
 
 @dataclass(frozen=True)
@@ -76,7 +110,9 @@ class SGDUnlearner(Unlearner):
     """A method that trains by SGD, epoch after epoch, with the fields that most of them share.
 
     A subclass declares a field again to change its domain, default or help. One that it has no use for it
-    fixes, which takes the field away: `weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]`.
+    fixes, which takes the field away: `weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]`. So do
+    methods with the options at the end that make no sense for them, with a word why. A method heeds its options
+    if it makes its optimizer by `self.optimizer(model, self.masks(problem))` and steps by `descend`.
     """
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
@@ -92,9 +128,54 @@ class SGDUnlearner(Unlearner):
     batch_size: int = 256
     """Examples per step."""
 
-    def optimizer(self, model: torch.nn.Module) -> SGD:
-        """Make the SGD that its fields describe, over the trainable parameters of `model`."""
-        return sgd(model, self.lr, self.momentum, self.weight_decay)
+    mask: Annotated[str, Option(Categorical((NONE, SALIENCY, MAGNITUDE)))] = NONE
+    """Which weights may move. none: all. saliency: those of the highest |Σ ∇CE(forget)| at θ0, which takes a pass over
+    the forget set (SalUn, Fan et al., 2024). magnitude: those of the largest |θ0|; the other weights of convolutions
+    and linear layers first become 0 and stay 0 (prune first, then unlearn, Jia et al., 2023)."""
+    mask_share: Annotated[float, Option(Float(0.01, 1.0))] = 0.5
+    """Share of the weights that may move, if there is a mask."""
+    sam: Annotated[float, Option(Float(0.0, 10.0))] = 0.0
+    """Radius of sharpness-aware minimisation (Foret et al., 2021): each step is along the gradient at this distance up
+    the loss that the method descends on. Each step then reads its batch twice. 0: no."""
+
+    def masks(self, problem: Problem) -> Masks | None:
+        """Find the masks that its options ask for, before anything moves; None without. May prune the model.
+
+        Draws nothing at random.
+        """
+        kind = one_of("mask", self.mask, (NONE, SALIENCY, MAGNITUDE))
+        if kind == SALIENCY:
+            still = problem.forget.ordered(self.batch_size)
+            return salient_masks(problem.model, still, self.mask_share)
+        return prune_smallest(problem.model, self.mask_share) if kind == MAGNITUDE else None
+
+    def optimizer(self, model: torch.nn.Module, masks: Masks | None = None) -> Descent:
+        """Make the SGD that its fields describe, over the trainable parameters of `model`.
+
+        `masks` are those of `masks()`, also for a copy of the model. See `with_options`.
+        """
+        plain = sgd(model, self.lr, self.momentum, self.weight_decay)
+        return self.with_options(plain, model, masks)
+
+    def with_options(
+        self, optimizer: Optimizer, model: torch.nn.Module, masks: Masks | None = None
+    ) -> Descent:
+        """Make `optimizer`, which moves `model`, heed the options: its masks and `sam`.
+
+        Raises InvalidValue if the options ask for masks and there are none: this method does not make them.
+        """
+        if masks is None and self.mask != NONE:
+            raise InvalidValue(
+                f"mask={self.mask}: {type(self).__name__} hands its optimizer no masks "
+                "(see masks() in tasks/unlearners/base.py); valid: none"
+            )
+        return Descent(optimizer, model, masks, self.sam)
+
+    @classmethod
+    def count_samples(cls, sizes: Sizes, values: Mapping[str, Any]) -> float:
+        """See `Unlearner.count_samples`; a saliency mask is a pass over the forget set."""
+        of_mask = sizes.forget if values.get("mask", cls.mask) == SALIENCY else 0
+        return of_mask + super().count_samples(sizes, values)
 
     def epochs_of(self, model: torch.nn.Module) -> Iterator[int]:
         """Count its epochs from 0; `model` is in training mode at the start of each."""
@@ -129,29 +210,3 @@ def passes_of(cls: type[Unlearner]) -> Passes:
     if declared is None:
         return Passes(trainings=1)
     return Passes(*declared) if isinstance(declared, tuple) else declared
-
-
-def trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """The parameters an unlearner may move (a whitening layer, say, is frozen)."""
-    return [p for p in model.parameters() if p.requires_grad]
-
-
-def sgd(model: torch.nn.Module, lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> SGD:
-    """Make an SGD over the trainable parameters of `model`."""
-    from tasks.compute.sgd import SGD
-
-    return SGD(trainable(model), lr, momentum, weight_decay=weight_decay)
-
-
-def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Compute the mean cross-entropy of logits (N, classes) against labels (N,)."""
-    import torch
-
-    return torch.nn.functional.cross_entropy(logits, labels)
-
-
-def step(optimizer: SGD | Adam | torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """Take one step of `optimizer` down `loss`."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()

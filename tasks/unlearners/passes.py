@@ -5,7 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What decides how long a pass is, beside the hyper-parameters."""
+
+    retain: int
+    """Examples of the retain set."""
+    forget: int
+    """Examples of the forget set."""
+    recipe_epochs: int
+    """Epochs of the training recipe of the model."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class Passes:
     """Whole trainings on the retain set, by the model's own recipe."""
     made_batches: float = 0.0
     """Batches of images that the method makes up."""
+    steps: bool = True
+    """Whether steps are taken with it, not only looks: `sam` reads it twice."""
     times: tuple[str, ...] = ()
     """Names of hyper-parameters that multiply all of these."""
     also: tuple[Passes, ...] = ()
@@ -35,23 +49,17 @@ class Passes:
     exact: bool = True
     """Whether that is what a run reads; if the data decide, it may read three times more or less."""
 
-    def gradient_samples(
-        self,
-        *,
-        retain: int,
-        forget: int,
-        recipe_epochs: int,
-        share: float,
-        batch_size: int,
-        values: Mapping[str, float] = MappingProxyType({}),
-    ) -> float:
-        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches.
+    def count(self, sizes: Sizes, values: Mapping[str, Any]) -> float:
+        """Count the examples of an epoch, up to the rounding of batches.
 
-        `values` are those of the hyper-parameters, by name.
+        `values` are those of the hyper-parameters, by name: the shares and batch sizes, those named in `times`, and
+        `sam`, for which a step reads its batch twice.
         """
+        retain, forget = sizes.retain, sizes.forget
+        share, batch_size = values.get("retain_share", 1.0), round(values.get("batch_size", 256))
         steps = math.ceil(share * retain / batch_size)
         forget_steps = math.ceil(forget / batch_size)
-        forget_batch = forget / forget_steps
+        forget_batch = forget / forget_steps if forget else 0
         own = (
             self.retain * share * retain
             + self.forget * forget
@@ -59,12 +67,10 @@ class Passes:
             + self.beside * steps * forget_batch
             + self.beside_once * min(steps, forget_steps) * forget_batch
             + self.forget_batches * forget_batch
-            + self.trainings * recipe_epochs * retain
+            + self.trainings * sizes.recipe_epochs * retain
             + self.made_batches * batch_size
         )
-        sizes = {"retain": retain, "forget": forget, "recipe_epochs": recipe_epochs}
-        more = sum(
-            part.gradient_samples(**sizes, share=share, batch_size=batch_size, values=values)
-            for part in self.also
-        )
+        if self.steps and values.get("sam"):
+            own *= 2
+        more = sum(part.count(sizes, values) for part in self.also)
         return math.prod(values[name] for name in self.times) * own + more

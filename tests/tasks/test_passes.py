@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from tasks.unlearners.base import Passes
+import pytest
 
-SIZES = {"retain": 1000, "forget": 100, "recipe_epochs": 20, "share": 0.5, "batch_size": 64}
+from tasks.unlearners.passes import Passes, Sizes
+
+SIZES = Sizes(retain=1000, forget=100, recipe_epochs=20)
+VALUES = {"retain_share": 0.5, "batch_size": 64}
 
 
 def test_hyper_parameters_multiply_what_they_are_named_for() -> None:
     passes = Passes(retain=1, also=(Passes(forget=2, times=("steps", "copies")),))
-    values = {"steps": 5, "copies": 3, "lr": 0.1}
-    assert passes.gradient_samples(**SIZES, values=values) == 500 + 15 * 200
+    values = {**VALUES, "steps": 5, "copies": 3, "lr": 0.1}
+    assert passes.count(SIZES, values) == 500 + 15 * 200
 
 
 def test_made_up_images_are_read_in_batches() -> None:
     passes = Passes(made_batches=1, times=("steps",))
-    assert passes.gradient_samples(**SIZES, values={"steps": 7}) == 7 * 64
+    assert passes.count(SIZES, {**VALUES, "steps": 7}) == 7 * 64
 
 
 def test_parts_add_up_however_deep() -> None:
     inner = Passes(forget=1, also=(Passes(trainings=1),))
-    assert Passes(also=(inner, inner)).gradient_samples(**SIZES) == 2 * (100 + 20_000)
+    assert Passes(also=(inner, inner)).count(SIZES, VALUES) == 2 * (100 + 20_000)
+
+
+@pytest.mark.parametrize(("sam", "times"), [(0.0, 1), (0.05, 2)])
+def test_sharpness_awareness_reads_twice_what_steps_are_taken_with(sam: float, times: int) -> None:
+    looks = Passes(forget=1, steps=False)
+    passes = Passes(retain=1, also=(looks,))
+    assert passes.count(SIZES, {**VALUES, "sam": sam}) == times * 500 + 100

@@ -12,13 +12,13 @@ from torch.nn import functional as F
 from tasks.models import MODELS, model_class
 from tasks.models.network import Network
 from tasks.roles import ORIGINAL
-from tasks.unlearners.base import sgd, trainable
+from tasks.unlearners.base import trainable
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 from tasks.unlearners.steps.curvature import hessian_vector_product
 from tasks.unlearners.steps.distillation import kl_divergence
 from tasks.unlearners.steps.gradients import without_conflict
 from tasks.unlearners.steps.importance import importance
-from tasks.unlearners.steps.masks import masked_step, top_mask
+from tasks.unlearners.steps.masks import top_mask
 from tasks.workbench import Workbench
 
 
@@ -130,42 +130,6 @@ def test_the_top_mask_ranks_across_tensors(rng: torch.Generator, share: float) -
 def test_the_top_mask_counts_right_among_equal_scores() -> None:
     (mask,) = top_mask([torch.zeros(10)], 0.3)
     assert mask.sum() == 3
-
-
-def test_a_masked_step_moves_nothing_else_to_the_last_bit(
-    rng: torch.Generator, linear: Linear
-) -> None:
-    """Weight decay and momentum would; where the mask is true, it is the plain step."""
-    plain, start = copy.deepcopy(linear), copy.deepcopy(linear)
-    masks = [drawn(rng, *p.shape) > 0 for p in trainable(linear)]
-    optimizers = [sgd(m, 0.1, momentum=0.9, weight_decay=0.1) for m in (linear, plain)]
-    x, y = drawn(rng, 6, 4), torch.randint(3, (6,), generator=rng)
-    for number in range(3):
-        masked_step(optimizers[0], F.cross_entropy(linear(x), y), trainable(linear), masks)
-        if number == 0:
-            optimizers[1].zero_grad()
-            F.cross_entropy(plain(x), y).backward()
-            optimizers[1].step()
-            for mine, theirs, mask in zip(trainable(linear), trainable(plain), masks, strict=True):
-                assert torch.equal(mine[mask], theirs[mask])
-    for mine, before, mask in zip(trainable(linear), trainable(start), masks, strict=True):
-        assert torch.equal(mine[~mask], before[~mask])
-        assert (mine[mask] != before[mask]).all()
-
-
-def test_a_masked_step_with_everything_marked_is_the_plain_step(
-    rng: torch.Generator, linear: Linear
-) -> None:
-    plain = copy.deepcopy(linear)
-    ours, theirs = (sgd(m, 0.1, weight_decay=0.1) for m in (linear, plain))
-    x, y = drawn(rng, 6, 4), torch.randint(3, (6,), generator=rng)
-    masks = [torch.ones_like(p, dtype=torch.bool) for p in trainable(linear)]
-    for _ in range(3):
-        masked_step(ours, F.cross_entropy(linear(x), y), trainable(linear), masks)
-        theirs.zero_grad()
-        F.cross_entropy(plain(x), y).backward()
-        theirs.step()
-    assert torch.equal(linear.head.weight, plain.head.weight)
 
 
 def test_a_gradient_keeps_what_does_not_point_against_the_other(rng: torch.Generator) -> None:

@@ -19,6 +19,7 @@ from tasks.models.network import Network
 from tasks.search_space import Categorical, Float, Int, parameters, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
+from tasks.unlearners.passes import Sizes
 from tasks.workbench import Workbench
 
 EXACT = {"retrain"}
@@ -143,18 +144,8 @@ def test_passes_over_its_sets_as_often_as_it_declares(
     unlearner = cls.from_params({k: v for k, v in wanted.items() if k in parameters(cls)})
     done, params = run_once(bench, unlearner, 0), unlearner.params
     batch_size, epochs = params.get("batch_size", 1), params.get("epochs", 1)
-    before, once = (
-        passes.gradient_samples(
-            retain=len(bench.retain),
-            forget=len(bench.forget),
-            recipe_epochs=done.model.recipe.epochs,
-            share=params.get("retain_share", 1.0),
-            batch_size=batch_size,
-            values=params,
-        )
-        for passes in (cls.preparation, cls.passes)
-    )
-    declared = before + epochs * once
+    sizes = Sizes(len(bench.retain), len(bench.forget), done.model.recipe.epochs)
+    declared = cls.count_samples(sizes, params)
     if not (cls.preparation.exact and cls.passes.exact):
         assert declared / 3 <= done.samples <= 3 * declared
         return

@@ -48,13 +48,15 @@ class NegMerge(SGDUnlearner):
         import torch
 
         model = problem.model
+        masks = self.masks(problem)
         original = copy.deepcopy(model)
         start = flatten(trainable(model))
         vectors = []
         for _ in range(self.epochs):
             tuned = copy.deepcopy(original)
             factor = 3 ** float(2 * torch.rand((), generator=problem.rng) - 1)
-            optimizer = sgd(tuned, self.lr * factor, self.momentum)
+            plain = sgd(tuned, self.lr * factor, self.momentum)
+            optimizer = self.with_options(plain, tuned, masks)
             for _ in range(TUNING_EPOCHS):
                 batches = self.forget_batches(problem)
                 tune(tuned, optimizer, batches, frozen=self.freeze_batch_norm)

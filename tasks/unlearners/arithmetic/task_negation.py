@@ -41,9 +41,10 @@ class TaskNegation(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model = problem.model
+        masks = self.masks(problem)
         tuned = copy.deepcopy(model)
         start = flatten(trainable(model))
-        optimizer = self.optimizer(tuned)
+        optimizer = self.optimizer(tuned, masks)
         for _ in range(self.epochs):
             tune(tuned, optimizer, self.forget_batches(problem), frozen=self.freeze_batch_norm)
             vector = flatten(trainable(tuned)) - start

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ class AscentDescent(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields after both phases."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             if epoch < self.ascent_epochs:
                 with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
                     for x, y in self.forget_batches(problem):
-                        step(optimizer, -cross_entropy(model(x), y))
+                        descend(optimizer, lambda: -cross_entropy(model(x), y))
             for x, y in self.retain_batches(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

@@ -42,6 +42,8 @@ class RectifiedGradients(SGDUnlearner):
     """AdamW's decoupled weight decay."""
     batch_size: int = 256
     """Examples per step, of each set."""
+    # Its steps are along a compromise of two gradients, not the gradient of a loss.
+    sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
@@ -51,7 +53,8 @@ class RectifiedGradients(SGDUnlearner):
 
         model, size = problem.model, self.batch_size
         weights = trainable(model)
-        optimizer = Adam(weights, self.lr, self.weight_decay, decoupled=True)
+        adam = Adam(weights, self.lr, self.weight_decay, decoupled=True)
+        optimizer = self.with_options(adam, model, self.masks(problem))
         memory: deque[Tensor] = deque(maxlen=problem.forget.steps(size))
         for epoch in self.epochs_of(model):
             pairs = problem.retain.paired(

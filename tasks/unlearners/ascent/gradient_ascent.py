@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class GradientAscent(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
                 for x, y in self.forget_batches(problem):
-                    step(optimizer, -cross_entropy(model(x), y))
+                    descend(optimizer, lambda: -cross_entropy(model(x), y))
             yield

@@ -34,6 +34,8 @@ class NashBargaining(SGDUnlearner):
     """Largest norm of the joint gradient; it is √2 before, where the two agree."""
     batch_size: int = 256
     """Examples per step, of each set."""
+    # Its steps are along a compromise of two gradients, not the gradient of a loss.
+    sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
@@ -42,7 +44,7 @@ class NashBargaining(SGDUnlearner):
         from tasks.datasets.splits import send_to_device
 
         model = problem.model
-        optimizer, weights = self.optimizer(model), trainable(model)
+        optimizer, weights = self.optimizer(model, self.masks(problem)), trainable(model)
         for _ in self.epochs_of(model):
             forget = self.forget_batches(problem)
             for x, y in self.retain_batches(problem):

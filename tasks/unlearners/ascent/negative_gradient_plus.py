@@ -31,15 +31,17 @@ class NegativeGradientPlus(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model, alpha = problem.model, self.retain_weight
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             pairs = problem.retain.paired(
                 problem.forget, self.batch_size, problem.rng, share=self.retain_share
             )
             for (x_r, y_r), (x_f, y_f) in pairs:
-                optimizer.zero_grad()
-                # One after the other, the activations of both sets are never held at a time.
-                (alpha * cross_entropy(model(x_r), y_r)).backward()
-                ((alpha - 1) * cross_entropy(model(x_f), y_f)).backward()
-                optimizer.step()
+
+                def differentiate() -> None:
+                    # One after the other, the activations of both sets are never held at a time.
+                    (alpha * cross_entropy(model(x_r), y_r)).backward()
+                    ((alpha - 1) * cross_entropy(model(x_f), y_f)).backward()
+
+                optimizer.move(differentiate)
             yield

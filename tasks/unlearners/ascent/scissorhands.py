@@ -51,6 +51,11 @@ class Scissorhands(SGDUnlearner):
     """Blocks before the head that are drawn anew and guarded; the authors take 4 of a ResNet-18."""
     batch_size: int = 64
     """Examples per step, of each set, and of the forget set to find what is sensitive; the authors' is 256."""
+    # A mask makes no sense: weights that are drawn anew do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
+    # Its steps are along a projected gradient, not the gradient of a loss.
+    sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 from tasks.unlearners.steps.importance import importance
 from tasks.unlearners.steps.masks import scale_gradients
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 LARGEST_NORM = 7.0
@@ -36,7 +37,7 @@ class FastSlowRemain(SGDUnlearner):
 
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1, beside=0.2)
-    preparation: ClassVar[Passes] = Passes(retain=1, forget=1)
+    preparation: ClassVar[Passes] = Passes(retain=1, forget=1, steps=False)
 
     strength: Annotated[float, Float(1.0, 100.0, log=True)] = 25.0
     """Weight α of the forget loss at the start."""
@@ -49,10 +50,9 @@ class FastSlowRemain(SGDUnlearner):
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
-        import torch
-
-        model, optimizer = problem.model, self.optimizer(problem.model)
-        masks = self.masks(problem)
+        model = problem.model
+        optimizer = self.optimizer(model, self.masks(problem))
+        important = self.important(problem)
         forget = itertools.chain.from_iterable(
             self.forget_batches(problem) for _ in itertools.count()
         )
@@ -63,17 +63,23 @@ class FastSlowRemain(SGDUnlearner):
                 optimizer.param_groups[0]["lr"] = fading * self.lr
                 if done % self.period == 0:
                     x_f, y_f = next(forget)
-                    optimizer.zero_grad()
-                    loss = weighted_loss(model(x_f), y_f, self.flattening)
-                    (-self.strength * fading * loss).backward()
-                    scale_gradients(trainable(model), masks)
-                    torch.nn.utils.clip_grad_norm_(trainable(model), LARGEST_NORM)
-                    optimizer.step()
-                step(optimizer, cross_entropy(model(x), y))
+                    optimizer.move(lambda: self.climb(model, x_f, y_f, fading, important))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
                 done += 1
             yield
 
-    def masks(self, problem: Problem) -> list[Tensor]:
+    def climb(
+        self, model: Network, x: Tensor, y: Tensor, fading: float, important: Sequence[Tensor]
+    ) -> None:
+        """Take the clipped gradients of the ascent on a batch, where it matters."""
+        import torch
+
+        loss = weighted_loss(model(x), y, self.flattening)
+        (-self.strength * fading * loss).backward()
+        scale_gradients(trainable(model), important)
+        torch.nn.utils.clip_grad_norm_(trainable(model), LARGEST_NORM)
+
+    def important(self, problem: Problem) -> list[Tensor]:
         """Mark the weights that matter at least γ times as much to the forget set as to the retain set."""
         problem.model.eval()
         on_forget = importance(problem.model, self.forget_batches(problem))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, step
+from tasks.unlearners.base import Passes, SGDUnlearner, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 from tasks.unlearners.steps.distillation import kl_divergence, without_class
 
@@ -41,11 +41,11 @@ class Delete(SGDUnlearner):
         import torch
 
         model, teacher = problem.model, problem.original()
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
                 for x, y in self.forget_batches(problem):
                     with torch.no_grad():
                         target = without_class(teacher(x), y)
-                    step(optimizer, kl_divergence(model(x), target))
+                    descend(optimizer, lambda: kl_divergence(model(x), target))
             yield

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, sgd, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, sgd
 from tasks.unlearners.steps.distillation import kl_divergence
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 FINAL_LR = 1e-6
@@ -51,29 +52,42 @@ class ForgetContrastRetain(SGDUnlearner):
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
-        import torch
-
         model, rng = problem.model, problem.rng
-        repair, contrast = self.optimizer(model), sgd(model, self.contrast_lr, self.momentum)
-        flatten = sgd(model, self.flatten_lr, self.momentum)
+        masks = self.masks(problem)
+        repair = self.optimizer(model, masks)
+        flatten, contrast = (
+            self.with_options(sgd(model, lr, self.momentum), model, masks)
+            for lr in (self.flatten_lr, self.contrast_lr)
+        )
         model.train()
         for x, _ in self.forget_batches(problem):
-            logits = model(x)
-            uniform = torch.full_like(logits, 1 / problem.classes)
-            step(flatten, kl_divergence(logits, uniform))
+            descend(flatten, lambda: distance_from_uniform(model(x)))
         done, total = 0, self.epochs * problem.forget.steps(self.batch_size)
         for _ in self.epochs_of(model):
             pairs = zip(self.forget_batches(problem), problem.retain.batches(self.batch_size, rng))  # noqa: B905
             for (x_f, _), (x_r, _) in pairs:
                 set_learning_rate(contrast, cosine(self.contrast_lr, done / total, FINAL_LR))
-                forgotten = model(x_f)
-                with torch.no_grad():
-                    retained = model(x_r)
-                step(contrast, contrast_loss(forgotten, retained, self.temperature))
+                descend(contrast, lambda: self.contrast(model, x_f, x_r))
                 done += 1
             for x, y in self.retain_batches(problem):
-                step(repair, cross_entropy(model(x), y))
+                descend(repair, lambda: cross_entropy(model(x), y))
             yield
+
+    def contrast(self, model: Network, forget: Tensor, retain: Tensor) -> Tensor:
+        """Contrast a batch of the forget set with one of the retain set, whose outputs are held constant."""
+        import torch
+
+        forgotten = model(forget)
+        with torch.no_grad():
+            retained = model(retain)
+        return contrast_loss(forgotten, retained, self.temperature)
+
+
+def distance_from_uniform(logits: Tensor) -> Tensor:
+    """Compute KL(uniform ‖ softmax(logits)) of logits (N, classes)."""
+    import torch
+
+    return kl_divergence(logits, torch.full_like(logits, 1 / logits.shape[1]))
 
 
 def contrast_loss(forgotten: Tensor, retained: Tensor, temperature: float) -> Tensor:

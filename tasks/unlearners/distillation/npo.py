@@ -38,7 +38,7 @@ class NegativePreferenceOptimisation(SGDUnlearner):
         import torch
 
         model, teacher = problem.model, problem.original()
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             pairs = problem.retain.paired(
                 problem.forget, self.batch_size, problem.rng, share=self.retain_share
@@ -46,14 +46,15 @@ class NegativePreferenceOptimisation(SGDUnlearner):
             for (x_r, y_r), (x_f, y_f) in pairs:
                 with torch.no_grad():
                     before = log_probability(teacher(x_f), y_f)
-                optimizer.zero_grad()
-                # One after the other, the activations of both sets are never held at a time.
-                cross_entropy(model(x_r), y_r).backward()
-                log_ratio = log_probability(model(x_f), y_f) - before
-                (
-                    self.forget_weight * preference_loss(log_ratio, self.inverse_temperature)
-                ).backward()
-                optimizer.step()
+
+                def differentiate() -> None:
+                    # One after the other, the activations of both sets are never held at a time.
+                    cross_entropy(model(x_r), y_r).backward()
+                    log_ratio = log_probability(model(x_f), y_f) - before
+                    loss = preference_loss(log_ratio, self.inverse_temperature)
+                    (self.forget_weight * loss).backward()
+
+                optimizer.move(differentiate)
             yield
 
 

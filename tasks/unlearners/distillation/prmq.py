@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, step
+from tasks.unlearners.base import Passes, SGDUnlearner, descend
 from tasks.unlearners.steps.distillation import entropy
 from tasks.unlearners.steps.masks import top_mask
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from tasks.problem import Problem
 
@@ -43,6 +43,9 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
     """Share of the weights that is redrawn."""
     batch_size: int = 64
     """Examples per step."""
+    # A mask makes no sense: weights that are drawn anew do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -57,12 +60,18 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
             for x, y in self.retain_batches(problem):
                 with torch.no_grad():
                     target = entropy(teacher(x))
-                logits = model(x)
-                loss = torch.nn.functional.cross_entropy(logits, y, weights.to(logits))
-                step(optimizer, loss + (entropy(logits) - target).square().mean())
+                descend(optimizer, lambda: matching_loss(model(x), y, weights, target))
             if epoch == self.epochs - 1:
                 round_to_half(model)
             yield
+
+
+def matching_loss(logits: Tensor, labels: Tensor, weights: Tensor, target: Tensor) -> Tensor:
+    """Add CE with class weights (classes,) and the mean squared distance of entropies (N,) from their target."""
+    import torch
+
+    loss = torch.nn.functional.cross_entropy(logits, labels, weights.to(logits))
+    return loss + (entropy(logits) - target).square().mean()
 
 
 def redraw_smallest(model: nn.Module, share: float, rng: torch.Generator) -> None:

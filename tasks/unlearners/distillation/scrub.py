@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
 from tasks.unlearners.steps.schedules import set_learning_rate
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tasks.problem import Problem
 
 DECAY_AFTER = (3, 5, 9)
@@ -51,16 +53,19 @@ class Scrub(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model, teacher, temperature = problem.model, problem.original(), self.temperature
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             set_learning_rate(optimizer, self.lr * 0.1 ** sum(epoch >= e for e in DECAY_AFTER))
             if epoch < self.forget_epochs:
                 for x, _ in problem.forget.batches(self.forget_batch_size, problem.rng):
                     target = soft_targets(teacher, x, temperature)
-                    step(optimizer, -kl_divergence(model(x), target, temperature))
+                    descend(optimizer, lambda: -kl_divergence(model(x), target, temperature))
             for x, y in self.retain_batches(problem):
-                logits, target = model(x), soft_targets(teacher, x, temperature)
-                loss = self.label_weight * cross_entropy(logits, y)
-                distance = kl_divergence(logits, target, temperature)
-                step(optimizer, loss + self.teacher_weight * distance)
+                target = soft_targets(teacher, x, temperature)
+                descend(optimizer, lambda: self.retain_loss(model(x), y, target))
             yield
+
+    def retain_loss(self, logits: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+        """Compute what is descended on on the retain set, of logits (N, classes) and the teacher's `target`."""
+        loss = self.label_weight * cross_entropy(logits, labels)
+        return loss + self.teacher_weight * kl_divergence(logits, target, self.temperature)

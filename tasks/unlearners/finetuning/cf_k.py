@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import last_blocks, training_only
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ class CatastrophicForgettingK(SGDUnlearner):
         """Yields per epoch."""
         model = problem.model
         moved = last_blocks(model, self.blocks)
-        optimizer = self.optimizer(model)  # passes over frozen weights: they have no gradient
+        optimizer = self.optimizer(
+            model, self.masks(problem)
+        )  # passes over frozen weights: they have no gradient
         for _ in self.epochs_of(model):
             with training_only(model, moved):
                 for x, y in self.retain_batches(problem):
-                    step(optimizer, cross_entropy(model(x), y))
+                    descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -21,8 +21,8 @@ class Finetune(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             for x, y in self.retain_batches(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 
@@ -28,10 +31,16 @@ class FinetuneL1(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             strength = self.penalty * (1 - epoch / self.epochs)
             for x, y in self.retain_batches(problem):
-                norm = sum(p.abs().sum() for p in trainable(model))
-                step(optimizer, cross_entropy(model(x), y) + strength * norm)
+                descend(
+                    optimizer, lambda: cross_entropy(model(x), y) + strength * absolute_sum(model)
+                )
             yield
+
+
+def absolute_sum(model: Network) -> Tensor | int:
+    """Compute the L1 norm of all trainable weights together."""
+    return sum(p.abs().sum() for p in trainable(model))

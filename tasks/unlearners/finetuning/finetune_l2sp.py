@@ -6,14 +6,17 @@ the CS726 deck proposes it for unlearning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 
@@ -30,11 +33,20 @@ class FinetuneL2SP(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         start = [p.detach().clone() for p in trainable(model)]
         for _ in self.epochs_of(model):
             for x, y in self.retain_batches(problem):
-                pairs = zip(trainable(model), start, strict=True)
-                strayed = sum((p - p0).square().sum() for p, p0 in pairs)
-                step(optimizer, cross_entropy(model(x), y) + self.penalty / 2 * strayed)
+                descend(
+                    optimizer,
+                    lambda: (
+                        cross_entropy(model(x), y) + self.penalty / 2 * squared_way(model, start)
+                    ),
+                )
             yield
+
+
+def squared_way(model: Network, start: Sequence[Tensor]) -> Tensor | int:
+    """Compute the squared distance of all trainable weights together from `start`."""
+    pairs = zip(trainable(model), start, strict=True)
+    return sum((p - p0).square().sum() for p, p0 in pairs)

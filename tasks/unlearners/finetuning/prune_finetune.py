@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
-from tasks.unlearners.steps.masks import masked_step, top_mask
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.steps.masks import prune_smallest
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from tasks.problem import Problem
 
 
@@ -31,27 +29,15 @@ class PruneFinetune(SGDUnlearner):
     """SGD learning rate."""
     sparsity: Annotated[float, Float(0.3, 0.99)] = 0.9
     """Share of the weights of convolutions and linear layers that become zero."""
+    # It has the mask of magnitudes, under a name of its own.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
-        import torch
-
         model = problem.model
-        weights = prunable(model)
-        masks = top_mask([w.detach().abs() for w in weights], 1 - self.sparsity)
-        with torch.no_grad():
-            for weight, mask in zip(weights, masks, strict=True):
-                weight.mul_(mask)
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, prune_smallest(model, 1 - self.sparsity))
         for _ in self.epochs_of(model):
             for x, y in self.retain_batches(problem):
-                masked_step(optimizer, cross_entropy(model(x), y), weights, masks)
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
-
-
-def prunable(model: nn.Module) -> list[Tensor]:
-    """List the weights of convolutions and linear layers that may move, without biases."""
-    from torch import nn
-
-    layers = (m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear))
-    return [layer.weight for layer in layers if layer.weight.requires_grad]

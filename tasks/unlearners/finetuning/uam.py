@@ -37,11 +37,13 @@ class UnlearningAwareMinimization(SGDUnlearner):
     """Passes over the chosen share of the retain set; the radius's schedule depends on it."""
     batch_size: int = 64
     """Examples per step, of each set."""
+    # It has a perturbation of its own.
+    sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
         model, size = problem.model, self.batch_size
-        optimizer, weights = self.optimizer(model), trainable(model)
+        optimizer, weights = self.optimizer(model, self.masks(problem)), trainable(model)
         done, total = 0, self.epochs * problem.retain.steps(size, self.retain_share)
         for _ in self.epochs_of(model):
             pairs = problem.retain.paired(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import refresh_batch_norm
 from tasks.unlearners.steps.blocks import convolutions
 
@@ -31,6 +31,9 @@ class WeightNegation(SGDUnlearner):
     """SGD learning rate."""
     layers: Annotated[int, Int(1, 3)] = 1
     """Convolutions that are negated, from the first; public code negates one."""
+    # A mask makes no sense: negated weights do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
@@ -40,7 +43,7 @@ class WeightNegation(SGDUnlearner):
         optimizer = self.optimizer(model)
         for _ in self.epochs_of(model):
             for x, y in self.retain_batches(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
 

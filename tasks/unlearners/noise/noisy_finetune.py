@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 from tasks.unlearners.steps.batch_norm import reset_statistics
 from tasks.unlearners.steps.gradients import flatten, split_like
 from tasks.unlearners.steps.noise import add_noise
@@ -52,6 +52,11 @@ class NoisyFinetune(SGDUnlearner):
     """Probability δ with which the certificate may fail."""
     batch_size: int = 64
     """Examples per step."""
+    # The certificate holds for these steps alone, with noise on every weight.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
+    # As above.
+    sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; each is certified."""
@@ -61,11 +66,10 @@ class NoisyFinetune(SGDUnlearner):
         optimizer = self.optimizer(model)
         for epoch in self.epochs_of(model):
             for x, y in self.retain_batches(problem):
-                loss = cross_entropy(model(x), y)
                 if epoch == 0:
-                    self.noisy_step(model, loss, sigma, problem)
+                    self.noisy_step(model, cross_entropy(model(x), y), sigma, problem)
                 else:
-                    step(optimizer, loss)
+                    descend(optimizer, lambda: cross_entropy(model(x), y))
             if epoch == 0:
                 reset_statistics(model)
             yield

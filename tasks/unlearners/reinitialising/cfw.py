@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import convolutions
 from tasks.unlearners.steps.noise import add_noise
 
@@ -40,6 +40,9 @@ class ConfusedWeights(SGDUnlearner):
     """Standard deviation σ' of the noise before the last epoch."""
     batch_size: int = 64
     """Examples per step."""
+    # A mask makes no sense: weights with noise do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -53,5 +56,5 @@ class ConfusedWeights(SGDUnlearner):
             fading = (1 + math.cos(math.pi * epoch / self.epochs)) / 2
             optimizer.param_groups[0]["lr"] = fading * self.lr
             for x, y in self.retain_batches(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

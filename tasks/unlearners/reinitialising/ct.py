@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import convolutions
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class ConvolutionTranspose(SGDUnlearner):
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
     batch_size: int = 64
     """Examples per step."""
+    # A mask makes no sense: transposed kernels do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -46,7 +49,7 @@ class ConvolutionTranspose(SGDUnlearner):
             fading = (1 + math.cos(math.pi * epoch / self.epochs)) / 2
             optimizer.param_groups[0]["lr"] = fading * self.lr
             for x, y in self.retain_batches(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
 

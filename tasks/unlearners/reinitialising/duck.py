@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,17 +54,23 @@ class CentroidKinematics(SGDUnlearner):
         from tasks.compute.adam import Adam
 
         model, size, rng = problem.model, self.batch_size, problem.rng
+        masks = self.masks(problem)
         model.eval()
         batches = problem.retain.batches(size, rng, augment=False)
         centres = centroids(model, itertools.islice(batches, CENTROID_BATCHES), problem.classes)
-        optimizer = Adam(trainable(model), self.lr, self.weight_decay)
+        adam = Adam(trainable(model), self.lr, self.weight_decay)
+        optimizer = self.with_options(adam, model, masks)
         for _ in self.epochs_of(model):
             pairs = problem.retain.paired(problem.forget, size, rng, share=self.retain_share)
             for (x_r, y_r), (x_f, y_f) in pairs:
-                features = model.features_and_logits(x_f)[0]
-                loss = self.forget_weight * distance_to_wrong(features, y_f, centres)
-                logits = model(x_r) / self.temperature
-                step(optimizer, loss + self.retain_weight * cross_entropy(logits, y_r))
+
+                def loss() -> Tensor:
+                    features = model.features_and_logits(x_f)[0]
+                    away = self.forget_weight * distance_to_wrong(features, y_f, centres)
+                    logits = model(x_r) / self.temperature
+                    return away + self.retain_weight * cross_entropy(logits, y_r)
+
+                descend(optimizer, loss)
             yield
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import last_blocks, training_only
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class ExactUnlearningK(SGDUnlearner):
     """Blocks k before the head that are drawn anew: residual blocks or single convolutions, all if there are fewer."""
     batch_size: int = 128
     """Examples per step."""
+    # A mask makes no sense: weights that are drawn anew do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -52,5 +55,5 @@ class ExactUnlearningK(SGDUnlearner):
             optimizer.param_groups[0]["lr"] = self.lr * 0.1**reached
             with training_only(model, moved):
                 for x, y in self.retain_batches(problem):
-                    step(optimizer, cross_entropy(model(x), y))
+                    descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

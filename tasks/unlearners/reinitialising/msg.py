@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from tasks.models.network import Network
     from tasks.problem import Problem
 
 SLOWED = 0.1
@@ -35,7 +36,7 @@ class MaskedSmallGradients(SGDUnlearner):
 
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
-    preparation: ClassVar[Passes] = Passes(forget=2)
+    preparation: ClassVar[Passes] = Passes(forget=2, steps=False)
 
     lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 3e-2
     """SGD learning rate in the middle of the epochs; the competition's was 1e-3."""
@@ -45,6 +46,9 @@ class MaskedSmallGradients(SGDUnlearner):
     """Share of each convolution's weights that is drawn anew."""
     batch_size: int = 64
     """Examples per step."""
+    # A mask makes no sense: weights that are drawn anew do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -59,10 +63,7 @@ class MaskedSmallGradients(SGDUnlearner):
         for epoch in self.epochs_of(model):
             optimizer.param_groups[0]["lr"] = self.lr * triangle(epoch, self.epochs)
             for x, y in self.retain_batches(problem):
-                optimizer.zero_grad()
-                cross_entropy(model(x), y).backward()
-                scale_gradients([layer.weight for layer in layers], factors)
-                optimizer.step()
+                optimizer.move(lambda: scaled_gradients(model, x, y, layers, factors))
             yield
 
     def gradient_difference(self, problem: Problem, layers: list[nn.Conv2d]) -> list[Tensor]:
@@ -79,6 +80,14 @@ class MaskedSmallGradients(SGDUnlearner):
                 for part, gradient in zip(total, torch.autograd.grad(loss, weights), strict=True):
                     part.add_(gradient, alpha=sign)
         return total
+
+
+def scaled_gradients(
+    model: Network, x: Tensor, y: Tensor, layers: Sequence[nn.Conv2d], factors: Sequence[Tensor]
+) -> None:
+    """Take the gradients of CE on a batch; those of the weights of `layers` times `factors`."""
+    cross_entropy(model(x), y).backward()
+    scale_gradients([layer.weight for layer in layers], factors)
 
 
 def redraw(layer: nn.Conv2d, mask: Tensor, rng: torch.Generator) -> None:

@@ -47,6 +47,9 @@ class NoisyRandomLayers(SGDUnlearner):
     """By how much the learning rate is higher in the last epoch."""
     batch_size: int = 64
     """Examples per step."""
+    # A mask makes no sense: weights that are drawn anew do not keep their values.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -70,12 +73,17 @@ class NoisyRandomLayers(SGDUnlearner):
 
         from tasks.compute.sgd import SGD
 
-        optimizer = SGD(moved, factor * self.lr, self.momentum, weight_decay=self.weight_decay)
-        for x, y in self.retain_batches(problem):
-            gradients = torch.autograd.grad(cross_entropy(problem.model(x), y), moved)
+        model = problem.model
+        plain = SGD(moved, factor * self.lr, self.momentum, weight_decay=self.weight_decay)
+        optimizer = self.with_options(plain, model)
+
+        def differentiate(x: Tensor, y: Tensor) -> None:
+            gradients = torch.autograd.grad(cross_entropy(model(x), y), moved)
             for weight, gradient in zip(moved, gradients, strict=True):
                 weight.grad = gradient
-            optimizer.step()
+
+        for x, y in self.retain_batches(problem):
+            optimizer.move(lambda: differentiate(x, y))
 
 
 def norm_weights(model: nn.Module) -> set[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.attacks import nearest_adversary
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
 from tasks.unlearners.steps.schedules import set_learning_rate
@@ -33,7 +33,7 @@ class Amun(SGDUnlearner):
     """
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1, exact=False)
-    preparation: ClassVar[Passes] = Passes(forget=40, exact=False)
+    preparation: ClassVar[Passes] = Passes(forget=40, steps=False, exact=False)
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-2
     """SGD learning rate of the first epoch."""
@@ -54,14 +54,14 @@ class Amun(SGDUnlearner):
         """Yields per epoch."""
         model, adversaries = problem.model, self.adversaries(problem)
         kept = problem.retain.joined(problem.forget) if self.keep_forget else problem.retain
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             set_learning_rate(optimizer, self.lr * self.decay**epoch)
             batches = mixed_batches(
                 kept, adversaries, self.batch_size, problem.rng, share=self.retain_share
             )
             for x, y, _ in batches:
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
     def adversaries(self, problem: Problem) -> MadeExamples:

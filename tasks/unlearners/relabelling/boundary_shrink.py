@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.attacks import fast_gradient_sign
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 
@@ -24,7 +24,7 @@ class BoundaryShrink(SGDUnlearner):
     and rounded to 1/255. The label may still be the true one, if the attack fails. The retain set is not read.
     """
 
-    passes: ClassVar[Passes] = Passes(forget=2)
+    passes: ClassVar[Passes] = Passes(forget=1, also=(Passes(forget=1, steps=False),))
 
     lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-2
     """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
@@ -43,12 +43,12 @@ class BoundaryShrink(SGDUnlearner):
         import torch
 
         model, teacher, pixels = problem.model, problem.original(), problem.forget.pixel_range
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
                 for x, y in self.forget_batches(problem):
                     adversarial = fast_gradient_sign(teacher, x, y, self.radius, pixels)
                     with torch.no_grad():
                         nearest = teacher(adversarial).argmax(1)
-                    step(optimizer, cross_entropy(model(x), nearest))
+                    descend(optimizer, lambda: cross_entropy(model(x), nearest))
             yield

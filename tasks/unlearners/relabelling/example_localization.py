@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 from tasks.unlearners.steps.importance import summed_gradient
-from tasks.unlearners.steps.masks import masked_step, top_mask
+from tasks.unlearners.steps.masks import name_masks, top_mask
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class DeletionByExampleLocalization(SGDUnlearner):
 
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
-    preparation: ClassVar[Passes] = Passes(forget=1)
+    preparation: ClassVar[Passes] = Passes(forget=1, steps=False)
 
     lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1.5e-2
     """SGD learning rate at the start."""
@@ -42,6 +42,9 @@ class DeletionByExampleLocalization(SGDUnlearner):
     """L2 penalty towards zero."""
     batch_size: int = 128
     """Examples per step."""
+    # It has a mask of its own.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
@@ -56,12 +59,12 @@ class DeletionByExampleLocalization(SGDUnlearner):
         with torch.no_grad():
             for w, fresh, mask in zip(weights, trainable(problem.blank()), masks, strict=True):
                 w.copy_(torch.where(mask, fresh, w))
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, name_masks(model, masks))
         for epoch in self.epochs_of(model):
             lr = cosine(self.lr, epoch / self.epochs, self.lr / 100)
             set_learning_rate(optimizer, lr)
             for x, y in self.retain_batches(problem):
-                masked_step(optimizer, cross_entropy(model(x), y), weights, masks)
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, step, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, descend, trainable
 from tasks.unlearners.steps.attacks import projected_gradient
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches, wrong_labels
 from tasks.unlearners.steps.importance import importance
@@ -30,7 +30,9 @@ class LearningToUnlearn(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1, also=(Passes(forget=1, times=("adversaries",)),))
     preparation: ClassVar[Passes] = Passes(
-        forget=1, also=(Passes(forget=1, times=("adversaries", "attack_steps")),)
+        forget=1,
+        steps=False,
+        also=(Passes(forget=1, steps=False, times=("adversaries", "attack_steps")),),
     )
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
@@ -53,22 +55,21 @@ class LearningToUnlearn(SGDUnlearner):
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
-        import torch
-
         model, size, rng = problem.model, self.batch_size, problem.rng
-        targeted = self.targeted(problem)
+        masks, targeted = self.masks(problem), self.targeted(problem)
         model.eval()
         still = problem.forget.batches(size, rng, augment=False)
         stiffness = [1 - scaled(omega) for omega in importance(model, still, output_norm, power=1)]
         start = [w.detach().clone() for w in trainable(model)]
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, masks)
         for _ in self.epochs_of(model):
             for x, y, adversarial in mixed_batches(problem.forget, targeted, size, rng):
-                losses = torch.nn.functional.cross_entropy(model(x), y, reduction="none")
-                loss = torch.where(adversarial, losses, -losses).mean()
-                terms = zip(stiffness, trainable(model), start, strict=True)
-                pull = sum((s * (w - w0).square()).sum() for s, w, w0 in terms)
-                step(optimizer, loss + self.penalty / 2 * pull)
+
+                def loss() -> Tensor:
+                    pull = elastic_pull(trainable(model), start, stiffness)
+                    return signed_loss(model(x), y, adversarial) + self.penalty / 2 * pull
+
+                descend(optimizer, loss)
             yield
 
     def targeted(self, problem: Problem) -> MadeExamples:
@@ -86,6 +87,22 @@ class LearningToUnlearn(SGDUnlearner):
                 parts.append((moved, target))
         images, labels = (torch.cat([part[i] for part in parts]) for i in (0, 1))
         return MadeExamples(images, labels)
+
+
+def signed_loss(logits: Tensor, labels: Tensor, adversarial: Tensor) -> Tensor:
+    """Average CE over a batch: negative, but for the examples (N,) that are adversarial."""
+    import torch
+
+    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    return torch.where(adversarial, losses, -losses).mean()
+
+
+def elastic_pull(
+    weights: Sequence[Tensor], start: Sequence[Tensor], stiffness: Sequence[Tensor]
+) -> Tensor | int:
+    """Add up the squared ways of `weights` from `start`, each times its stiffness."""
+    terms = zip(stiffness, weights, start, strict=True)
+    return sum((s * (w - w0).square()).sum() for s, w, w0 in terms)
 
 
 def output_norm(logits: Tensor, labels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
 
@@ -45,7 +45,7 @@ class NaturalUnlearning(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; only the last counts."""
         model, hybrids, share = problem.model, self.hybrids(problem), self.retain_share
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             batches = mixed_batches(
                 problem.retain, hybrids, self.batch_size, problem.rng, share=share
@@ -54,7 +54,7 @@ class NaturalUnlearning(SGDUnlearner):
             for x, y, _ in batches:
                 done += len(y)
                 set_learning_rate(optimizer, cosine(self.lr, (epoch + done / total) / self.epochs))
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
     def hybrids(self, problem: Problem) -> MadeExamples:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import mixed_batches, random_labels, wrong_labels
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class RandomLabels(SGDUnlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields after both phases."""
         model = problem.model
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
             for x, y in self._mixed(problem) if self.mix else self._in_turn(problem):
-                step(optimizer, cross_entropy(model(x), y))
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
     def _in_turn(self, problem: Problem) -> Iterator[Batch]:

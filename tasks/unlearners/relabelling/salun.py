@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import random_labels, wrong_labels
-from tasks.unlearners.steps.importance import summed_gradient
-from tasks.unlearners.steps.masks import masked_step, top_mask
+from tasks.unlearners.steps.masks import salient_masks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +27,7 @@ class SalUn(SGDUnlearner):
     """
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
-    preparation: ClassVar[Passes] = Passes(forget=1)
+    preparation: ClassVar[Passes] = Passes(forget=1, steps=False)
 
     lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1.3e-2
     """SGD learning rate."""
@@ -38,20 +37,21 @@ class SalUn(SGDUnlearner):
     """Share of the weights that may move."""
     exclude_true: Annotated[bool, Categorical((False, True))] = False
     """Whether a random label is never the true one."""
+    # It is this mask, with a share that is searched.
+    mask: ClassVar[str] = "none"  # type: ignore[misc]
+    mask_share: ClassVar[float] = 1.0  # type: ignore[misc]
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields after both phases."""
-        model, weights = problem.model, trainable(problem.model)
-        model.eval()
+        model = problem.model
         still = problem.forget.batches(self.batch_size, problem.rng, augment=False)
-        masks = top_mask([g.abs() for g in summed_gradient(model, still)], self.salient_share)
-        optimizer = self.optimizer(model)
+        optimizer = self.optimizer(model, salient_masks(model, still, self.salient_share))
         for _ in self.epochs_of(model):
             for x, y in self.forget_batches(problem):
-                loss = cross_entropy(model(x), self._drawn(y, problem))
-                masked_step(optimizer, loss, weights, masks)
+                drawn = self._drawn(y, problem)
+                descend(optimizer, lambda: cross_entropy(model(x), drawn))
             for x, y in self.retain_batches(problem):
-                masked_step(optimizer, cross_entropy(model(x), y), weights, masks)
+                descend(optimizer, lambda: cross_entropy(model(x), y))
             yield
 
     def _drawn(self, y: Tensor, problem: Problem) -> Tensor:

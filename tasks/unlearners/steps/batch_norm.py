@@ -31,6 +31,19 @@ def frozen_batch_norm(model: torch.nn.Module) -> Iterator[None]:
             layer.train(training)
 
 
+@contextmanager
+def kept_buffers(model: torch.nn.Module) -> Iterator[None]:
+    """Put the buffers of `model`, such as the statistics of BatchNorm, back after the block, to the last bit."""
+    import torch
+
+    buffers = list(model.buffers())
+    before = [buffer.clone() for buffer in buffers]
+    yield
+    with torch.no_grad():
+        for buffer, old in zip(buffers, before, strict=True):
+            buffer.copy_(old)
+
+
 def refresh_batch_norm(model: torch.nn.Module, batches: Iterable[Batch]) -> None:
     """Recompute the statistics of BatchNorm, after weights were changed by hand: averages over `batches`.
 

@@ -6,9 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-
-    from tasks.compute.sgd import SGD
+    from tasks.unlearners.steps.descent import Descent, Optimizer
 
 
 def cosine(start: float, progress: float, end: float = 0.0) -> float:
@@ -16,7 +14,7 @@ def cosine(start: float, progress: float, end: float = 0.0) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
 
-def set_learning_rate(optimizer: SGD | torch.optim.Optimizer, lr: float) -> None:
+def set_learning_rate(optimizer: Optimizer | Descent, lr: float) -> None:
     """Give every group of parameters this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = lr

@@ -6,23 +6,22 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.base import cross_entropy, step
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.steps.descent import Descent, cross_entropy, descend
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tasks.compute.sgd import SGD
     from tasks.datasets.splits import Batch
     from tasks.models.network import Network
 
 
-def tune(model: Network, optimizer: SGD, batches: Iterable[Batch], *, frozen: bool) -> None:
+def tune(model: Network, optimizer: Descent, batches: Iterable[Batch], *, frozen: bool) -> None:
     """Descend on the cross-entropy of batches in training mode; `frozen` leaves BatchNorm's statistics alone."""
     model.train()
     with frozen_batch_norm(model) if frozen else nullcontext():
         for x, y in batches:
-            step(optimizer, cross_entropy(model(x), y))
+            descend(optimizer, lambda: cross_entropy(model(x), y))
 
 
 def consensus(vectors: Sequence[Tensor]) -> Tensor:

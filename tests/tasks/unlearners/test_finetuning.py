@@ -12,11 +12,12 @@ from tasks.problem import Problem
 from tasks.unlearners.base import Unlearner, trainable
 from tasks.unlearners.finetuning.cf_k import CatastrophicForgettingK
 from tasks.unlearners.finetuning.finetune import Finetune
-from tasks.unlearners.finetuning.prune_finetune import PruneFinetune, prunable
+from tasks.unlearners.finetuning.prune_finetune import PruneFinetune
 from tasks.unlearners.finetuning.uam import UnlearningAwareMinimization
 from tasks.unlearners.finetuning.weight_negation import WeightNegation, negate
 from tasks.unlearners.steps.blocks import convolutions
 from tasks.unlearners.steps.gradients import flatten
+from tasks.unlearners.steps.masks import prunable
 from tasks.workbench import Workbench
 
 
@@ -52,9 +53,9 @@ def test_cf_k_of_all_blocks_is_finetune(bench: Workbench) -> None:
 
 def test_pruned_weights_are_the_smallest_and_stay_zero(bench: Workbench) -> None:
     problem, _ = bench.problem(PruneFinetune(), 0)
-    before = flatten(prunable(problem.model)).abs()
+    before = flatten(prunable(problem.model).values()).abs()
     run(problem, PruneFinetune(sparsity=0.75, epochs=2, lr=0.1))
-    after = flatten(prunable(problem.model))
+    after = flatten(prunable(problem.model).values())
     gone = after == 0
     assert gone.sum() == len(before) - int(0.25 * len(before))
     assert before[gone].max() <= before[~gone].min()
