@@ -163,7 +163,9 @@ def test_only_the_command_line_and_observers_print(file: Path) -> None:
 def test_unlearners_import_neither_each_other_nor_evaluation(file: Path) -> None:
     found = {m for m in ours(file) if m.startswith(("tasks.unlearners", "tasks.evaluation"))}
     shared = ("tasks.unlearners.base", "tasks.unlearners.passes", "tasks.unlearners.steps")
-    assert {m for m in found if not m.startswith(shared)} == set()
+    # A method over methods finds them by name, like everybody: it knows the registry, and none of them.
+    registry = {"tasks.unlearners"} if file.parent.name == "meta" else set()
+    assert {m for m in found if not m.startswith(shared)} - registry == set()
     banned = ("tasks.workbench", "tasks.trial", "tasks.task", "tasks.artifacts")
     assert {m for m in ours(file) if m in banned} == set(), "an unlearner sees its problem alone"
 

@@ -133,6 +133,10 @@ class Split:
         )
         return self._normalised(torch.cat(images)), torch.cat(labels)
 
+    def select(self, positions: Tensor) -> Split:
+        """Return the examples at these positions (N,) of the split, in this order."""
+        return self._with(self.indices[positions.cpu()])
+
     def joined(self, other: Split) -> Split:
         """Return the examples of both splits; `other` must have the same source."""
         return self._with(torch.cat([self.indices, other.indices]))

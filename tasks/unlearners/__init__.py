@@ -65,6 +65,7 @@ UNLEARNERS = Registry(
         "task-negation": "tasks.unlearners.arithmetic.task_negation:TaskNegation",
         "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
         "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
+        "rum": "tasks.unlearners.meta.rum:RefinedUnlearning",
     },
 )
 

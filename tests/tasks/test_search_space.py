@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import InvalidValue
-from tasks.search_space import Categorical, Float, Int, parameters, search_space
+from tasks.search_space import Categorical, Float, Int, Option, parameters, search_space
 from tasks.unlearners.base import Unlearner
 from tasks.unlearners.finetuning.finetune import Finetune
 
@@ -36,6 +36,20 @@ class Method(Base):
     nesterov: bool = False
     """A setting that no sampler moves."""
     undocumented: int = 3
+
+
+@dataclass(frozen=True)
+class WithOption(Unlearner):
+    """One with an option."""
+
+    an_option: Annotated[float, Option(Float(0.0, 1.0))] = 0.0
+    """Off."""
+
+
+def test_the_values_of_an_option_are_checked_and_not_searched() -> None:
+    assert search_space(WithOption) == {}
+    with pytest.raises(InvalidValue, match=r"an_option=2.0 is out of range: a float in 0\.\.1"):
+        parameters(WithOption)["an_option"].parse("2")
 
 
 def test_search_space_has_the_fields_with_a_domain_alone_in_order() -> None:
@@ -143,8 +157,11 @@ def test_an_unknown_name_lists_the_valid_ones() -> None:
 
 def test_params_publishes_every_hyper_parameter_searched_or_not() -> None:
     method = Finetune(lr=0.05)
-    assert set(method.params) == set(parameters(Finetune)) > set(search_space(Finetune))
+    options = {name for name, p in parameters(Finetune).items() if p.option is not None}
+    assert set(method.params) == set(parameters(Finetune)) - options > set(search_space(Finetune))
     assert method.params["lr"] == 0.05
+    assert "an_option" not in WithOption().params
+    assert WithOption(an_option=0.5).params["an_option"] == 0.5
 
 
 def test_a_method_without_unlearn_says_so(bench) -> None:  # type: ignore[no-untyped-def]
