@@ -159,10 +159,14 @@ def test_only_the_command_line_and_observers_print(file: Path) -> None:
         assert uses(file, "rich") == set()
 
 
+SHARED_BY_METHODS = ("base", "descent", "passes")
+"""Modules of `tasks/unlearners` that are no method."""
+
+
 @pytest.mark.parametrize("file", inside("tasks/unlearners"), ids=name_of)
 def test_unlearners_import_neither_each_other_nor_evaluation(file: Path) -> None:
     found = {m for m in ours(file) if m.startswith(("tasks.unlearners", "tasks.evaluation"))}
-    shared = ("tasks.unlearners.base", "tasks.unlearners.passes", "tasks.unlearners.steps")
+    shared = tuple(f"tasks.unlearners.{m}" for m in (*SHARED_BY_METHODS, "steps"))
     # A method over methods finds them by name, like everybody: it knows the registry, and none of them.
     registry = {"tasks.unlearners"} if file.parent.name == "meta" else set()
     assert {m for m in found if not m.startswith(shared)} - registry == set()
@@ -277,7 +281,7 @@ def test_no_method_model_data_or_forget_set_is_left_out_of_its_registry() -> Non
     steps = inside("tasks/unlearners/steps")
     methods = [f for f in inside("tasks/unlearners") if f not in steps]
     choices = [
-        *(f for f in methods if defines(f, ast.ClassDef) and f.stem not in ("base", "passes")),
+        *(f for f in methods if defines(f, ast.ClassDef) and f.stem not in SHARED_BY_METHODS),
         *(f for f in inside("tasks/forget_sets") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/models") if defines(f, ast.ClassDef) and f.stem != "network"),
         *(f for f in inside("tasks/datasets") if defines(f, ast.FunctionDef, "load_")),

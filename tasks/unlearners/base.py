@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.search_space import EPOCHS, Categorical, Float, Int, Option, parameters
-from tasks.unlearners.passes import Passes, Sizes
-from tasks.unlearners.steps.descent import (
+from tasks.unlearners.descent import (
     Descent,
     Masks,
     cross_entropy,
@@ -23,6 +22,7 @@ from tasks.unlearners.steps.descent import (
     step,
     trainable,
 )
+from tasks.unlearners.passes import Passes, Sizes
 from tasks.unlearners.steps.masks import (
     MAGNITUDE,
     NONE,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tasks.datasets.splits import Batch
     from tasks.problem import Problem
-    from tasks.unlearners.steps.descent import Optimizer
+    from tasks.unlearners.descent import Optimizer
 
 __all__ = [
     "Passes", "SGDUnlearner", "Unlearner", "begin_unlearning", "cross_entropy", "descend", "passes_of", "sgd", "step",

@@ -86,6 +86,14 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             ("run", "--task", "digits-class:1", "--unlearner", "ssd", "--set", "batch_size=0"),
             "at least 1",
         ),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "scrub", "--set", "mask=top"),
+            "none|saliency|magnitude",
+        ),
+        (
+            ("run", "--task", "digits-class:1", "--unlearner", "rum", "--set", "high=salun(lr=7)"),
+            "0.001..0.1",
+        ),
         (("list", "methods"), "unlearners"),
         (("swep",), "sweep"),
         (("sweep", "--frobnicate"), "--frobnicate"),

@@ -14,7 +14,7 @@ from tasks.compute.sgd import SGD
 from tasks.errors import InvalidValue
 from tasks.models.network import Network
 from tasks.unlearners.base import descend, sgd, step, trainable
-from tasks.unlearners.steps.descent import Descent
+from tasks.unlearners.descent import Descent
 from tasks.unlearners.steps.masks import name_masks, prunable, prune_smallest, salient_masks
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}

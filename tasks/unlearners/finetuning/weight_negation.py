@@ -27,10 +27,14 @@ class WeightNegation(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-2, 2e-1, log=True)] = 5e-2
     """SGD learning rate."""
+    retain_share: Annotated[float, Float(0.2, 1.0, log=True)] = 1.0
+    """Share of the retain set visited in an epoch, drawn anew each time; too few steps repair nothing."""
     layers: Annotated[int, Int(1, 3)] = 1
     """Convolutions that are negated, from the first; public code negates one."""
+    batch_size: int = 64
+    """Examples per step."""
     # A mask makes no sense: negated weights do not keep their values.
     mask: ClassVar[str] = "none"  # type: ignore[misc]
     mask_share: ClassVar[float] = 1.0  # type: ignore[misc]

@@ -31,8 +31,10 @@ class NoisyRandomLayers(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
-    """SGD learning rate before the last epoch; the competition's was 2e-4."""
+    lr: Annotated[float, Float(2e-3, 1e-1, log=True)] = 1e-2
+    """SGD learning rate before the last epoch; the competition's was 2e-4, for more steps."""
+    retain_share: Annotated[float, Float(0.2, 1.0, log=True)] = 1.0
+    """Share of the retain set visited in an epoch, drawn anew each time; too few steps repair nothing."""
     epochs: Annotated[int, Int(1, 15)] = 9
     """Passes over the chosen share of the retain set, early and whole."""
     whole: Annotated[int, Int(1, 8)] = 4

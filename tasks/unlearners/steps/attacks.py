@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.steps.descent import cross_entropy
+from tasks.unlearners.descent import cross_entropy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

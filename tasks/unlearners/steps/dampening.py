@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.steps.descent import cross_entropy
+from tasks.unlearners.descent import cross_entropy
 from tasks.unlearners.steps.importance import Loss, importance
 
 if TYPE_CHECKING:

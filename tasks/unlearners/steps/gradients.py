@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.steps.descent import cross_entropy, trainable
+from tasks.unlearners.descent import cross_entropy, trainable
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.steps.descent import Masks
+from tasks.unlearners.descent import Masks
 from tasks.unlearners.steps.importance import summed_gradient
 
 if TYPE_CHECKING:

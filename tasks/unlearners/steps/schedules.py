@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tasks.unlearners.steps.descent import Descent, Optimizer
+    from tasks.unlearners.descent import Descent, Optimizer
 
 
 def cosine(start: float, progress: float, end: float = 0.0) -> float:

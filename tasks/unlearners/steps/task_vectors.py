@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from tasks.unlearners.descent import Descent, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
-from tasks.unlearners.steps.descent import Descent, cross_entropy, descend
 
 if TYPE_CHECKING:
     from torch import Tensor
