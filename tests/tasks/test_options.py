@@ -36,7 +36,7 @@ def offering(option: str) -> list[str]:
 
 GRADIENT_METHODS = [n for n in UNLEARNERS if issubclass(unlearner_class(n), SGDUnlearner)]
 CHEAP: dict[str, Any] = {
-    "epochs": 1, "retain_share": 0.1, "weight_decay": 1e-2, "lr": 1e-2, "attack_steps": 10,
+    "epochs": 1, "retain_share": 0.2, "weight_decay": 1e-2, "lr": 1e-2, "attack_steps": 10,
 }  # fmt: skip
 
 
