@@ -113,6 +113,7 @@ def run(
     device: str = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
+    calibration: Annotated[bool, Parameter(negative=())] = False,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -139,6 +140,8 @@ def run(
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
+    calibration
+        Keep a tenth of the held-out data for methods, as the trial's sweep did. A method that needs it turns it on.
     """
     from orchestrator.cli.reports import print_points, print_training
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
@@ -156,6 +159,7 @@ def run(
         storage=storage,
         cpus=cpus_per_trial,
         references=references,
+        calibration=calibration,
     )
     print_points(trial.run(print, print_training))
     return DONE

@@ -89,10 +89,9 @@ def test_a_class_that_a_half_lacks_is_said_before_anything_is_trained() -> None:
 
 
 def test_a_forget_set_of_a_handful_is_said_before_anything_is_trained() -> None:
+    held_out = np.zeros(50, np.int64)
+    halves = held_out_halves(held_out, 0)
     with pytest.raises(InvalidValue, match=r"a forget set of 10 examples.* attackers 5 of either"):
-        held_out = np.zeros(50, np.int64)
-        check_attackable(
-            np.zeros(10, np.int64), held_out, held_out_halves(held_out, 0), ("cat",)
-        )
+        check_attackable(np.zeros(10, np.int64), held_out, halves, ("cat",))
     with pytest.raises(InvalidValue, match="a forget set of 11 examples"):
         Task.named("digits-random:0.009").load()
