@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CALIBRATION = "calibration"
 NEEDS: dict[str, str] = {
-    CALIBRATION: "`calibration`: a tenth of the held-out images, which the original never saw and no result reads",
+    CALIBRATION: "a tenth of the held-out images, which the original never saw and no result reads",
 }
 """What a method may declare in `needs` beyond what every problem has, and what it then finds there.
 

@@ -22,6 +22,8 @@ class Passes:
     """Batches of the forget set that are read beside each batch of the retain set."""
     beside_once: float = 0.0
     """The same, but until the forget set is used up."""
+    beside_forget: float = 0.0
+    """Batches of the retain set that are read beside each batch of the forget set."""
     forget_batches: float = 0.0
     """Single batches of the forget set."""
     trainings: float = 0.0
@@ -57,12 +59,14 @@ class Passes:
         steps = math.ceil(share * retain / batch_size)
         forget_steps = math.ceil(forget / batch_size)
         forget_batch = forget / forget_steps
+        retain_batch = retain / math.ceil(retain / batch_size)
         own = (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)
             + self.beside * steps * forget_batch
             + self.beside_once * min(steps, forget_steps) * forget_batch
+            + self.beside_forget * forget_steps * retain_batch
             + self.forget_batches * forget_batch
             + self.trainings * recipe_epochs * retain
             + self.calibration * calibration

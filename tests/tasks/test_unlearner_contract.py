@@ -182,7 +182,7 @@ def test_passes_over_its_sets_as_often_as_it_declares(
         assert declared / 3 <= done.samples <= 3 * declared
         return
     # A share is rounded to whole examples, perhaps twice; batches beside others may stop within the forget set.
-    rounding = batch_size / 2 if cls.passes.beside else 2
+    rounding = batch_size / 2 if cls.passes.beside or cls.passes.beside_forget else 2
     assert done.samples == pytest.approx(declared, abs=epochs * rounding)
 
 

@@ -76,9 +76,9 @@ class Scrub(SGDUnlearner):
 class ScrubRewind(Scrub):
     """Run SCRUB, then go back to the epoch that knows the forget set as badly as unseen images (Kurmanji et al., 2023).
 
-    The unseen images are the calibration split, its classes weighted as they are in the forget set. Their error under
-    the last epoch's model is the aim; the model of the epoch whose error on the forget set is nearest is the result, of
-    equally near ones the latest.
+    The unseen images are the calibration split, its classes weighted as they are in the forget set; the authors' code
+    takes the images of the forgotten classes as they come. Their error under the last epoch's model is the aim. The
+    result is the model of the first epoch whose error on the forget set is nearest to that.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
@@ -99,5 +99,5 @@ class ScrubRewind(Scrub):
 
 
 def nearest(errors: Sequence[float], aim: float) -> int:
-    """Return the position of the error that is nearest to `aim`, of equally near ones the last."""
-    return min(reversed(range(len(errors))), key=lambda n: abs(errors[n] - aim))
+    """Return the position of the error that is nearest to `aim`, of equally near ones the first."""
+    return min(range(len(errors)), key=lambda n: abs(errors[n] - aim))
