@@ -22,6 +22,14 @@ LONGEST = 1000
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
+Loader = Annotated[str, Parameter(help="auto, ffcv or resident.")]
+Calibration = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep a tenth of the held-out data for methods, as the sweep did. A method that needs it turns it on.",
+    ),
+]
 
 app = App(
     name="orchestrator",
@@ -109,11 +117,11 @@ def run(
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
-    loader: str = "auto",
+    loader: Loader = "auto",
     device: str = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
-    calibration: Annotated[bool, Parameter(negative=())] = False,
+    calibration: Calibration = False,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -132,16 +140,12 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    loader
-        auto, ffcv or resident.
     device
         auto, cpu or cuda.
     cpus_per_trial
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
-    calibration
-        Keep a tenth of the held-out data for methods, as the trial's sweep did. A method that needs it turns it on.
     """
     from orchestrator.cli.reports import print_points, print_training
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
