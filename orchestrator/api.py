@@ -173,6 +173,7 @@ def run_trial(
     seed: int = 0,
     trial_seed: int | None = None,
     device: str = "auto",
+    calibration: bool = False,
     storage: str | Path = "./results",
 ) -> list[Row]:
     """Run one trial in this process, without Ray or Optuna; returns a dict of metrics and costs per point.
@@ -190,6 +191,7 @@ def run_trial(
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
         device=device,
+        calibration=calibration,
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))

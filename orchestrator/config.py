@@ -94,6 +94,8 @@ class SweepConfig:
     """Share of a retrain's cost. An anytime trial that reaches that is stopped; its points so far count."""
     references: int | None = None
     """Models retrained without the forget set, for comparison; at least 2 [default: by data set and device]."""
+    calibration: bool = False
+    """Keep a tenth of the held-out data for methods, out of both halves. Methods that need it turn it on."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -197,6 +199,7 @@ class SweepConfig:
             "seed",
             "cost_limit",
             "references",
+            "calibration",
             "confirms",
         )
         return [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
+from tasks.datasets.halves import CALIBRATION_SHARE, HeldOutParts, cut_held_out
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
 from tasks.forget_sets import FORGET_SETS, forget_set
@@ -18,6 +19,8 @@ from tasks.forget_sets.base import ForgetSet
 from tasks.provenance import source_version
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tasks.datasets.dataset import Dataset
 
 TASKS: dict[str, str] = {
@@ -51,9 +54,19 @@ class Task:
     forget_set: str
     model: str
     seed: int
+    calibration: bool = False
+    """Whether a part of the held-out data is kept for methods; both halves are then smaller."""
 
     @classmethod
-    def named(cls, name: str, model: str = "auto", seed: int = 0, device: str = "cpu") -> Task:
+    def named(
+        cls,
+        name: str,
+        model: str = "auto",
+        seed: int = 0,
+        device: str = "cpu",
+        *,
+        calibration: bool = False,
+    ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
         `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
@@ -67,7 +80,7 @@ class Task:
             model = auto[device]
         elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, spec, model, seed)
+        return cls(name, dataset, spec, model, seed, calibration)
 
     @property
     def forgotten(self) -> ForgetSet:
@@ -88,12 +101,19 @@ class Task:
         check_model(self.model, dataset)
         changed = self.forgotten.apply(dataset)
         forgotten = changed.train.labels[self.forgotten.mask(dataset)]
-        check_attackable(forgotten, changed.held_out.labels, self.seed, dataset.classes)
+        held_out = changed.held_out.labels
+        check_attackable(forgotten, held_out, self.cut(held_out)[:2], dataset.classes)
         return dataset
 
+    def cut(self, held_out: np.ndarray) -> HeldOutParts:
+        """Cut the held-out data with these labels (N,) into the parts that this task has."""
+        return cut_held_out(held_out, self.seed, CALIBRATION_SHARE if self.calibration else 0.0)
+
     def key(self, dataset: Dataset) -> str:
-        """Content key of the whole task, data included."""
-        return content_key(task=self.name, chosen_by=self._chosen_by(), **self._training(dataset))
+        """Content key of the whole task, data included; of a calibration split too, which changes the halves."""
+        parts = {"calibration": CALIBRATION_SHARE} if self.calibration else {}
+        whole = self._training(dataset) | parts
+        return content_key(task=self.name, chosen_by=self._chosen_by(), **whole)
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.

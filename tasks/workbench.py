@@ -15,16 +15,16 @@ from tasks.compute.flops import flops_per_example
 from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.compute.sgd import SGD
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
+from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
 from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.problem import Problem, check_needs
+from tasks.problem import CALIBRATION, Problem, check_needs
 from tasks.roles import ORIGINAL, reference_number, training_seed
 from tasks.task import Task
 from tasks.training import train_model
@@ -77,10 +77,11 @@ class Workbench:
         self.forget = Split(source, _indices(mask), changed)
         self._all = Split(source, torch.arange(len(changed.train)), changed)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
-        validation, test = held_out_halves(changed.held_out.labels, task.seed)
         held_out = ResidentSource(changed.held_out, device)
-        self._validation = Split(held_out, torch.from_numpy(validation), changed)
-        self._test = Split(held_out, torch.from_numpy(test), changed)
+        self._validation, self._test, self.calibration = (
+            Split(held_out, torch.from_numpy(part), changed)
+            for part in task.cut(changed.held_out.labels)
+        )
         self._artifacts: dict[str, Artifact] = {}
         # The number of threads decides in which order a CPU adds up, hence the weights.
         threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
@@ -133,9 +134,9 @@ class Workbench:
     def problem(self, unlearner: Unlearner, seed: int) -> tuple[Problem, CostMeter]:
         """Make what `unlearner` is given, and the meter that counts its examples.
 
-        Raises InvalidValue if it needs what no problem offers.
+        Raises InvalidValue if it needs what no problem offers, or what this task does not keep.
         """
-        check_needs(type(unlearner).__name__, unlearner.needs)
+        calibration = self._calibration_for(unlearner)
         original = self.artifact(ORIGINAL)
         model, meter = self.model(original)
 
@@ -150,7 +151,20 @@ class Workbench:
             return other
 
         rng, gone = self.generator(seed), self._forgotten_classes
-        return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
+        sets = model, self.retain, self.forget, gone
+        return Problem(*sets, rng, copy, blank, calibration), meter
+
+    def _calibration_for(self, unlearner: Unlearner) -> Split | None:
+        """Return the calibration split for a method that needs it; a method that does not never sees it."""
+        who = type(unlearner).__name__
+        check_needs(who, unlearner.needs)
+        if CALIBRATION not in unlearner.needs:
+            return None
+        if not len(self.calibration):
+            raise InvalidValue(
+                f"{who} needs a calibration split, and the task {self.task.name} keeps none"
+            )
+        return self.calibration
 
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
         """Measure `model` by every metric; it is this `reference` if it is one.

@@ -12,6 +12,7 @@ from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
+from tasks.problem import NEEDS
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -37,6 +38,8 @@ def _unlearners() -> Iterator[str]:
         yield f"== {family}{chosen}"
         for name in names:
             yield from _unlearner(name)
+    yield "== what a method may need"
+    yield from (f"{need}: {what}" for need, what in NEEDS.items())
 
 
 def _unlearner(name: str) -> Iterator[str]:

@@ -22,6 +22,14 @@ LONGEST = 1000
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
+Loader = Annotated[str, Parameter(help="auto, ffcv or resident.")]
+Calibration = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep a tenth of the held-out data for methods, as the sweep did. A method that needs it turns it on.",
+    ),
+]
 
 app = App(
     name="orchestrator",
@@ -109,10 +117,11 @@ def run(
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
-    loader: str = "auto",
+    loader: Loader = "auto",
     device: str = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
+    calibration: Calibration = False,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -131,8 +140,6 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    loader
-        auto, ffcv or resident.
     device
         auto, cpu or cuda.
     cpus_per_trial
@@ -156,6 +163,7 @@ def run(
         storage=storage,
         cpus=cpus_per_trial,
         references=references,
+        calibration=calibration,
     )
     print_points(trial.run(print, print_training))
     return DONE

@@ -32,6 +32,7 @@ def spell_run(config: SweepConfig, row: Row) -> str:
         words += ["--set", f"{name}={value}"]
     words += ["--model", row["model"], "--seed", row["task_seed"], "--trial-seed", row["seed"]]
     words += ["--cpus-per-trial", row["threads"], "--references", row["references"] or 0]
+    words += ["--calibration"] if config.calibration else []
     if config.data_dir is not None:
         words += ["--data-dir", config.data_dir]
     return shlex.join(map(str, [*words, "--storage", config.storage]))

@@ -24,7 +24,7 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "model")
+DECIDING = ("task", "objective", "model", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
     *DECIDING, "data_dir", "loader", "references", "cost_limit", "trial_seconds", "cpus_per_trial", "gpus_per_trial",

@@ -108,6 +108,7 @@ def _trial_of(config: SweepConfig, row: Row) -> SingleTrial:
         loader=config.loader,
         device="cpu" if row["device"] == "cpu" else "auto",
         storage=config.storage,
+        calibration=config.calibration,
         cpus=row["threads"] or 1,
         references=row["references"] or 0,
     )

@@ -28,7 +28,9 @@ from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
+from tasks.problem import CALIBRATION
 from tasks.task import Task
+from tasks.unlearners import list_needing
 
 Say = Callable[[str], None]
 
@@ -106,6 +108,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         trials=config.trials or before.trials,
         references=config.references or before.references,
         model=before.model if config.model == "auto" else config.model,
+        calibration=config.calibration or before.calibration,
         data_dir=config.data_dir or before.data_dir,
         optuna_storage=config.optuna_storage or before.optuna_storage,
     )
@@ -116,6 +119,21 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
             f"choose another --name, or go on with it by: orchestrator resume {config.name}"
         )
     return filled
+
+
+def make_task(config: SweepConfig, device: str = "cpu") -> Task:
+    """Make the task of a sweep, with a calibration split if it asks for one or a method of it needs one.
+
+    All its trials then have the same halves. Raises InvalidValue, which lists valid names.
+    """
+    needing = list_needing(config.unlearners or DEFAULT_UNLEARNERS, CALIBRATION)
+    return Task.named(
+        config.task or DEFAULT_TASK,
+        config.model,
+        config.seed,
+        device,
+        calibration=config.calibration or bool(needing),
+    )
 
 
 def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> SweepPlan:
@@ -129,7 +147,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
     concurrent = _trials_at_a_time(config, resources, gpus, say)
     device = "cuda" if gpus else "cpu"
-    task = Task.named(config.task or DEFAULT_TASK, config.model, config.seed, device)
+    task = make_task(config, device)
     per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
     references = config.references or DEFAULT_REFERENCES_BY_TASK.get(
         (task.dataset, device), DEFAULT_REFERENCES
@@ -145,6 +163,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
         references=references,
+        calibration=task.calibration,
     )
     _warn_of_random_search(decided.sampler, decided.trials or trials, say)
     return SweepPlan(

@@ -11,6 +11,7 @@ from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
+from tasks.problem import CALIBRATION
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
@@ -40,6 +41,8 @@ class SingleTrial:
     loader: str = "auto"
     device: str = "auto"
     storage: str = "./results"
+    calibration: bool = False
+    """Whether a calibration split is kept, as in the trial's sweep; a method that needs one turns it on."""
     cpus: int = 1
     """Torch threads, as --cpus-per-trial of a sweep: they decide the trained weights to the last bit."""
     references: int = 2
@@ -73,13 +76,19 @@ class SingleTrial:
         keep_freed_memory()
         torch.set_num_threads(self.cpus)
         kind = self._device_type()
-        task = Task.named(self.task, self.model, self.seed, kind)
+        calibration = self.calibration or CALIBRATION in method.needs
+        task = Task.named(self.task, self.model, self.seed, kind, calibration=calibration)
         check_data_dir(self.data_dir)
         dataset = task.load(self.data_dir)
         check_loader(self.loader, dataset)
         open_root(artifacts).check()
         where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
         say(f"{where}, {self.unlearner} {method.params}")
+        if task.calibration:
+            taken = task.cut(task.forgotten.apply(dataset).held_out.labels).calibration
+            say(
+                f"NOTICE: a calibration split takes {len(taken)} held-out images, out of both halves"
+            )
         bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
         bench.artifact(ORIGINAL, training)
         use_references(bench, self.references, training)
