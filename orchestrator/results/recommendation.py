@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from orchestrator.results.columns import ROLES
 from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import STEERING, Objective, front_rows, score
+from orchestrator.results.sweep_rows import TRIAL
 from tasks.registry import one_of
 
 Row = dict[str, Any]
-TRIAL = ROLES[0]
 COST = "relative_cost"
 RULE = (
     "the cheapest point of the front that is as good as the one with the highest score, up to one standard "

@@ -46,8 +46,7 @@ def plan_repeats(
 
     They run at `address`, or else where the sweep ran. Raises InvalidValue as `complete_repeat` does.
     """
-    if not 1 <= seeds <= 100:
-        raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
+    check_seeds(seeds)
     base = read_config(name, storage)
     where = address or base.address
     chosen = SweepConfig(confirms=name, points=points, storage=storage, address=where)
@@ -55,6 +54,13 @@ def plan_repeats(
         complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
         for number in range(1, seeds + 1)
     ]
+
+
+def check_seeds(seeds: int) -> int:
+    """Return the number of fresh seeds; raise InvalidValue if it is out of range."""
+    if not 1 <= seeds <= 100:
+        raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
+    return seeds
 
 
 def complete_repeat(config: SweepConfig) -> SweepConfig:
@@ -103,7 +109,7 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
     assert base.name is not None
     if any(trials_left(base, read_finished_trials(base.storage, base.name)).values()):
         raise InvalidValue(
-            f"sweep {base.name!r} has not ended, so its {points} may still change; "
+            f"sweep {base.name!r} has not ended, so its points may still change; "
             f"to continue it: orchestrator resume {base.name} --storage {base.storage}"
         )
     objective = objective_named(base.objective)
