@@ -126,9 +126,9 @@ def confirm(
 ) -> Confirmation:
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
-    With `points="methods"` one point of each method runs again: the recommended one, else the one with
-    the highest score. Raises InvalidValue for an unknown sweep, one that has not ended, and one
-    without such points.
+    With `points="methods"` one point of each method runs again: the recommended one, else its best
+    attempt. Raises InvalidValue for an unknown sweep, one that has not ended, and one without such
+    points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats

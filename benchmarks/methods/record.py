@@ -24,11 +24,11 @@ from tasks.errors import Diverged, InvalidValue
 from tasks.unlearners import list_families
 
 Row = dict[str, Any]
-RECOMMENDED, HIGHEST, NOTHING = "recommended", "highest score", "nothing measured"
-"""How a method's point was chosen; `chosen` has one of these in every row of a method."""
+RECOMMENDED, ATTEMPT, NOTHING = "recommended", "best attempt", "nothing measured"
+"""How a method's point was chosen, see `choose_of_each_method`: in `chosen` of every row of a method."""
 ADDED = (
     ("family", pa.string(), "the folder of the method", ""),
-    ("chosen", pa.string(), f"how the method's point was chosen: {RECOMMENDED}, {HIGHEST}, {NOTHING}", ""),
+    ("chosen", pa.string(), f"how the method's point was chosen: {RECOMMENDED}, {ATTEMPT}, {NOTHING}", ""),
     ("trials", pa.int64(), "trials of the method in the sweep", ""),
     ("failed", pa.int64(), "trials of the method that failed in the sweep, diverged ones included", ""),
     ("diverged", pa.int64(), "trials of the method that diverged in the sweep", ""),
@@ -64,7 +64,7 @@ def _list_methods(rows: list[Row], name: str, objective: Objective) -> list[Row]
     points = {r["unlearner"]: r for r in choose_of_each_method(searched.rows, objective)}
     listed: list[Row] = []
     for method, family in _in_order(recommended):
-        chosen = RECOMMENDED if recommended[method] else HIGHEST if method in points else NOTHING
+        chosen = RECOMMENDED if recommended[method] else ATTEMPT if method in points else NOTHING
         ended = [row for row in searched.rows if row["unlearner"] == method and row["final"]]
         kept = [points[method]] if method in points else ended[-1:]
         own = _list_point(found[method], rows) if method in found else kept

@@ -109,7 +109,7 @@ def list_notes(found: Comparison) -> Iterator[str]:
     if any(not method.is_recommended for method in found.methods):
         yield (
             f"{NOT_CHOSEN}: in the search, no point of the method was better than the original beyond the noise "
-            "between retrains; it stands here with its point of the highest score."
+            "between retrains; it stands here with its point of the highest accuracy × indistinguishability."
         )
     yield (
         f"Each method: {found.trials} trials with one seed (fewer where nothing is searched), then its recommended "

@@ -77,7 +77,7 @@ def confirm(
     seeds
         Number of seeds: those that follow the sweep's own seed.
     points
-        front, or methods: of each method the recommended point, else the one with the highest score.
+        front, or methods: of each method the recommended point, else its best attempt.
     address
         Ray cluster, if it is not the sweep's.
     """
