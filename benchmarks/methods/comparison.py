@@ -20,6 +20,7 @@ ACCURACY, FORGOTTEN, FORGET, HIDDEN, COST = (
     "test_accuracy_retained", "test_accuracy_forgotten", "forget_accuracy", "indistinguishability", "relative_cost",
 )  # fmt: skip
 YES, LESS_ACCURATE, NO, UNKNOWN = "yes", "yes, less accurate", "no", "not known"
+NOISE = "no, within the noise"
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,17 @@ class Comparison:
         """Tell whether a method beats finetune: the whole interval of its gain is above 0.
 
         The gain is in indistinguishability. Less accurate means that the interval of the difference in
-        accuracy is below 0. Not known: fewer than two seeds have both.
+        accuracy is below 0. Within the noise: the gain is more than finetune's, but the search found no
+        point that is better than the original by more than retrains differ. Not known: fewer than two
+        seeds have both.
         """
         gain, accuracy = self.gain(method), self.gain(method, ACCURACY)
         if gain is None or gain.half is None or accuracy is None or accuracy.half is None:
             return UNKNOWN
         if gain.mean - gain.half <= 0:
             return NO
+        if not method.is_recommended:
+            return NOISE
         return LESS_ACCURATE if accuracy.mean + accuracy.half < 0 else YES
 
 

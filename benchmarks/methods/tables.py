@@ -13,6 +13,7 @@ from benchmarks.methods.comparison import (
     HIDDEN,
     LESS_ACCURATE,
     NO,
+    NOISE,
     RIVAL,
     UNKNOWN,
     YES,
@@ -100,6 +101,7 @@ def list_notes(found: Comparison) -> Iterator[str]:
     for verdict, what in (
         (YES, "Beat finetune"),
         (LESS_ACCURATE, "Beat finetune, at less accuracy on retained classes"),
+        (NOISE, "Better than finetune, but not beyond the noise between retrains"),
         (NO, "Do not beat finetune"),
         (UNKNOWN, "Cannot be told"),
     ):
