@@ -37,7 +37,7 @@ DEFAULT_UNLEARNERS = (
 )  # fmt: skip
 """Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
 
-All but finetune, with which every paper compares, have a point that forgets on the digits (docs/methods.md).
+All but finetune, with which every paper compares, had a point that forgets on the digits in eight trials.
 """
 
 DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}

@@ -87,19 +87,21 @@ class Comparison:
     def judge(self, method: Method) -> str:
         """Tell whether a method beats finetune: the whole interval of its gain is above 0.
 
-        The gain is in indistinguishability. Less accurate means that the interval of the difference in
-        accuracy is below 0. Within the noise: the gain is more than finetune's, but the search found no
-        point that is better than the original by more than retrains differ. Not known: fewer than two
+        The gain is in indistinguishability. Less accurate means that the mean accuracy is below
+        finetune's by more than a further retrain may lie from the mean of the references: intervals over
+        few seeds are too wide to show a loss. Within the noise: the gain is above 0, but the search found
+        no point that is better than the original by more than retrains differ. Not known: fewer than two
         seeds have both.
         """
         gain, accuracy = self.gain(method), self.gain(method, ACCURACY)
-        if gain is None or gain.half is None or accuracy is None or accuracy.half is None:
+        if gain is None or gain.half is None or accuracy is None:
             return UNKNOWN
         if gain.mean - gain.half <= 0:
             return NO
         if not method.is_recommended:
             return NOISE
-        return LESS_ACCURATE if accuracy.mean + accuracy.half < 0 else YES
+        noise = [widths[ACCURACY] for widths in self.floors if ACCURACY in widths]
+        return LESS_ACCURATE if noise and accuracy.mean < -statistics.fmean(noise) else YES
 
 
 def compare_methods(rows: Iterable[Row]) -> list[Comparison]:

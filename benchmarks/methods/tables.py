@@ -124,7 +124,8 @@ READING = (
     "± is half a 95 % confidence interval (Student's t) over the fresh seeds; where it would leave what can be, the "
     "interval is given. Accuracies and indistinguishability are of the test half. A method beats finetune if "
     "the whole interval of the difference in indistinguishability, seed by seed, is above 0; of methods that are no "
-    "better, about one in forty would. Methods stand by mean score: accuracy × indistinguishability × "
+    "better, about one in forty would. It is less accurate if its mean is below finetune's by more than another "
+    "retrain lies within. Methods stand by mean score: accuracy × indistinguishability × "
     "(1 − cost), on the validation half. Seconds are means over the trials of the search, a trial to a core."
 )
 

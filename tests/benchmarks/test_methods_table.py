@@ -13,7 +13,7 @@ import pytest
 import scipy.stats
 from program import ENVIRONMENT, ROOT
 
-from benchmarks.methods.__main__ import main
+from benchmarks.methods.__main__ import SHIPPED, main
 from benchmarks.methods.comparison import (
     LESS_ACCURATE,
     NO,
@@ -41,6 +41,7 @@ from benchmarks.methods.tables import (
     list_header,
     list_rows,
     render_latex,
+    render_markdown,
 )
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.store import write_rows
@@ -229,6 +230,16 @@ def test_the_model_that_is_meant_to_memorise_can_be_named():
     cls, options = model_class("benchmarks.methods.memorising:LongResNet9:0.25")
     assert (cls.recipe.label_smoothing, options) == (0.0, {"width": 0.25})
     assert cls.recipe.epochs == 3 * model_class("resnet9")[0].recipe.epochs
+
+
+def test_the_shipped_tables_are_what_the_shipped_parquet_file_gives():
+    rows = read_record(ROOT / SHIPPED / "methods.parquet")
+    found = compare_methods(rows)
+    document = (ROOT / "docs/methods.md").read_text()
+    assert insert_markdown(document, render_markdown(found)) == document
+    assert (ROOT / "docs/methods.tex").read_text() == render_latex(found)
+    assert all(len(comparison.seeds) >= 3 for comparison in found)
+    assert {r["unlearner"] for r in rows if r["role"] == "trial"} >= {"finetune", "ssd", "scrub"}
 
 
 @pytest.mark.slow
