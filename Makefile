@@ -4,7 +4,7 @@ PACKAGES := tasks orchestrator analysis benchmarks
 COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ffcv sweep test test-all lint lock clean
+.PHONY: help setup ffcv sweep methods test test-all lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -18,6 +18,9 @@ ffcv: ## try again to build FFCV
 sweep: setup ## find a Pareto front; choose by TASK=cifar10-class:automobile TRIALS=20 ARGS='--seed 1'
 	@$(PYTHON_IN_VENV) -m orchestrator sweep --objective pareto \
 		$(if $(TASK),--task $(TASK)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
+
+methods: setup ## every method as one table, in a night; choose by ARGS='--task digits-class:1 --data-dir DIR'
+	@$(PYTHON_IN_VENV) -m benchmarks.methods $(ARGS)
 
 lint: setup ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check .

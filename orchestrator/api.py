@@ -119,22 +119,25 @@ def confirm(
     name: str,
     *,
     seeds: int = 5,
+    points: str = SweepConfig.points,
     storage: str | Path = "./results",
     address: str | None = None,
     observers: Sequence[Observer] | None = None,
 ) -> Confirmation:
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
-    Raises InvalidValue for an unknown sweep, one that has not ended, and one without a front.
+    With `points="methods"` one point of each method runs again: the recommended one, else its best
+    attempt. Raises InvalidValue for an unknown sweep, one that has not ended, and one without such
+    points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    for config in plan_repeats(name, seeds, str(storage), address):
+    for config in plan_repeats(name, seeds, str(storage), address, points):
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
-    return read_confirmation(stored.storage, name, stored.objective)
+    return read_confirmation(stored.storage, name, stored.objective, points)
 
 
 def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:

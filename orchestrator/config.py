@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from orchestrator.results.objectives import objective_named
+from orchestrator.results.recommendation import check_points
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
@@ -36,7 +37,7 @@ DEFAULT_UNLEARNERS = (
 )  # fmt: skip
 """Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
 
-All but finetune, with which every paper compares, have a point that forgets on the digits (docs/methods.md).
+All but finetune, with which every paper compares, had a point that forgets on the digits in eight trials.
 """
 
 DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
@@ -104,6 +105,8 @@ class SweepConfig:
     """URL of a database that shows the Optuna studies [default: a journal file in the sweep's folder]."""
     confirms: str | None = None
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
+    points: str = "front"
+    """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
 
@@ -122,6 +125,8 @@ class SweepConfig:
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
+        if check_points(config.points) != SweepConfig.points and config.confirms is None:
+            raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:
             unlearner_class(name)
         if len(set(config.unlearners)) < len(config.unlearners):
@@ -161,7 +166,10 @@ class SweepConfig:
     @property
     def repeat_name(self) -> str | None:
         """The default name of a sweep that confirms another; None if this one confirms none."""
-        return f"{self.confirms}+seed-{self.seed}" if self.confirms else None
+        if not self.confirms:
+            return None
+        which = "" if self.points == SweepConfig.points else f"{self.points}-"
+        return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
         """Return the settings as JSON, for the sweep's folder."""
@@ -201,6 +209,7 @@ class SweepConfig:
             "references",
             "calibration",
             "confirms",
+            "points",
         )
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"

@@ -68,7 +68,13 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
 
 @app.command
 def confirm(
-    name: SweepName, /, *, seeds: int = 5, storage: Storage = STORAGE, address: str | None = None
+    name: SweepName,
+    /,
+    *,
+    seeds: int = 5,
+    points: str = SweepConfig.points,
+    storage: Storage = STORAGE,
+    address: str | None = None,
 ) -> int:
     """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
@@ -78,12 +84,14 @@ def confirm(
     ----------
     seeds
         Number of seeds: those that follow the sweep's own seed.
+    points
+        front, or methods: of each method the recommended point, else its best attempt.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    return DONE if confirm_and_report(name, seeds, storage, address) else FAILED
+    return DONE if confirm_and_report(name, seeds, points, storage, address) else FAILED
 
 
 @app.command

@@ -53,7 +53,7 @@ IDENTITY = (
     ),
     Column("error", TEXT, "why a trial failed or was pruned"),
     Column(
-        "confirms", TEXT, "the sweep whose front is run again here with another seed, if one is"
+        "confirms", TEXT, "the sweep whose points are run again here with another seed, if one is"
     ),
 )
 
