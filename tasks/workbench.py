@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
+from tasks.artifacts import Artifact, ArtifactCache, Trained
 from tasks.compute.flops import flops_per_example
 from tasks.compute.meters import CostMeter, Stopwatch
+from tasks.compute.recording import Progress, follow_training, record_training, silent
 from tasks.compute.sgd import SGD
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.loaders import open_source
@@ -24,15 +26,14 @@ from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
 from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.problem import CALIBRATION, Problem, check_needs
-from tasks.roles import ORIGINAL, reference_number, training_seed
-from tasks.task import Task
+from tasks.needs import CALIBRATION, NEEDS, check_needs, list_trained, trained_need
+from tasks.needs.base import Need, Origin
+from tasks.problem import Problem
+from tasks.provenance import source_version
+from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
+from tasks.task import Task, content_key, files_of
 from tasks.training import train_model
 from tasks.unlearners.base import Unlearner
-
-Progress = Callable[[str, int, int, float], None]
-"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
-
 
 SLACK = {"cpu": 4.0, "cuda": 16.0}
 """How many times a retrain's seconds per FLOP are ordinary, by device type.
@@ -42,10 +43,6 @@ waits for the others; this has not been measured.
 """
 UNCHARGED_SECONDS = 0.2
 """Busy seconds of a trial that are not held against it: a process loads code when it first needs it."""
-
-
-def silent(what: str, done: int, total: int, seconds: float) -> None:
-    """Report nothing: a Progress."""
 
 
 class Workbench:
@@ -71,7 +68,8 @@ class Workbench:
         mask = task.forgotten.mask(dataset)
         changed = task.forgotten.apply(dataset)
         self._forgotten_classes = forgotten_classes(changed, mask)
-        source = open_source(loader, changed, device)
+        self._changed = changed
+        self._source = source = open_source(loader, changed, device)
         self.loader = source.name
         self.retain = Split(source, _indices(~mask), changed)
         self.forget = Split(source, _indices(mask), changed)
@@ -99,24 +97,31 @@ class Workbench:
         return torch.Generator().manual_seed(seed)
 
     def key(self, role: str) -> str:
-        """Return the artifact key of the original model, or of a reference, the retrained model among them."""
+        """Return the artifact key of the original model, of a reference, or of a need that is trained."""
         about = self.dataset, self.dtype, self._hardware
         if role == ORIGINAL:
             return self.task.original_key(*about)
+        if NEEDS.has(role):
+            need = type(trained_need(role))
+            left_out = {"without": self.key(RETRAINED)} if need.of_forget_set else {}
+            source = source_version(*files_of(need, Need), inspect.getfile(Need))
+            return content_key(role=role, original=self.key(ORIGINAL), source=source, **left_out)
         return self.task.retrained_key(*about, reference_number(role))
 
     def is_cached(self, role: str) -> bool:
-        """Tell whether the model of `role` is trained already."""
+        """Tell whether the model, or the need, is trained already."""
         return self.cache.load(self.key(role)) is not None
 
     def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """Return the original model or a reference: from memory, from the cache, or trained now."""
+        """Return the original model, a reference, or a need that is trained, by its name.
+
+        It is taken from memory, from the cache, or trained now.
+        """
         if role not in self._artifacts:
-            split = self._all if role == ORIGINAL else self.retain
             self._artifacts[role] = self.cache.get(
                 self.key(role),
-                lambda is_over: self._train(role, split, progress, is_over),
-                on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
+                lambda is_over: self._train(role, progress, is_over),
+                on_wait=lambda: progress(f"{_spell(role)} (another process trains it)", 0, 0, 0.0),
             )
         return self._artifacts[role]
 
@@ -137,13 +142,12 @@ class Workbench:
         Raises InvalidValue if it needs what no problem offers, or what this task does not keep.
         """
         calibration = self._calibration_for(unlearner)
+        trained = {n: self.artifact(n).state for n in list_trained(unlearner.needs)}
         original = self.artifact(ORIGINAL)
         model, meter = self.model(original)
 
         def blank() -> Network:
-            other = self.fresh_model()
-            meter.watch(other)
-            return other
+            return self._watched_model(meter)
 
         def copy() -> Network:
             other = blank()
@@ -152,7 +156,7 @@ class Workbench:
 
         rng, gone = self.generator(seed), self._forgotten_classes
         sets = model, self.retain, self.forget, gone
-        return Problem(*sets, rng, copy, blank, calibration), meter
+        return Problem(*sets, rng, copy, blank, calibration, trained), meter
 
     def _calibration_for(self, unlearner: Unlearner) -> Split | None:
         """Return the calibration split for a method that needs it; a method that does not never sees it."""
@@ -188,6 +192,17 @@ class Workbench:
         """FLOPs of a full retrain: the unit of relative_cost."""
         return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
 
+    def preparation_cost(self, unlearner: Unlearner) -> float:
+        """Return what was trained beforehand for a method alone, as a share of a retrain's FLOPs."""
+        records = [self.artifact(name).record for name in list_trained(unlearner.needs)]
+        return sum(record.flops for record in records) / self.retrain_flops()
+
+    def training_samples(self, role: str) -> float:
+        """Estimate the examples that it takes to train a model, or a need: forward and backward."""
+        share = trained_need(role).trainings if NEEDS.has(role) else 1.0
+        size = len(self._all) if role == ORIGINAL or NEEDS.has(role) else len(self.retain)
+        return share * size * self._model.recipe.epochs
+
     def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
         """Return what a method cost, as a share of a retrain.
 
@@ -217,28 +232,45 @@ class Workbench:
         model(x).sum().backward()
         optimizer.step()
 
-    def _train(
-        self, role: str, split: Split, progress: Progress, is_over: Callable[[], bool]
-    ) -> Trained | None:
-        """None if it `is_over` before its end."""
+    def _train(self, role: str, progress: Progress, is_over: Callable[[], bool]) -> Trained | None:
+        """Train what is to be cached; None if it `is_over` before its end."""
         model = self.fresh_model()
         meter, clock = CostMeter(model), Stopwatch(self.device)
-        epochs = model.recipe.epochs
-        progress(f"{role} model", 0, epochs, 0.0)
-        steps = train_model(model, split, self.generator(training_seed(role, self.task.seed)))
-        for epoch in range(epochs):
-            with clock.measure():
-                next(steps)
-            progress(f"{role} model", epoch + 1, epochs, clock.seconds)
-            if epoch + 1 < epochs and is_over():
-                return None
-        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-        samples = meter.gradient_samples
-        flops = samples * self.gradient_flops
-        name = device_name(self.device)
-        threads = torch.get_num_threads()
-        record = TrainingRecord(clock.seconds, samples, flops, name, threads, clock.busy_seconds)
-        return state, record
+        if NEEDS.has(role):
+            need = trained_need(role)
+            steps = need.prepare(self._origin(meter, progress))
+            total = need.steps(model.recipe)
+        else:
+            steps = self._train_model(model, role)
+            total = model.recipe.epochs
+        state = follow_training(steps, clock, progress, _spell(role), total, is_over)
+        if state is None:
+            return None
+        return state, record_training(meter, clock, self.gradient_flops, self.device)
+
+    def _train_model(
+        self, model: Network, role: str
+    ) -> Generator[None, None, dict[str, torch.Tensor]]:
+        """Train the original model or a reference, and return its state."""
+        split = self._all if role == ORIGINAL else self.retain
+        yield from train_model(model, split, self.generator(training_seed(role, self.task.seed)))
+        return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+
+    def _origin(self, meter: CostMeter, progress: Progress) -> Origin:
+        """Make what a need is trained from; `meter` counts the examples of its models."""
+        return Origin(
+            source=self._source,
+            dataset=self._changed,
+            forget=self.forget.indices,
+            seed=training_seed(ORIGINAL, self.task.seed),
+            weights=self.artifact(ORIGINAL, progress).state,
+            make_model=lambda: self._watched_model(meter),
+        )
+
+    def _watched_model(self, meter: CostMeter) -> Network:
+        model = self.fresh_model()
+        meter.watch(model)
+        return model
 
 
 def make_repeatable(device: torch.device) -> None:
@@ -251,9 +283,9 @@ def make_repeatable(device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = False
 
 
-def device_name(device: torch.device) -> str:
-    """Return what the device calls itself, such as "NVIDIA H200", or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+def _spell(role: str) -> str:
+    """Say what is trained: a need goes by its name."""
+    return role.replace("_", " ") if NEEDS.has(role) else f"{role} model"
 
 
 def _indices(mask: np.ndarray) -> torch.Tensor:

@@ -18,6 +18,7 @@ from tasks.evaluation import METRICS
 from tasks.evaluation.metric import Metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
+from tasks.needs import NEEDS
 from tasks.task import TASKS
 from tasks.unlearners import UNLEARNERS
 
@@ -237,7 +238,7 @@ def test_nothing_is_seeded_globally_or_moved_to_a_hard_coded_device(file: Path) 
     assert {c for c in legacy if not c.startswith(own)} == set()
 
 
-ENTRIES = {**DATASETS, **FORGET_SETS, **MODELS, **UNLEARNERS}
+ENTRIES = {**DATASETS, **FORGET_SETS, **MODELS, **UNLEARNERS, **NEEDS}
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
@@ -278,6 +279,7 @@ def test_no_method_model_data_or_forget_set_is_left_out_of_its_registry() -> Non
         *(f for f in methods if defines(f, ast.ClassDef) and f.stem not in ("base", "passes")),
         *(f for f in inside("tasks/forget_sets") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/models") if defines(f, ast.ClassDef) and f.stem != "network"),
+        *(f for f in inside("tasks/needs") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/datasets") if defines(f, ast.FunctionDef, "load_")),
     ]
     named = {reference.partition(":")[0] for reference in ENTRIES.values()}

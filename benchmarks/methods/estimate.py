@@ -44,8 +44,8 @@ def _measure(config: SweepConfig) -> Estimate:
     data = plan.task.load(plan.data_dir)
     settings = plan.worker_settings(data.fingerprint)
     bench = get_workbench(settings, settings.cpus)
-    speed = measure_speed(bench, list(settings.roles))
-    is_missing = [not bench.is_cached(role) for role in settings.roles]
+    speed = measure_speed(bench, list(settings.trained))
+    is_missing = [not bench.is_cached(role) for role in settings.trained]
     left = _only(speed, is_missing)
     once = sum(seconds_per_trial(name, speed) for name in plan.budgets) / plan.concurrent
     return Estimate(

@@ -12,7 +12,7 @@ from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
-from tasks.problem import NEEDS
+from tasks.needs import NEEDS, need_class
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -39,7 +39,17 @@ def _unlearners() -> Iterator[str]:
         for name in names:
             yield from _unlearner(name)
     yield "== what a method may need"
-    yield from (f"{need}: {what}" for need, what in NEEDS.items())
+    yield from (f"{need}: {_spell_need(need)}" for need in NEEDS.names())
+
+
+def _spell_need(name: str) -> str:
+    """Say what a need is, and what it costs before the trials; a broken plug-in says why."""
+    try:
+        need = need_class(name)
+    except InvalidValue as error:
+        return str(error)
+    cost = f" [costs about {need.trainings:g} trainings, once]" if need.trainings else ""
+    return f"{(need.__doc__ or '').splitlines()[0]}{cost}"
 
 
 def _unlearner(name: str) -> Iterator[str]:

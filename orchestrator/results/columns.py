@@ -82,6 +82,13 @@ COSTS = (
         "fraction",
         "cost /\nretrain",
     ),
+    _cost(
+        "preparation_cost",
+        REAL,
+        "flops of what was trained beforehand for the method alone (see `list unlearners`: needs), over those of "
+        "retraining from scratch; 0 if nothing was, null before 0.2.0",
+        "fraction",
+    ),
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),

@@ -15,7 +15,7 @@ from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
 from tasks.forget_sets import forget_mask, forgotten_classes
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION
 from tasks.task import Task
 from tasks.unlearners import list_needing, unlearner_class
 

@@ -28,9 +28,9 @@ from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION, list_trained
 from tasks.task import Task
-from tasks.unlearners import list_needing
+from tasks.unlearners import list_needing, list_needs
 
 Say = Callable[[str], None]
 
@@ -90,6 +90,7 @@ class SweepPlan:
             confirms=self.confirms or None,
             references=self.references,
             data=data,
+            needs=list_trained(list_needs(self.budgets)),
         )
 
 

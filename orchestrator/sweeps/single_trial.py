@@ -11,7 +11,7 @@ from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
@@ -90,7 +90,8 @@ class SingleTrial:
                 f"NOTICE: a calibration split takes {len(taken)} held-out images, out of both halves"
             )
         bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
-        bench.artifact(ORIGINAL, training)
+        for role in (ORIGINAL, *list_trained(method.needs)):
+            bench.artifact(role, training)
         use_references(bench, self.references, training)
         yield from run_trial(bench, method, self.trial_seed)
 

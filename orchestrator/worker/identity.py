@@ -47,8 +47,8 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
     """Return the columns that the task, the code and the machine determine."""
     import torch
 
+    from tasks.compute.recording import device_name
     from tasks.roles import ORIGINAL, RETRAINED
-    from tasks.workbench import device_name
 
     task = bench.task
     return {

@@ -37,11 +37,18 @@ class WorkerSettings:
     """Retrained models that every model is held against."""
     data: str | None = None
     """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
+    needs: tuple[str, ...] = ()
+    """What is trained beforehand for the methods, beside the models."""
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles of the models that trials start from and are compared with, the original first."""
         return ORIGINAL, *map(reference_role, range(self.references))
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """What has to be trained before the trials: the models by role, then the needs by name."""
+        return *self.roles, *self.needs
 
     def with_dtype(self, dtype: str | None) -> WorkerSettings:
         """Return the same settings with another dtype of the forward pass."""

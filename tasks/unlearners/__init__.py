@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.problem import check_needs
+from tasks.needs import check_needs
 from tasks.registry import Registry, one_of
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ UNLEARNERS = Registry(
         "task-negation": "tasks.unlearners.arithmetic.task_negation:TaskNegation",
         "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
         "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
+        "r2d": "tasks.unlearners.training_time.r2d:RewindToDelete",
     },
 )
 
@@ -103,8 +104,13 @@ def expand_names(asked: Iterable[str]) -> tuple[str, ...]:
 
 
 def list_needing(names: Iterable[str], need: str) -> list[str]:
-    """List those of the methods that declare this need, a name of tasks.problem.NEEDS."""
+    """List those of the methods that declare this need, a name of tasks.needs.NEEDS."""
     return [name for name in names if need in unlearner_class(name).needs]
+
+
+def list_needs(names: Iterable[str]) -> set[str]:
+    """Collect what the methods of these names declare in `needs`."""
+    return {need for name in names for need in unlearner_class(name).needs}
 
 
 def unlearner_class(name: str) -> type[Unlearner]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.halves import CALIBRATION_SHARE, cut_held_out, held_out_halves
 from tasks.errors import InvalidValue
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION
 from tasks.references import outputs_key, use_references
 from tasks.roles import ORIGINAL, RETRAINED
 from tasks.unlearners.base import Unlearner

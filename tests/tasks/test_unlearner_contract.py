@@ -16,7 +16,7 @@ import torch
 
 from tasks.evaluation.outputs import outputs
 from tasks.models.network import Network
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION
 from tasks.search_space import Categorical, Float, Int, parameters, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, Unlearner, step, trainable
 from tasks.unlearners.steps.batches import mixed_batches

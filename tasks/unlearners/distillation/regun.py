@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.problem import CALIBRATION
+from tasks.needs import CALIBRATION
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, step
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
