@@ -18,6 +18,7 @@ NEEDS = Registry(
     {
         CALIBRATION: "tasks.needs.calibration:Calibration",
         "checkpoints": "tasks.needs.checkpoints:Checkpoints",
+        "update_log": "tasks.needs.update_log:UpdateLog",
     },
 )
 """What a method may declare in `needs`. What it then finds there, its class says in its first line."""

@@ -70,6 +70,7 @@ UNLEARNERS = Registry(
         "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
         "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
         "r2d": "tasks.unlearners.training_time.r2d:RewindToDelete",
+        "amnesiac": "tasks.unlearners.training_time.amnesiac:Amnesiac",
     },
 )
 
