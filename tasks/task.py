@@ -14,10 +14,14 @@ from tasks.datasets import DATASETS, load_dataset
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
 from tasks.forget_sets import FORGET_SETS, forget_set
-from tasks.forget_sets.base import ForgetSet
+from tasks.forget_sets.base import ForgetSet, apply_forget_set
+from tasks.forget_sets.description import hash_mask
+from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.provenance import source_version
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tasks.datasets.dataset import Dataset
 
 TASKS: dict[str, str] = {
@@ -40,6 +44,8 @@ TRAINED_BY = tuple(
     )
 )
 """The code that trains a model of any family: a cached one that other code made is not it."""
+SCORED_BY = tuple(str(HERE / "scoring" / file) for file in ("scorer.py", "training_log.py"))
+"""The code that scores training examples."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +92,25 @@ class Task:
 
         dataset = load_dataset(self.dataset, data_dir)
         check_model(self.model, dataset)
-        changed = self.forgotten.apply(dataset)
-        forgotten = changed.train.labels[self.forgotten.mask(dataset)]
-        check_attackable(forgotten, changed.held_out.labels, self.seed, dataset.classes)
+        if isinstance(self.forgotten, ScoredForgetSet):
+            self.forgotten.check(dataset)
+        else:
+            self.check_mask(dataset, self.forgotten.mask(dataset))
         return dataset
 
-    def key(self, dataset: Dataset) -> str:
-        """Content key of the whole task, data included."""
-        return content_key(task=self.name, chosen_by=self._chosen_by(), **self._training(dataset))
+    def check_mask(self, dataset: Dataset, mask: np.ndarray) -> None:
+        """Raise InvalidValue if no attacker could judge a forget set of the marked examples, boolean (N,)."""
+        changed = self.change(dataset)
+        forgotten = changed.train.labels[mask]
+        check_attackable(forgotten, changed.held_out.labels, self.seed, dataset.classes)
+
+    def change(self, dataset: Dataset) -> Dataset:
+        """Return the data that the models are trained on: `dataset` as the forget set changes it."""
+        return apply_forget_set(self.forgotten, dataset)
+
+    def key(self, dataset: Dataset, mask: np.ndarray | None = None) -> str:
+        """Content key of the whole task, data included; for `mask` see `retrained_key`."""
+        return content_key(role="task", **self._left_out(dataset, mask), **self._training(dataset))
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
@@ -102,27 +119,48 @@ class Task:
         """
         return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
 
-    def retrained_key(self, dataset: Dataset, dtype: str, device: str, reference: int = 0) -> str:
+    def retrained_key(
+        self,
+        dataset: Dataset,
+        dtype: str,
+        device: str,
+        reference: int = 0,
+        *,
+        mask: np.ndarray | None = None,
+    ) -> str:
         """Content key of the model retrained without the forget set; see `original_key`.
 
-        `reference` is its number among those that differ in the training seed alone.
+        `reference` is its number among those that differ in the training seed alone. `mask`, boolean (N,),
+        is what is forgotten; it must be given if a model chose it.
         """
-        left_out: dict[str, Any] = {"forget": self.forget_set, "chosen_by": self._chosen_by()}
+        left_out: dict[str, Any] = self._left_out(dataset, mask)
         if reference:
             left_out["reference"] = reference
         training = self._training(dataset)
         return content_key(role="retrained", dtype=dtype, device=device, **left_out, **training)
 
-    def _chosen_by(self) -> str:
-        """The code that chooses what is forgotten."""
-        return source_version(*files_of(type(self.forgotten), ForgetSet))
+    def scoring_key(self, dataset: Dataset, dtype: str, device: str, role: str) -> str:
+        """Content key of a model that scores training examples; tasks that forget other ones share it."""
+        scored = {"role": role, "scored_by": source_version(*SCORED_BY)}
+        return content_key(dtype=dtype, device=device, **scored, **self._training(dataset))
+
+    def mask_key(self, dataset: Dataset) -> str:
+        """Content key of a mask that a model chooses. It names no hardware: all machines share the mask."""
+        files = files_of(type(self.forgotten), ForgetSet)
+        chosen_by = source_version(*files, *SCORED_BY)
+        training = self._training(dataset)
+        return content_key(role="mask", forget=self.forget_set, chosen_by=chosen_by, **training)
+
+    def _left_out(self, dataset: Dataset, mask: np.ndarray | None) -> dict[str, str]:
+        """What is forgotten, however it was spelt: the hash of the mask."""
+        return {"forget": hash_mask(self.forgotten.mask(dataset) if mask is None else mask)}
 
     def _training(self, dataset: Dataset) -> dict[str, Any]:
         """Everything that decides the weights a training ends with, but the examples it leaves out."""
         from tasks.models import model_class
         from tasks.models.network import Network
 
-        cls, data = model_class(self.model)[0], self.forgotten.apply(dataset)
+        cls, data = model_class(self.model)[0], self.change(dataset)
         return {
             "data": data.fingerprint,
             "normalisation": [data.mean, data.std],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,29 +11,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
+from tasks.artifacts import Artifact, ArtifactCache, Trained
 from tasks.compute.flops import flops_per_example
-from tasks.compute.meters import CostMeter, Stopwatch
+from tasks.compute.meters import CostMeter
 from tasks.compute.sgd import SGD
+from tasks.compute.timed_training import Progress, Watch, ignore, silent, train_timed
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation import RETAIN_SAMPLE, measure
-from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
 from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.problem import Problem, check_needs
 from tasks.roles import ORIGINAL, reference_number, training_seed
+from tasks.scoring.choice import choose_examples
+from tasks.scoring.scorer import Scorer
 from tasks.task import Task
-from tasks.training import train_model
 from tasks.unlearners.base import Unlearner
 
-Progress = Callable[[str, int, int, float], None]
-"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
-
+ELSEWHERE = "another process trains it"
 
 SLACK = {"cpu": 4.0, "cuda": 16.0}
 """How many times a retrain's seconds per FLOP are ordinary, by device type.
@@ -42,10 +43,6 @@ waits for the others; this has not been measured.
 """
 UNCHARGED_SECONDS = 0.2
 """Busy seconds of a trial that are not held against it: a process loads code when it first needs it."""
-
-
-def silent(what: str, done: int, total: int, seconds: float) -> None:
-    """Report nothing: a Progress."""
 
 
 class Workbench:
@@ -59,38 +56,50 @@ class Workbench:
         device: torch.device,
         loader: str = "auto",
         dtype: str | None = None,
+        progress: Progress = silent,
     ) -> None:
         """`dataset` is as loaded, before the forget set changes it.
 
-        `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device].
+        `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]. `progress`
+        is told of the models that choose the forget set, where it needs any.
         """
         self.task, self.dataset, self.device = task, dataset, device
         self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
         make_repeatable(device)
         self.cache = ArtifactCache(artifacts)
-        mask = task.forgotten.mask(dataset)
-        changed = task.forgotten.apply(dataset)
-        self._forgotten_classes = forgotten_classes(changed, mask)
+        # The number of threads decides in which order a CPU adds up, hence the weights.
+        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
+        self._hardware = f"{device.type}{threads}"
+        self._model = self.fresh_model()
+        self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
+        shape = dataset.train.images.shape[1:]
+        self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
+        changed = task.change(dataset)
         source = open_source(loader, changed, device)
         self.loader = source.name
-        self.retain = Split(source, _indices(~mask), changed)
-        self.forget = Split(source, _indices(mask), changed)
         self._all = Split(source, torch.arange(len(changed.train)), changed)
+        self.choice = choose_examples(task, dataset, artifacts, lambda: self._scorer(progress))
+        """What is forgotten."""
+        mask = self.choice.mask
+        self.trained_on = changed
+        """The data set as the forget set changed it."""
+        self._forgotten_classes = forgotten_classes(changed, mask)
+        self._taught_errors = task.forgotten.taught_errors(dataset)
+        self.retain, self.forget = self._all.at(_indices(~mask)), self._all.at(_indices(mask))
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         validation, test = held_out_halves(changed.held_out.labels, task.seed)
         held_out = ResidentSource(changed.held_out, device)
         self._validation = Split(held_out, torch.from_numpy(validation), changed)
         self._test = Split(held_out, torch.from_numpy(test), changed)
+        triggered = task.forgotten.add_trigger(changed.held_out.images)
+        self._triggered = (
+            triggered
+            if triggered is None
+            else ResidentSource(replace(changed.held_out, images=triggered), device)
+        )
         self._artifacts: dict[str, Artifact] = {}
-        # The number of threads decides in which order a CPU adds up, hence the weights.
-        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
-        self._hardware = f"{device.type}{threads}"
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
-        self._model = self.fresh_model()
-        self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
-        shape = dataset.train.images.shape[1:]
-        self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
         self._warm_up()
 
     def generator(self, seed: int) -> torch.Generator:
@@ -102,7 +111,11 @@ class Workbench:
         about = self.dataset, self.dtype, self._hardware
         if role == ORIGINAL:
             return self.task.original_key(*about)
-        return self.task.retrained_key(*about, reference_number(role))
+        return self.task.retrained_key(*about, reference_number(role), mask=self.choice.mask)
+
+    def task_key(self) -> str:
+        """Return the content key of the task, with what is forgotten."""
+        return self.task.key(self.dataset, self.choice.mask)
 
     def is_cached(self, role: str) -> bool:
         """Tell whether the model of `role` is trained already."""
@@ -114,8 +127,8 @@ class Workbench:
             split = self._all if role == ORIGINAL else self.retain
             self._artifacts[role] = self.cache.get(
                 self.key(role),
-                lambda is_over: self._train(role, split, progress, is_over),
-                on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
+                lambda is_over: self.train(role, split, is_over, progress=progress),
+                on_wait=lambda: progress(f"{role} model ({ELSEWHERE})", 0, 0, 0.0),
             )
         return self._artifacts[role]
 
@@ -165,10 +178,18 @@ class Workbench:
         return Evaluation(
             retain=outputs(model, self._probe),
             forget=outputs(model, self.forget),
-            validation=outputs(model, self._validation),
-            test=outputs(model, self._test),
+            validation=self._held_out_outputs(model, self._validation),
+            test=self._held_out_outputs(model, self._test),
             forgotten_classes=self._forgotten_classes,
+            taught_errors=self._taught_errors,
         )
+
+    def _held_out_outputs(self, model: Network, split: Split) -> Outputs:
+        """Pass a half through `model`, and once more with the forget set's trigger if it plants one."""
+        seen = outputs(model, split)
+        if self._triggered is None:
+            return seen
+        return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
 
     def retrain_flops(self) -> float:
         """FLOPs of a full retrain: the unit of relative_cost."""
@@ -203,28 +224,40 @@ class Workbench:
         model(x).sum().backward()
         optimizer.step()
 
-    def _train(
-        self, role: str, split: Split, progress: Progress, is_over: Callable[[], bool]
+    def train(
+        self,
+        role: str,
+        split: Split,
+        is_over: Callable[[], bool],
+        watch: Watch = ignore,
+        share: float = 1.0,
+        *,
+        progress: Progress = silent,
     ) -> Trained | None:
-        """None if it `is_over` before its end."""
-        model = self.fresh_model()
-        meter, clock = CostMeter(model), Stopwatch(self.device)
-        epochs = model.recipe.epochs
-        progress(f"{role} model", 0, epochs, 0.0)
-        steps = train_model(model, split, self.generator(training_seed(role, self.task.seed)))
-        for epoch in range(epochs):
-            with clock.measure():
-                next(steps)
-            progress(f"{role} model", epoch + 1, epochs, clock.seconds)
-            if epoch + 1 < epochs and is_over():
-                return None
-        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-        samples = meter.gradient_samples
-        flops = samples * self.gradient_flops
-        name = device_name(self.device)
-        threads = torch.get_num_threads()
-        record = TrainingRecord(clock.seconds, samples, flops, name, threads, clock.busy_seconds)
-        return state, record
+        """Train the model of `role` on `split`, as `train_timed` does."""
+        return train_timed(
+            self.fresh_model(),
+            split,
+            self.generator(training_seed(role, self.task.seed)),
+            what=f"{role} model",
+            gradient_flops=self.gradient_flops,
+            is_over=is_over,
+            progress=progress,
+            watch=watch,
+            share=share,
+        )
+
+    def _scorer(self, progress: Progress) -> Scorer:
+        """Make what scores the training examples; it trains its models when they are first asked."""
+        return Scorer(
+            split=self._all,
+            seed=self.task.seed,
+            cache=self.cache,
+            key=lambda role: self.task.scoring_key(self.dataset, self.dtype, self._hardware, role),
+            make_model=self.fresh_model,
+            train=functools.partial(self.train, progress=progress),
+            on_wait=lambda role: progress(f"{role} model ({ELSEWHERE})", 0, 0, 0.0),
+        )
 
 
 def make_repeatable(device: torch.device) -> None:
@@ -235,11 +268,6 @@ def make_repeatable(device: torch.device) -> None:
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = False
-
-
-def device_name(device: torch.device) -> str:
-    """Return what the device calls itself, such as "NVIDIA H200", or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _indices(mask: np.ndarray) -> torch.Tensor:

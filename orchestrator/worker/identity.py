@@ -47,8 +47,8 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
     """Return the columns that the task, the code and the machine determine."""
     import torch
 
+    from tasks.compute.timed_training import device_name
     from tasks.roles import ORIGINAL, RETRAINED
-    from tasks.workbench import device_name
 
     task = bench.task
     return {
@@ -62,7 +62,7 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
         "host": read_host(),
         "task_seed": task.seed,
         "data": bench.dataset.fingerprint,
-        "task_key": task.key(bench.dataset),
+        "task_key": bench.task_key(),
         "original_key": bench.key(ORIGINAL),
         "retrained_key": bench.key(RETRAINED),
         "code_version": code_version(),

@@ -15,6 +15,8 @@ class LabelledImages:
 
     images: np.ndarray
     labels: np.ndarray
+    subclasses: np.ndarray | None = None
+    """Positions int64 (N,) in the data set's `subclasses`, where there are finer labels than `labels`."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,6 +53,8 @@ class Dataset:
     augmentation: Augmentation
     source: str
     """Origin of the data, for the log."""
+    subclasses: tuple[str, ...] = ()
+    """Names of finer classes, each a part of one class; no model is trained on them."""
 
     @cached_property
     def fingerprint(self) -> str:

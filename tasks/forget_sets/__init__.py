@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.forget_sets.base import ForgetSet
+from tasks.forget_sets.base import ForgetSet, apply_forget_set
+from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ FORGET_SETS = Registry(
     {
         "class": "tasks.forget_sets.whole_class:WholeClass",
         "random": "tasks.forget_sets.random_share:RandomShare",
+        "class-share": "tasks.forget_sets.class_share:ClassShare",
+        "subclass": "tasks.forget_sets.subclass:Subclass",
+        "identity": "tasks.forget_sets.subclass:Identity",
+        "index": "tasks.forget_sets.index_file:IndexFile",
+        "scores": "tasks.forget_sets.given_scores:GivenScores",
+        "confusion": "tasks.forget_sets.confusion:Confusion",
+        "poison": "tasks.forget_sets.poison:Poison",
+        "cluster": "tasks.forget_sets.scored.cluster:Cluster",
+        "proxy": "tasks.forget_sets.scored.proxy:Proxy",
+        "el2n": "tasks.forget_sets.scored.el2n:EL2N",
+        "loss": "tasks.forget_sets.scored.loss:Loss",
+        "boundary": "tasks.forget_sets.scored.boundary:Boundary",
+        "entangled": "tasks.forget_sets.scored.entangled:Entangled",
+        "worst": "tasks.forget_sets.scored.worst_case:WorstCase",
     },
 )
 
@@ -35,8 +50,19 @@ def forget_set(spec: str, seed: int) -> ForgetSet:
 
 
 def forget_mask(dataset: Dataset, spec: str, seed: int) -> np.ndarray:
-    """Mark what `KIND:ARGUMENT` forgets of the training split: boolean (N,); raises InvalidValue."""
+    """Mark what `KIND:ARGUMENT` forgets of the training split: boolean (N,); raises InvalidValue.
+
+    A kind that a model chooses raises it too: see tasks.scoring.choice.
+    """
     return forget_set(spec, seed).mask(dataset)
+
+
+def emptied_classes(dataset: Dataset, spec: str, seed: int) -> tuple[int, ...]:
+    """List the classes that `KIND:ARGUMENT` forgets as a whole, before any model is trained."""
+    forgotten = forget_set(spec, seed)
+    if isinstance(forgotten, ScoredForgetSet):
+        return ()
+    return forgotten_classes(apply_forget_set(forgotten, dataset), forgotten.mask(dataset))
 
 
 def forgotten_classes(dataset: Dataset, mask: np.ndarray) -> tuple[int, ...]:
