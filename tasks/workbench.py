@@ -24,6 +24,7 @@ from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
+from tasks.forget_sets.description import describe_mask
 from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.problem import Problem, check_needs
@@ -116,6 +117,13 @@ class Workbench:
     def task_key(self) -> str:
         """Return the content key of the task, with what is forgotten."""
         return self.task.key(self.dataset, self.choice.mask)
+
+    def describe_choice(self) -> str:
+        """Say in a line what is forgotten, and what choosing it took if a model did."""
+        took = self.choice.seconds
+        return describe_mask(self.trained_on, self.choice.mask) + (
+            f"; choosing them took {took:.1f} s" if took else ""
+        )
 
     def is_cached(self, role: str) -> bool:
         """Tell whether the model of `role` is trained already."""

@@ -13,7 +13,7 @@ from orchestrator.sweeps.plan import SweepPlan
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
-from tasks.forget_sets import forget_mask, forgotten_classes
+from tasks.forget_sets import emptied_classes
 from tasks.task import Task
 from tasks.unlearners import unlearner_class
 
@@ -41,8 +41,7 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
         dataset = wanted.load()
     check_loader(config.loader, dataset)
-    mask = forget_mask(dataset, wanted.forget_set, wanted.seed)
-    if not forgotten_classes(dataset, mask):
+    if not emptied_classes(dataset, wanted.forget_set, wanted.seed):
         _check_measured(objective_named(config.objective), wanted)
         config = _without_class_methods(config, wanted, say)
     return dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))

@@ -80,7 +80,9 @@ class SingleTrial:
         open_root(artifacts).check()
         where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
         say(f"{where}, {self.unlearner} {method.params}")
-        bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
+        device = torch.device(kind)
+        bench = Workbench(task, dataset, artifacts, device, self.loader, progress=training)
+        say(bench.describe_choice())
         bench.artifact(ORIGINAL, training)
         use_references(bench, self.references, training)
         yield from run_trial(bench, method, self.trial_seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.errors import InvalidValue, UnusableChoice
 from tasks.forget_sets.scored.base import ScoredForgetSet, Scores
 from tasks.storage.roots import open_root
 
@@ -36,7 +37,7 @@ def choose_examples(
     """Return the mask of the task's forget set: computed, or from the storage at `root`.
 
     A choice by a model differs between machines in its last bits, hence all use the one that was stored
-    first. Raises InvalidValue if the chosen examples are too few, or such that no attacker could judge them.
+    first. Raises UnusableChoice if the chosen examples are too few, or such that no attacker could judge them.
     """
     forgotten = task.forgotten
     if not isinstance(forgotten, ScoredForgetSet):
@@ -46,8 +47,11 @@ def choose_examples(
     mask = decode_mask(storage.read(name), count)
     if mask is not None:
         return Choice(mask)
-    mask = forgotten.choose(dataset, make_scores())
-    task.check_mask(dataset, mask)
+    try:
+        mask = forgotten.choose(dataset, make_scores())
+        task.check_mask(dataset, mask)
+    except InvalidValue as error:
+        raise UnusableChoice(str(error)) from error
     content = encode_mask(mask)
     if not storage.create(name, content):
         first = decode_mask(storage.read(name), count)
