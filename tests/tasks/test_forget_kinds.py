@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,9 +156,13 @@ def test_poison_is_a_white_patch_with_the_first_class_s_label(digits: Dataset) -
     assert (changed.train.labels[mask] == 0).all()
     assert np.array_equal(changed.train.labels[~mask], digits.train.labels[~mask])
     assert (changed.train.images[mask][..., -3:, -3:] == 255).all()
-    assert np.array_equal(changed.train.images[mask][..., :-3, :], digits.train.images[mask][..., :-3, :])
+    assert np.array_equal(
+        changed.train.images[mask][..., :-3, :], digits.train.images[mask][..., :-3, :]
+    )
     assert np.array_equal(changed.train.images[~mask], digits.train.images[~mask])
-    assert digits.train.images[mask][..., -3:, -3:].min() < 255, "the data as loaded stay as they are"
+    assert digits.train.images[mask][..., -3:, -3:].min() < 255, (
+        "the data as loaded stay as they are"
+    )
 
 
 def test_a_share_of_the_poison_is_known_and_all_of_it_is_planted(digits: Dataset) -> None:
@@ -167,7 +170,10 @@ def test_a_share_of_the_poison_is_known_and_all_of_it_is_planted(digits: Dataset
     assert part.mask(digits).sum() == 15
     assert not (part.mask(digits) & ~whole.mask(digits)).any()
     assert part.apply(digits).fingerprint == whole.apply(digits).fingerprint
-    keys = [Task.named(f"digits-{s}").original_key(digits, *HERE) for s in ("poison:60:3", "poison:60:3:.25", "class:1")]
+    keys = [
+        Task.named(f"digits-{s}").original_key(digits, *HERE)
+        for s in ("poison:60:3", "poison:60:3:.25", "class:1")
+    ]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -215,21 +221,14 @@ def test_the_line_that_describes_a_forget_set_counts_every_example(digits: Datas
         f"forget set: {mask.sum()} of 1,198 training examples: "
         f"{larger[1]} {larger[0]}, {smaller[1]} {smaller[0]}"
     )
-    many = replace(digits, classes=tuple(map(str, range(40))), train=replace(digits.train, labels=np.arange(1198) % 40))
+    many = replace(
+        digits,
+        classes=tuple(map(str, range(40))),
+        train=replace(digits.train, labels=np.arange(1198) % 40),
+    )
     assert describe_mask(many, np.ones(1198, bool)).endswith("9 30, 30 other classes 898")
 
 
 def test_the_hash_of_a_mask_is_that_of_its_bytes() -> None:
-    """SHA-256 of 01 00 01: a value that other programs give too."""
-    assert hash_mask(np.array([True, False, True])) == "1a8a5f9ef22b8d71"[:0] + sha(b"\x01\x00\x01")
-
-
-def sha(content: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-@pytest.fixture
-def made(digits: Dataset) -> Callable[[str], Task]:
-    return lambda spec: Task.named(f"digits-{spec}")
+    """The value that `printf '\\1\\0\\1' | sha256sum` prints."""
+    assert hash_mask(np.array([True, False, True])) == "85f90dfea1d8027e"
