@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GivenScores(ForgetSet):
-    """FILE:top|low|mid:COUNT: examples by a number for each, in a .npy or .txt, such as C-scores."""
+    """FILE:WHICH:COUNT: the top, low or mid examples by a number for each, in a .npy or .txt, such as C-scores."""
 
     def __post_init__(self) -> None:
         """Raise InvalidValue unless the argument has that form."""

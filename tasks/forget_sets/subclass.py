@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subclass(ForgetSet):
-    """NAME or NAME+NAME: every training example of these finer classes, on which no model is trained."""
+    """NAME[+NAME]: every training example of these finer classes, on which no model is trained."""
 
     def mask(self, dataset: Dataset) -> np.ndarray:
         """Mark all examples of the subclasses; raises InvalidValue, listing them, for an unknown one."""
@@ -31,7 +31,7 @@ class Subclass(ForgetSet):
 
 @dataclass(frozen=True)
 class Identity(ForgetSet):
-    """PERSON or PERSON+PERSON: every training image of these persons, who are subclasses, or else classes."""
+    """PERSON[+PERSON]: every training image of these persons, who are subclasses, or else classes."""
 
     def mask(self, dataset: Dataset) -> np.ndarray:
         """Mark all images of the persons; raises InvalidValue, listing them, for an unknown one."""

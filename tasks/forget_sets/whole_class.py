@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WholeClass(ForgetSet):
-    """NAME or NAME+NAME: every training example of these classes, as the CS726 deck's automobiles."""
+    """NAME[+NAME]: every training example of one or more classes, as the CS726 deck's automobiles."""
 
     def mask(self, dataset: Dataset) -> np.ndarray:
         """Mark all examples of the classes; raises InvalidValue, listing the classes, for an unknown one."""

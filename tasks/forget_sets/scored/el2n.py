@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EL2N(ScoredForgetSet):
-    """top|low|mid:COUNT: by the length of softmax minus label, mean of 5 models early in their training.
+    """WHICH:COUNT: the top, low or mid by the length of softmax minus label, mean of 5 models early in their training.
 
     Source: Paul et al., Deep learning on a data diet, 2021.
     """

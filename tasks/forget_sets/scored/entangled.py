@@ -21,7 +21,7 @@ FORM = "entangled:hi|lo:COUNT"
 
 @dataclass(frozen=True)
 class Entangled(ScoredForgetSet):
-    """hi|lo:COUNT: the group of examples most, or least, entangled with the others in feature space.
+    """WHICH:COUNT: the group of examples most (hi) or least (lo) entangled with the others in feature space.
 
     The examples are cut into groups of COUNT by their distance from the mean of all features; the group
     with the highest or the lowest score is forgotten. Source: Zhao et al. (RUM), 2024.

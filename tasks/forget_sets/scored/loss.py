@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loss(ScoredForgetSet):
-    """top|low|mid:COUNT: by the mean cross-entropy over the last 5 epochs of a training.
+    """WHICH:COUNT: the top, low or mid by the mean cross-entropy over the last 5 epochs of a training.
 
     At the very end all losses are near 0, hence several epochs. The top holds most mislabelled examples.
     """

@@ -24,7 +24,7 @@ FORM = "proxy:PROXY:top|low|mid:COUNT"
 
 @dataclass(frozen=True)
 class Proxy(ScoredForgetSet):
-    """PROXY:top|low|mid:COUNT: by confidence, max-confidence, entropy or accuracy over a training's epochs.
+    """PROXY:WHICH:COUNT: the top, low or mid by confidence, max-confidence, entropy or accuracy over a training.
 
     The most memorised examples have a low confidence, max-confidence or accuracy, or a top entropy.
     Source: Zhao et al., What makes unlearning hard and what to do about it (RUM), 2024, and its 2410.16516.
