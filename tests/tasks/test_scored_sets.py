@@ -130,9 +130,9 @@ def test_no_two_models_of_neighbouring_tasks_share_a_seed() -> None:
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[None]:
-    """Trainings of three epochs: these tests are about choices, not about accuracies."""
+    """Trainings of two epochs: these tests are about choices, not about accuracies."""
     whole = SmallCNN.recipe
-    SmallCNN.recipe = replace(whole, epochs=3)
+    SmallCNN.recipe = replace(whole, epochs=2)
     yield
     SmallCNN.recipe = whole
 
