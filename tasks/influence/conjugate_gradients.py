@@ -24,9 +24,7 @@ class ConjugateGradients(Solver):
     tolerance: float = 1e-4
     """Stops when a step changes the solution by this share of its norm or less."""
 
-    def solve(
-        self, objective: Objective, target: Tensor, damping: float, report: Report
-    ) -> Tensor:
+    def solve(self, objective: Objective, target: Tensor, damping: float, report: Report) -> Tensor:
         """See `Solver.solve`."""
 
         def multiply(vector: Tensor) -> Tensor:

@@ -37,9 +37,7 @@ class EKFAC(Solver):
     batch_size: int = 50
     """Examples whose per-example gradients of one layer are held at a time."""
 
-    def solve(
-        self, objective: Objective, target: Tensor, damping: float, report: Report
-    ) -> Tensor:
+    def solve(self, objective: Objective, target: Tensor, damping: float, report: Report) -> Tensor:
         """See `Solver.solve`."""
         from tasks.influence.layers import matrix_layers
         from tasks.unlearners.steps.gradients import flatten
@@ -80,16 +78,12 @@ def find_bases(objective: Objective, layers: list[MatrixLayer], count: Count) ->
     return {layer: (_eigenvectors(left[layer]), _eigenvectors(right[layer])) for layer in layers}
 
 
-def find_eigenvalues(
-    objective: Objective, bases: Bases, count: Count
-) -> dict[MatrixLayer, Tensor]:
+def find_eigenvalues(objective: Objective, bases: Bases, count: Count) -> dict[MatrixLayer, Tensor]:
     """Find the curvature (O, K) along each vector of the bases: the mean of squared derivatives."""
     import torch
 
     size = len(objective.split)
-    found = {
-        layer: torch.zeros_like(layer.join(objective.weights())) for layer in bases
-    }
+    found = {layer: torch.zeros_like(layer.join(objective.weights())) for layer in bases}
     for trace, columns in _differentiate(objective, list(bases)):
         turned = {
             layer: torch.einsum("kl,nkp->nlp", right, trace.entered(layer))

@@ -36,9 +36,7 @@ class LiSSA(Solver):
     seed: int = 0
     """Seed of the batches."""
 
-    def solve(
-        self, objective: Objective, target: Tensor, damping: float, report: Report
-    ) -> Tensor:
+    def solve(self, objective: Objective, target: Tensor, damping: float, report: Report) -> Tensor:
         """See `Solver.solve`."""
         import torch
 

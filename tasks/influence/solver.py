@@ -19,9 +19,7 @@ Report = Callable[[int, int], None]
 class Solver:
     """A method and its settings: the fields of a frozen dataclass, each with a default."""
 
-    def solve(
-        self, objective: Objective, target: Tensor, damping: float, report: Report
-    ) -> Tensor:
+    def solve(self, objective: Objective, target: Tensor, damping: float, report: Report) -> Tensor:
         """Return (G + damping · I)⁻¹ `target`, a vector of all trainable weights.
 
         G is the Gauss-Newton matrix of the objective: see `Objective.multiply`.
