@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, hessian, jvp, vjp, vmap
+from torch.func import functional_call, grad, hessian, vjp, vmap
 from torch.nn import functional as F
 
 from tasks.datasets.splits import Batch, Split
@@ -66,9 +68,9 @@ class Objective:
         direction, total, count = self.parts(vector), torch.zeros_like(vector), 0
         weights = self.weights()
         for x, y in self.batches() if batches is None else batches:
-            logits, forward = jvp(self._logits_of(x), (weights,), (direction,))
+            logits, forward = _along(self._logits_of(x), weights, direction)
             curved = self._multiply_loss_hessian(logits, y, forward)
-            _, pull = vjp(self._logits_of(x), weights)
+            pull = vjp(self._logits_of(x), weights)[1]
             total += flatten(pull(curved)[0].values())
             count += len(y)
         return total / count
@@ -85,7 +87,7 @@ class Objective:
             def losses(w: Weights, x: Tensor = x, y: Tensor = y) -> Tensor:
                 return self.loss(self._logits_of(x)(w), y)
 
-            found.append(jvp(losses, (weights,), (direction,))[1].detach())
+            found.append(_along(losses, weights, direction)[1].detach())
         return torch.cat(found)
 
     def loss_hessian_root(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -103,4 +105,13 @@ class Objective:
     def _multiply_loss_hessian(self, logits: Tensor, y: Tensor, vector: Tensor) -> Tensor:
         """Multiply the Hessian of the summed loss with respect to the logits (N, C) by a vector (N, C)."""
         slope = grad(lambda z: self.loss(z, y).sum())
-        return jvp(slope, (logits,), (vector,))[1].detach()
+        return _along(slope, logits, vector)[1].detach()
+
+
+def _along(function: Callable[[Any], Tensor], at: Any, direction: Any) -> tuple[Tensor, Tensor]:
+    """Compute a function and its derivative along a direction, in forward mode."""
+    with warnings.catch_warnings():
+        # The first call imports a module of torch's own that is deprecated by torch itself (seen in 2.15).
+        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
+        value, derivative = torch.func.jvp(function, (at,), (direction,))  # type: ignore[misc]
+    return value, derivative

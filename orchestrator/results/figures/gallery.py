@@ -16,35 +16,45 @@ if TYPE_CHECKING:
 
 HELPFUL, HARMFUL = "#1B7F5C", "#B4442F"
 COLUMNS = 5
-CELL, HEIGHT = 1.25, 1.6
+CELL, HEIGHT = 1.25, 1.65
 """Inches of an image with its caption."""
+TOP, BOTTOM = 1.15, 0.5
+"""Inches of the margins."""
 
 
 def render_gallery(found: Influence, helpful: np.ndarray, harmful: np.ndarray) -> bytes:
     """Draw the held-out example, and beside it these training examples by index; return a PNG."""
-    rows = max(1, -(-max(len(helpful), len(harmful)) // COLUMNS))
-    figure = Figure(
-        figsize=(CELL * (2 * COLUMNS + 3.4), HEIGHT * max(rows, 2) + 0.9),
-        dpi=120,
-        facecolor="white",
+    rows = max(2, -(-max(len(helpful), len(harmful)) // COLUMNS))
+    high = HEIGHT * rows + TOP + BOTTOM
+    figure = Figure(figsize=(CELL * (2 * COLUMNS + 3.4), high), dpi=120, facecolor="white")
+    grid = figure.add_gridspec(
+        1,
+        3,
+        width_ratios=(2.2, COLUMNS, COLUMNS),
+        left=0.012,
+        right=0.988,
+        top=1 - TOP / high,
+        bottom=BOTTOM / high,
+        wspace=0.1,
     )
-    left, middle, right = figure.add_gridspec(
-        1, 3, width_ratios=(2.2, COLUMNS, COLUMNS), left=0.01, right=0.99, top=0.8, bottom=0.03, wspace=0.1
-    )  # fmt: skip
-    _draw_question(figure.add_subplot(left), found)
+    _draw_question(figure.add_subplot(grid[0]), found)
     for spec, chosen, colour, title in (
-        (middle, helpful, HELPFUL, "most helpful"),
-        (right, harmful, HARMFUL, "most harmful"),
+        (grid[1], helpful, HELPFUL, "most helpful"),
+        (grid[2], harmful, HARMFUL, "most harmful"),
     ):
-        cells = spec.subgridspec(max(rows, 2), COLUMNS, wspace=0.12, hspace=0.55)
+        cells = spec.subgridspec(rows, COLUMNS, wspace=0.12, hspace=0.6)
         for place, index in enumerate(chosen):
             _draw_example(figure.add_subplot(cells[divmod(place, COLUMNS)]), found, index, colour)
         corner = spec.get_position(figure)
-        figure.text(corner.x0, 0.91, title, fontsize=12, fontweight="bold", color=colour)
+        y = 1 - 0.85 / high
+        figure.text(corner.x0, y, title, fontsize=12, fontweight="bold", color=colour)
     words = f"Influence on held-out example {found.test_example}: {found.task}"
-    figure.text(0.01, 0.955, words, fontsize=13, fontweight="bold", color=INK)
-    told = f"{found.solver}, damping {found.damping:g}"
-    figure.text(0.01, 0.915, told, fontsize=9, color=FAINT)
+    figure.text(0.012, 1 - 0.3 / high, words, fontsize=14, fontweight="bold", color=INK)
+    told = (
+        f"{found.solver}, damping {found.damping:g}. Below each image: its class, and how much the loss would rise "
+        "without it. * is in the forget set."
+    )
+    figure.text(0.012, 1 - 0.53 / high, told, fontsize=9.5, color=FAINT)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
@@ -52,6 +62,7 @@ def render_gallery(found: Influence, helpful: np.ndarray, harmful: np.ndarray) -
 
 def _draw_question(axes: Axes, found: Influence) -> None:
     _show(axes, found.image, INK)
+    axes.set_anchor("N")
     right = found.predicted == found.label
     axes.set_xlabel(
         f"class {found.classes[found.label]}\npredicted {found.classes[found.predicted]}\nloss {found.loss:.3g}",
