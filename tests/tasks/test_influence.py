@@ -27,7 +27,7 @@ from tasks.unlearners.base import trainable
 from tasks.unlearners.steps.gradients import write_weights
 from tasks.workbench import Workbench
 
-EXACT = ConjugateGradients(steps=200, tolerance=0)
+EXACT = ConjugateGradients(steps=200, tolerance=1e-13)
 
 
 def quiet(*progress: int) -> None:
