@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
+    from orchestrator.results.influence import Influence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -198,6 +199,41 @@ def run_trial(
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def influence(
+    task: str,
+    test_example: int,
+    *,
+    solver: str = "cg",
+    damping: float = 0.01,
+    curvature_examples: int = 5000,
+    data_dir: str | Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    storage: str | Path = "./results",
+) -> Influence:
+    """Compute how each training example influences the original model's loss on one held-out example.
+
+    In a notebook the result shows itself as a picture. The original model is kept under the storage root.
+    Raises InvalidValue.
+    """
+    from orchestrator.sweeps.influence import InfluenceQuery
+
+    query = InfluenceQuery(
+        task=task,
+        test_example=test_example,
+        solver=solver,
+        damping=damping,
+        curvature_examples=curvature_examples,
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        model=model,
+        seed=seed,
+        device=device,
+        storage=str(storage),
+    )
+    return query.run(lambda text: None, lambda *progress: None, lambda *steps: None)
 
 
 def front(results: pa.Table, objective: str = "pareto") -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from orchestrator.cli.influence import influence
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from tasks.errors import InputError
@@ -175,6 +176,9 @@ def run(
     )
     print_points(trial.run(print, print_training))
     return DONE
+
+
+app.command(influence)
 
 
 @app.command
