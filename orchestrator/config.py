@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from orchestrator.results.objectives import objective_named
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
+from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.roles import FEWEST
@@ -76,6 +77,10 @@ class SweepConfig:
     """Storage root, a folder or s3://BUCKET/PREFIX: results and trained models."""
     data_dir: Path | None = None
     """Folder with the data set [default: ./data, downloaded if possible]."""
+    label_column: str | None = None
+    """Column with the classes, for a task parquet-… [default: label]."""
+    image_size: int | None = None
+    """Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are]."""
     model: str = "auto"
     """Model family: NAME or NAME:WIDTH. auto chooses by device."""
     seed: int = 0
@@ -115,6 +120,7 @@ class SweepConfig:
         config = dataclasses.replace(
             self._with_preset(), storage=normalise_root(self.storage), data_dir=data_dir
         )
+        self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
@@ -157,6 +163,11 @@ class SweepConfig:
         return dataclasses.replace(self, **left)
 
     @property
+    def data_options(self) -> DataOptions:
+        """The settings of how the data are read; raises InvalidValue."""
+        return DataOptions(self.label_column, self.image_size)
+
+    @property
     def repeat_name(self) -> str | None:
         """The default name of a sweep that confirms another; None if this one confirms none."""
         return f"{self.confirms}+seed-{self.seed}" if self.confirms else None
@@ -194,6 +205,8 @@ class SweepConfig:
             "objective",
             "sampler",
             "model",
+            "label_column",
+            "image_size",
             "seed",
             "cost_limit",
             "references",

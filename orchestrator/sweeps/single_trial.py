@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
@@ -33,6 +34,8 @@ class SingleTrial:
     unlearner: str
     params: Mapping[str, Any]
     data_dir: Path | None = None
+    options: DataOptions = AS_THEY_ARE
+    """How the data are read."""
     model: str = "auto"
     seed: int = 0
     """Seed of the splits, the forget set and the trained models."""
@@ -75,7 +78,7 @@ class SingleTrial:
         kind = self._device_type()
         task = Task.named(self.task, self.model, self.seed, kind)
         check_data_dir(self.data_dir)
-        dataset = task.load(self.data_dir)
+        dataset = task.load(self.data_dir, self.options)
         check_loader(self.loader, dataset)
         open_root(artifacts).check()
         where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
