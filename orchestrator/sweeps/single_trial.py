@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
-from tasks.datasets.loaders import check_loader
+from tasks.datasets.loaders import choose_loader, count_free_bytes
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
@@ -79,11 +79,13 @@ class SingleTrial:
         task = Task.named(self.task, self.model, self.seed, kind)
         check_data_dir(self.data_dir)
         dataset = task.load(self.data_dir, self.options)
-        check_loader(self.loader, dataset)
+        device = torch.device(kind)
+        loader, why = choose_loader(self.loader, dataset, kind, count_free_bytes(device))
         open_root(artifacts).check()
         where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
         say(f"{where}, {self.unlearner} {method.params}")
-        bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
+        say(f"loader {loader}: {why}")
+        bench = Workbench(task, dataset, artifacts, device, self.loader)
         bench.artifact(ORIGINAL, training)
         use_references(bench, self.references, training)
         yield from run_trial(bench, method, self.trial_seed)

@@ -30,10 +30,11 @@ HUB_FOLDERS = ("datasets--zalando-datasets--fashion_mnist", "datasets--fashion_m
 
 
 def load_fashion_mnist(data_dir: Path | None = None) -> Dataset:
-    """Load it from `data_dir` (default ./data), or from where Debian's package puts it; nothing is downloaded.
+    """Load Fashion-MNIST from `data_dir` (default ./data), or from where Debian's package puts it.
 
-    Recognised are the four IDX files, gzipped or not, and Parquet or Arrow files of Hugging Face. Raises
-    DatasetNotFound, and InvalidValue for damage, several copies, or another data set, such as MNIST.
+    Nothing is downloaded. Recognised are the four IDX files, gzipped or not, and Parquet or Arrow files of
+    Hugging Face. Raises DatasetNotFound, and InvalidValue for damage, several copies, or another data set, such
+    as MNIST.
     """
     folder = data_dir or DEFAULT_DATA_DIR
     source, named, parts = _read(folder)
