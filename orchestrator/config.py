@@ -86,7 +86,7 @@ class SweepConfig:
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
     loader: str = "auto"
-    """How training images are read: auto, ffcv or resident."""
+    """How training images are read: auto, ffcv, mapped or resident."""
     max_concurrent: int | None = None
     """Trials that run at a time [default: what the nodes hold now]. With more, an autoscaling cluster grows."""
     cpus_per_trial: int = 1

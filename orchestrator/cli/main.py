@@ -139,7 +139,7 @@ def run(
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
     loader
-        auto, ffcv or resident.
+        auto, ffcv, mapped or resident.
     device
         auto, cpu or cuda.
     cpus_per_trial
