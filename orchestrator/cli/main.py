@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
-from tasks.datasets.options import DataOptions
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
 
@@ -107,8 +107,7 @@ def run(
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
-    label_column: str | None = None,
-    image_size: int | None = None,
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
@@ -128,10 +127,6 @@ def run(
         NAME=VALUE of a hyper-parameter; may be repeated.
     data_dir
         Folder with the data set.
-    label_column
-        Column with the classes, for a task parquet-… [default: label].
-    image_size
-        Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are].
     model
         Model family: NAME or NAME:WIDTH. auto chooses by device.
     seed
@@ -155,7 +150,7 @@ def run(
         unlearner=unlearner,
         params=parse_assignments(unlearner, set_ or []),
         data_dir=data_dir,
-        options=DataOptions(label_column, image_size),
+        options=options,
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,

@@ -21,8 +21,8 @@ DATASETS = Registry(
         "cifar100": "tasks.datasets.cifar100:load_cifar100",
         "cifar20": "tasks.datasets.cifar100:load_cifar20",
         "fashion-mnist": "tasks.datasets.fashion_mnist:load_fashion_mnist",
-        "folder": "tasks.datasets.image_folder:load_image_folder",
-        "parquet": "tasks.datasets.image_parquet:load_image_parquet",
+        "folder": "tasks.datasets.own.image_folder:load_image_folder",
+        "parquet": "tasks.datasets.own.image_parquet:load_image_parquet",
         "digits": "tasks.datasets.digits:load_digits",
     },
 )

@@ -23,9 +23,12 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def compute_digest(self) -> str:
+        """Compute the SHA-256 of pixels and labels, once; it does not depend on the file format."""
+        return self._digest
+
     @cached_property
-    def digest(self) -> str:
-        """The SHA-256 of pixels and labels, which does not depend on the file format."""
+    def _digest(self) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
@@ -62,7 +65,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hex digits that differ between copies with any different pixel or label."""
-        joined = self.train.digest + self.held_out.digest
+        joined = self.train.compute_digest() + self.held_out.compute_digest()
         return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
     @property

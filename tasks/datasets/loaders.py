@@ -19,8 +19,8 @@ LOADERS: dict[str, str] = {
     "auto": "resident: as fast as ffcv on a CPU, ready sooner, less memory (benchmarks/loaders.py); "
     "of images that do not fit on a GPU: ffcv, or mapped where there is none",
     "ffcv": "ffcv.Loader over a .beton that all processes of a machine share",
-    "mapped": "the memory-mapped file, of which each batch is copied to the device",
     "resident": "one uint8 tensor on the device; on a CPU, the memory-mapped file itself",
+    "mapped": "the memory-mapped file, of which each batch is copied to the device",
 }
 GPU_SHARE = 0.2
 """Share of a GPU's free memory that `auto` lets the images take: trials share the GPU, and need room to train."""

@@ -15,9 +15,9 @@ class DataOptions:
     """Settings of a data set beside its folder. None is the data set's own choice."""
 
     label_column: str | None = None
-    """Column of a Parquet file that holds the classes."""
+    """Column with the classes, for a task parquet-… [default: label]."""
     image_size: int | None = None
-    """Pixels that each image is scaled and cropped to, in either direction."""
+    """Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are]."""
 
     def __post_init__(self) -> None:
         """Raise InvalidValue for a size out of range."""

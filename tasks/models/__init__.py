@@ -82,10 +82,11 @@ def check_model(spec: str, dataset: Dataset) -> None:
     name, sides = MODELS.split(spec)[0], dataset.sides
     if not _fits(name, sides):
         fit = [other for other in MODELS if _fits(other, sides)]
-        limit = f", up to {MOST_SIDE[name]}" if name in MOST_SIDE else ""
+        small = min(sides) < LEAST_SIDE.get(name, 1)
+        needs = f"needs {LEAST_SIDE[name]}" if small else f"takes up to {MOST_SIDE[name]}"
         raise InvalidValue(
-            f"--model {spec}: {dataset.name}'s images are {sides[1]} pixels wide, and {name} needs "
-            f"{LEAST_SIDE[name]}{limit}; valid: {', '.join(fit)}"
+            f"--model {spec}: {dataset.name}'s images are {sides[1]} pixels wide, and {name} "
+            f"{needs}; valid: {', '.join(fit)}"
         )
 
 

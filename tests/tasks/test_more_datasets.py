@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import pictures, same, write_rows
+from pictures import encode_picture, pictures, same, write_rows
 
+from orchestrator.sweeps.single_trial import SingleTrial
 from tasks.datasets import cifar10, fashion_mnist, load_dataset
 from tasks.datasets.cifar100 import ARCHIVE, CLASSES, FOLDER, SUPERCLASSES
 from tasks.datasets.dataset import LabelledImages
+from tasks.datasets.options import DataOptions
 from tasks.errors import DatasetNotFound, InvalidValue
 
 Parts = dict[str, LabelledImages]
@@ -29,10 +31,10 @@ def hundred(machine_cache: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def write_hundred(folder: Path, names: list[str]) -> None:
+def write_hundred(folder: Path, names: list[str], *, train: int = 200, test: int = 100) -> None:
     """Pickles in the keys and types of the published ones, whose files have Python 2's texts."""
     folder.mkdir(parents=True)
-    for split, count in (("train", 200), ("test", 100)):
+    for split, count in (("train", train), ("test", test)):
         data = pictures(count, count).images.reshape(count, -1)
         rows = {"data": data, "fine_labels": [n % 100 for n in range(count)], "coarse_labels": []}
         (folder / split).write_bytes(pickle.dumps(rows, protocol=2))
@@ -89,8 +91,6 @@ def test_every_form_of_cifar100_is_the_same_data(
 
 def encode(part: LabelledImages) -> list[bytes]:
     """The pictures as PNG."""
-    from pictures import encode_picture
-
     return [encode_picture(image) for image in part.images]
 
 
@@ -177,10 +177,17 @@ def write_idx(path: Path, values: np.ndarray, *, packed: bool) -> None:
     )
 
 
-def write_clothes(folder: Path, *, count: int = 40, level: int | None = None, packed: bool = True) -> Path:  # fmt: skip
+def write_clothes(
+    folder: Path,
+    *,
+    count: int = 40,
+    test: int = 20,
+    level: int | None = None,
+    packed: bool = True,
+) -> Path:
     """Write the four files; the pictures are random, or all of one grey `level`."""
     rng = np.random.default_rng(0)
-    for prefix, number in (("train", count), ("t10k", 20)):
+    for prefix, number in (("train", count), ("t10k", test)):
         shape = (number, 28, 28)
         images = rng.integers(0, 256, shape) if level is None else np.full(shape, level)
         write_idx(folder / f"{prefix}-images-idx3-ubyte", images, packed=packed)
@@ -243,3 +250,46 @@ def test_the_real_fashion_mnist(machine_cache: Path, tmp_path: Path) -> None:
     assert np.bincount(data.train.labels).tolist() == [6000] * 10
     assert data.train.images.mean() / 255 == pytest.approx(0.28604, abs=1e-5)
     assert "only" not in data.source
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [
+        ("cifar100-random:0.1", {}),
+        ("cifar20-class:people", {}),
+        ("fashion-mnist-class:Sandal", {}),
+        ("parquet-class:ash", {"label_column": "tree", "image_size": 16}),
+        ("folder-random:0.2", {"image_size": 16}),
+    ],
+)
+def test_a_trial_runs_on_each_data_set(
+    machine_cache: Path, tmp_path: Path, task: str, options: dict[str, object]
+) -> None:
+    folder = tmp_path / "data"
+    if task.startswith("cifar"):
+        write_hundred(folder / FOLDER, list(CLASSES), train=400, test=400)
+    elif task.startswith("fashion"):
+        write_clothes(folder, count=200, test=200)
+    elif task.startswith("parquet"):
+        write_rows(folder / "train.parquet", ["ash", "oak"] * 50, column="tree", sizes=[(20, 24)])
+    else:
+        for name in ("ash", "oak"):
+            for number in range(60):
+                write_picture(folder / name / f"{number}.jpg", number)
+    trial = SingleTrial(
+        task=task, unlearner="ssd", params={}, data_dir=folder, options=DataOptions(**options),  # type: ignore[arg-type]
+        model="small-cnn", device="cpu", storage=str(tmp_path / "storage"), references=0,
+    )  # fmt: skip
+    said: list[str] = []
+    (row,) = trial.run(said.append, lambda *progress: None)
+    assert 0 <= row["test_accuracy_retained"] <= 1
+    assert row["mia_class_matched_accuracy"] is not None
+    assert str(folder) in said[0]
+
+
+def write_picture(path: Path, seed: int) -> None:
+    """A JPEG of random pixels, of one of two sizes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (3, 20 + seed % 2, 24), dtype=np.uint8)
+    path.write_bytes(encode_picture(image, "JPEG"))

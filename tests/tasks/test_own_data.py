@@ -15,7 +15,7 @@ from tasks.datasets import load_dataset
 from tasks.datasets.loaders import GPU_SHARE, choose_loader
 from tasks.datasets.mapped import MappedSource
 from tasks.datasets.options import DataOptions
-from tasks.datasets.own_data import measure_pixels
+from tasks.datasets.own.build import measure_pixels
 from tasks.datasets.splits import ResidentSource
 from tasks.errors import InvalidValue
 from tasks.models import AUTO, build_model
@@ -220,7 +220,7 @@ def test_the_model_that_auto_chooses_takes_any_usual_size(
 
 def test_images_too_large_for_a_model_are_refused(machine_cache: Path, tmp_path: Path) -> None:
     write_folder(tmp_path, size=(49, 49))
-    with pytest.raises(InvalidValue, match="49 pixels wide, and resnet9 needs 25, up to 48"):
+    with pytest.raises(InvalidValue, match="49 pixels wide, and resnet9 takes up to 48"):
         Task.named("folder-random:0.4", "resnet9").load(tmp_path)
 
 

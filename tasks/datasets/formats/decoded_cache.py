@@ -47,7 +47,7 @@ def open_cached_arrays(
             data = decode(list(files))
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
-            (folder / CHECKSUM).write_text(data.digest)
+            (folder / CHECKSUM).write_text(data.compute_digest())
             return _map_arrays(folder)
 
 
@@ -67,7 +67,7 @@ def _map_arrays(folder: Path) -> LabelledImages:
     if len(images) != len(labels):
         raise ValueError("images and labels differ in length")
     data = LabelledImages(images, labels)
-    if (folder / CHECKSUM).read_text() != data.digest:
+    if (folder / CHECKSUM).read_text() != data.compute_digest():
         raise ValueError("the checksum is another")
     return data
 

@@ -12,7 +12,7 @@ from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.formats.pictures import decode_pictures
 from tasks.datasets.formats.shards import HELD_OUT, SPLITS
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
-from tasks.datasets.own_data import build_own, require_folder, share_channels
+from tasks.datasets.own.build import build_own, require_folder, share_channels
 from tasks.errors import InvalidValue
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")

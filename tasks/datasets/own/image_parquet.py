@@ -10,7 +10,7 @@ from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.formats.parquet import count_numbered_classes, read_class_names, read_parquet
 from tasks.datasets.formats.shards import HELD_OUT, find_shards
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
-from tasks.datasets.own_data import build_own, require_folder, share_channels
+from tasks.datasets.own.build import build_own, require_folder, share_channels
 from tasks.errors import DatasetNotFound
 
 
