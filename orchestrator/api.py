@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.datasets.options import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -173,6 +174,8 @@ def run_trial(
     params: Mapping[str, Any] | None = None,
     *,
     data_dir: str | Path | None = None,
+    label_column: str | None = None,
+    image_size: int | None = None,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
@@ -191,6 +194,7 @@ def run_trial(
         unlearner=unlearner,
         params=params or {},
         data_dir=Path(data_dir) if data_dir is not None else None,
+        options=DataOptions(label_column, image_size),
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
 from tasks.datasets.halves import CALIBRATION_SHARE, HeldOutParts, cut_held_out
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
-from tasks.forget_sets import FORGET_SETS, forget_set
+from tasks.forget_sets import FORGET_SETS, check_mask, forget_set
 from tasks.forget_sets.base import ForgetSet
 from tasks.provenance import source_version
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 TASKS: dict[str, str] = {
     "cifar10-class:automobile": "forget every training automobile (the CS726 deck's forget set)",
     "cifar10-random:0.1": "forget a random tenth of CIFAR-10's training split",
+    "cifar100-class:rocket": "forget every training rocket, one of CIFAR-100's 100 classes",
+    "cifar20-class:people": "forget one of CIFAR-100's 20 superclasses; the model knows these alone",
+    "fashion-mnist-class:Sandal": "forget every training sandal of Fashion-MNIST",
+    "folder-random:0.1": "forget a random tenth of the pictures in --data-dir; also folder-class:NAME",
+    "parquet-random:0.1": "forget a random tenth of the Parquet files in --data-dir; also parquet-class:NAME",
     "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
@@ -87,8 +93,8 @@ class Task:
         """What decides which examples are forgotten."""
         return forget_set(self.forget_set, self.seed)
 
-    def load(self, data_dir: Path | None = None) -> Dataset:
-        """Load the data set and check that the forget set exists in it and that it suits the model.
+    def load(self, data_dir: Path | None = None, options: DataOptions = AS_THEY_ARE) -> Dataset:
+        """Load the data set as the options say, and check that the forget set exists in it and that it suits the model.
 
         The forget set does not change it yet: whoever trains on it does that.
 
@@ -97,12 +103,14 @@ class Task:
         """
         from tasks.models import check_model
 
-        dataset = load_dataset(self.dataset, data_dir)
+        dataset = load_dataset(self.dataset, data_dir, options)
         check_model(self.model, dataset)
-        changed = self.forgotten.apply(dataset)
-        forgotten = changed.train.labels[self.forgotten.mask(dataset)]
+        changed, mask = self.forgotten.apply(dataset), self.forgotten.mask(dataset)
+        check_mask(mask, changed, self.name)
         held_out = changed.held_out.labels
-        check_attackable(forgotten, held_out, self.cut(held_out)[:2], dataset.classes)
+        check_attackable(
+            changed.train.labels[mask], held_out, self.cut(held_out)[:2], dataset.classes
+        )
         return dataset
 
     def cut(self, held_out: np.ndarray) -> HeldOutParts:

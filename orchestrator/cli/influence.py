@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from orchestrator.config import SweepConfig
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 
 EVERY_SECONDS = 2.0
@@ -27,6 +28,7 @@ def influence(
     output: Path = Path("influence.png"),
     scores: Path | None = None,
     data_dir: Path | None = None,
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
     model: str = "auto",
     seed: int = 0,
     device: str = "auto",
@@ -80,6 +82,7 @@ def influence(
         damping=damping,
         curvature_examples=curvature_examples,
         data_dir=data_dir,
+        options=options,
         model=model,
         seed=seed,
         device=device,

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from orchestrator.cli.influence import influence
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
 
@@ -23,7 +24,7 @@ LONGEST = 1000
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
-Loader = Annotated[str, Parameter(help="auto, ffcv or resident.")]
+Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
 Calibration = Annotated[
     bool,
     Parameter(
@@ -123,6 +124,7 @@ def run(
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
@@ -164,6 +166,7 @@ def run(
         unlearner=unlearner,
         params=parse_assignments(unlearner, set_ or []),
         data_dir=data_dir,
+        options=options,
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,

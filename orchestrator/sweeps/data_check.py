@@ -34,7 +34,7 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
     check_data_dir(config.data_dir)
     wanted = make_task(config)
     try:
-        dataset = wanted.load(config.data_dir)
+        dataset = wanted.load(config.data_dir, config.data_options)
     except DatasetNotFound as error:
         if config.task is not None:
             raise
@@ -53,7 +53,7 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
     """Return the data set; raise InvalidValue if finished trials ran on other data."""
-    dataset = plan.task.load(plan.data_dir)
+    dataset = plan.task.load(plan.data_dir, plan.options)
     before = {row["data"] for rows in finished.values() for row in rows if row["data"]}
     if before and before != {dataset.fingerprint}:
         raise InvalidValue(

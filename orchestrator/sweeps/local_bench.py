@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config import check_seed
-from tasks.datasets.loaders import check_loader
+from tasks.datasets.loaders import check_loader, choose_loader, count_free_bytes
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
@@ -29,6 +30,8 @@ class LocalBench:
 
     task: str
     data_dir: Path | None = None
+    options: DataOptions = AS_THEY_ARE
+    """How the data are read."""
     model: str = "auto"
     seed: int = 0
     """Seed of the splits, the forget set and the trained models."""
@@ -59,7 +62,7 @@ class LocalBench:
         kind = self._device_type()
         task = Task.named(self.task, self.model, self.seed, kind, calibration=calibration)
         check_data_dir(self.data_dir)
-        dataset = task.load(self.data_dir)
+        dataset = task.load(self.data_dir, self.options)
         check_loader(self.loader, dataset)
         return task, dataset
 
@@ -76,6 +79,15 @@ class LocalBench:
     def describe(self, task: Task, dataset: Dataset) -> str:
         """Say which task this is, from which data, and on what it runs."""
         return f"{task.name} ({dataset.source}), model {task.model} on {self._device_type()}"
+
+    def describe_loader(self, dataset: Dataset) -> str:
+        """Say which loader reads the images, and why; raises InvalidValue for one that cannot."""
+        import torch
+
+        kind = self._device_type()
+        free = count_free_bytes(torch.device(kind))
+        loader, why = choose_loader(self.loader, dataset, kind, free)
+        return f"loader {loader}: {why}"
 
     def _device_type(self) -> str:
         import torch

@@ -52,6 +52,7 @@ class SingleTrial(LocalBench):
         calibration = self.calibration or CALIBRATION in method.needs
         task, dataset = self.load_task(calibration=calibration)
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
+        say(self.describe_loader(dataset))
         if task.calibration:
             taken = task.cut(task.forgotten.apply(dataset).held_out.labels).calibration
             say(
