@@ -17,56 +17,58 @@ EVERY_SECONDS = 2.0
 """Least time between two lines of progress."""
 
 
+STORAGE = SweepConfig().storage
+
+Task = Annotated[str, Parameter(help="Task, such as digits-class:1.")]
+TestExample = Annotated[int, Parameter(help="Index of the held-out example, from 0.")]
+Solver = Annotated[str, Parameter(help="cg, lissa or ekfac.")]
+Damping = Annotated[
+    float,
+    Parameter(help="Added to the curvature. More makes scores less exact and less noisy."),
+]
+CurvatureExamples = Annotated[
+    int, Parameter(help="Training examples on which the curvature is estimated.")
+]
+Top = Annotated[int, Parameter(help="Examples shown at each end of the ranking.")]
+Output = Annotated[Path, Parameter(help="File of the picture; its name ends in .png.")]
+Scores = Annotated[
+    Path | None,
+    Parameter(help="File for the influence of every training example; it ends in .parquet."),
+]
+DataDir = Annotated[Path | None, Parameter(help="Folder with the data set.")]
+Model = Annotated[str, Parameter(help="Model family: NAME or NAME:WIDTH. auto chooses by device.")]
+Seed = Annotated[int, Parameter(help="Seed of the splits, the forget set and the original model.")]
+Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
+Threads = Annotated[
+    int,
+    Parameter(
+        help="Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit."
+    ),
+]
+Storage = Annotated[str, Parameter(help="Storage root: trained models.")]
+
+
 def influence(
     *,
-    task: Annotated[str, Parameter(help="Task, such as digits-class:1.")],
-    test_example: int,
-    solver: str = "cg",
-    damping: float = 0.01,
-    curvature_examples: int = 5000,
-    top: int = 10,
-    output: Path = Path("influence.png"),
-    scores: Path | None = None,
-    data_dir: Path | None = None,
+    task: Task,
+    test_example: TestExample,
+    solver: Solver = "cg",
+    damping: Damping = 0.01,
+    curvature_examples: CurvatureExamples = 5000,
+    top: Top = 10,
+    output: Output = Path("influence.png"),
+    scores: Scores = None,
+    data_dir: DataDir = None,
     options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
-    model: str = "auto",
-    seed: int = 0,
-    device: str = "auto",
-    cpus_per_trial: int = 1,
-    storage: Annotated[
-        str, Parameter(help="Storage root: trained models.")
-    ] = SweepConfig().storage,
+    model: Model = "auto",
+    seed: Seed = 0,
+    device: Device = "auto",
+    cpus_per_trial: Threads = 1,
+    storage: Storage = STORAGE,
 ) -> int:
     """List the training examples with the highest and the lowest influence on a held-out example.
 
     They come as a table and as a picture. The original model is trained if it is not cached.
-
-    Parameters
-    ----------
-    test_example
-        Index of the held-out example, from 0.
-    solver
-        cg, lissa or ekfac.
-    damping
-        Added to the curvature. More of it makes scores that are less exact and less noisy.
-    curvature_examples
-        Training examples on which the curvature is estimated.
-    top
-        Examples shown at each end of the ranking.
-    output
-        File of the picture; its name ends in .png.
-    scores
-        File for the influence of every training example; its name ends in .parquet.
-    data_dir
-        Folder with the data set.
-    model
-        Model family: NAME or NAME:WIDTH. auto chooses by device.
-    seed
-        Seed of the splits, the forget set and the original model.
-    device
-        auto, cpu or cuda.
-    cpus_per_trial
-        Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     """
     from orchestrator.cli.reports import print_training
     from orchestrator.sweeps.influence import InfluenceQuery

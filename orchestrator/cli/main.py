@@ -25,6 +25,7 @@ STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
 Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
+Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
 Calibration = Annotated[
     bool,
     Parameter(
@@ -129,7 +130,7 @@ def run(
     seed: int = 0,
     trial_seed: int | None = None,
     loader: Loader = "auto",
-    device: str = "auto",
+    device: Device = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
     calibration: Calibration = False,
@@ -151,8 +152,6 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    device
-        auto, cpu or cuda.
     cpus_per_trial
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.results.figures.plane import FAINT, INK
-
-if TYPE_CHECKING:
-    from orchestrator.results.influence import Influence
 
 HELPFUL, HARMFUL = "#1B7F5C", "#B4442F"
 COLUMNS = 5
@@ -22,7 +19,38 @@ TOP, BOTTOM = 1.15, 0.5
 """Inches of the margins."""
 
 
-def render_gallery(found: Influence, helpful: np.ndarray, harmful: np.ndarray) -> bytes:
+class Found(Protocol):
+    """What is shown of an influence query; orchestrator.results.influence.Influence says what each is."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def solver(self) -> str: ...
+    @property
+    def damping(self) -> float: ...
+    @property
+    def test_example(self) -> int: ...
+    @property
+    def image(self) -> np.ndarray: ...
+    @property
+    def label(self) -> int: ...
+    @property
+    def predicted(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def images(self) -> np.ndarray: ...
+    @property
+    def labels(self) -> np.ndarray: ...
+    @property
+    def scores(self) -> np.ndarray: ...
+    @property
+    def forgotten(self) -> np.ndarray: ...
+
+
+def render_gallery(found: Found, helpful: np.ndarray, harmful: np.ndarray) -> bytes:
     """Draw the held-out example, and beside it these training examples by index; return a PNG."""
     rows = max(2, -(-max(len(helpful), len(harmful)) // COLUMNS))
     high = HEIGHT * rows + TOP + BOTTOM
@@ -60,7 +88,7 @@ def render_gallery(found: Influence, helpful: np.ndarray, harmful: np.ndarray) -
     return content.getvalue()
 
 
-def _draw_question(axes: Axes, found: Influence) -> None:
+def _draw_question(axes: Axes, found: Found) -> None:
     _show(axes, found.image, INK)
     axes.set_anchor("N")
     right = found.predicted == found.label
@@ -71,7 +99,7 @@ def _draw_question(axes: Axes, found: Influence) -> None:
     )
 
 
-def _draw_example(axes: Axes, found: Influence, index: int, colour: str) -> None:
+def _draw_example(axes: Axes, found: Found, index: int, colour: str) -> None:
     """Show an image with its index, its class and its influence; a star marks the forget set."""
     _show(axes, found.images[index], colour)
     star = " *" if found.forgotten[index] else ""
