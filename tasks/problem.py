@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
-NEEDS: dict[str, str] = {}
+CALIBRATION = "calibration"
+NEEDS: dict[str, str] = {
+    CALIBRATION: "a tenth of the held-out images, which the original never saw and no result reads",
+}
 """What a method may declare in `needs` beyond what every problem has, and what it then finds there.
 
 Meant for what is costly to prepare: a log of the training, shards, a calibration split.
@@ -33,7 +36,7 @@ def check_needs(who: str, needs: Iterable[str]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One trial's unlearning problem, the only argument of `unlearn`. It may grow; held-out data stay out."""
+    """One trial's unlearning problem, the only argument of `unlearn`. It may grow; what results read stays out."""
 
     model: Network
     """The original model, to be changed in place."""
@@ -49,6 +52,8 @@ class Problem:
     """Builds another model with the original weights: for `original`."""
     make_blank: Callable[[], Network]
     """Builds a model without weights: for `blank`."""
+    calibration: Split | None = None
+    """Images that the original never saw and no result reads; None unless the method needs them."""
 
     @property
     def classes(self) -> int:

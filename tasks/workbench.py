@@ -17,9 +17,9 @@ from tasks.compute.meters import CostMeter
 from tasks.compute.sgd import SGD
 from tasks.compute.timed_training import Progress, Watch, ignore, silent, train_timed
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
+from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
@@ -27,7 +27,7 @@ from tasks.forget_sets import forgotten_classes
 from tasks.forget_sets.description import describe_mask
 from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.problem import Problem, check_needs
+from tasks.problem import CALIBRATION, Problem, check_needs
 from tasks.roles import ORIGINAL, reference_number, training_seed
 from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
@@ -88,16 +88,14 @@ class Workbench:
         self._taught_errors = task.forgotten.taught_errors(dataset)
         self.retain, self.forget = self._all.at(_indices(~mask)), self._all.at(_indices(mask))
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
-        validation, test = held_out_halves(changed.held_out.labels, task.seed)
         held_out = ResidentSource(changed.held_out, device)
-        self._validation = Split(held_out, torch.from_numpy(validation), changed)
-        self._test = Split(held_out, torch.from_numpy(test), changed)
-        triggered = task.forgotten.add_trigger(changed.held_out.images)
-        self._triggered = (
-            triggered
-            if triggered is None
-            else ResidentSource(replace(changed.held_out, images=triggered), device)
+        self._validation, self._test, self.calibration = (
+            Split(held_out, torch.from_numpy(part), changed)
+            for part in task.cut(changed.held_out.labels)
         )
+        images = task.forgotten.add_trigger(changed.held_out.images)
+        triggered = None if images is None else replace(changed.held_out, images=images)
+        self._triggered = None if triggered is None else ResidentSource(triggered, device)
         self._artifacts: dict[str, Artifact] = {}
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
@@ -154,9 +152,9 @@ class Workbench:
     def problem(self, unlearner: Unlearner, seed: int) -> tuple[Problem, CostMeter]:
         """Make what `unlearner` is given, and the meter that counts its examples.
 
-        Raises InvalidValue if it needs what no problem offers.
+        Raises InvalidValue if it needs what no problem offers, or what this task does not keep.
         """
-        check_needs(type(unlearner).__name__, unlearner.needs)
+        calibration = self._calibration_for(unlearner)
         original = self.artifact(ORIGINAL)
         model, meter = self.model(original)
 
@@ -171,7 +169,20 @@ class Workbench:
             return other
 
         rng, gone = self.generator(seed), self._forgotten_classes
-        return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
+        sets = model, self.retain, self.forget, gone
+        return Problem(*sets, rng, copy, blank, calibration), meter
+
+    def _calibration_for(self, unlearner: Unlearner) -> Split | None:
+        """Return the calibration split for a method that needs it; a method that does not never sees it."""
+        who = type(unlearner).__name__
+        check_needs(who, unlearner.needs)
+        if CALIBRATION not in unlearner.needs:
+            return None
+        if not len(self.calibration):
+            raise InvalidValue(
+                f"{who} needs a calibration split, and the task {self.task.name} keeps none"
+            )
+        return self.calibration
 
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
         """Measure `model` by every metric; it is this `reference` if it is one.

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
+from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
+from tasks.problem import NEEDS
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -37,6 +39,8 @@ def _unlearners() -> Iterator[str]:
         yield f"== {family}{chosen}"
         for name in names:
             yield from _unlearner(name)
+    yield "== what a method may need"
+    yield from (f"{need}: {what}" for need, what in NEEDS.items())
 
 
 def _unlearner(name: str) -> Iterator[str]:
@@ -83,6 +87,7 @@ def _columns() -> Iterator[str]:
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
+    "datasets": lambda: _described(DATASETS),
     "forget-sets": lambda: _described(FORGET_SETS),
     "unlearners": _unlearners,
     "metrics": _metrics,

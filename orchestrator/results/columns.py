@@ -53,7 +53,7 @@ IDENTITY = (
     ),
     Column("error", TEXT, "why a trial failed or was pruned"),
     Column(
-        "confirms", TEXT, "the sweep whose front is run again here with another seed, if one is"
+        "confirms", TEXT, "the sweep whose points are run again here with another seed, if one is"
     ),
 )
 
@@ -85,7 +85,7 @@ COSTS = (
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),
-    Column("loader", TEXT, "how training images were read: resident or ffcv"),
+    Column("loader", TEXT, "how training images were read: resident, mapped or ffcv"),
     Column("device", TEXT, "name of the device"),
     Column("dtype", TEXT, "dtype of the forward pass"),
     Column("threads", WHOLE, "CPU threads of the process that measured the seconds"),

@@ -23,6 +23,7 @@ def seconds_per_trial(unlearner: str, speed: Speed) -> float:
         passes.gradient_samples(
             retain=speed.retain,
             forget=speed.forget,
+            calibration=speed.calibration,
             recipe_epochs=speed.recipe_epochs,
             share=_usual(cls, "retain_share", 1.0),
             batch_size=round(_usual(cls, "batch_size", 256)),

@@ -102,12 +102,14 @@ def _trial_of(config: SweepConfig, row: Row) -> SingleTrial:
         unlearner=row["unlearner"],
         params=json.loads(row["params"]),
         data_dir=config.data_dir,
+        options=config.data_options,
         model=row["model"],
         seed=row["task_seed"],
         trial_seed=row["seed"],
         loader=config.loader,
         device="cpu" if row["device"] == "cpu" else "auto",
         storage=config.storage,
+        calibration=config.calibration,
         cpus=row["threads"] or 1,
         references=row["references"] or 0,
     )
@@ -144,7 +146,7 @@ def _make_card(config: SweepConfig, row: Row, point: Point, difference: float) -
 
 def _describe_images(trial: SingleTrial) -> dict[str, Any]:
     """Return what the model takes: images (channels, height, width), pixels in [0, 1] less mean, over std."""
-    data = Task.named(trial.task, trial.model, trial.seed).load(trial.data_dir)
+    data = Task.named(trial.task, trial.model, trial.seed).load(trial.data_dir, trial.options)
     return {
         "classes": list(data.classes),
         "image_shape": list(data.train.images.shape[1:]),

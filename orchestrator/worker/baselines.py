@@ -52,6 +52,8 @@ class Speed:
     """Epochs of a whole training."""
     trainings: tuple[float, ...]
     """Estimated seconds of each training that is still to be done."""
+    calibration: int = 0
+    """Images of the calibration split."""
 
 
 @dataclass(frozen=True)
@@ -199,4 +201,5 @@ def measure_speed(bench: Workbench, missing: list[str]) -> Speed:
     retain, forget, epochs = len(bench.retain), len(bench.forget), model.recipe.epochs
     sizes = [retain + forget if role == ORIGINAL else retain for role in missing]
     trainings = tuple(size * epochs / rate for size in sizes)
-    return Speed(rate, evaluate_seconds, retain, forget, epochs, trainings)
+    sizes_of_sets = retain, forget, epochs
+    return Speed(rate, evaluate_seconds, *sizes_of_sets, trainings, len(bench.calibration))

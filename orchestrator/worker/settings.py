@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
@@ -29,6 +30,8 @@ class WorkerSettings:
     gpus: float
     objective_metrics: tuple[str, ...]
     trial_seconds: float | None
+    options: DataOptions = AS_THEY_ARE
+    """How the data are read."""
     dtype: str | None = None
     """Dtype of the forward pass: the one of the two models, even if this node's device has another default."""
     confirms: str | None = None
@@ -86,7 +89,7 @@ def _build_workbench(settings: WorkerSettings, training: Training | None) -> Wor
     if settings.gpus and not torch.cuda.is_available():
         raise OSError(f"torch {torch.__version__} cannot use the GPU here: is its driver too old?")
     device = torch.device("cuda" if settings.gpus else "cpu")
-    dataset = settings.task.load(settings.data_dir)
+    dataset = settings.task.load(settings.data_dir, settings.options)
     if settings.data not in (None, dataset.fingerprint):
         raise InvalidValue(
             f"the data here are not those of the sweep ({dataset.source}; fingerprint "

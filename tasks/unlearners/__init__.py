@@ -47,10 +47,14 @@ UNLEARNERS = Registry(
         "l2ul": "tasks.unlearners.relabelling.l2ul:LearningToUnlearn",
         "del": "tasks.unlearners.relabelling.example_localization:DeletionByExampleLocalization",
         "scrub": "tasks.unlearners.distillation.scrub:Scrub",
+        "scrub+r": "tasks.unlearners.distillation.scrub:ScrubRewind",
         "bad-teacher": "tasks.unlearners.distillation.bad_teacher:BadTeacher",
         "delete": "tasks.unlearners.distillation.delete:Delete",
         "npo": "tasks.unlearners.distillation.npo:NegativePreferenceOptimisation",
         "fcs": "tasks.unlearners.distillation.fcs:ForgetContrastRetain",
+        "lotus": "tasks.unlearners.distillation.lotus:LogitTempering",
+        "regun": "tasks.unlearners.distillation.regun:ReferenceGuided",
+        "kde": "tasks.unlearners.distillation.kde:ResetAndDistil",
         "prmq": "tasks.unlearners.distillation.prmq:PruneReinitialiseMatchQuantise",
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
         "lfssd": "tasks.unlearners.weight_editing.lfssd:LossFreeDampening",
@@ -96,6 +100,11 @@ def expand_names(asked: Iterable[str]) -> tuple[str, ...]:
         else:
             names.append(word)
     return tuple(names)
+
+
+def list_needing(names: Iterable[str], need: str) -> list[str]:
+    """List those of the methods that declare this need, a name of tasks.problem.NEEDS."""
+    return [name for name in names if need in unlearner_class(name).needs]
 
 
 def unlearner_class(name: str) -> type[Unlearner]:

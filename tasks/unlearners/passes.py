@@ -22,10 +22,14 @@ class Passes:
     """Batches of the forget set that are read beside each batch of the retain set."""
     beside_once: float = 0.0
     """The same, but until the forget set is used up."""
+    beside_forget: float = 0.0
+    """Batches of the retain set that are read beside each batch of the forget set."""
     forget_batches: float = 0.0
     """Single batches of the forget set."""
     trainings: float = 0.0
     """Whole trainings on the retain set, by the model's own recipe."""
+    calibration: float = 0.0
+    """Over the calibration split."""
     made_batches: float = 0.0
     """Batches of images that the method makes up."""
     times: tuple[str, ...] = ()
@@ -43,26 +47,37 @@ class Passes:
         recipe_epochs: int,
         share: float,
         batch_size: int,
+        calibration: int = 0,
         values: Mapping[str, float] = MappingProxyType({}),
     ) -> float:
-        """Examples of an epoch, for sets of `retain` and `forget` examples, up to the rounding of batches.
+        """Examples of an epoch, for sets of `retain`, `forget` and `calibration` examples.
+
+        That is up to the rounding of batches.
 
         `values` are those of the hyper-parameters, by name.
         """
         steps = math.ceil(share * retain / batch_size)
         forget_steps = math.ceil(forget / batch_size)
         forget_batch = forget / forget_steps
+        retain_batch = retain / math.ceil(retain / batch_size)
         own = (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)
             + self.beside * steps * forget_batch
             + self.beside_once * min(steps, forget_steps) * forget_batch
+            + self.beside_forget * forget_steps * retain_batch
             + self.forget_batches * forget_batch
             + self.trainings * recipe_epochs * retain
+            + self.calibration * calibration
             + self.made_batches * batch_size
         )
-        sizes = {"retain": retain, "forget": forget, "recipe_epochs": recipe_epochs}
+        sizes = {
+            "retain": retain,
+            "forget": forget,
+            "recipe_epochs": recipe_epochs,
+            "calibration": calibration,
+        }
         more = sum(
             part.gradient_samples(**sizes, share=share, batch_size=batch_size, values=values)
             for part in self.also

@@ -21,3 +21,11 @@ def test_made_up_images_are_read_in_batches() -> None:
 def test_parts_add_up_however_deep() -> None:
     inner = Passes(forget=1, also=(Passes(trainings=1),))
     assert Passes(also=(inner, inner)).gradient_samples(**SIZES) == 2 * (100 + 20_000)
+
+
+def test_a_batch_of_the_retain_set_beside_each_of_the_forget_set_and_the_calibration_split() -> (
+    None
+):
+    """100 images in 2 batches, each beside one of the 16 batches of 1000."""
+    passes = Passes(beside_forget=1, calibration=2)
+    assert passes.gradient_samples(**SIZES, calibration=30) == 2 * 62.5 + 60
