@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tasks.evaluation import every_metric
 from tasks.evaluation.metric import Best, Half
+from tasks.forget_sets.traits import Trait
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Column:
     """Where its ideal is; None of what is no result."""
     headline: str | None = None
     """Its heading in a table; see Metric."""
-    of_classes: bool = False
-    """Whether it is null where no class is forgotten as a whole."""
+    only: Trait | None = None
+    """The trait of a forget set without which it is null."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -104,7 +105,7 @@ PROVENANCE = (
     Column("finished_at", MOMENT, "when the trial ended", "UTC"),
 )
 MEASURED = tuple(
-    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.of_classes)
+    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only)
     for n, m in every_metric().items()
 )
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
+from tasks.forget_sets.traits import is_confusion
 
 
-@metric(half="test", best="references")
+@metric(half="test", best="references", only="errors")
 def targeted_error(evaluation: Evaluation) -> float | None:
     """Measure the share of clean test images that get the class which the forget set's wrong labels teach
     for theirs; null where they teach none.
@@ -20,31 +21,31 @@ def targeted_error(evaluation: Evaluation) -> float | None:
     return _share_deceived(evaluation, "test")
 
 
-@metric(half="validation", best="references")
+@metric(half="validation", best="references", only="errors")
 def validation_targeted_error(evaluation: Evaluation) -> float | None:
     """Measure targeted_error on the validation half."""
     return _share_deceived(evaluation, "validation")
 
 
-@metric(half="test", best="references")
+@metric(half="test", best="references", only="confusion")
 def interclass_error(evaluation: Evaluation) -> float | None:
     """Measure the error on clean test images of two classes that are mixed up, added over both (IC-ERR);
     null for any other forget set.
     """
     pairs = evaluation.taught_errors
-    if len(pairs) != 2 or pairs[0] != pairs[1][::-1]:
+    if not is_confusion(pairs):
         return None
     test = evaluation.test
     return float(sum(1 - test.correct[test.labels == true].mean() for true, _ in pairs))
 
 
-@metric(half="none", best="references")
+@metric(half="none", best="references", only="errors")
 def forget_targeted_error(evaluation: Evaluation) -> float | None:
     """Measure the share of the forget set that still gets its wrong label (FGT-ERR); null where labels are right."""
     return float(evaluation.forget.correct.mean()) if evaluation.taught_errors else None
 
 
-@metric(half="test", best="references")
+@metric(half="test", best="references", only="trigger")
 def attack_success(evaluation: Evaluation) -> float | None:
     """Measure the share of test images of other classes that get the backdoor's class once they have the
     trigger (ASR); null without a backdoor.
@@ -52,7 +53,7 @@ def attack_success(evaluation: Evaluation) -> float | None:
     return _attack_success(evaluation, "test")
 
 
-@metric(half="validation", best="references")
+@metric(half="validation", best="references", only="trigger")
 def validation_attack_success(evaluation: Evaluation) -> float | None:
     """Measure attack_success on the validation half."""
     return _attack_success(evaluation, "validation")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import InvalidValue
 from tasks.forget_sets.base import LEAST, ForgetSet, apply_forget_set
 from tasks.forget_sets.scored.base import ScoredForgetSet
+from tasks.forget_sets.traits import Trait, list_traits
 from tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ def forget_mask(dataset: Dataset, spec: str, seed: int) -> np.ndarray:
     return forget_set(spec, seed).mask(dataset)
 
 
-def emptied_classes(dataset: Dataset, spec: str, seed: int) -> tuple[int, ...]:
-    """List the classes that `KIND:ARGUMENT` forgets as a whole, before any model is trained."""
+def traits_of(dataset: Dataset, spec: str, seed: int) -> set[Trait]:
+    """List the traits of `KIND:ARGUMENT`, before any model is trained."""
     forgotten = forget_set(spec, seed)
-    if isinstance(forgotten, ScoredForgetSet):
-        return ()
-    return forgotten_classes(apply_forget_set(forgotten, dataset), forgotten.mask(dataset))
+    found = list_traits(forgotten, dataset)
+    if not isinstance(forgotten, ScoredForgetSet):
+        changed = apply_forget_set(forgotten, dataset)
+        found |= {"classes"} if forgotten_classes(changed, forgotten.mask(dataset)) else set()
+    return found
 
 
 def forgotten_classes(dataset: Dataset, mask: np.ndarray) -> tuple[int, ...]:

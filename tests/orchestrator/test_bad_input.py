@@ -34,6 +34,10 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             ("sweep", "--task", "digits-loss:top:20", "--objective", "test_accuracy_forgotten:min"),
             "no class is forgotten as a whole",
         ),
+        (
+            ("sweep", "--task", "digits-class:1", "--objective", "validation_attack_success:min"),
+            "plants no trigger",
+        ),
         (("sweep", "--unlearners", "finetun"), "did you mean finetune?"),
         (("sweep", "--unlearners", "ssd,ssd"), "twice"),
         (("sweep", "--objective", "parreto"), "pareto"),

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.errors import InvalidValue
-from tasks.forget_sets import emptied_classes, forget_mask, forget_set
+from tasks.forget_sets import forget_mask, forget_set, forgotten_classes, traits_of
 from tasks.forget_sets.description import count_classes, describe_mask, hash_mask
 from tasks.forget_sets.ranking import mark_ranked
 from tasks.task import Task
@@ -33,7 +33,7 @@ def fine(digits: Dataset) -> Dataset:
 def test_several_classes_are_all_of_each(digits: Dataset) -> None:
     mask = forget_mask(digits, "class:1+7", seed=0)
     assert np.array_equal(mask, np.isin(digits.train.labels, [1, 7]))
-    assert emptied_classes(digits, "class:7+1", 0) == (1, 7)
+    assert forgotten_classes(digits, mask) == (1, 7)
 
 
 def test_a_class_name_may_hold_a_plus_sign(digits: Dataset) -> None:
@@ -55,8 +55,8 @@ def test_a_subclass_is_a_part_of_a_class_that_stays(fine: Dataset, kind: str) ->
     mask = forget_mask(fine, f"{kind}:7", seed=0)
     assert np.array_equal(mask, fine.train.subclasses == 7)
     assert count_classes(fine, mask) == {"2 or 7": mask.sum()}
-    assert emptied_classes(fine, f"{kind}:7", 0) == ()
-    assert emptied_classes(fine, f"{kind}:2+7", 0) == (2,)
+    assert traits_of(fine, f"{kind}:7", 0) == set()
+    assert traits_of(fine, f"{kind}:2+7", 0) == {"classes"}
 
 
 def test_a_person_is_a_class_where_there_are_no_subclasses(digits: Dataset) -> None:
@@ -175,6 +175,20 @@ def test_a_share_of_the_poison_is_known_and_all_of_it_is_planted(digits: Dataset
         for s in ("poison:60:3", "poison:60:3:.25", "class:1")
     ]
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("spec", "traits"),
+    [
+        ("class:1", {"classes"}),
+        ("random:0.1", set()),
+        ("loss:top:20", set()),
+        ("confusion:3:8:25", {"errors", "confusion"}),
+        ("poison:60:3", {"errors", "trigger"}),
+    ],
+)
+def test_the_traits_of_a_forget_set(digits: Dataset, spec: str, traits: set[str]) -> None:
+    assert traits_of(digits, spec, 0) == traits
 
 
 REFUSED = [

@@ -12,8 +12,9 @@ import torch
 
 from tasks.datasets.dataset import Dataset
 from tasks.errors import InvalidValue, UnusableChoice
+from tasks.evaluation import METRICS, metric_named
 from tasks.evaluation.outputs import Outputs
-from tasks.forget_sets import FORGET_SETS, forget_set
+from tasks.forget_sets import FORGET_SETS, forget_set, traits_of
 from tasks.forget_sets.description import hash_mask
 from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.forget_sets.scored.boundary import measure_distances
@@ -198,12 +199,17 @@ def test_a_task_of_every_kind_runs_from_the_choice_to_the_metrics(
     assert len(bench.forget) == bench.choice.mask.sum()
     assert KINDS[spec] in (None, len(bench.forget))
     use_references(bench, 2)
+    traits = traits_of(bench.dataset, spec, 0)
     *_, trial = run_trial(bench, Finetune(epochs=1, retain_share=0.2), 0)
     original = baseline_point(bench, bench.artifact(ORIGINAL), trained_for_this=False)
     for point in (trial, original, reference_point(bench, 0)):
         assert 0 <= point.metrics["forget_accuracy"] <= 1
         assert point.metrics["indistinguishability"] is not None
         defined = {name for name in TAUGHT if point.metrics[name] is not None}
+        declared = {name for name in METRICS if metric_named(name).only in traits} - {
+            "test_accuracy_forgotten"
+        }
+        assert defined == declared
         assert defined == DEFINED.get(kind, set())
 
 
