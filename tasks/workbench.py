@@ -169,8 +169,17 @@ class Workbench:
             return other
 
         rng, gone = self.generator(seed), self._forgotten_classes
-        sets = model, self.retain, self.forget, gone
-        return Problem(*sets, rng, copy, blank, calibration), meter
+        problem = Problem(
+            model=model,
+            retain=self.retain,
+            forget=self.forget,
+            forgotten_classes=gone,
+            rng=rng,
+            make_original=copy,
+            make_blank=blank,
+            calibration=calibration,
+        )
+        return problem, meter
 
     def _calibration_for(self, unlearner: Unlearner) -> Split | None:
         """Return the calibration split for a method that needs it; a method that does not never sees it."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from orchestrator.results.figures.gallery import Tile
+
+HELPFUL, HARMFUL = "#1B7F5C", "#B4442F"
+"""Colours of the two ends of the ranking."""
 COLUMNS = {
     "train_index": "index of the example in the data set's training split",
     "class": "name of its class",
@@ -104,9 +110,29 @@ class Influence:
 
     def render_png(self, count: int = 10) -> bytes:
         """Return that picture as a PNG."""
-        from orchestrator.results.figures.gallery import render_gallery
+        from orchestrator.results.figures.gallery import Group, Tile, render_gallery
+        from orchestrator.results.figures.plane import INK
 
-        return render_gallery(self, self.helpful(count), self.harmful(count))
+        below = f"class {self.classes[self.label]}\npredicted {self.classes[self.predicted]}\nloss {self.loss:.3g}"
+        helpful, harmful = (
+            [self._tile(index) for index in chosen]
+            for chosen in (self.helpful(count), self.harmful(count))
+        )
+        return render_gallery(
+            f"Influence on held-out example {self.test_example}: {self.task}",
+            f"{self.solver}, damping {self.damping:g}. Below each image: its class, and how much the loss would "
+            "rise without it. * is in the forget set.",
+            Tile(self.image, "", below, INK if self.predicted == self.label else HARMFUL),
+            (Group("most helpful", HELPFUL, helpful), Group("most harmful", HARMFUL, harmful)),
+        )
+
+    def _tile(self, index: int) -> Tile:
+        """Return an image with its index, class and influence; a star marks the forget set."""
+        from orchestrator.results.figures.gallery import Tile
+
+        star = " *" if self.forgotten[index] else ""
+        below = f"{self.classes[self.labels[index]]}\n{self.scores[index]:+.2g}"
+        return Tile(self.images[index], f"{index}{star}", below)
 
     def _repr_png_(self) -> bytes:
         return self.render_png()

@@ -15,20 +15,19 @@ if TYPE_CHECKING:
     from orchestrator.results.influence import Influence
     from tasks.workbench import Workbench
 
-CURVATURE_EXAMPLES = 5000
-
 
 @dataclass(frozen=True, kw_only=True)
 class InfluenceQuery(LocalBench):
     """One held-out example, and how its influences are computed: the settings of `orchestrator influence`."""
 
     test_example: int
-    """Index into the data set's held-out examples."""
+    """Index of the held-out example, from 0."""
     solver: str = "cg"
+    """cg, lissa or ekfac."""
     damping: float = 0.01
-    """λ, added to the curvature."""
-    curvature_examples: int = CURVATURE_EXAMPLES
-    """Training examples on which the curvature is estimated, drawn once; all if there are fewer."""
+    """Added to the curvature. More makes scores less exact and less noisy."""
+    curvature_examples: int = 5000
+    """Training examples on which the curvature is estimated."""
 
     def run(self, say: Say, training: Progress, report: Report) -> Influence:
         """Train or load the original model, and compute the influence of each training example.

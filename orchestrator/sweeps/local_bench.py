@@ -1,11 +1,14 @@
 """A task in this process, without Ray and Optuna: its data, and the bench that trains its models."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the command line evaluates the annotations of these fields where a
+# subclass is defined, and their names are unknown there.
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from orchestrator.config import check_seed
 from tasks.datasets.loaders import check_loader, choose_loader, count_free_bytes
@@ -29,17 +32,23 @@ class LocalBench:
     """The settings that decide the models of a task, and where they are kept."""
 
     task: str
+    """Task, such as digits-class:1."""
     data_dir: Path | None = None
-    options: DataOptions = AS_THEY_ARE
+    """Folder with the data set."""
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE
     """How the data are read."""
     model: str = "auto"
+    """Model family: NAME or NAME:WIDTH. auto chooses by device."""
     seed: int = 0
-    """Seed of the splits, the forget set and the trained models."""
-    loader: str = "auto"
+    """Seed of the splits, the forget set and the original model."""
+    loader: Annotated[str, Parameter(parse=False)] = "auto"
+    """How the training images are read: auto, ffcv, mapped or resident."""
     device: str = "auto"
+    """auto, cpu or cuda."""
+    cpus: Annotated[int, Parameter(name="--cpus-per-trial")] = 1
+    """Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit."""
     storage: str = "./results"
-    cpus: int = 1
-    """Torch threads, as --cpus-per-trial of a sweep: they decide the trained weights to the last bit."""
+    """Storage root: trained models."""
 
     def check_settings(self) -> None:
         """Raise InvalidValue for what is wrong without a look at the data; torch is not imported."""
@@ -48,7 +57,7 @@ class LocalBench:
             raise InvalidValue(f"--cpus-per-trial {self.cpus} is out of range: at least 1")
         normalise_root(self.storage)
 
-    def load_task(self, *, calibration: bool = False) -> tuple[Task, Dataset]:
+    def load_task(self, *, calibration: bool = False) -> "tuple[Task, Dataset]":
         """Load the task, perhaps with a calibration split, and its data; raises InputError.
 
         It also sets how this process uses the machine.
@@ -66,7 +75,7 @@ class LocalBench:
         check_loader(self.loader, dataset)
         return task, dataset
 
-    def open_bench(self, task: Task, dataset: Dataset, training: Progress) -> Workbench:
+    def open_bench(self, task: Task, dataset: "Dataset", training: Progress) -> "Workbench":
         """Build the bench of `load_task`'s task; raises StorageError if its models cannot be kept.
 
         `training` is told of the models that choose the forget set, if it needs any.
@@ -80,11 +89,11 @@ class LocalBench:
         device = torch.device(self._device_type())
         return Workbench(task, dataset, artifacts, device, self.loader, progress=training)
 
-    def describe(self, task: Task, dataset: Dataset) -> str:
+    def describe(self, task: Task, dataset: "Dataset") -> str:
         """Say which task this is, from which data, and on what it runs."""
         return f"{task.name} ({dataset.source}), model {task.model} on {self._device_type()}"
 
-    def describe_loader(self, dataset: Dataset) -> str:
+    def describe_loader(self, dataset: "Dataset") -> str:
         """Say which loader reads the images, and why; raises InvalidValue for one that cannot."""
         import torch
 

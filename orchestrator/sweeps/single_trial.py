@@ -53,12 +53,10 @@ class SingleTrial(LocalBench):
         task, dataset = self.load_task(calibration=calibration)
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
         say(self.describe_loader(dataset))
-        if task.calibration:
-            taken = task.cut(task.change(dataset).held_out.labels).calibration
-            say(
-                f"NOTICE: a calibration split takes {len(taken)} held-out images, out of both halves"
-            )
         bench = self.open_bench(task, dataset, training)
+        if task.calibration:
+            taken = len(bench.calibration)
+            say(f"NOTICE: a calibration split takes {taken} held-out images, out of both halves")
         say(bench.describe_choice())
         bench.artifact(ORIGINAL, training)
         use_references(bench, self.references, training)

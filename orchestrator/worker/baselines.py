@@ -201,5 +201,12 @@ def measure_speed(bench: Workbench, missing: list[str]) -> Speed:
     retain, forget, epochs = len(bench.retain), len(bench.forget), model.recipe.epochs
     sizes = [retain + forget if role == ORIGINAL else retain for role in missing]
     trainings = tuple(size * epochs / rate for size in sizes)
-    sizes_of_sets = retain, forget, epochs
-    return Speed(rate, evaluate_seconds, *sizes_of_sets, trainings, len(bench.calibration))
+    return Speed(
+        rate,
+        evaluate_seconds,
+        retain,
+        forget,
+        epochs,
+        trainings,
+        calibration=len(bench.calibration),
+    )

@@ -18,7 +18,7 @@ from filelock import FileLock
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.formats.parquet import read_class_names, read_parquet
-from tasks.datasets.formats.pickles import read_pickled_names, read_pickles
+from tasks.datasets.formats.pickles import check_pickled_names, open_pickles
 from tasks.datasets.formats.shards import Splits, find_shards
 from tasks.datasets.identity import check_brightness, check_counts
 from tasks.datasets.sources import DEFAULT_DATA_DIR, hub_cache
@@ -53,9 +53,8 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
     for damaged files, files of another data set, and several copies.
     """
     folder = data_dir or DEFAULT_DATA_DIR
-    found = _find(folder) or _find_in_hub_cache()
-    source, named, read = found or (f"torchvision's {TORCHVISION_FOLDER} in {folder}", True, None)
-    parts = read() if read else _from_torchvision(folder)
+    source, named, read = _find(folder) or _find_in_hub_cache() or _torchvision_in(folder)
+    parts = read()
     data = Dataset(
         name="cifar10",
         train=parts["train"],
@@ -80,8 +79,7 @@ def _find(folder: Path) -> Found | None:
     if not shards and all(betons.values()):
         return f"FFCV .beton files in {folder}", False, partial(_from_betons, folder, betons)
     if not shards and (folder / TORCHVISION_FOLDER).is_dir():
-        batches = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
-        return batches, True, partial(_from_torchvision, folder)
+        return _torchvision_in(folder)
     if not shards and (folder / ARCHIVE).is_file():
         return f"{folder / ARCHIVE}", True, partial(_from_archive, folder / ARCHIVE)
     return _found_shards(folder, shards or find_shards(folder))
@@ -95,6 +93,12 @@ def _find_in_hub_cache() -> Found | None:
         if found:
             return found
     return None
+
+
+def _torchvision_in(folder: Path) -> Found:
+    """Return torchvision's form, which reading downloads where it is absent."""
+    where = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
+    return where, True, partial(_from_torchvision, folder)
 
 
 def _found_shards(folder: Path, shards: Splits) -> Found | None:
@@ -129,16 +133,8 @@ def _from_betons(folder: Path, files: Splits) -> Parts:
 
 
 def _from_archive(archive: Path) -> Parts:
-    names = read_pickled_names(archive, "batches.meta", "label_names")
-    if names != CLASSES:
-        raise InvalidValue(f"{archive} is not CIFAR-10: it names {', '.join(names)[:200]}")
-
-    def read(split: str, _: list[Path]) -> LabelledImages:
-        return read_pickles(archive, BATCHES[split], "labels")
-
-    return {
-        split: open_cached_arrays([archive], partial(read, split), split=split) for split in BATCHES
-    }
+    check_pickled_names(archive, "batches.meta", "label_names", CLASSES, "CIFAR-10")
+    return open_pickles(archive, BATCHES, "labels")
 
 
 def _check(data: LabelledImages, what: str) -> None:
@@ -191,12 +187,12 @@ def _download(folder: Path) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as partial:
+        with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as unfinished:
             if not (folder / TORCHVISION_FOLDER).is_dir():
                 logging.getLogger(__name__).warning("downloading CIFAR-10 into %s …", folder)
                 with _patience(SILENCE_SECONDS):
-                    CIFAR10(partial, download=True)
-                os.replace(Path(partial, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
+                    CIFAR10(unfinished, download=True)
+                os.replace(Path(unfinished, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
     except Exception as error:
         raise DatasetNotFound(
             f"CIFAR-10 was not found in {folder} (looked for Parquet files train*.parquet and "

@@ -11,10 +11,10 @@ import numpy as np
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.formats.parquet import read_class_names, read_parquet
-from tasks.datasets.formats.pickles import read_pickled_names, read_pickles
-from tasks.datasets.formats.shards import Splits, find_shards
+from tasks.datasets.formats.pickles import check_pickled_names, open_pickles
+from tasks.datasets.formats.shards import Splits, find_whole_copy
 from tasks.datasets.identity import check_counts
-from tasks.datasets.sources import DEFAULT_DATA_DIR, hub_cache
+from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import DatasetNotFound, InvalidValue
 
 SUPERCLASSES: dict[str, tuple[str, ...]] = {
@@ -97,10 +97,10 @@ def _read(folder: Path) -> tuple[str, dict[str, LabelledImages]]:
     for pickles in (folder / FOLDER, folder / ARCHIVE):
         if pickles.exists():
             return str(pickles), _read_pickles(pickles)
-    for place in (folder, *(hub_cache() / repository for repository in HUB_FOLDERS)):
-        shards = find_shards(place)
-        if "test" in shards:
-            return f"Hugging Face Parquet in {place}", _read_shards(shards)
+    found = find_whole_copy(folder, HUB_FOLDERS)
+    if found:
+        place, shards = found
+        return f"Hugging Face Parquet in {place}", _read_shards(shards)
     raise DatasetNotFound(
         f"CIFAR-100 was not found in {folder} (looked for the folder {FOLDER}, for {ARCHIVE}, and for Parquet "
         "files train*.parquet and test*.parquet); give --data-dir a folder that holds one of them"
@@ -108,19 +108,8 @@ def _read(folder: Path) -> tuple[str, dict[str, LabelledImages]]:
 
 
 def _read_pickles(where: Path) -> dict[str, LabelledImages]:
-    names = read_pickled_names(where, "meta", "fine_label_names")
-    if names != CLASSES:
-        raise InvalidValue(f"{where} is not CIFAR-100: it names {', '.join(names)[:200]}")
-
-    def read(split: str, _: list[Path]) -> LabelledImages:
-        return read_pickles(where, (split,), "fine_labels")
-
-    return {
-        split: open_cached_arrays(
-            [where / split if where.is_dir() else where], partial(read, split), split=split
-        )
-        for split in IMAGES
-    }
+    check_pickled_names(where, "meta", "fine_label_names", CLASSES, "CIFAR-100")
+    return open_pickles(where, {split: (split,) for split in IMAGES}, "fine_labels")
 
 
 def _read_shards(shards: Splits) -> dict[str, LabelledImages]:

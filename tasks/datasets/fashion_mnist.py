@@ -10,9 +10,9 @@ from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.datasets.formats.idx import read_idx_split
 from tasks.datasets.formats.parquet import read_class_names, read_parquet
-from tasks.datasets.formats.shards import find_shards
+from tasks.datasets.formats.shards import find_whole_copy
 from tasks.datasets.identity import check_brightness, check_counts
-from tasks.datasets.sources import DEFAULT_DATA_DIR, hub_cache
+from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import DatasetNotFound, InvalidValue
 
 CLASSES = (
@@ -53,21 +53,30 @@ def load_fashion_mnist(data_dir: Path | None = None) -> Dataset:
     return replace(data, source=source + remark)
 
 
-def _read(folder: Path) -> tuple[str, bool, dict[str, LabelledImages]]:
-    """Read the nearest form: where it was, whether its files name the classes, and both splits."""
-    for place in [*(folder / below for below in BELOW), DEBIAN]:
-        found = {split: _find_idx(place, prefix) for split, prefix in PREFIX.items()}
-        if all(found.values()):
-            parts = {s: open_cached_arrays(files, read_idx_split) for s, files in found.items()}
-            return f"IDX files in {place}", False, parts
-        if place == folder / BELOW[-1]:  # before Debian's: what was given comes first
-            hub = _read_shards(folder)
-            if hub:
-                return hub
+Read = tuple[str, bool, dict[str, LabelledImages]]
+"""Where the data were, whether their files name the classes, and both splits."""
+
+
+def _read(folder: Path) -> Read:
+    """Read the nearest form; what was given comes before Debian's files."""
+    given = [folder / below for below in BELOW]
+    found = _read_idx(given) or _read_shards(folder) or _read_idx([DEBIAN])
+    if found:
+        return found
     raise DatasetNotFound(
         f"Fashion-MNIST was not found in {folder} (looked for train-images-idx3-ubyte.gz and its three "
         f"companions, and for Parquet files), nor in {DEBIAN}: apt-get install dataset-fashion-mnist puts it there"
     )
+
+
+def _read_idx(places: list[Path]) -> Read | None:
+    """Read the IDX files of the first of these folders that has all four."""
+    for place in places:
+        found = {split: _find_idx(place, prefix) for split, prefix in PREFIX.items()}
+        if all(found.values()):
+            parts = {s: open_cached_arrays(files, read_idx_split) for s, files in found.items()}
+            return f"IDX files in {place}", False, parts
+    return None
 
 
 def _find_idx(place: Path, prefix: str) -> list[Path]:
@@ -79,18 +88,17 @@ def _find_idx(place: Path, prefix: str) -> list[Path]:
     return found if len(found) == 2 else []
 
 
-def _read_shards(folder: Path) -> tuple[str, bool, dict[str, LabelledImages]] | None:
-    for place in (folder, *(hub_cache() / repository for repository in HUB_FOLDERS)):
-        shards = find_shards(place)
-        if "test" not in shards:
-            continue
-        names = read_class_names(shards["train"][0])
-        classes = HUB_NAMES if names == HUB_NAMES else CLASSES
-        read = partial(read_parquet, classes=classes, shape=(28, 28), title="Fashion-MNIST")
-        parts = {
-            s: open_cached_arrays(shards[s], read, classes=classes, shape=(28, 28)) for s in IMAGES
-        }
-        if parts["train"].images.shape[1] != 1:
-            raise InvalidValue(f"{place} is not Fashion-MNIST: its pictures are in colour")
-        return f"Hugging Face Parquet in {place}", names is not None, parts
-    return None
+def _read_shards(folder: Path) -> Read | None:
+    copy = find_whole_copy(folder, HUB_FOLDERS)
+    if copy is None:
+        return None
+    place, shards = copy
+    names = read_class_names(shards["train"][0])
+    classes = HUB_NAMES if names == HUB_NAMES else CLASSES
+    read = partial(read_parquet, classes=classes, shape=(28, 28), title="Fashion-MNIST")
+    parts = {
+        s: open_cached_arrays(shards[s], read, classes=classes, shape=(28, 28)) for s in IMAGES
+    }
+    if parts["train"].images.shape[1] != 1:
+        raise InvalidValue(f"{place} is not Fashion-MNIST: its pictures are in colour")
+    return f"Hugging Face Parquet in {place}", names is not None, parts

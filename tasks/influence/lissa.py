@@ -57,7 +57,7 @@ class LiSSA(Solver):
         rng: torch.Generator,
         report: Report,
     ) -> Tensor | None:
-        """None if the series diverges, which its norm shows: that of the solution is at most |v| / λ."""
+        """Return the solution; None if the series diverges, which its norm shows: |v| / λ bounds the solution's."""
         import torch
 
         h, mean, half = target.clone(), torch.zeros_like(target), self.steps // 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +97,9 @@ class Objective:
         def of_one(z: Tensor, label: Tensor) -> Tensor:
             return self.loss(z.unsqueeze(0), label.unsqueeze(0)).squeeze(0)
 
-        values, vectors = torch.linalg.eigh(vmap(hessian(of_one))(logits, y))
+        with _quiet_start():
+            matrices = vmap(hessian(of_one))(logits, y)
+        values, vectors = torch.linalg.eigh(matrices)
         return vectors * values.clamp(min=0).sqrt().unsqueeze(1)
 
     def _logits_of(self, x: Tensor) -> Callable[[Weights], Tensor]:
@@ -110,8 +113,17 @@ class Objective:
 
 def _along(function: Callable[[Any], Tensor], at: Any, direction: Any) -> tuple[Tensor, Tensor]:
     """Compute a function and its derivative along a direction, in forward mode."""
-    with warnings.catch_warnings():
-        # The first call imports a module of torch's own that is deprecated by torch itself (seen in 2.15).
-        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
+    with _quiet_start():
         value, derivative = torch.func.jvp(function, (at,), (direction,))  # type: ignore[misc]
     return value, derivative
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Drop a warning of the first derivative in forward mode.
+
+    Torch 2.15 imports a module of its own then, which uses what torch itself has deprecated.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)
+        yield

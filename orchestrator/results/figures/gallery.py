@@ -1,9 +1,10 @@
-"""One held-out example and the training examples that its loss rests on, as a picture."""
+"""One image and two groups of images that belong to it, as a picture."""
 
 from __future__ import annotations
 
 import io
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,6 @@ from matplotlib.figure import Figure
 
 from orchestrator.results.figures.plane import FAINT, INK
 
-HELPFUL, HARMFUL = "#1B7F5C", "#B4442F"
 COLUMNS = 5
 CELL, HEIGHT = 1.25, 1.65
 """Inches of an image with its caption."""
@@ -19,40 +19,28 @@ TOP, BOTTOM = 1.15, 0.5
 """Inches of the margins."""
 
 
-class Found(Protocol):
-    """What is shown of an influence query; orchestrator.results.influence.Influence says what each is."""
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """An image uint8 (C, H, W), with a word above and lines below, in a colour of their own."""
 
-    @property
-    def task(self) -> str: ...
-    @property
-    def solver(self) -> str: ...
-    @property
-    def damping(self) -> float: ...
-    @property
-    def test_example(self) -> int: ...
-    @property
-    def image(self) -> np.ndarray: ...
-    @property
-    def label(self) -> int: ...
-    @property
-    def predicted(self) -> int: ...
-    @property
-    def loss(self) -> float: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def images(self) -> np.ndarray: ...
-    @property
-    def labels(self) -> np.ndarray: ...
-    @property
-    def scores(self) -> np.ndarray: ...
-    @property
-    def forgotten(self) -> np.ndarray: ...
+    image: np.ndarray
+    above: str
+    below: str
+    ink: str = INK
 
 
-def render_gallery(found: Found, helpful: np.ndarray, harmful: np.ndarray) -> bytes:
-    """Draw the held-out example, and beside it these training examples by index; return a PNG."""
-    rows = max(2, -(-max(len(helpful), len(harmful)) // COLUMNS))
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Tiles under a heading, all in one colour."""
+
+    heading: str
+    colour: str
+    tiles: Sequence[Tile]
+
+
+def render_gallery(title: str, told: str, question: Tile, groups: tuple[Group, Group]) -> bytes:
+    """Draw one large image, and the two groups beside it; return a PNG."""
+    rows = max(2, *(-(-len(group.tiles) // COLUMNS) for group in groups))
     high = HEIGHT * rows + TOP + BOTTOM
     figure = Figure(figsize=(CELL * (2 * COLUMNS + 3.4), high), dpi=120, facecolor="white")
     grid = figure.add_gridspec(
@@ -65,53 +53,29 @@ def render_gallery(found: Found, helpful: np.ndarray, harmful: np.ndarray) -> by
         bottom=BOTTOM / high,
         wspace=0.1,
     )
-    _draw_question(figure.add_subplot(grid[0]), found)
-    for spec, chosen, colour, title in (
-        (grid[1], helpful, HELPFUL, "most helpful"),
-        (grid[2], harmful, HARMFUL, "most harmful"),
-    ):
-        cells = spec.subgridspec(rows, COLUMNS, wspace=0.12, hspace=0.6)
-        for place, index in enumerate(chosen):
-            _draw_example(figure.add_subplot(cells[divmod(place, COLUMNS)]), found, index, colour)
-        corner = spec.get_position(figure)
-        y = 1 - 0.85 / high
-        figure.text(corner.x0, y, title, fontsize=12, fontweight="bold", color=colour)
-    words = f"Influence on held-out example {found.test_example}: {found.task}"
-    figure.text(0.012, 1 - 0.3 / high, words, fontsize=14, fontweight="bold", color=INK)
-    told = (
-        f"{found.solver}, damping {found.damping:g}. Below each image: its class, and how much the loss would rise "
-        "without it. * is in the forget set."
-    )
+    large = figure.add_subplot(grid[0])
+    _show(large, question, INK, size=10)
+    large.set_anchor("N")
+    for number, group in enumerate(groups):
+        cells = grid[number + 1].subgridspec(rows, COLUMNS, wspace=0.12, hspace=0.6)
+        for place, tile in enumerate(group.tiles):
+            _show(figure.add_subplot(cells[divmod(place, COLUMNS)]), tile, group.colour, size=8.5)
+        x, y = grid[number + 1].get_position(figure).x0, 1 - 0.85 / high
+        figure.text(x, y, group.heading, fontsize=12, fontweight="bold", color=group.colour)
+    figure.text(0.012, 1 - 0.3 / high, title, fontsize=14, fontweight="bold", color=INK)
     figure.text(0.012, 1 - 0.53 / high, told, fontsize=9.5, color=FAINT)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
 
 
-def _draw_question(axes: Axes, found: Found) -> None:
-    _show(axes, found.image, INK)
-    axes.set_anchor("N")
-    right = found.predicted == found.label
-    axes.set_xlabel(
-        f"class {found.classes[found.label]}\npredicted {found.classes[found.predicted]}\nloss {found.loss:.3g}",
-        fontsize=10,
-        color=INK if right else HARMFUL,
-    )
-
-
-def _draw_example(axes: Axes, found: Found, index: int, colour: str) -> None:
-    """Show an image with its index, its class and its influence; a star marks the forget set."""
-    _show(axes, found.images[index], colour)
-    star = " *" if found.forgotten[index] else ""
-    axes.set_title(f"{index}{star}", fontsize=8, color=FAINT, pad=3)
-    words = f"{found.classes[found.labels[index]]}\n{found.scores[index]:+.2g}"
-    axes.set_xlabel(words, fontsize=8.5, color=INK, labelpad=3)
-
-
-def _show(axes: Axes, image: np.ndarray, colour: str) -> None:
-    """Show an image uint8 (C, H, W) without interpolation, in a frame."""
-    pixels = image[0] if image.shape[0] == 1 else image[:3].transpose(1, 2, 0)
+def _show(axes: Axes, tile: Tile, colour: str, size: float) -> None:
+    """Show an image without interpolation, in a frame, between its words."""
+    channels = len(tile.image)
+    pixels = tile.image[0] if channels == 1 else tile.image[:3].transpose(1, 2, 0)
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
+    axes.set_title(tile.above, fontsize=8, color=FAINT, pad=3)
+    axes.set_xlabel(tile.below, fontsize=size, color=tile.ink, labelpad=3)
     for side in axes.spines.values():
         side.set(color=colour, linewidth=1.5)

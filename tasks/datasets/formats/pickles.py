@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks.datasets.dataset import LabelledImages
+from tasks.datasets.formats.decoded_cache import open_cached_arrays
 from tasks.errors import InvalidValue
 
 SAFE = {
@@ -45,6 +48,35 @@ def read_pickles(where: Path, files: tuple[str, ...], label_key: str) -> Labelle
         raise InvalidValue(
             f"{where} is incomplete or of another kind: {type(error).__name__} {error}"
         ) from error
+
+
+def open_pickles(
+    where: Path, batches: Mapping[str, tuple[str, ...]], label_key: str
+) -> dict[str, LabelledImages]:
+    """Open the splits of a folder or a .tar.gz, given the batches of each, from their decoded copies.
+
+    Raises InvalidValue as `read_pickles` does.
+    """
+
+    def read(split: str, _: list[Path]) -> LabelledImages:
+        return read_pickles(where, batches[split], label_key)
+
+    def files(split: str) -> list[Path]:
+        return [where / name for name in batches[split]] if where.is_dir() else [where]
+
+    return {
+        split: open_cached_arrays(files(split), partial(read, split), split=split)
+        for split in batches
+    }
+
+
+def check_pickled_names(
+    where: Path, file: str, key: str, classes: tuple[str, ...], title: str
+) -> None:
+    """Raise InvalidValue unless the names of the classes are those of the data set called `title`."""
+    names = read_pickled_names(where, file, key)
+    if names != classes:
+        raise InvalidValue(f"{where} is not {title}: it names {', '.join(names)[:200]}")
 
 
 def read_pickled_names(where: Path, file: str, key: str) -> tuple[str, ...]:

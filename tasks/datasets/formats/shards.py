@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 from tasks.datasets.formats.folder_search import DEEPEST, walk_levels
+from tasks.datasets.sources import hub_cache
 from tasks.errors import InvalidValue
 
 SUFFIXES = (".parquet", ".arrow")
@@ -58,6 +59,18 @@ def find_shards(folder: Path, *, held_out: bool = True, deepest: int = DEEPEST) 
         told = ", ".join(f"{home} only {' and '.join(s)}" for home, s in incomplete.items())
         raise InvalidValue(f"--data-dir {folder} needs train and test files in one folder: {told}")
     return {}
+
+
+def find_whole_copy(folder: Path, repositories: Iterable[str]) -> tuple[Path, Splits] | None:
+    """Find where train and test lie: below a folder, else in one of these repositories of the hub's cache.
+
+    Raises InvalidValue as `find_shards` does.
+    """
+    for place in (folder, *(hub_cache() / repository for repository in repositories)):
+        shards = find_shards(place)
+        if "test" in shards:
+            return place, shards
+    return None
 
 
 def check_shards(split: str, files: list[Path]) -> list[Path]:
