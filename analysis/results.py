@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, build_confirmation
 from orchestrator.results.objectives import Objective, objective_named
-from orchestrator.results.recommendation import POINTS
+from orchestrator.results.recommendation import check_points
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
 
@@ -57,8 +57,10 @@ def read_confirmation(
 
     Raises BadInput for an unknown choice, and if there are no repeats yet.
     """
-    if points not in POINTS:
-        raise BadInput(f"unknown points {points!r}; valid: {', '.join(POINTS)}")
+    try:
+        check_points(points)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     rows = _read(results, None, list(COLUMNS), set())
     found = build_confirmation(rows, sweep.name, objective, points)
     if not found.points:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.datasets.options import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
+    from orchestrator.results.influence import Influence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -172,6 +174,8 @@ def run_trial(
     params: Mapping[str, Any] | None = None,
     *,
     data_dir: str | Path | None = None,
+    label_column: str | None = None,
+    image_size: int | None = None,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
@@ -190,6 +194,7 @@ def run_trial(
         unlearner=unlearner,
         params=params or {},
         data_dir=Path(data_dir) if data_dir is not None else None,
+        options=DataOptions(label_column, image_size),
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
@@ -198,6 +203,41 @@ def run_trial(
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def influence(
+    task: str,
+    test_example: int,
+    *,
+    solver: str = "cg",
+    damping: float = 0.01,
+    curvature_examples: int = 5000,
+    data_dir: str | Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    storage: str | Path = "./results",
+) -> Influence:
+    """Compute how each training example influences the original model's loss on one held-out example.
+
+    In a notebook the result shows itself as a picture. The original model is kept under the storage root.
+    Raises InvalidValue.
+    """
+    from orchestrator.sweeps.influence import InfluenceQuery
+
+    query = InfluenceQuery(
+        task=task,
+        test_example=test_example,
+        solver=solver,
+        damping=damping,
+        curvature_examples=curvature_examples,
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        model=model,
+        seed=seed,
+        device=device,
+        storage=str(storage),
+    )
+    return query.run(lambda text: None, lambda *progress: None, lambda *steps: None)
 
 
 def front(results: pa.Table, objective: str = "pareto") -> pa.Table:

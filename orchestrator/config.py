@@ -17,6 +17,7 @@ from orchestrator.results.objectives import objective_named
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
+from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.roles import FEWEST
@@ -77,12 +78,16 @@ class SweepConfig:
     """Storage root, a folder or s3://BUCKET/PREFIX: results and trained models."""
     data_dir: Path | None = None
     """Folder with the data set [default: ./data, downloaded if possible]."""
+    label_column: str | None = None
+    """Column with the classes, for a task parquet-… [default: label]."""
+    image_size: int | None = None
+    """Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are]."""
     model: str = "auto"
     """Model family: NAME or NAME:WIDTH. auto chooses by device."""
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
     loader: str = "auto"
-    """How training images are read: auto, ffcv or resident."""
+    """How training images are read: auto, ffcv, mapped or resident."""
     max_concurrent: int | None = None
     """Trials that run at a time [default: what the nodes hold now]. With more, an autoscaling cluster grows."""
     cpus_per_trial: int = 1
@@ -120,6 +125,7 @@ class SweepConfig:
         config = dataclasses.replace(
             self._with_preset(), storage=normalise_root(self.storage), data_dir=data_dir
         )
+        self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
@@ -164,6 +170,11 @@ class SweepConfig:
         return dataclasses.replace(self, **left)
 
     @property
+    def data_options(self) -> DataOptions:
+        """The settings of how the data are read; raises InvalidValue."""
+        return DataOptions(self.label_column, self.image_size)
+
+    @property
     def repeat_name(self) -> str | None:
         """The default name of a sweep that confirms another; None if this one confirms none."""
         if not self.confirms:
@@ -204,6 +215,8 @@ class SweepConfig:
             "objective",
             "sampler",
             "model",
+            "label_column",
+            "image_size",
             "seed",
             "cost_limit",
             "references",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.compute.recording import Progress, silent
+from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
 from tasks.provenance import source_version
 from tasks.roles import reference_role
@@ -53,6 +53,6 @@ def outputs_key(bench: Workbench, number: int) -> str:
     return content_key(
         role="outputs",
         model=bench.key(reference_role(number)),
-        task=bench.task.key(bench.dataset),
+        task=bench.task_key(),
         source=source_version(*READ_BY),
     )

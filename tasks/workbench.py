@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, Trained
-from tasks.compute.flops import flops_per_example
-from tasks.compute.meters import CostMeter, Stopwatch
-from tasks.compute.recording import Progress, follow_training, record_training, silent
+from tasks.artifacts import Artifact
+from tasks.compute.meters import CostMeter
 from tasks.compute.sgd import SGD
+from tasks.compute.timed_training import Progress, silent
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
-from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
-from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.needs import CALIBRATION, NEEDS, check_needs, list_trained, trained_need
-from tasks.needs.base import Need, Origin
+from tasks.needs import CALIBRATION, check_needs, list_trained
 from tasks.problem import Problem
-from tasks.provenance import source_version
-from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
-from tasks.task import Task, content_key, files_of
-from tasks.training import train_model
+from tasks.roles import ORIGINAL
+from tasks.task import Task
+from tasks.trainer import Trainer
 from tasks.unlearners.base import Unlearner
 
 SLACK = {"cpu": 4.0, "cuda": 16.0}
@@ -45,8 +37,11 @@ UNCHARGED_SECONDS = 0.2
 """Busy seconds of a trial that are not held against it: a process loads code when it first needs it."""
 
 
-class Workbench:
-    """Built once per process and task; trials and baselines run on it one after another."""
+class Workbench(Trainer):
+    """Built once per process and task; trials and baselines run on it one after another.
+
+    It trains models as a Trainer does, gives methods their problems, and measures what comes out.
+    """
 
     def __init__(
         self,
@@ -56,79 +51,29 @@ class Workbench:
         device: torch.device,
         loader: str = "auto",
         dtype: str | None = None,
+        progress: Progress = silent,
     ) -> None:
-        """`dataset` is as loaded, before the forget set changes it.
-
-        `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device].
-        """
-        self.task, self.dataset, self.device = task, dataset, device
-        self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
-        make_repeatable(device)
-        self.cache = ArtifactCache(artifacts)
-        mask = task.forgotten.mask(dataset)
-        changed = task.forgotten.apply(dataset)
-        self._forgotten_classes = forgotten_classes(changed, mask)
-        self._changed = changed
-        self._source = source = open_source(loader, changed, device)
-        self.loader = source.name
-        self.retain = Split(source, _indices(~mask), changed)
-        self.forget = Split(source, _indices(mask), changed)
-        self._all = Split(source, torch.arange(len(changed.train)), changed)
+        """See `Trainer`."""
+        super().__init__(task, dataset, artifacts, device, loader, dtype, progress)
+        changed = self.trained_on
+        self._forgotten_classes = forgotten_classes(changed, self.choice.mask)
+        self._taught_errors = task.forgotten.taught_errors(dataset)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         held_out = ResidentSource(changed.held_out, device)
         self._validation, self._test, self.calibration = (
             Split(held_out, torch.from_numpy(part), changed)
             for part in task.cut(changed.held_out.labels)
         )
-        self._artifacts: dict[str, Artifact] = {}
-        # The number of threads decides in which order a CPU adds up, hence the weights.
-        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
-        self._hardware = f"{device.type}{threads}"
+        images = task.forgotten.add_trigger(changed.held_out.images)
+        triggered = None if images is None else replace(changed.held_out, images=images)
+        self._triggered = None if triggered is None else ResidentSource(triggered, device)
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
-        self._model = self.fresh_model()
-        self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
-        shape = dataset.train.images.shape[1:]
-        self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
         self._warm_up()
 
-    def generator(self, seed: int) -> torch.Generator:
-        """Make a generator for one purpose; all randomness of a trial comes from one of these."""
-        return torch.Generator().manual_seed(seed)
-
-    def key(self, role: str) -> str:
-        """Return the artifact key of the original model, of a reference, or of a need that is trained."""
-        about = self.dataset, self.dtype, self._hardware
-        if role == ORIGINAL:
-            return self.task.original_key(*about)
-        if NEEDS.has(role):
-            need = type(trained_need(role))
-            left_out = {"without": self.key(RETRAINED)} if need.of_forget_set else {}
-            source = source_version(*files_of(need, Need), inspect.getfile(Need))
-            return content_key(role=role, original=self.key(ORIGINAL), source=source, **left_out)
-        return self.task.retrained_key(*about, reference_number(role))
-
-    def is_cached(self, role: str) -> bool:
-        """Tell whether the model, or the need, is trained already."""
-        return self.cache.load(self.key(role)) is not None
-
-    def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """Return the original model, a reference, or a need that is trained, by its name.
-
-        It is taken from memory, from the cache, or trained now.
-        """
-        if role not in self._artifacts:
-            self._artifacts[role] = self.cache.get(
-                self.key(role),
-                lambda is_over: self._train(role, progress, is_over),
-                on_wait=lambda: progress(f"{_spell(role)} (another process trains it)", 0, 0, 0.0),
-            )
-        return self._artifacts[role]
-
-    def fresh_model(self) -> Network:
-        """Make an uninitialised model of the task's family on the device."""
-        with torch.random.fork_rng(devices=()):  # layers fill themselves from torch's own generator
-            return build_model(self.task.model, self.dataset, self.device, self._wanted)
+    def task_key(self) -> str:
+        """Return the content key of the task, with what is forgotten."""
+        return self.task.key(self.dataset, self.choice.mask)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """Make a fresh model with the artifact's weights, and the meter that counts its examples."""
@@ -142,7 +87,7 @@ class Workbench:
         Raises InvalidValue if it needs what no problem offers, or what this task does not keep.
         """
         calibration = self._calibration_for(unlearner)
-        trained = {n: self.artifact(n).state for n in list_trained(unlearner.needs)}
+        trained = {name: self.artifact(name).state for name in list_trained(unlearner.needs)}
         original = self.artifact(ORIGINAL)
         model, meter = self.model(original)
 
@@ -155,8 +100,18 @@ class Workbench:
             return other
 
         rng, gone = self.generator(seed), self._forgotten_classes
-        sets = model, self.retain, self.forget, gone
-        return Problem(*sets, rng, copy, blank, calibration, trained), meter
+        problem = Problem(
+            model=model,
+            retain=self.retain,
+            forget=self.forget,
+            forgotten_classes=gone,
+            rng=rng,
+            make_original=copy,
+            make_blank=blank,
+            calibration=calibration,
+            trained_needs=trained,
+        )
+        return problem, meter
 
     def _calibration_for(self, unlearner: Unlearner) -> Split | None:
         """Return the calibration split for a method that needs it; a method that does not never sees it."""
@@ -183,25 +138,18 @@ class Workbench:
         return Evaluation(
             retain=outputs(model, self._probe),
             forget=outputs(model, self.forget),
-            validation=outputs(model, self._validation),
-            test=outputs(model, self._test),
+            validation=self._held_out_outputs(model, self._validation),
+            test=self._held_out_outputs(model, self._test),
             forgotten_classes=self._forgotten_classes,
+            taught_errors=self._taught_errors,
         )
 
-    def retrain_flops(self) -> float:
-        """FLOPs of a full retrain: the unit of relative_cost."""
-        return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
-
-    def preparation_cost(self, unlearner: Unlearner) -> float:
-        """Return what was trained beforehand for a method alone, as a share of a retrain's FLOPs."""
-        records = [self.artifact(name).record for name in list_trained(unlearner.needs)]
-        return sum(record.flops for record in records) / self.retrain_flops()
-
-    def training_samples(self, role: str) -> float:
-        """Estimate the examples that it takes to train a model, or a need: forward and backward."""
-        share = trained_need(role).trainings if NEEDS.has(role) else 1.0
-        size = len(self._all) if role == ORIGINAL or NEEDS.has(role) else len(self.retain)
-        return share * size * self._model.recipe.epochs
+    def _held_out_outputs(self, model: Network, split: Split) -> Outputs:
+        """Pass a half through `model`, and once more with the forget set's trigger if it plants one."""
+        seen = outputs(model, split)
+        if self._triggered is None:
+            return seen
+        return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
 
     def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
         """Return what a method cost, as a share of a retrain.
@@ -231,62 +179,3 @@ class Workbench:
         optimizer.zero_grad()
         model(x).sum().backward()
         optimizer.step()
-
-    def _train(self, role: str, progress: Progress, is_over: Callable[[], bool]) -> Trained | None:
-        """Train what is to be cached; None if it `is_over` before its end."""
-        model = self.fresh_model()
-        meter, clock = CostMeter(model), Stopwatch(self.device)
-        if NEEDS.has(role):
-            need = trained_need(role)
-            steps = need.prepare(self._origin(meter, progress))
-            total = need.steps(model.recipe)
-        else:
-            steps = self._train_model(model, role)
-            total = model.recipe.epochs
-        state = follow_training(steps, clock, progress, _spell(role), total, is_over)
-        if state is None:
-            return None
-        return state, record_training(meter, clock, self.gradient_flops, self.device)
-
-    def _train_model(
-        self, model: Network, role: str
-    ) -> Generator[None, None, dict[str, torch.Tensor]]:
-        """Train the original model or a reference, and return its state."""
-        split = self._all if role == ORIGINAL else self.retain
-        yield from train_model(model, split, self.generator(training_seed(role, self.task.seed)))
-        return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-
-    def _origin(self, meter: CostMeter, progress: Progress) -> Origin:
-        """Make what a need is trained from; `meter` counts the examples of its models."""
-        return Origin(
-            source=self._source,
-            dataset=self._changed,
-            forget=self.forget.indices,
-            seed=training_seed(ORIGINAL, self.task.seed),
-            weights=self.artifact(ORIGINAL, progress).state,
-            make_model=lambda: self._watched_model(meter),
-        )
-
-    def _watched_model(self, meter: CostMeter) -> Network:
-        model = self.fresh_model()
-        meter.watch(model)
-        return model
-
-
-def make_repeatable(device: torch.device) -> None:
-    """Make the same seed give the same result on a GPU too, and "float32" means it there.
-
-    These are settings of the process, which serves this workbench alone.
-    """
-    if device.type == "cuda":
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False
-
-
-def _spell(role: str) -> str:
-    """Say what is trained: a need goes by its name."""
-    return role.replace("_", " ") if NEEDS.has(role) else f"{role} model"
-
-
-def _indices(mask: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.flatnonzero(mask))

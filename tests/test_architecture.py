@@ -19,7 +19,7 @@ from tasks.evaluation.metric import Metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
 from tasks.needs import NEEDS
-from tasks.task import TASKS
+from tasks.task import TASKS, split_name
 from tasks.unlearners import UNLEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -261,7 +261,7 @@ def test_registries_agree_with_each_other() -> None:
     assert {
         spec.partition(":")[0] for by_device in AUTO.values() for spec in by_device.values()
     } <= set(MODELS)
-    assert {name.partition("-")[0] for name in TASKS} == set(DATASETS)
+    assert {split_name(name)[0] for name in TASKS} == set(DATASETS)
     assert all(len(o.metrics) == len(o.maximise) for o in OBJECTIVES.values())
 
 

@@ -41,7 +41,7 @@ def _measure(config: SweepConfig) -> Estimate:
     from orchestrator.worker.settings import get_workbench
 
     plan = resolve(config, config.name or "", count_local_resources(), lambda text: None)
-    data = plan.task.load(plan.data_dir)
+    data = plan.task.load(plan.data_dir, plan.options)
     settings = plan.worker_settings(data.fingerprint)
     bench = get_workbench(settings, settings.cpus)
     speed = measure_speed(bench, list(settings.trained))

@@ -161,7 +161,7 @@ def render_latex(comparisons: Sequence[Comparison]) -> str:
     for found in comparisons:
         header, rows = list_header(found), list(list_rows(found))
         notes = " ".join([*list_notes(found), READING])
-        models = sum(1 for _ in rows) - len(found.methods)
+        models = len(rows) - len(found.methods)
         body = [f"{' & '.join(map(escape_latex, row))} \\\\" for row in rows]
         body.insert(models, r"\midrule")
         heads = " & ".join(f"\\textbf{{{escape_latex(name)}}}" for name in header)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
+from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
@@ -96,6 +97,7 @@ def _columns() -> Iterator[str]:
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
+    "datasets": lambda: _described(DATASETS),
     "forget-sets": lambda: _described(FORGET_SETS),
     "unlearners": _unlearners,
     "metrics": _metrics,

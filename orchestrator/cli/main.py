@@ -10,8 +10,10 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from orchestrator.cli.influence import influence
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
 
@@ -22,7 +24,8 @@ LONGEST = 1000
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
-Loader = Annotated[str, Parameter(help="auto, ffcv or resident.")]
+Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
+Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
 Calibration = Annotated[
     bool,
     Parameter(
@@ -122,11 +125,12 @@ def run(
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
     loader: Loader = "auto",
-    device: str = "auto",
+    device: Device = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
     calibration: Calibration = False,
@@ -148,8 +152,6 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    device
-        auto, cpu or cuda.
     cpus_per_trial
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
@@ -163,6 +165,7 @@ def run(
         unlearner=unlearner,
         params=parse_assignments(unlearner, set_ or []),
         data_dir=data_dir,
+        options=options,
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
@@ -175,6 +178,9 @@ def run(
     )
     print_points(trial.run(print, print_training))
     return DONE
+
+
+app.command(influence)
 
 
 @app.command

@@ -29,8 +29,8 @@ Given = dict[str, list[Row]]
 DECIDING = ("task", "objective", "model", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "data_dir", "loader", "references", "cost_limit", "trial_seconds", "cpus_per_trial", "gpus_per_trial",
-    "max_concurrent",
+    *DECIDING, "data_dir", "label_column", "image_size", "loader", "references", "cost_limit", "trial_seconds",
+    "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
 NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset")

@@ -26,6 +26,7 @@ from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.worker.settings import WorkerSettings
+from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
 from tasks.needs import CALIBRATION, list_trained
@@ -45,6 +46,8 @@ class SweepPlan:
     """The settings in the form that the sweep's folder keeps."""
     storage: str
     data_dir: Path
+    options: DataOptions
+    """How the data are read."""
     loader: str
     budgets: Mapping[str, int]
     """Trials of the whole sweep, by unlearner."""
@@ -82,6 +85,7 @@ class SweepPlan:
             task=self.task,
             storage=self.storage,
             data_dir=self.data_dir,
+            options=self.options,
             loader=self.loader,
             cpus=self.cpus,
             gpus=self.gpus,
@@ -111,6 +115,8 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         model=before.model if config.model == "auto" else config.model,
         calibration=config.calibration or before.calibration,
         data_dir=config.data_dir or before.data_dir,
+        label_column=config.label_column or before.label_column,
+        image_size=config.image_size or before.image_size,
         optuna_storage=config.optuna_storage or before.optuna_storage,
     )
     different = before.list_differences(filled)
@@ -173,6 +179,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         config=decided,
         storage=decided.storage,
         data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
+        options=decided.data_options,
         loader=decided.loader,
         budgets=budgets(decided),
         objective=objective_named(decided.objective),

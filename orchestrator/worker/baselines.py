@@ -32,6 +32,8 @@ class Ready:
     """Dtype of the forward pass, of all models and trials of the sweep."""
     missing: tuple[str, ...]
     """Roles of the models, and names of the needs, that other processes have to train."""
+    forgotten: str
+    """A line that says what is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,10 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
     models = {trial_id: rows[0] for trial_id, rows in stored.items() if rows[0]["role"] != "trial"}
     # Earlier trials started from these models: a resume on other hardware keeps their dtype.
     before = next((row["dtype"] for row in models.values() if row["dtype"]), None)
-    bench = _build_bench(settings.with_dtype(before or settings.dtype))
+    bench = _build_bench(settings.with_dtype(before or settings.dtype), tell)
     missing = [role for role in settings.trained if not bench.is_cached(role)]
     others = tuple(role for role in missing if role != ORIGINAL)
-    tell(Ready(bench.dtype, others))
+    tell(Ready(bench.dtype, others, bench.describe_choice()))
     if calibrate:
         tell(measure_speed(bench, missing))
     if ORIGINAL in missing:
@@ -120,13 +122,13 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
 
 
 def _train(settings: WorkerSettings, role: str, tell: Tell) -> None:
-    bench = _build_bench(settings)
+    bench = _build_bench(settings, tell)
     bench.artifact(role, lambda *progress: tell(Training(*progress)))
 
 
-def _build_bench(settings: WorkerSettings) -> Workbench:
+def _build_bench(settings: WorkerSettings, tell: Tell) -> Workbench:
     with blame_node():
-        return get_workbench(settings, settings.cpus)
+        return get_workbench(settings, settings.cpus, lambda *progress: tell(Training(*progress)))
 
 
 def _measure_models(settings: WorkerSettings, bench: Workbench, stored: Rows) -> Rows:

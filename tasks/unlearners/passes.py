@@ -50,11 +50,10 @@ class Passes:
         calibration: int = 0,
         values: Mapping[str, float] = MappingProxyType({}),
     ) -> float:
-        """Examples of an epoch, for sets of `retain`, `forget` and `calibration` examples.
+        """Count the examples of an epoch, up to the rounding of batches.
 
-        That is up to the rounding of batches.
-
-        `values` are those of the hyper-parameters, by name.
+        The sets have `retain`, `forget` and `calibration` examples. `values` are those of the hyper-parameters,
+        by name.
         """
         steps = math.ceil(share * retain / batch_size)
         forget_steps = math.ceil(forget / batch_size)

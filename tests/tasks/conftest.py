@@ -80,6 +80,14 @@ def judged(bench: Workbench, digits: Dataset) -> Workbench:
     return judged
 
 
+@pytest.fixture(scope="session")
+def judged_for_all(calibrated_bench: Workbench, digits: Dataset) -> Workbench:
+    """The same with a calibration split: any method can run there."""
+    judged = Workbench(calibrated_bench.task, digits, calibrated_bench.cache.root, CPU)
+    use_references(judged, 3)
+    return judged
+
+
 @pytest.fixture
 def machine_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The machine's cache of decoded data, private to one test."""
