@@ -1,10 +1,11 @@
 # `make sweep` and `make test` do all of their set-up first; `make help` lists everything.
 PYTHON_IN_VENV := .venv/bin/python
 PACKAGES := tasks orchestrator analysis benchmarks
+BESIDE := tests/tasks tests/test_architecture.py
 COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ffcv sweep test test-all lint lock clean
+.PHONY: help setup ffcv sweep methods test test-all lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,13 +20,24 @@ sweep: setup ## find a Pareto front; choose by TASK=cifar10-class:automobile TRI
 	@$(PYTHON_IN_VENV) -m orchestrator sweep --objective pareto \
 		$(if $(TASK),--task $(TASK)) $(if $(TRIALS),--trials $(TRIALS)) $(ARGS)
 
+methods: setup ## every method as one table, in a night; choose by ARGS='--task digits-class:1 --data-dir DIR'
+	@$(PYTHON_IN_VENV) -m benchmarks.methods $(ARGS)
+
 lint: setup ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check .
 	$(PYTHON_IN_VENV) -m ruff format --check .
 	$(PYTHON_IN_VENV) -m mypy $(PACKAGES)
 
-test: lint ## lint, and the tests that take seconds; more for pytest by ARGS
+# The tests of one process run beside each other; those that start Ray take the whole machine, one at a time.
+test: lint ## lint, and the tests that take seconds; ARGS chooses, such as ARGS='-k resume'
+ifdef ARGS
 	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
+else
+	@failed=0; \
+	$(PYTHON_IN_VENV) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal $(BESIDE) || failed=1; \
+	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(BESIDE:%=--ignore=%) || failed=1; \
+	exit $$failed
+endif
 
 test-all: lint ## lint, and all tests
 	$(PYTHON_IN_VENV) -m pytest $(ARGS)

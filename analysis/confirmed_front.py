@@ -1,6 +1,6 @@
 """The confirmed front of a sweep, see `orchestrator confirm`: a table, and a PNG with error bars.
 
-python analysis/confirmed_front.py RESULTS [--sweep NAME] [--out DIR] [--objective NAME] [--markdown]
+python analysis/confirmed_front.py RESULTS [--sweep NAME] [--points methods] [--out DIR] [--objective NAME] [--markdown]
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def confirmed_front(
     /,
     *,
     sweep: str | None = None,
+    points: str = "front",
     out: Path | None = None,
     objective: str = "pareto",
     markdown: bool = False,
@@ -44,6 +45,8 @@ def confirmed_front(
         Storage root of the sweep.
     sweep
         Name of the sweep; the latest if not given.
+    points
+        front, or methods: the one point of each method that `confirm --points methods` ran again.
     out
         Folder for the figure; RESULTS/figures if not given, ./figures for a remote RESULTS.
     objective
@@ -52,18 +55,18 @@ def confirmed_front(
         Print the table as Markdown.
     """
     found = read_sweep(results, sweep)
-    confirmed = read_confirmation(results, found, parse_objective(objective))
-    print_table(make_table(found.name, found.task, confirmed), markdown=markdown)
-    path = figures_folder(results, out) / f"confirmed_front-{found.name}.png"
+    confirmed = read_confirmation(results, found, parse_objective(objective), points)
+    print_table(make_table(found.name, found.task, confirmed, points), markdown=markdown)
+    path = figures_folder(results, out) / f"confirmed_{points}-{found.name}.png"
     with make_folder(path.parent):
         draw_confirmed(confirmed, found.task, path)
     print_note(f"wrote {path}")
 
 
-def make_table(name: str, task: str, found: Confirmation) -> Table:
-    """Return the two models, then the front: values of the sweep, and means over fresh seeds."""
+def make_table(name: str, task: str, found: Confirmation, points: str) -> Table:
+    """Return the two models, then the chosen points: values of the sweep, and means over fresh seeds."""
     return Table(
-        title=f"{name}: front on {task}, run again with fresh seeds",
+        title=f"{name}: {points} on {task}, run again with fresh seeds",
         header=[HEADER[0], "trial", "epoch", *HEADER[1:], "params"],
         rows=[_line(model, cells) for model, cells in list_lines(found)],
         caption=" ".join(list_notes(found)),

@@ -23,7 +23,7 @@ from analysis.tables import (
 )
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.objectives import Objective
-from orchestrator.results.recommendation import RULE, recommend_point
+from orchestrator.results.recommendation import RULE, recommend_for_methods
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL, Row, Sweep
 
 SHOWN = (
@@ -84,12 +84,9 @@ def parse_columns(text: str) -> list[str]:
 
 def make_table(sweep: Sweep, columns: Sequence[str], objective: Objective) -> Table:
     """Return the models, the spread of the references, and each method at its recommended point."""
-    models = [row for row in sweep.rows if row["role"] != TRIAL]
     rows = [[name, "", *cells, ""] for name, *cells in list_models(sweep, columns)]
     shown = len(rows)
-    for method in list_methods(sweep):
-        own = [row for row in sweep.rows if row["role"] == TRIAL and row["unlearner"] == method]
-        best = recommend_point([*models, *own], objective)
+    for method, best in recommend_for_methods(sweep.rows, objective).items():
         if best is None:
             rows.append([method, "none", *(MISSING for _ in columns), ""])
             continue

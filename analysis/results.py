@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, build_confirmation
 from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.results.recommendation import check_points
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
 
@@ -49,12 +50,23 @@ def read_sweep(results: str, name: str | None = None) -> Sweep:
     return sweep
 
 
-def read_confirmation(results: str, sweep: Sweep, objective: Objective) -> Confirmation:
-    """Read the front of a sweep with its repeats; raise BadInput if there are no repeats yet."""
-    found = build_confirmation(_read(results, None, list(COLUMNS), set()), sweep.name, objective)
+def read_confirmation(
+    results: str, sweep: Sweep, objective: Objective, points: str
+) -> Confirmation:
+    """Read the chosen points of a sweep (see POINTS) with their repeats.
+
+    Raises BadInput for an unknown choice, and if there are no repeats yet.
+    """
+    try:
+        check_points(points)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    rows = _read(results, None, list(COLUMNS), set())
+    found = build_confirmation(rows, sweep.name, objective, points)
     if not found.points:
         raise BadInput(
-            f"the front of sweep {sweep.name!r} has not been confirmed yet: orchestrator confirm {sweep.name}"
+            f"the {points} of sweep {sweep.name!r} have not been confirmed yet: "
+            f"orchestrator confirm {sweep.name} --points {points}"
         )
     return found
 

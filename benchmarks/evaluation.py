@@ -117,6 +117,7 @@ class PassOnDemand:
         self._bench, self._model = bench, model
         self.forgotten_classes = bench._forgotten_classes
         self.references, self.reference = bench.references, None
+        self.taught_errors = bench._taught_errors
 
     held_out = Evaluation.held_out
     mean_over_references = Evaluation.mean_over_references

@@ -60,7 +60,7 @@ class StubTrial(UnlearningTrial):
 
         rng = random.Random(self._trial["seed"])
         time.sleep(rng.uniform(*TRIAL_SECONDS))
-        cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random())
+        cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random(), 0.0)
         yield Point(1, {name: rng.random() for name in METRICS}, cost)
 
 

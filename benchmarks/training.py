@@ -25,13 +25,13 @@ from benchmarks import airbench94
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
 from tasks.compute.meters import Stopwatch
+from tasks.compute.repeatable import make_repeatable
 from tasks.datasets import load_dataset
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.evaluation.outputs import outputs
 from tasks.models import build_model
 from tasks.training import train_model
-from tasks.workbench import make_repeatable
 
 Row = dict[str, Any]
 TARGETS = (0.88, 0.94)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.datasets.options import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
+    from orchestrator.results.influence import Influence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -119,22 +121,25 @@ def confirm(
     name: str,
     *,
     seeds: int = 5,
+    points: str = SweepConfig.points,
     storage: str | Path = "./results",
     address: str | None = None,
     observers: Sequence[Observer] | None = None,
 ) -> Confirmation:
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
-    Raises InvalidValue for an unknown sweep, one that has not ended, and one without a front.
+    With `points="methods"` one point of each method runs again: the recommended one, else its best
+    attempt. Raises InvalidValue for an unknown sweep, one that has not ended, and one without such
+    points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    for config in plan_repeats(name, seeds, str(storage), address):
+    for config in plan_repeats(name, seeds, str(storage), address, points):
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
-    return read_confirmation(stored.storage, name, stored.objective)
+    return read_confirmation(stored.storage, name, stored.objective, points)
 
 
 def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:
@@ -169,10 +174,13 @@ def run_trial(
     params: Mapping[str, Any] | None = None,
     *,
     data_dir: str | Path | None = None,
+    label_column: str | None = None,
+    image_size: int | None = None,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
     device: str = "auto",
+    calibration: bool = False,
     storage: str | Path = "./results",
 ) -> list[Row]:
     """Run one trial in this process, without Ray or Optuna; returns a dict of metrics and costs per point.
@@ -186,13 +194,50 @@ def run_trial(
         unlearner=unlearner,
         params=params or {},
         data_dir=Path(data_dir) if data_dir is not None else None,
+        options=DataOptions(label_column, image_size),
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
         device=device,
+        calibration=calibration,
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def influence(
+    task: str,
+    test_example: int,
+    *,
+    solver: str = "cg",
+    damping: float = 0.01,
+    curvature_examples: int = 5000,
+    data_dir: str | Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    storage: str | Path = "./results",
+) -> Influence:
+    """Compute how each training example influences the original model's loss on one held-out example.
+
+    In a notebook the result shows itself as a picture. The original model is kept under the storage root.
+    Raises InvalidValue.
+    """
+    from orchestrator.sweeps.influence import InfluenceQuery
+
+    query = InfluenceQuery(
+        task=task,
+        test_example=test_example,
+        solver=solver,
+        damping=damping,
+        curvature_examples=curvature_examples,
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        model=model,
+        seed=seed,
+        device=device,
+        storage=str(storage),
+    )
+    return query.run(lambda text: None, lambda *progress: None, lambda *steps: None)
 
 
 def front(results: pa.Table, objective: str = "pareto") -> pa.Table:

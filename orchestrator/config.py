@@ -14,8 +14,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from orchestrator.results.objectives import objective_named
+from orchestrator.results.recommendation import check_points
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
+from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.roles import FEWEST
@@ -36,7 +38,7 @@ DEFAULT_UNLEARNERS = (
 )  # fmt: skip
 """Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
 
-All but finetune, with which every paper compares, have a point that forgets on the digits (docs/methods.md).
+All but finetune, with which every paper compares, had a point that forgets on the digits in eight trials.
 """
 
 DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
@@ -76,12 +78,16 @@ class SweepConfig:
     """Storage root, a folder or s3://BUCKET/PREFIX: results and trained models."""
     data_dir: Path | None = None
     """Folder with the data set [default: ./data, downloaded if possible]."""
+    label_column: str | None = None
+    """Column with the classes, for a task parquet-… [default: label]."""
+    image_size: int | None = None
+    """Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are]."""
     model: str = "auto"
     """Model family: NAME or NAME:WIDTH. auto chooses by device."""
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
     loader: str = "auto"
-    """How training images are read: auto, ffcv or resident."""
+    """How training images are read: auto, ffcv, mapped or resident."""
     max_concurrent: int | None = None
     """Trials that run at a time [default: what the nodes hold now]. With more, an autoscaling cluster grows."""
     cpus_per_trial: int = 1
@@ -94,6 +100,8 @@ class SweepConfig:
     """Share of a retrain's cost. An anytime trial that reaches that is stopped; its points so far count."""
     references: int | None = None
     """Models retrained without the forget set, for comparison; at least 2 [default: by data set and device]."""
+    calibration: bool = False
+    """Keep a tenth of the held-out data for methods, out of both halves. Methods that need it turn it on."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -102,6 +110,8 @@ class SweepConfig:
     """URL of a database that shows the Optuna studies [default: a journal file in the sweep's folder]."""
     confirms: str | None = None
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
+    points: str = "front"
+    """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
 
@@ -115,11 +125,14 @@ class SweepConfig:
         config = dataclasses.replace(
             self._with_preset(), storage=normalise_root(self.storage), data_dir=data_dir
         )
+        self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
+        if check_points(config.points) != SweepConfig.points and config.confirms is None:
+            raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:
             unlearner_class(name)
         if len(set(config.unlearners)) < len(config.unlearners):
@@ -157,9 +170,17 @@ class SweepConfig:
         return dataclasses.replace(self, **left)
 
     @property
+    def data_options(self) -> DataOptions:
+        """The settings of how the data are read; raises InvalidValue."""
+        return DataOptions(self.label_column, self.image_size)
+
+    @property
     def repeat_name(self) -> str | None:
         """The default name of a sweep that confirms another; None if this one confirms none."""
-        return f"{self.confirms}+seed-{self.seed}" if self.confirms else None
+        if not self.confirms:
+            return None
+        which = "" if self.points == SweepConfig.points else f"{self.points}-"
+        return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
         """Return the settings as JSON, for the sweep's folder."""
@@ -194,10 +215,14 @@ class SweepConfig:
             "objective",
             "sampler",
             "model",
+            "label_column",
+            "image_size",
             "seed",
             "cost_limit",
             "references",
+            "calibration",
             "confirms",
+            "points",
         )
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"

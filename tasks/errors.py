@@ -14,6 +14,10 @@ class InvalidValue(InputError, ValueError):
     """A value from outside that names no valid choice; the message is one line that says which are."""
 
 
+class UnusableChoice(InvalidValue):
+    """What a scoring model chose can be no forget set; another node would choose the same."""
+
+
 class DatasetNotFound(InputError, FileNotFoundError):
     """The data are neither on this machine nor downloadable; the message says what was tried."""
 

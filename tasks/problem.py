@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
@@ -14,26 +14,10 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
-NEEDS: dict[str, str] = {}
-"""What a method may declare in `needs` beyond what every problem has, and what it then finds there.
-
-Meant for what is costly to prepare: a log of the training, shards, a calibration split.
-"""
-
-
-def check_needs(who: str, needs: Iterable[str]) -> None:
-    """Raise InvalidValue, in one line that names `who`, if they need what no problem offers."""
-    unknown = sorted(set(needs) - set(NEEDS))
-    if unknown:
-        offered = ", ".join(NEEDS) or "nothing beyond the attributes of tasks.problem.Problem"
-        raise InvalidValue(
-            f"{who} needs {', '.join(unknown)}, which no problem offers; valid: {offered}"
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One trial's unlearning problem, the only argument of `unlearn`. It may grow; held-out data stay out."""
+    """One trial's unlearning problem, the only argument of `unlearn`. It may grow; what results read stays out."""
 
     model: Network
     """The original model, to be changed in place."""
@@ -49,6 +33,10 @@ class Problem:
     """Builds another model with the original weights: for `original`."""
     make_blank: Callable[[], Network]
     """Builds a model without weights: for `blank`."""
+    calibration: Split | None = None
+    """Images that the original never saw and no result reads; None unless the method needs them."""
+    trained_needs: Mapping[str, dict[str, torch.Tensor]] = field(default_factory=dict)
+    """What was trained beforehand for the needs that the method declares; read it by `prepared`."""
 
     @property
     def classes(self) -> int:
@@ -64,6 +52,18 @@ class Problem:
     def dtype(self) -> torch.dtype:
         """What the forward pass computes in; weights and logits are float32."""
         return self.model.compute_dtype
+
+    def prepared(self, need: str) -> dict[str, torch.Tensor]:
+        """Return the named tensors of a need, on the CPU; copy what is to be changed.
+
+        Raises InvalidValue if the method does not declare it, or if it is not trained beforehand.
+        """
+        if need not in self.trained_needs:
+            given = ", ".join(self.trained_needs) or "nothing"
+            raise InvalidValue(
+                f"{need!r} is not prepared for this method: its `needs` ask for {given}"
+            )
+        return self.trained_needs[need]
 
     def original(self) -> Network:
         """Make a teacher: the original model in evaluation mode, its weights frozen; each call a new copy.

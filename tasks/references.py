@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
 from tasks.provenance import source_version
 from tasks.roles import reference_role
 from tasks.storage.roots import open_root
 from tasks.task import HERE, content_key
-from tasks.workbench import Progress, Workbench, silent
+from tasks.workbench import Workbench
 
 READ_BY = tuple(str(HERE / file) for file in ("evaluation/outputs.py", "datasets/halves.py"))
 """The code that decides which outputs are kept: those that other code kept are other ones."""
@@ -52,6 +53,6 @@ def outputs_key(bench: Workbench, number: int) -> str:
     return content_key(
         role="outputs",
         model=bench.key(reference_role(number)),
-        task=bench.task.key(bench.dataset),
+        task=bench.task_key(),
         source=source_version(*READ_BY),
     )

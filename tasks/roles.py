@@ -1,4 +1,4 @@
-"""The models that a task is judged by: the original, and those that were retrained without the forget set."""
+"""The models of a task: the original, those retrained without the forget set, and those that choose it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from tasks.errors import InvalidValue
 
 ORIGINAL, RETRAINED = "original", "retrained"
 REFERENCE = "reference-"
+SCORING, EARLY = "scoring", "early-"
 SEED_STRIDE = 1_000_000
 """Between the training seeds of a task's references: tasks whose seeds are neighbours share none."""
+SCORING_OFFSET = SEED_STRIDE // 2
+"""Between the training seeds of the original and of the scoring model."""
 
 
 FEWEST = 2
@@ -32,6 +35,15 @@ def reference_number(role: str) -> int:
     return int(role.removeprefix(REFERENCE)) if role.startswith(REFERENCE) else 0
 
 
+def early_role(number: int) -> str:
+    """Spell the role of scoring model `number`, from 1, of those that are trained for a part of their epochs."""
+    return f"{EARLY}{number}"
+
+
 def training_seed(role: str, task_seed: int) -> int:
     """Give the seed that a model is trained with; the task's own for the original and the retrained one."""
+    if role == SCORING:
+        return task_seed + SCORING_OFFSET
+    if role.startswith(EARLY):
+        return task_seed + SCORING_OFFSET + SEED_STRIDE * int(role.removeprefix(EARLY))
     return task_seed + SEED_STRIDE * reference_number(role)

@@ -11,18 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.datasets import DATASETS, load_dataset
+from tasks.datasets.halves import CALIBRATION_SHARE, HeldOutParts, cut_held_out
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
-from tasks.forget_sets import FORGET_SETS, forget_set
-from tasks.forget_sets.base import ForgetSet
+from tasks.forget_sets import FORGET_SETS, check_mask, forget_set
+from tasks.forget_sets.base import ForgetSet, apply_forget_set
+from tasks.forget_sets.description import hash_mask
+from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.provenance import source_version
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tasks.datasets.dataset import Dataset
 
 TASKS: dict[str, str] = {
     "cifar10-class:automobile": "forget every training automobile (the CS726 deck's forget set)",
     "cifar10-random:0.1": "forget a random tenth of CIFAR-10's training split",
+    "cifar100-class:rocket": "forget every training rocket, one of CIFAR-100's 100 classes",
+    "cifar20-class:people": "forget one of CIFAR-100's 20 superclasses; the model knows these alone",
+    "fashion-mnist-class:Sandal": "forget every training sandal of Fashion-MNIST",
+    "folder-random:0.1": "forget a random tenth of the pictures in --data-dir; also folder-class:NAME",
+    "parquet-random:0.1": "forget a random tenth of the Parquet files in --data-dir; also parquet-class:NAME",
     "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
@@ -40,6 +51,8 @@ TRAINED_BY = tuple(
     )
 )
 """The code that trains a model of any family: a cached one that other code made is not it."""
+SCORED_BY = tuple(str(HERE / "scoring" / file) for file in ("scorer.py", "training_log.py"))
+"""The code that scores training examples."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +64,19 @@ class Task:
     forget_set: str
     model: str
     seed: int
+    calibration: bool = False
+    """Whether a part of the held-out data is kept for methods; both halves are then smaller."""
 
     @classmethod
-    def named(cls, name: str, model: str = "auto", seed: int = 0, device: str = "cpu") -> Task:
+    def named(
+        cls,
+        name: str,
+        model: str = "auto",
+        seed: int = 0,
+        device: str = "cpu",
+        *,
+        calibration: bool = False,
+    ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
         `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
@@ -67,15 +90,15 @@ class Task:
             model = auto[device]
         elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, spec, model, seed)
+        return cls(name, dataset, spec, model, seed, calibration)
 
     @property
     def forgotten(self) -> ForgetSet:
         """What decides which examples are forgotten."""
         return forget_set(self.forget_set, self.seed)
 
-    def load(self, data_dir: Path | None = None) -> Dataset:
-        """Load the data set and check that the forget set exists in it and that it suits the model.
+    def load(self, data_dir: Path | None = None, options: DataOptions = AS_THEY_ARE) -> Dataset:
+        """Load the data set as the options say, and check that the forget set exists in it and that it suits the model.
 
         The forget set does not change it yet: whoever trains on it does that.
 
@@ -84,16 +107,42 @@ class Task:
         """
         from tasks.models import check_model
 
-        dataset = load_dataset(self.dataset, data_dir)
+        dataset = load_dataset(self.dataset, data_dir, options)
         check_model(self.model, dataset)
-        changed = self.forgotten.apply(dataset)
-        forgotten = changed.train.labels[self.forgotten.mask(dataset)]
-        check_attackable(forgotten, changed.held_out.labels, self.seed, dataset.classes)
+        if isinstance(self.forgotten, ScoredForgetSet):
+            self.forgotten.check(dataset)
+        else:
+            self.check_mask(dataset, self.forgotten.mask(dataset))
         return dataset
 
-    def key(self, dataset: Dataset) -> str:
-        """Content key of the whole task, data included."""
-        return content_key(task=self.name, chosen_by=self._chosen_by(), **self._training(dataset))
+    def check_mask(self, dataset: Dataset, mask: np.ndarray) -> None:
+        """Raise InvalidValue if a forget set of the marked examples, boolean (N,), leaves nothing to measure.
+
+        Nor may it be one that no attacker could judge.
+        """
+        changed = self.change(dataset)
+        check_mask(mask, changed, self.name)
+        held_out = changed.held_out.labels
+        check_attackable(
+            changed.train.labels[mask], held_out, self.cut(held_out)[:2], dataset.classes
+        )
+
+    def change(self, dataset: Dataset) -> Dataset:
+        """Return the data that the models are trained on: `dataset` as the forget set changes it."""
+        return apply_forget_set(self.forgotten, dataset)
+
+    def cut(self, held_out: np.ndarray) -> HeldOutParts:
+        """Cut the held-out data with these labels (N,) into the parts that this task has."""
+        return cut_held_out(held_out, self.seed, CALIBRATION_SHARE if self.calibration else 0.0)
+
+    def key(self, dataset: Dataset, mask: np.ndarray | None = None) -> str:
+        """Content key of the whole task, data included; of a calibration split too, which changes the halves.
+
+        For `mask` see `retrained_key`.
+        """
+        parts = {"calibration": CALIBRATION_SHARE} if self.calibration else {}
+        whole = self._training(dataset) | parts
+        return content_key(role="task", **self._left_out(dataset, mask), **whole)
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
@@ -102,27 +151,48 @@ class Task:
         """
         return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
 
-    def retrained_key(self, dataset: Dataset, dtype: str, device: str, reference: int = 0) -> str:
+    def retrained_key(
+        self,
+        dataset: Dataset,
+        dtype: str,
+        device: str,
+        reference: int = 0,
+        *,
+        mask: np.ndarray | None = None,
+    ) -> str:
         """Content key of the model retrained without the forget set; see `original_key`.
 
-        `reference` is its number among those that differ in the training seed alone.
+        `reference` is its number among those that differ in the training seed alone. `mask`, boolean (N,),
+        is what is forgotten; it must be given if a model chose it.
         """
-        left_out: dict[str, Any] = {"forget": self.forget_set, "chosen_by": self._chosen_by()}
+        left_out: dict[str, Any] = self._left_out(dataset, mask)
         if reference:
             left_out["reference"] = reference
         training = self._training(dataset)
         return content_key(role="retrained", dtype=dtype, device=device, **left_out, **training)
 
-    def _chosen_by(self) -> str:
-        """The code that chooses what is forgotten."""
-        return source_version(*files_of(type(self.forgotten), ForgetSet))
+    def scoring_key(self, dataset: Dataset, dtype: str, device: str, role: str) -> str:
+        """Content key of a model that scores training examples; tasks that forget other ones share it."""
+        scored = {"role": role, "scored_by": source_version(*SCORED_BY)}
+        return content_key(dtype=dtype, device=device, **scored, **self._training(dataset))
+
+    def mask_key(self, dataset: Dataset) -> str:
+        """Content key of a mask that a model chooses. It names no hardware: all machines share the mask."""
+        files = files_of(type(self.forgotten), ForgetSet)
+        chosen_by = source_version(*files, *SCORED_BY)
+        training = self._training(dataset)
+        return content_key(role="mask", forget=self.forget_set, chosen_by=chosen_by, **training)
+
+    def _left_out(self, dataset: Dataset, mask: np.ndarray | None) -> dict[str, str]:
+        """What is forgotten, however it was spelt: the hash of the mask."""
+        return {"forget": hash_mask(self.forgotten.mask(dataset) if mask is None else mask)}
 
     def _training(self, dataset: Dataset) -> dict[str, Any]:
         """Everything that decides the weights a training ends with, but the examples it leaves out."""
         from tasks.models import model_class
         from tasks.models.network import Network
 
-        cls, data = model_class(self.model)[0], self.forgotten.apply(dataset)
+        cls, data = model_class(self.model)[0], self.change(dataset)
         return {
             "data": data.fingerprint,
             "normalisation": [data.mean, data.std],

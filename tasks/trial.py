@@ -34,6 +34,8 @@ class Cost:
     """Floating-point operations of the unlearner's passes through the model."""
     relative_cost: float
     """`flops` over those of retraining from scratch; more if there was other work: Workbench.relative_cost."""
+    preparation_cost: float
+    """FLOPs of what was trained beforehand for the method alone, over those of retraining; 0 if nothing was."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
             meter.gradient_samples,
             flops,
             bench.relative_cost(flops, learn.busy_seconds),
+            bench.preparation_cost(unlearner),
         )
         yield Point(epoch, metrics, cost, problem.model)
 
@@ -115,6 +118,7 @@ def baseline_point(
         paid * record.gradient_samples,
         paid * record.flops,
         bench.relative_cost(paid * record.flops),
+        preparation_cost=0.0,
     )
     return Point(0 if not paid else model.recipe.epochs, metrics, cost)
 

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from tasks.artifacts import Artifact, ArtifactCache, Trained, TrainingRecord
-from tasks.compute.flops import flops_per_example
-from tasks.compute.meters import CostMeter, Stopwatch
+from tasks.artifacts import Artifact
+from tasks.compute.meters import CostMeter
 from tasks.compute.sgd import SGD
+from tasks.compute.timed_training import Progress, silent
 from tasks.datasets.dataset import Dataset
-from tasks.datasets.halves import held_out_halves
-from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import ResidentSource, Split
+from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
-from tasks.evaluation.outputs import Evaluation, outputs
+from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
-from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.problem import Problem, check_needs
-from tasks.roles import ORIGINAL, reference_number, training_seed
+from tasks.needs import CALIBRATION, check_needs, list_trained
+from tasks.problem import Problem
+from tasks.roles import ORIGINAL
 from tasks.task import Task
-from tasks.training import train_model
+from tasks.trainer import Trainer
 from tasks.unlearners.base import Unlearner
-
-Progress = Callable[[str, int, int, float], None]
-"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
-
 
 SLACK = {"cpu": 4.0, "cuda": 16.0}
 """How many times a retrain's seconds per FLOP are ordinary, by device type.
@@ -44,12 +37,11 @@ UNCHARGED_SECONDS = 0.2
 """Busy seconds of a trial that are not held against it: a process loads code when it first needs it."""
 
 
-def silent(what: str, done: int, total: int, seconds: float) -> None:
-    """Report nothing: a Progress."""
+class Workbench(Trainer):
+    """Built once per process and task; trials and baselines run on it one after another.
 
-
-class Workbench:
-    """Built once per process and task; trials and baselines run on it one after another."""
+    It trains models as a Trainer does, gives methods their problems, and measures what comes out.
+    """
 
     def __init__(
         self,
@@ -59,70 +51,29 @@ class Workbench:
         device: torch.device,
         loader: str = "auto",
         dtype: str | None = None,
+        progress: Progress = silent,
     ) -> None:
-        """`dataset` is as loaded, before the forget set changes it.
-
-        `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device].
-        """
-        self.task, self.dataset, self.device = task, dataset, device
-        self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
-        make_repeatable(device)
-        self.cache = ArtifactCache(artifacts)
-        mask = task.forgotten.mask(dataset)
-        changed = task.forgotten.apply(dataset)
-        self._forgotten_classes = forgotten_classes(changed, mask)
-        source = open_source(loader, changed, device)
-        self.loader = source.name
-        self.retain = Split(source, _indices(~mask), changed)
-        self.forget = Split(source, _indices(mask), changed)
-        self._all = Split(source, torch.arange(len(changed.train)), changed)
+        """See `Trainer`."""
+        super().__init__(task, dataset, artifacts, device, loader, dtype, progress)
+        changed = self.trained_on
+        self._forgotten_classes = forgotten_classes(changed, self.choice.mask)
+        self._taught_errors = task.forgotten.taught_errors(dataset)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
-        validation, test = held_out_halves(changed.held_out.labels, task.seed)
         held_out = ResidentSource(changed.held_out, device)
-        self._validation = Split(held_out, torch.from_numpy(validation), changed)
-        self._test = Split(held_out, torch.from_numpy(test), changed)
-        self._artifacts: dict[str, Artifact] = {}
-        # The number of threads decides in which order a CPU adds up, hence the weights.
-        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
-        self._hardware = f"{device.type}{threads}"
+        self._validation, self._test, self.calibration = (
+            Split(held_out, torch.from_numpy(part), changed)
+            for part in task.cut(changed.held_out.labels)
+        )
+        images = task.forgotten.add_trigger(changed.held_out.images)
+        triggered = None if images is None else replace(changed.held_out, images=images)
+        self._triggered = None if triggered is None else ResidentSource(triggered, device)
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
-        self._model = self.fresh_model()
-        self.dtype = str(self._model.compute_dtype).removeprefix("torch.")
-        shape = dataset.train.images.shape[1:]
-        self.forward_flops, self.gradient_flops = flops_per_example(self._model, shape)
         self._warm_up()
 
-    def generator(self, seed: int) -> torch.Generator:
-        """Make a generator for one purpose; all randomness of a trial comes from one of these."""
-        return torch.Generator().manual_seed(seed)
-
-    def key(self, role: str) -> str:
-        """Return the artifact key of the original model, or of a reference, the retrained model among them."""
-        about = self.dataset, self.dtype, self._hardware
-        if role == ORIGINAL:
-            return self.task.original_key(*about)
-        return self.task.retrained_key(*about, reference_number(role))
-
-    def is_cached(self, role: str) -> bool:
-        """Tell whether the model of `role` is trained already."""
-        return self.cache.load(self.key(role)) is not None
-
-    def artifact(self, role: str, progress: Progress = silent) -> Artifact:
-        """Return the original model or a reference: from memory, from the cache, or trained now."""
-        if role not in self._artifacts:
-            split = self._all if role == ORIGINAL else self.retain
-            self._artifacts[role] = self.cache.get(
-                self.key(role),
-                lambda is_over: self._train(role, split, progress, is_over),
-                on_wait=lambda: progress(f"{role} model (another process trains it)", 0, 0, 0.0),
-            )
-        return self._artifacts[role]
-
-    def fresh_model(self) -> Network:
-        """Make an uninitialised model of the task's family on the device."""
-        with torch.random.fork_rng(devices=()):  # layers fill themselves from torch's own generator
-            return build_model(self.task.model, self.dataset, self.device, self._wanted)
+    def task_key(self) -> str:
+        """Return the content key of the task, with what is forgotten."""
+        return self.task.key(self.dataset, self.choice.mask)
 
     def model(self, artifact: Artifact) -> tuple[Network, CostMeter]:
         """Make a fresh model with the artifact's weights, and the meter that counts its examples."""
@@ -133,16 +84,15 @@ class Workbench:
     def problem(self, unlearner: Unlearner, seed: int) -> tuple[Problem, CostMeter]:
         """Make what `unlearner` is given, and the meter that counts its examples.
 
-        Raises InvalidValue if it needs what no problem offers.
+        Raises InvalidValue if it needs what no problem offers, or what this task does not keep.
         """
-        check_needs(type(unlearner).__name__, unlearner.needs)
+        calibration = self._calibration_for(unlearner)
+        trained = {name: self.artifact(name).state for name in list_trained(unlearner.needs)}
         original = self.artifact(ORIGINAL)
         model, meter = self.model(original)
 
         def blank() -> Network:
-            other = self.fresh_model()
-            meter.watch(other)
-            return other
+            return self._watched_model(meter)
 
         def copy() -> Network:
             other = blank()
@@ -150,7 +100,30 @@ class Workbench:
             return other
 
         rng, gone = self.generator(seed), self._forgotten_classes
-        return Problem(model, self.retain, self.forget, gone, rng, copy, blank), meter
+        problem = Problem(
+            model=model,
+            retain=self.retain,
+            forget=self.forget,
+            forgotten_classes=gone,
+            rng=rng,
+            make_original=copy,
+            make_blank=blank,
+            calibration=calibration,
+            trained_needs=trained,
+        )
+        return problem, meter
+
+    def _calibration_for(self, unlearner: Unlearner) -> Split | None:
+        """Return the calibration split for a method that needs it; a method that does not never sees it."""
+        who = type(unlearner).__name__
+        check_needs(who, unlearner.needs)
+        if CALIBRATION not in unlearner.needs:
+            return None
+        if not len(self.calibration):
+            raise InvalidValue(
+                f"{who} needs a calibration split, and the task {self.task.name} keeps none"
+            )
+        return self.calibration
 
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
         """Measure `model` by every metric; it is this `reference` if it is one.
@@ -165,14 +138,18 @@ class Workbench:
         return Evaluation(
             retain=outputs(model, self._probe),
             forget=outputs(model, self.forget),
-            validation=outputs(model, self._validation),
-            test=outputs(model, self._test),
+            validation=self._held_out_outputs(model, self._validation),
+            test=self._held_out_outputs(model, self._test),
             forgotten_classes=self._forgotten_classes,
+            taught_errors=self._taught_errors,
         )
 
-    def retrain_flops(self) -> float:
-        """FLOPs of a full retrain: the unit of relative_cost."""
-        return self._model.recipe.epochs * len(self.retain) * self.gradient_flops
+    def _held_out_outputs(self, model: Network, split: Split) -> Outputs:
+        """Pass a half through `model`, and once more with the forget set's trigger if it plants one."""
+        seen = outputs(model, split)
+        if self._triggered is None:
+            return seen
+        return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
 
     def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
         """Return what a method cost, as a share of a retrain.
@@ -202,45 +179,3 @@ class Workbench:
         optimizer.zero_grad()
         model(x).sum().backward()
         optimizer.step()
-
-    def _train(
-        self, role: str, split: Split, progress: Progress, is_over: Callable[[], bool]
-    ) -> Trained | None:
-        """None if it `is_over` before its end."""
-        model = self.fresh_model()
-        meter, clock = CostMeter(model), Stopwatch(self.device)
-        epochs = model.recipe.epochs
-        progress(f"{role} model", 0, epochs, 0.0)
-        steps = train_model(model, split, self.generator(training_seed(role, self.task.seed)))
-        for epoch in range(epochs):
-            with clock.measure():
-                next(steps)
-            progress(f"{role} model", epoch + 1, epochs, clock.seconds)
-            if epoch + 1 < epochs and is_over():
-                return None
-        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-        samples = meter.gradient_samples
-        flops = samples * self.gradient_flops
-        name = device_name(self.device)
-        threads = torch.get_num_threads()
-        record = TrainingRecord(clock.seconds, samples, flops, name, threads, clock.busy_seconds)
-        return state, record
-
-
-def make_repeatable(device: torch.device) -> None:
-    """Make the same seed give the same result on a GPU too, and "float32" means it there.
-
-    These are settings of the process, which serves this workbench alone.
-    """
-    if device.type == "cuda":
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False
-
-
-def device_name(device: torch.device) -> str:
-    """Return what the device calls itself, such as "NVIDIA H200", or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _indices(mask: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.flatnonzero(mask))

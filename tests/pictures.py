@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,40 @@ def write_parquet(path: Path, data: LabelledImages, column: str = "img") -> None
         Image.fromarray(image.transpose(1, 2, 0)).save(buffer, "PNG")
         encoded.append({"bytes": buffer.getvalue(), "path": None})
     pq.write_table(pa.table({column: encoded, "label": data.labels}), path)
+
+
+def encode_picture(image: np.ndarray, kind: str = "PNG") -> bytes:
+    """Encode uint8 (3, H, W), or grey (1, H, W)."""
+    buffer = io.BytesIO()
+    pixels = image.transpose(1, 2, 0) if len(image) == 3 else image[0]
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def write_rows(
+    path: Path,
+    labels: Sequence[object],
+    *,
+    rows: Sequence[object] | None = None,
+    column: str = "label",
+    names: Sequence[str] | None = None,
+    sizes: Sequence[tuple[int, int]] = ((32, 32),),
+) -> Path:
+    """Random pictures with any labels; `names` are noted as Hugging Face's ClassLabel has them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    if rows is None:
+        shapes = [sizes[i % len(sizes)] for i in range(len(labels))]
+        images = [rng.integers(0, 256, (3, *shape), dtype=np.uint8) for shape in shapes]
+        rows = [{"bytes": encode_picture(image), "path": None} for image in images]
+    struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({"img": pa.array(rows, struct), column: pa.array(labels)})
+    if names:
+        features = {"img": {"_type": "Image"}, column: {"names": names, "_type": "ClassLabel"}}
+        noted = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": noted})
+    pq.write_table(table, path)
+    return path
 
 
 def small_cifar10(folder: Path, train: int = 600, test: int = 400, noise: int = 6) -> Path:

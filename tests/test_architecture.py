@@ -18,7 +18,8 @@ from tasks.evaluation import METRICS
 from tasks.evaluation.metric import Metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
-from tasks.task import TASKS
+from tasks.needs import NEEDS
+from tasks.task import TASKS, split_name
 from tasks.unlearners import UNLEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -243,7 +244,7 @@ def test_nothing_is_seeded_globally_or_moved_to_a_hard_coded_device(file: Path) 
     assert {c for c in legacy if not c.startswith(own)} == set()
 
 
-ENTRIES = {**DATASETS, **FORGET_SETS, **MODELS, **UNLEARNERS}
+ENTRIES = {**DATASETS, **FORGET_SETS, **MODELS, **UNLEARNERS, **NEEDS}
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
@@ -266,7 +267,7 @@ def test_registries_agree_with_each_other() -> None:
     assert {
         spec.partition(":")[0] for by_device in AUTO.values() for spec in by_device.values()
     } <= set(MODELS)
-    assert {name.partition("-")[0] for name in TASKS} == set(DATASETS)
+    assert {split_name(name)[0] for name in TASKS} == set(DATASETS)
     assert all(len(o.metrics) == len(o.maximise) for o in OBJECTIVES.values())
 
 
@@ -284,6 +285,7 @@ def test_no_method_model_data_or_forget_set_is_left_out_of_its_registry() -> Non
         *(f for f in methods if defines(f, ast.ClassDef) and f.stem not in SHARED_BY_METHODS),
         *(f for f in inside("tasks/forget_sets") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/models") if defines(f, ast.ClassDef) and f.stem != "network"),
+        *(f for f in inside("tasks/needs") if defines(f, ast.ClassDef) and f.stem != "base"),
         *(f for f in inside("tasks/datasets") if defines(f, ast.FunctionDef, "load_")),
     ]
     named = {reference.partition(":")[0] for reference in ENTRIES.values()}

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
+from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
+from tasks.needs import NEEDS, need_class
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -37,6 +39,18 @@ def _unlearners() -> Iterator[str]:
         yield f"== {family}{chosen}"
         for name in names:
             yield from _unlearner(name)
+    yield "== what a method may need"
+    yield from (f"{need}: {_spell_need(need)}" for need in NEEDS.names())
+
+
+def _spell_need(name: str) -> str:
+    """Say what a need is, and what it costs before the trials; a broken plug-in says why."""
+    try:
+        need = need_class(name)
+    except InvalidValue as error:
+        return str(error)
+    cost = f" [costs about {need.trainings:g} trainings, once]" if need.trainings else ""
+    return f"{(need.__doc__ or '').splitlines()[0]}{cost}"
 
 
 def _unlearner(name: str) -> Iterator[str]:
@@ -84,6 +98,7 @@ def _columns() -> Iterator[str]:
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
+    "datasets": lambda: _described(DATASETS),
     "forget-sets": lambda: _described(FORGET_SETS),
     "unlearners": _unlearners,
     "metrics": _metrics,

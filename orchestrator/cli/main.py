@@ -10,8 +10,10 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from orchestrator.cli.influence import influence
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
 
@@ -22,6 +24,15 @@ LONGEST = 1000
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
+Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
+Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
+Calibration = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep a tenth of the held-out data for methods, as the sweep did. A method that needs it turns it on.",
+    ),
+]
 
 app = App(
     name="orchestrator",
@@ -60,7 +71,13 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
 
 @app.command
 def confirm(
-    name: SweepName, /, *, seeds: int = 5, storage: Storage = STORAGE, address: str | None = None
+    name: SweepName,
+    /,
+    *,
+    seeds: int = 5,
+    points: str = SweepConfig.points,
+    storage: Storage = STORAGE,
+    address: str | None = None,
 ) -> int:
     """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
@@ -70,12 +87,14 @@ def confirm(
     ----------
     seeds
         Number of seeds: those that follow the sweep's own seed.
+    points
+        front, or methods: of each method the recommended point, else its best attempt.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    return DONE if confirm_and_report(name, seeds, storage, address) else FAILED
+    return DONE if confirm_and_report(name, seeds, points, storage, address) else FAILED
 
 
 @app.command
@@ -106,13 +125,15 @@ def run(
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
+    options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE,
     model: str = "auto",
     seed: int = 0,
     trial_seed: int | None = None,
-    loader: str = "auto",
-    device: str = "auto",
+    loader: Loader = "auto",
+    device: Device = "auto",
     cpus_per_trial: int = 1,
     references: int = 2,
+    calibration: Calibration = False,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -131,10 +152,6 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    loader
-        auto, ffcv or resident.
-    device
-        auto, cpu or cuda.
     cpus_per_trial
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
@@ -148,6 +165,7 @@ def run(
         unlearner=unlearner,
         params=parse_assignments(unlearner, set_ or []),
         data_dir=data_dir,
+        options=options,
         model=model,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
@@ -156,9 +174,13 @@ def run(
         storage=storage,
         cpus=cpus_per_trial,
         references=references,
+        calibration=calibration,
     )
     print_points(trial.run(print, print_training))
     return DONE
+
+
+app.command(influence)
 
 
 @app.command

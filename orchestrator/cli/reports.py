@@ -24,15 +24,17 @@ def sweep_and_report(config: SweepConfig) -> int:
     return int(run_on_cluster(config.address, _sweep_here, there))
 
 
-def confirm_and_report(name: str, seeds: int, storage: str, address: str | None) -> int:
-    """Run the front of sweep `name` again with fresh seeds, and print which points hold.
+def confirm_and_report(
+    name: str, seeds: int, points: str, storage: str, address: str | None
+) -> int:
+    """Run points of sweep `name` again with fresh seeds, and print which of them hold.
 
     Returns the number of complete trials.
     """
     storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
-        return _confirm_here(name, seeds, storage, address)
-    return int(run_on_cluster(address, _confirm_here, name, seeds, storage, "auto"))
+        return _confirm_here(name, seeds, points, storage, address)
+    return int(run_on_cluster(address, _confirm_here, name, seeds, points, storage, "auto"))
 
 
 def report_status(name: str, storage: str) -> None:
@@ -87,7 +89,7 @@ def _sweep_here(config: SweepConfig) -> int:
     return outcome.complete
 
 
-def _confirm_here(name: str, seeds: int, storage: str, address: str | None) -> int:
+def _confirm_here(name: str, seeds: int, points: str, storage: str, address: str | None) -> int:
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.confirm import plan_repeats
@@ -95,11 +97,11 @@ def _confirm_here(name: str, seeds: int, storage: str, address: str | None) -> i
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
-    repeats = plan_repeats(name, seeds, storage, address)
+    repeats = plan_repeats(name, seeds, storage, address, points)
     try:
         complete = sum(run_sweep(config, terminal).complete for config in repeats)
     except (OSError, KeyboardInterrupt) as error:
         error.add_note("and for all seeds: the same command again")
         raise
-    print_confirmed(read_config(name, storage), terminal.console)
+    print_confirmed(read_config(name, storage), points, terminal.console)
     return complete

@@ -100,8 +100,15 @@ def _flags(config: JobConfig) -> list[str]:
         for f in dataclasses.fields(SweepConfig)
         if getattr(sweep, f.name) != f.default
     }
-    spelt = {k: ",".join(v) if isinstance(v, tuple) else str(v) for k, v in given.items()}
-    return [part for k, v in spelt.items() for part in (f"--{k.replace('_', '-')}", v)]
+    return [part for name, value in given.items() for part in _spell_flag(name, value)]
+
+
+def _spell_flag(name: str, value: Any) -> tuple[str, ...]:
+    """Spell a setting as the command line reads it; a switch has no value."""
+    flag = f"--{name.replace('_', '-')}"
+    if value is True:
+        return (flag,)
+    return flag, ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _require_absolute(flag: str, path: str) -> str:

@@ -88,12 +88,12 @@ def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:
         )
 
 
-def print_confirmed(config: SweepConfig, console: Console) -> None:
-    """Print the means of a sweep's front over fresh seeds."""
+def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
+    """Print the means of a sweep's chosen points (see POINTS) over fresh seeds."""
     name, storage = config.name, config.storage
     assert name is not None
-    found = read_confirmation(storage, name, config.objective)
-    table = Table(title=f"Front of {name}, run again with fresh seeds")
+    found = read_confirmation(storage, name, config.objective, points)
+    table = Table(title=f"{points.capitalize()} of {name}, run again with fresh seeds")
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"
         table.add_column(heading, justify=justify)

@@ -32,8 +32,10 @@ def spell_run(config: SweepConfig, row: Row) -> str:
         words += ["--set", f"{name}={value}"]
     words += ["--model", row["model"], "--seed", row["task_seed"], "--trial-seed", row["seed"]]
     words += ["--cpus-per-trial", row["threads"], "--references", row["references"] or 0]
-    if config.data_dir is not None:
-        words += ["--data-dir", config.data_dir]
+    words += ["--calibration"] if config.calibration else []
+    for setting in ("data_dir", "label_column", "image_size"):
+        if getattr(config, setting) is not None:
+            words += [f"--{setting.replace('_', '-')}", getattr(config, setting)]
     return shlex.join(map(str, [*words, "--storage", config.storage]))
 
 

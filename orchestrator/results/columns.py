@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tasks.evaluation import every_metric
 from tasks.evaluation.metric import Best, Half
+from tasks.forget_sets.traits import Trait
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Column:
     """Where its ideal is; None of what is no result."""
     headline: str | None = None
     """Its heading in a table; see Metric."""
-    of_classes: bool = False
-    """Whether it is null where no class is forgotten as a whole."""
+    only: Trait | None = None
+    """The trait of a forget set without which it is null."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -57,7 +58,7 @@ IDENTITY = (
     ),
     Column("error", TEXT, "why a trial failed or was pruned"),
     Column(
-        "confirms", TEXT, "the sweep whose front is run again here with another seed, if one is"
+        "confirms", TEXT, "the sweep whose points are run again here with another seed, if one is"
     ),
 )
 
@@ -86,16 +87,26 @@ COSTS = (
         "fraction",
         "cost /\nretrain",
     ),
+    _cost(
+        "preparation_cost",
+        REAL,
+        "flops of what was trained beforehand for the method alone (see `list unlearners`: needs), over those of "
+        "retraining from scratch; 0 if nothing was, null before 0.2.0",
+        "fraction",
+    ),
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),
-    Column("loader", TEXT, "how training images were read: resident or ffcv"),
+    Column("loader", TEXT, "how training images were read: resident, mapped or ffcv"),
     Column("device", TEXT, "name of the device"),
     Column("dtype", TEXT, "dtype of the forward pass"),
     Column("threads", WHOLE, "CPU threads of the process that measured the seconds"),
     Column("host", TEXT, "machine that ran it"),
     Column("task_seed", WHOLE, "seed of splits, forget set and baselines"),
     Column("data", TEXT, "fingerprint of the data set's pixels and labels"),
+    Column("forget_count", WHOLE, "training examples of the forget set; null before 0.2.0"),
+    Column("forget_mask", TEXT, "hash of the forget set: which training examples are in it"),
+    Column("forget_classes", TEXT, "examples of the forget set by class, as trained, as JSON"),
     Column("task_key", TEXT, "content key of the task"),
     Column("trial_key", TEXT, "content key of task, method, hyper-parameters and seed"),
     Column("original_key", TEXT, "artifact key of the original model"),
@@ -105,7 +116,7 @@ PROVENANCE = (
     Column("finished_at", MOMENT, "when the trial ended", "UTC"),
 )
 MEASURED = tuple(
-    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.of_classes)
+    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only)
     for n, m in every_metric().items()
 )
 

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.noise import FREE
-from orchestrator.results.objectives import Objective, front_rows, objective_named
+from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 from tasks.search_space import EPOCHS
@@ -79,14 +80,14 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The front of a sweep and the two models, each with its repeats."""
+    """The chosen points of a sweep and the two models, each with its repeats."""
 
     objective: Objective
     baselines: dict[str, Repeated]
     points: list[Repeated]
-    """Points of the front that ran again."""
+    """Chosen points that ran again."""
     left_out: int
-    """Number of points of the front that did not run again."""
+    """Number of chosen points that did not run again."""
 
     def judge_points(self) -> list[float | None]:
         """Estimate for each point the probability that neither another point nor the original dominates it.
@@ -127,11 +128,16 @@ class Confirmation:
         return statistics.fmean(above) if above else None
 
 
-def build_confirmation(rows: Iterable[Row], name: str, objective: Objective) -> Confirmation:
-    """Return the confirmation of sweep `name`, from its rows and the rows of its confirming sweeps."""
+def build_confirmation(
+    rows: Iterable[Row], name: str, objective: Objective, which: str = "front"
+) -> Confirmation:
+    """Return the confirmation of sweep `name`, from its rows and the rows of its confirming sweeps.
+
+    `which` names one of POINTS: the points that are looked for among the repeats.
+    """
     rows = list(rows)
     searched = [row for row in rows if row["sweep"] == name]
-    points = [Repeated(row) for row in front_rows(searched, objective)]
+    points = [Repeated(row) for row in POINTS[which](searched, objective)]
     models = [row for row in average_references(searched) if row["role"] in (ORIGINAL, RETRAINED)]
     baselines = {row["trial_id"]: Repeated(row) for row in models}
     repeats = [row for row in average_references(rows) if row["confirms"] == name]
@@ -165,14 +171,16 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return statistics.fmean(found) if found else None
 
 
-def read_confirmation(storage: str, name: str, objective: str) -> Confirmation:
-    """Read the confirmation of sweep `name` from a storage root.
+def read_confirmation(
+    storage: str, name: str, objective: str, which: str = "front"
+) -> Confirmation:
+    """Read the confirmation of sweep `name` from a storage root; see `build_confirmation`.
 
     Raises InvalidValue for an unknown objective.
     """
     about = (pc.field("sweep") == name) | (pc.field("confirms") == name)
     rows = read_results(storage).filter(about).to_pylist()
-    return build_confirmation(rows, name, objective_named(objective))
+    return build_confirmation(rows, name, objective_named(objective), which)
 
 
 def estimate_mean(values: Iterable[float | None]) -> Estimate | None:

@@ -58,7 +58,7 @@ def list_notes(found: Confirmation) -> list[str]:
             f"{cut} points were not reached with every seed: their trials failed or were stopped."
         )
     if found.left_out:
-        said.append(f"{found.left_out} points of the front did not run again.")
+        said.append(f"{found.left_out} chosen points did not run again.")
     if told:
         said.append(
             "Value of the search minus the mean over fresh seeds, averaged over the points: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
+from tasks.forget_sets.traits import Trait
 from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
@@ -69,9 +70,10 @@ def steers_on_test(objective: Objective) -> list[str]:
     return [name for name in _named(objective) if COLUMNS[name].half == "test"]
 
 
-def of_forgotten_classes(objective: Objective) -> list[str]:
-    """List the columns of an objective that are null where no class is forgotten as a whole."""
-    return [name for name in _named(objective) if COLUMNS[name].of_classes]
+def find_undefined(objective: Objective, traits: Collection[Trait]) -> dict[str, Trait]:
+    """Return the columns of an objective that are null for forget sets of these traits, each with what it lacks."""
+    wanted = {name: COLUMNS[name].only for name in _named(objective)}
+    return {name: only for name, only in wanted.items() if only is not None and only not in traits}
 
 
 def _named(objective: Objective) -> list[str]:

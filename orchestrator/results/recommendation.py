@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import STEERING, Objective, front_rows, score
+from orchestrator.results.sweep_rows import TRIAL
+from tasks.registry import one_of
 
 Row = dict[str, Any]
 COST = "relative_cost"
@@ -35,6 +38,50 @@ def choose_point(front: Sequence[Row], floor: NoiseFloor | None) -> Row | None:
     spread = {name: floor.spread(name) if floor else 0.0 for name in STEERING}
     as_good = [row for row in front if all(row[n] >= best[n] - spread[n] for n in STEERING)]
     return min(as_good, key=lambda row: (row[COST], -(score(row) or 0.0)))
+
+
+def recommend_for_methods(rows: Iterable[Row], objective: Objective) -> dict[str, Row | None]:
+    """Choose a point of each method, by name, as if it had been the sweep's only one; see `recommend_point`.
+
+    None for a method no point of which is better than the original beyond the noise.
+    """
+    rows = list(rows)
+    models = [row for row in rows if row["role"] != TRIAL]
+    trials = [row for row in rows if row["role"] == TRIAL and row["unlearner"]]
+    return {
+        method: recommend_point(
+            [*models, *(r for r in trials if r["unlearner"] == method)], objective
+        )
+        for method in sorted({row["unlearner"] for row in trials})
+    }
+
+
+def choose_of_each_method(rows: Sequence[Row], objective: Objective) -> list[Row]:
+    """Return one point of each method: the recommended one, else its best attempt.
+
+    That is its point with the highest accuracy × indistinguishability, on the validation half. The score
+    would choose the cheapest one, which has done next to nothing. So a method that does not beat the
+    original is there to be compared with. A method without any measured point is left out.
+    """
+    trials = [row for row in rows if row["role"] == TRIAL and score(row) is not None]
+    found = []
+    for method, row in recommend_for_methods(rows, objective).items():
+        own = [other for other in trials if other["unlearner"] == method]
+        if row is not None or own:
+            found.append(row or max(own, key=lambda other: math.prod(other[n] for n in STEERING)))
+    return found
+
+
+POINTS: dict[str, Callable[[list[Row], Objective], list[Row]]] = {
+    "front": front_rows,
+    "methods": choose_of_each_method,
+}
+"""Which points of a sweep `confirm` runs again."""
+
+
+def check_points(points: str) -> str:
+    """Return the name of a choice of points; raise InvalidValue, which lists the valid ones."""
+    return one_of("choice of points", points, POINTS)
 
 
 def find_tied(front: Sequence[Row], floor: NoiseFloor | None, objective: Objective) -> list[bool]:

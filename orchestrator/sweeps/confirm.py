@@ -1,8 +1,9 @@
-"""Confirmation of a sweep: its front runs again with fresh seeds.
+"""Confirmation of a sweep: its front, or a point of each method, runs again with fresh seeds.
 
 The reason: the best of many noisy values look better than they are. A fresh seed trains other models
 and draws other splits and, if it is random, another forget set. The sweep that runs the front again
-with seed N is called NAME+seed-N.
+with seed N is called NAME+seed-N, the one that runs a point of each method NAME+methods-seed-N. Both
+have the same models, which are trained once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config import SweepConfig
-from orchestrator.results.objectives import front_rows, objective_named
+from orchestrator.results.objectives import SCORING, objective_named
+from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
@@ -24,39 +26,48 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "model")
+DECIDING = ("task", "objective", "model", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "data_dir", "loader", "references", "cost_limit", "trial_seconds", "cpus_per_trial", "gpus_per_trial",
-    "max_concurrent",
+    *DECIDING, "data_dir", "label_column", "image_size", "loader", "references", "cost_limit", "trial_seconds",
+    "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
 NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset")
-"""Settings that a confirming sweep cannot have: it runs the whole front and nothing else."""
-FRONT = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params")
-"""Columns that identify the points of a front, in addition to the objective's columns."""
+"""Settings that a confirming sweep cannot have: it runs the chosen points and nothing else."""
+NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
+"""Columns by which points are chosen and identified, in addition to the objective's columns."""
 
 
-def plan_repeats(name: str, seeds: int, storage: str, address: str | None) -> list[SweepConfig]:
-    """Return the sweeps that run the front of sweep `name` again, with the next `seeds` seeds.
+def plan_repeats(
+    name: str, seeds: int, storage: str, address: str | None, points: str = SweepConfig.points
+) -> list[SweepConfig]:
+    """Return the sweeps that run points of sweep `name` again, with the next `seeds` seeds.
 
     They run at `address`, or else where the sweep ran. Raises InvalidValue as `complete_repeat` does.
     """
-    if not 1 <= seeds <= 100:
-        raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
+    check_seeds(seeds)
     base = read_config(name, storage)
-    chosen = SweepConfig(confirms=name, storage=storage, address=address or base.address)
+    where = address or base.address
+    chosen = SweepConfig(confirms=name, points=points, storage=storage, address=where)
     return [
         complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
         for number in range(1, seeds + 1)
     ]
 
 
+def check_seeds(seeds: int) -> int:
+    """Return the number of fresh seeds; raise InvalidValue if it is out of range."""
+    if not 1 <= seeds <= 100:
+        raise InvalidValue(f"--seeds {seeds} is out of range: 1..100")
+    return seeds
+
+
 def complete_repeat(config: SweepConfig) -> SweepConfig:
     """Return a confirming sweep's configuration, completed from the confirmed sweep.
 
     The configuration of any other sweep is returned unchanged. Raises InvalidValue if the confirmed
-    sweep is unknown, has not ended, or has no front. Raises InvalidValue, too, for another task,
+    sweep is unknown, has not ended, or has no such points. Raises InvalidValue, too, for another task,
     objective or model than the confirmed sweep's, and for settings that cannot be given.
     """
     if config.confirms is None:
@@ -75,7 +86,7 @@ def complete_repeat(config: SweepConfig) -> SweepConfig:
     for field in NOT_TO_GIVE:
         if getattr(config, field) != getattr(plain, field):
             raise InvalidValue(
-                f"--{field.replace('_', '-')} cannot be given: a confirmation runs the front of {base.name!r} again"
+                f"--{field.replace('_', '-')} cannot be given: a confirmation runs points of {base.name!r} again"
             )
     for field in DECIDING:
         if getattr(config, field) not in (getattr(plain, field), getattr(base, field)):
@@ -84,31 +95,31 @@ def complete_repeat(config: SweepConfig) -> SweepConfig:
     config = dataclasses.replace(config, **adopted, name=config.name or config.repeat_name)
     assert config.name is not None
     begun = open_sweeps(config.storage).read(f"{config.name}/{CONFIG}")
-    # The front may have changed since this sweep began.
+    # The points may have changed since this sweep began.
     before = read_config(config.name, config.storage).given if begun else None
-    return _with_given(config, before or list_proposals(base))
+    return _with_given(config, before or list_proposals(base, config.points))
 
 
-def list_proposals(base: SweepConfig) -> Given:
-    """List the trials on the front of a sweep, each up to its last epoch on the front.
+def list_proposals(base: SweepConfig, points: str) -> Given:
+    """List the trials of the chosen points of a sweep, each up to its last epoch among them.
 
-    Raises InvalidValue if the sweep has not ended or has no front, and if its trials cannot be run
-    any more.
+    Raises InvalidValue if the sweep has not ended or has no such points, and if its trials cannot be
+    run any more.
     """
     assert base.name is not None
     if any(trials_left(base, read_finished_trials(base.storage, base.name)).values()):
         raise InvalidValue(
-            f"sweep {base.name!r} has not ended, so its front may still change; "
+            f"sweep {base.name!r} has not ended, so its points may still change; "
             f"to continue it: orchestrator resume {base.name} --storage {base.storage}"
         )
     objective = objective_named(base.objective)
-    rows = read_results(base.storage, base.name, {*FRONT, *objective.columns}).to_pylist()
+    rows = read_results(base.storage, base.name, {*NEEDED, *objective.columns}).to_pylist()
     last: dict[str, Row] = {}
-    for row in front_rows(rows, objective):
+    for row in POINTS[points](rows, objective):
         if row["trial_id"] not in last or row["epoch"] > last[row["trial_id"]]["epoch"]:
             last[row["trial_id"]] = row
     if not last:
-        raise InvalidValue(f"sweep {base.name!r} has no front")
+        raise InvalidValue(f"sweep {base.name!r} has no {points}")
     given: Given = {}
     for trial_id, row in sorted(last.items()):
         if not row["unlearner"] or not row["params"]:
@@ -137,7 +148,7 @@ def _runnable(unlearner: str, params: Mapping[str, Any]) -> Row:
         value = getattr(method, name)
         if parameter.domain is None and value != parameter.default:
             raise InvalidValue(
-                f"the front has {unlearner} with {name}={value}; {name} is now fixed at "
+                f"a point to confirm has {unlearner} with {name}={value}; {name} is now fixed at "
                 f"{parameter.default}, so this point cannot be run again"
             )
     return method.params

@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import DEFAULT_TASK, DEFAULT_UNLEARNERS, FALLBACK_TASK, LOCAL, SweepConfig
-from orchestrator.results.objectives import Objective, objective_named, of_forgotten_classes
-from orchestrator.sweeps.plan import SweepPlan
+from orchestrator.config import DEFAULT_UNLEARNERS, FALLBACK_TASK, LOCAL, SweepConfig
+from orchestrator.results.objectives import find_undefined, objective_named
+from orchestrator.sweeps.plan import SweepPlan, make_task
+from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
-from tasks.forget_sets import forget_mask, forgotten_classes
+from tasks.forget_sets import traits_of
+from tasks.forget_sets.traits import LACKING
+from tasks.needs import CALIBRATION
 from tasks.task import Task
-from tasks.unlearners import unlearner_class
+from tasks.unlearners import list_needing, unlearner_class
 
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
@@ -30,27 +33,31 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
     objective that this task never measures.
     """
     check_data_dir(config.data_dir)
-    wanted = Task.named(config.task or DEFAULT_TASK, config.model, config.seed)
+    wanted = make_task(config)
     try:
-        dataset = wanted.load(config.data_dir)
+        dataset = wanted.load(config.data_dir, config.data_options)
     except DatasetNotFound as error:
         if config.task is not None:
             raise
         say(f"NOTICE: {error}.")
         say(f"NOTICE: running the embedded task {FALLBACK_TASK} instead; rows are labelled so.")
-        wanted = Task.named(FALLBACK_TASK, config.model, config.seed)
+        wanted = make_task(dataclasses.replace(config, task=FALLBACK_TASK))
         dataset = wanted.load()
     check_loader(config.loader, dataset)
-    mask = forget_mask(dataset, wanted.forget_set, wanted.seed)
-    if not forgotten_classes(dataset, mask):
-        _check_measured(objective_named(config.objective), wanted)
+    traits = traits_of(dataset, wanted.forget_set, wanted.seed)
+    for name, lacking in find_undefined(objective_named(config.objective), traits).items():
+        raise InvalidValue(
+            f"--objective names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
+        )
+    if "classes" not in traits:
         config = _without_class_methods(config, wanted, say)
-    return dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
+    config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
+    return _with_calibration(config, dataset, say)
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
     """Return the data set; raise InvalidValue if finished trials ran on other data."""
-    dataset = plan.task.load(plan.data_dir)
+    dataset = plan.task.load(plan.data_dir, plan.options)
     before = {row["data"] for rows in finished.values() for row in rows if row["data"]}
     if before and before != {dataset.fingerprint}:
         raise InvalidValue(
@@ -77,13 +84,26 @@ def _without_class_methods(
     return dataclasses.replace(config, unlearners=kept)
 
 
-def _check_measured(objective: Objective, task: Task) -> None:
-    never = of_forgotten_classes(objective)
-    if never:
-        raise InvalidValue(
-            f"--objective names {', '.join(never)}, which has no value in {task.name}: no class is "
-            "forgotten as a whole there"
-        )
+def _with_calibration(
+    config: SweepConfig, dataset: Dataset, say: Callable[[str], None]
+) -> SweepConfig:
+    """Decide whether the sweep keeps a calibration split, and say what that takes from both halves."""
+    task = make_task(config)
+    if task.calibration:
+        needing = list_needing(config.unlearners or DEFAULT_UNLEARNERS, CALIBRATION)
+        why = f"for {', '.join(needing)}" if needing else "as asked for"
+        say(f"NOTICE: {why}, a calibration split takes {_spell_taken(task, dataset)}")
+    return dataclasses.replace(config, calibration=task.calibration)
+
+
+def _spell_taken(task: Task, dataset: Dataset) -> str:
+    labels = task.change(dataset).held_out.labels
+    parts, halves = task.cut(labels), held_out_halves(labels, task.seed)
+    left = [
+        f"{len(part)} instead of {len(half)} images in the {name} half"
+        for name, part, half in zip(("validation", "test"), parts, halves, strict=False)
+    ]
+    return f"{len(parts.calibration)} of {len(labels)} held-out images: {', '.join(left)}"
 
 
 def _folder(config: SweepConfig) -> Path | None:

@@ -18,7 +18,8 @@ def seconds_per_trial(unlearner: str, speed: Speed) -> float:
     """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
     cls = unlearner_class(unlearner)
     usual = {name: _usual(parameter) for name, parameter in parameters(cls).items()}
-    samples = cls.count_samples(Sizes(speed.retain, speed.forget, speed.recipe_epochs), usual)
+    sizes = Sizes(speed.retain, speed.forget, speed.recipe_epochs, speed.calibration)
+    samples = cls.count_samples(sizes, usual)
     points = usual.get(EPOCHS, 1.0) if cls.anytime else 1.0
     return samples / speed.gradient_per_second + points * speed.evaluate_seconds
 

@@ -60,7 +60,7 @@ def export_trial(
     Without `trial_id` it is the recommended point. Raises InvalidValue for a sweep, trial or file name that
     will not do, before anything runs, and SurroundingsError if the metrics are not the row's.
     """
-    output = _check_output(output)
+    output = check_output("--output", output, SUFFIX)
     config = read_config(name, storage)
     row = _choose_row(config, trial_id)
     trial = _trial_of(config, row)
@@ -72,13 +72,14 @@ def export_trial(
     return Exported(output, described, row["trial_id"], difference)
 
 
-def _check_output(output: Path) -> Path:
-    output = Path(os.path.abspath(os.path.expanduser(output)))
-    if output.suffix != SUFFIX:
-        raise InvalidValue(f"--output {output.name}: the name must end in {SUFFIX}")
-    if not output.parent.is_dir():
-        raise InvalidValue(f"--output: {output.parent} is not a folder")
-    return output
+def check_output(flag: str, path: Path, suffix: str) -> Path:
+    """Return a file to be written as an absolute path; raise InvalidValue if it cannot be one."""
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    if path.suffix != suffix:
+        raise InvalidValue(f"{flag} {path.name}: the name must end in {suffix}")
+    if not path.parent.is_dir():
+        raise InvalidValue(f"{flag}: {path.parent} is not a folder")
+    return path
 
 
 def _choose_row(config: SweepConfig, trial_id: str | None) -> Row:
@@ -102,12 +103,14 @@ def _trial_of(config: SweepConfig, row: Row) -> SingleTrial:
         unlearner=row["unlearner"],
         params=json.loads(row["params"]),
         data_dir=config.data_dir,
+        options=config.data_options,
         model=row["model"],
         seed=row["task_seed"],
         trial_seed=row["seed"],
         loader=config.loader,
         device="cpu" if row["device"] == "cpu" else "auto",
         storage=config.storage,
+        calibration=config.calibration,
         cpus=row["threads"] or 1,
         references=row["references"] or 0,
     )
@@ -144,7 +147,7 @@ def _make_card(config: SweepConfig, row: Row, point: Point, difference: float) -
 
 def _describe_images(trial: SingleTrial) -> dict[str, Any]:
     """Return what the model takes: images (channels, height, width), pixels in [0, 1] less mean, over std."""
-    data = Task.named(trial.task, trial.model, trial.seed).load(trial.data_dir)
+    data = Task.named(trial.task, trial.model, trial.seed).load(trial.data_dir, trial.options)
     return {
         "classes": list(data.classes),
         "image_shape": list(data.train.images.shape[1:]),

@@ -26,9 +26,12 @@ from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.worker.settings import WorkerSettings
+from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
+from tasks.needs import CALIBRATION, list_trained
 from tasks.task import Task
+from tasks.unlearners import list_needing, list_needs
 
 Say = Callable[[str], None]
 
@@ -43,6 +46,8 @@ class SweepPlan:
     """The settings in the form that the sweep's folder keeps."""
     storage: str
     data_dir: Path
+    options: DataOptions
+    """How the data are read."""
     loader: str
     budgets: Mapping[str, int]
     """Trials of the whole sweep, by unlearner."""
@@ -80,6 +85,7 @@ class SweepPlan:
             task=self.task,
             storage=self.storage,
             data_dir=self.data_dir,
+            options=self.options,
             loader=self.loader,
             cpus=self.cpus,
             gpus=self.gpus,
@@ -88,6 +94,7 @@ class SweepPlan:
             confirms=self.confirms or None,
             references=self.references,
             data=data,
+            needs=list_trained(list_needs(self.budgets)),
         )
 
 
@@ -106,7 +113,10 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         trials=config.trials or before.trials,
         references=config.references or before.references,
         model=before.model if config.model == "auto" else config.model,
+        calibration=config.calibration or before.calibration,
         data_dir=config.data_dir or before.data_dir,
+        label_column=config.label_column or before.label_column,
+        image_size=config.image_size or before.image_size,
         optuna_storage=config.optuna_storage or before.optuna_storage,
     )
     different = before.list_differences(filled)
@@ -116,6 +126,21 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
             f"choose another --name, or go on with it by: orchestrator resume {config.name}"
         )
     return filled
+
+
+def make_task(config: SweepConfig, device: str = "cpu") -> Task:
+    """Make the task of a sweep, with a calibration split if it asks for one or a method of it needs one.
+
+    All its trials then have the same halves. Raises InvalidValue, which lists valid names.
+    """
+    needing = list_needing(config.unlearners or DEFAULT_UNLEARNERS, CALIBRATION)
+    return Task.named(
+        config.task or DEFAULT_TASK,
+        config.model,
+        config.seed,
+        device,
+        calibration=config.calibration or bool(needing),
+    )
 
 
 def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> SweepPlan:
@@ -129,7 +154,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
     concurrent = _trials_at_a_time(config, resources, gpus, say)
     device = "cuda" if gpus else "cpu"
-    task = Task.named(config.task or DEFAULT_TASK, config.model, config.seed, device)
+    task = make_task(config, device)
     per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
     references = config.references or DEFAULT_REFERENCES_BY_TASK.get(
         (task.dataset, device), DEFAULT_REFERENCES
@@ -145,6 +170,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
         references=references,
+        calibration=task.calibration,
     )
     _warn_of_random_search(decided.sampler, decided.trials or trials, say)
     return SweepPlan(
@@ -153,6 +179,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         config=decided,
         storage=decided.storage,
         data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
+        options=decided.data_options,
         loader=decided.loader,
         budgets=budgets(decided),
         objective=objective_named(decided.objective),

@@ -33,6 +33,7 @@ class Preparation:
         self._settings, self._resources = settings, resources
         self.search_seconds: float | None = None
         """Estimated time of the search; None until the speed of the hardware is measured."""
+        self._told = False
         self._is_room = _is_room(settings)
         self._jobs = [_Job(settings, prepare_models, settings, calibrate)]
 
@@ -49,7 +50,10 @@ class Preparation:
         while not rows:
             for event in _follow(self._jobs, observer):
                 match event:
-                    case Ready(dtype, missing):
+                    case Ready(dtype, missing, forgotten):
+                        if not self._told:
+                            observer.say(forgotten)
+                            self._told = True
                         self._train(dtype, missing)
                     case Speed() as speed:
                         self._tell_estimate(speed, slots, left, observer)

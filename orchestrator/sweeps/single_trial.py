@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
-from tasks.datasets.loaders import check_loader
-from tasks.datasets.sources import check_data_dir
+from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
+from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
-from tasks.storage.roots import normalise_root, open_root
-from tasks.task import Task
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
     from tasks.trial import Point
 
-Progress = Callable[[str, int, int, float], None]
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True, kw_only=True)
-class SingleTrial:
+class SingleTrial(LocalBench):
     """One trial, described by the settings of `orchestrator run`."""
 
-    task: str
     unlearner: str
     params: Mapping[str, Any]
-    data_dir: Path | None = None
-    model: str = "auto"
-    seed: int = 0
-    """Seed of the splits, the forget set and the trained models."""
     trial_seed: int = 0
-    loader: str = "auto"
-    device: str = "auto"
-    storage: str = "./results"
-    cpus: int = 1
-    """Torch threads, as --cpus-per-trial of a sweep: they decide the trained weights to the last bit."""
+    calibration: bool = False
+    """Whether a calibration split is kept, as in the trial's sweep; a method that needs one turns it on."""
     references: int = 2
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
 
@@ -55,46 +41,27 @@ class SingleTrial:
 
         Raises InputError for bad input, before anything is trained.
         """
-        for seed in (self.seed, self.trial_seed):
-            check_seed(seed)
+        self.check_settings()
+        check_seed(self.trial_seed)
         check_count(self.references)
-        if self.cpus < 1:
-            raise InvalidValue(f"--cpus-per-trial {self.cpus} is out of range: at least 1")
-        artifacts = f"{normalise_root(self.storage)}/artifacts"
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
-        import torch
-
-        from tasks.compute.allocator import keep_freed_memory
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
         from tasks.trial import run_trial
-        from tasks.workbench import Workbench
 
-        keep_freed_memory()
-        torch.set_num_threads(self.cpus)
-        kind = self._device_type()
-        task = Task.named(self.task, self.model, self.seed, kind)
-        check_data_dir(self.data_dir)
-        dataset = task.load(self.data_dir)
-        check_loader(self.loader, dataset)
-        open_root(artifacts).check()
-        where = f"{task.name} ({dataset.source}), model {task.model} on {kind}"
-        say(f"{where}, {self.unlearner} {method.params}")
-        bench = Workbench(task, dataset, artifacts, torch.device(kind), self.loader)
-        bench.artifact(ORIGINAL, training)
+        calibration = self.calibration or CALIBRATION in method.needs
+        task, dataset = self.load_task(calibration=calibration)
+        say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
+        say(self.describe_loader(dataset))
+        bench = self.open_bench(task, dataset, training)
+        if task.calibration:
+            taken = len(bench.calibration)
+            say(f"NOTICE: a calibration split takes {taken} held-out images, out of both halves")
+        say(bench.describe_choice())
+        for role in (ORIGINAL, *list_trained(method.needs)):
+            bench.artifact(role, training)
         use_references(bench, self.references, training)
         yield from run_trial(bench, method, self.trial_seed)
-
-    def _device_type(self) -> str:
-        import torch
-
-        one_of("device", self.device, ("auto", "cpu", "cuda"))
-        has_gpu = torch.cuda.is_available()
-        if self.device == "cuda" and not has_gpu:
-            raise InvalidValue(
-                "--device cuda: torch can use no GPU on this machine; valid: auto, cpu"
-            )
-        return "cuda" if has_gpu and self.device != "cpu" else "cpu"
 
 
 def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:

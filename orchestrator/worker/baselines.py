@@ -26,12 +26,14 @@ CALIBRATION_PASSES = 4
 
 @dataclass(frozen=True)
 class Ready:
-    """A process has its data and knows which models are missing."""
+    """A process has its data and knows which models and needs are missing."""
 
     dtype: str
     """Dtype of the forward pass, of all models and trials of the sweep."""
     missing: tuple[str, ...]
-    """Roles of the models that other processes have to train."""
+    """Roles of the models, and names of the needs, that other processes have to train."""
+    forgotten: str
+    """A line that says what is forgotten."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Speed:
     """Epochs of a whole training."""
     trainings: tuple[float, ...]
     """Estimated seconds of each training that is still to be done."""
+    calibration: int = 0
+    """Images of the calibration split."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,16 @@ def prepare_models(settings: WorkerSettings, calibrate: bool) -> Iterator[Event]
     """Train the original model if it is missing; measure all models if none is. Runs as a Ray task.
 
     Yields Ready, a Speed if `calibrate` is set, a Training per epoch, and at last the rows by trial
-    id, unless other processes have to train references first: then it is to be run once more.
+    id, unless other processes have to train references or needs first: then it is to be run once more.
     """
     yield from _yield_events(lambda tell: _prepare(settings, calibrate, tell))
 
 
 def train_model(settings: WorkerSettings, role: str) -> Iterator[Event]:
-    """Train the model of `role`, unless it is cached; yields a Training per epoch. Runs as a Ray task."""
+    """Train the model of `role`, or the need of that name, unless it is cached. Runs as a Ray task.
+
+    Yields a Training per epoch.
+    """
     yield from _yield_events(lambda tell: _train(settings, role, tell))
 
 
@@ -102,10 +109,10 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
     models = {trial_id: rows[0] for trial_id, rows in stored.items() if rows[0]["role"] != "trial"}
     # Earlier trials started from these models: a resume on other hardware keeps their dtype.
     before = next((row["dtype"] for row in models.values() if row["dtype"]), None)
-    bench = _build_bench(settings.with_dtype(before or settings.dtype))
-    missing = [role for role in settings.roles if not bench.is_cached(role)]
+    bench = _build_bench(settings.with_dtype(before or settings.dtype), tell)
+    missing = [role for role in settings.trained if not bench.is_cached(role)]
     others = tuple(role for role in missing if role != ORIGINAL)
-    tell(Ready(bench.dtype, others))
+    tell(Ready(bench.dtype, others, bench.describe_choice()))
     if calibrate:
         tell(measure_speed(bench, missing))
     if ORIGINAL in missing:
@@ -115,13 +122,13 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
 
 
 def _train(settings: WorkerSettings, role: str, tell: Tell) -> None:
-    bench = _build_bench(settings)
+    bench = _build_bench(settings, tell)
     bench.artifact(role, lambda *progress: tell(Training(*progress)))
 
 
-def _build_bench(settings: WorkerSettings) -> Workbench:
+def _build_bench(settings: WorkerSettings, tell: Tell) -> Workbench:
     with blame_node():
-        return get_workbench(settings, settings.cpus)
+        return get_workbench(settings, settings.cpus, lambda *progress: tell(Training(*progress)))
 
 
 def _measure_models(settings: WorkerSettings, bench: Workbench, stored: Rows) -> Rows:
@@ -167,10 +174,8 @@ def _model_row(settings: WorkerSettings, bench: Workbench, role: str) -> Row:
 
 
 def measure_speed(bench: Workbench, missing: list[str]) -> Speed:
-    """Measure the Speed of `bench` with a few training steps; `missing` are models to be trained."""
+    """Measure the Speed of `bench` with a few training steps; `missing` are models and needs to be trained."""
     import torch
-
-    from tasks.roles import ORIGINAL
 
     model = bench.fresh_model()
     rng = bench.generator(0)
@@ -195,6 +200,6 @@ def measure_speed(bench: Workbench, missing: list[str]) -> Speed:
     bench.evaluate(model)
     evaluate_seconds = time.perf_counter() - start
     retain, forget, epochs = len(bench.retain), len(bench.forget), model.recipe.epochs
-    sizes = [retain + forget if role == ORIGINAL else retain for role in missing]
-    trainings = tuple(size * epochs / rate for size in sizes)
-    return Speed(rate, evaluate_seconds, retain, forget, epochs, trainings)
+    trainings = tuple(bench.training_samples(role) / rate for role in missing)
+    sizes_of_sets = retain, forget, epochs
+    return Speed(rate, evaluate_seconds, *sizes_of_sets, trainings, len(bench.calibration))

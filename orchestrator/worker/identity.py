@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 from orchestrator.results.rows import Row, params_json, trial_key
 
-SHARED = ("task_key", "task_seed", "model", "data", "dtype", "original_key", "retrained_key")
+SHARED = (
+    "task_key", "task_seed", "model", "data", "dtype", "original_key", "retrained_key", "forget_count", "forget_mask",
+    "forget_classes",
+)  # fmt: skip
 
 
 def shared_columns(retrained: Row) -> Row:
@@ -47,8 +51,9 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
     """Return the columns that the task, the code and the machine determine."""
     import torch
 
+    from tasks.compute.timed_training import device_name
+    from tasks.forget_sets.description import count_classes, hash_mask
     from tasks.roles import ORIGINAL, RETRAINED
-    from tasks.workbench import device_name
 
     task = bench.task
     return {
@@ -62,7 +67,10 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
         "host": read_host(),
         "task_seed": task.seed,
         "data": bench.dataset.fingerprint,
-        "task_key": task.key(bench.dataset),
+        "task_key": bench.task_key(),
+        "forget_count": len(bench.forget),
+        "forget_mask": hash_mask(bench.choice.mask),
+        "forget_classes": json.dumps(count_classes(bench.trained_on, bench.choice.mask)),
         "original_key": bench.key(ORIGINAL),
         "retrained_key": bench.key(RETRAINED),
         "code_version": code_version(),

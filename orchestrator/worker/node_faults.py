@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.errors import InputError, StorageError, StorageFault, UnfitNode
+from tasks.errors import InputError, StorageError, StorageFault, UnfitNode, UnusableChoice
 from tasks.provenance import read_host
 
 
 @contextmanager
 def blame_node() -> Iterator[None]:
-    """Raise UnfitNode for an error of this node in the block; leave a fault of the storage unchanged."""
+    """Raise UnfitNode for an error of this node in the block.
+
+    A fault of the storage is left unchanged, and so is a choice that no other node would make better.
+    """
     try:
         yield
-    except (StorageFault, StorageError):
+    except (StorageFault, StorageError, UnusableChoice):
         raise
     except (OSError, InputError) as problem:
         raise UnfitNode(describe_fault(problem)) from problem

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
 
 if TYPE_CHECKING:
+    from tasks.compute.timed_training import Progress as Training
     from tasks.workbench import Workbench
 
 
@@ -29,6 +30,8 @@ class WorkerSettings:
     gpus: float
     objective_metrics: tuple[str, ...]
     trial_seconds: float | None
+    options: DataOptions = AS_THEY_ARE
+    """How the data are read."""
     dtype: str | None = None
     """Dtype of the forward pass: the one of the two models, even if this node's device has another default."""
     confirms: str | None = None
@@ -37,11 +40,18 @@ class WorkerSettings:
     """Retrained models that every model is held against."""
     data: str | None = None
     """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
+    needs: tuple[str, ...] = ()
+    """What is trained beforehand for the methods, beside the models."""
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles of the models that trials start from and are compared with, the original first."""
         return ORIGINAL, *map(reference_role, range(self.references))
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """What has to be trained before the trials: the models by role, then the needs by name."""
+        return *self.roles, *self.needs
 
     def with_dtype(self, dtype: str | None) -> WorkerSettings:
         """Return the same settings with another dtype of the forward pass."""
@@ -53,34 +63,51 @@ class WorkerSettings:
         return f"{self.storage}/artifacts"
 
 
-def get_workbench(settings: WorkerSettings, threads: int) -> Workbench:
+_BUILT: dict[WorkerSettings, Workbench] = {}
+"""The process's workbench: at most one, for it holds the images."""
+
+
+def get_workbench(
+    settings: WorkerSettings, threads: int, training: Training | None = None
+) -> Workbench:
     """Return the process's workbench, built on first use, and set the number of torch threads.
+
+    `training` is told of the models that choose the forget set, if any are trained for it now.
 
     Raises InvalidValue if this node's data are not the sweep's, and the errors of `Task.load`.
     """
     import torch
 
     torch.set_num_threads(threads)  # for this thread: torch keeps one number per thread
-    return _workbench(settings)
+    if settings not in _BUILT:
+        _BUILT.clear()
+        _BUILT[settings] = _build_workbench(settings, training)
+    return _BUILT[settings]
 
 
-@functools.lru_cache(maxsize=1)
-def _workbench(settings: WorkerSettings) -> Workbench:
+def _build_workbench(settings: WorkerSettings, training: Training | None) -> Workbench:
     import torch
 
     from tasks.compute.allocator import keep_freed_memory
+    from tasks.compute.timed_training import silent
     from tasks.workbench import Workbench
 
     keep_freed_memory()
     if settings.gpus and not torch.cuda.is_available():
         raise OSError(f"torch {torch.__version__} cannot use the GPU here: is its driver too old?")
     device = torch.device("cuda" if settings.gpus else "cpu")
-    dataset = settings.task.load(settings.data_dir)
+    dataset = settings.task.load(settings.data_dir, settings.options)
     if settings.data not in (None, dataset.fingerprint):
         raise InvalidValue(
             f"the data here are not those of the sweep ({dataset.source}; fingerprint "
             f"{dataset.fingerprint}, not {settings.data})"
         )
     return Workbench(
-        settings.task, dataset, settings.artifacts, device, settings.loader, settings.dtype
+        settings.task,
+        dataset,
+        settings.artifacts,
+        device,
+        settings.loader,
+        settings.dtype,
+        training or silent,
     )

@@ -1,13 +1,14 @@
-"""CIFAR-10 (Krizhevsky, 2009) in its usual forms: torchvision's folder, Parquet files, .beton files."""
+"""CIFAR-10 (Krizhevsky, 2009) in its usual forms: Parquet files, .beton files, torchvision's folder, its archive."""
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,11 @@ from filelock import FileLock
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
 from tasks.datasets.formats.decoded_cache import open_cached_arrays
-from tasks.datasets.sources import DEFAULT_DATA_DIR
+from tasks.datasets.formats.parquet import read_class_names, read_parquet
+from tasks.datasets.formats.pickles import check_pickled_names, open_pickles
+from tasks.datasets.formats.shards import Splits, find_shards
+from tasks.datasets.identity import check_brightness, check_counts
+from tasks.datasets.sources import DEFAULT_DATA_DIR, hub_cache
 from tasks.errors import DatasetNotFound, InvalidValue
 
 CLASSES = (
@@ -25,6 +30,15 @@ CLASSES = (
 SHAPE = (3, 32, 32)
 IMAGES = {"train": 50_000, "test": 10_000}
 TORCHVISION_FOLDER = "cifar-10-batches-py"
+ARCHIVE = "cifar-10-python.tar.gz"
+"""What torchvision and people download."""
+BATCHES = {"train": tuple(f"data_batch_{n}" for n in range(1, 6)), "test": ("test_batch",)}
+HUB_FOLDERS = ("datasets--uoft-cs--cifar10", "datasets--cifar10")
+"""Folders of CIFAR-10 in a cache of Hugging Face's hub."""
+
+Parts = dict[str, LabelledImages]
+Found = tuple[str, bool, Callable[[], Parts]]
+"""Where the data are, whether their files name the classes, and what reads them."""
 
 SILENCE_SECONDS = 20.0
 """Longest silence of the server during the download of CIFAR-10."""
@@ -33,35 +47,15 @@ SILENCE_SECONDS = 20.0
 def load_cifar10(data_dir: Path | None = None) -> Dataset:
     """Load CIFAR-10 from `data_dir` (default ./data), or download it there by torchvision.
 
-    Three forms are recognised: Parquet files in the layout of Hugging Face, FFCV .beton files, and
-    torchvision's folder. Raises DatasetNotFound, which tells what was tried. Raises InvalidValue for
-    damaged files, files of another data set, and several copies.
+    Recognised are Parquet and Arrow files of Hugging Face, FFCV .beton files, torchvision's folder, and the
+    archive that it downloads. What lies directly in the folder comes before what lies below it. Classes go by
+    their names, where files have them. Raises DatasetNotFound, which tells what was tried. Raises InvalidValue
+    for damaged files, files of another data set, and several copies.
     """
     folder = data_dir or DEFAULT_DATA_DIR
-    parquet = _parquet_files(folder)
-    betons = {s: sorted(folder.glob(f"*{s}*.beton")) for s in ("train", "test")}
-    if all(parquet.values()):
-        source = f"Hugging Face Parquet in {folder}"
-        parts = {s: open_cached_arrays(files, _read_parquet) for s, files in parquet.items()}
-    elif all(betons.values()):
-        from tasks.datasets.formats.beton import read_beton
-
-        source = f"FFCV .beton files in {folder}"
-        for split, files in betons.items():
-            if len(files) > 1:
-                raise InvalidValue(
-                    f"--data-dir {folder}: there are several {split} files, of which one must be "
-                    f"chosen: {', '.join(file.name for file in files)}"
-                )
-        parts = {s: open_cached_arrays(files, read_beton) for s, files in betons.items()}
-    else:
-        source = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
-        parts = _from_torchvision(folder)
-    for split, data in parts.items():
-        _check(data, f"the {split} split of {source}")
-        if len(data) != IMAGES[split]:
-            source += f"; of CIFAR-10's {IMAGES[split]:,} {split} images only {len(data):,}"
-    return Dataset(
+    source, named, read = _find(folder) or _find_in_hub_cache() or _torchvision_in(folder)
+    parts = read()
+    data = Dataset(
         name="cifar10",
         train=parts["train"],
         held_out=parts["test"],
@@ -71,27 +65,76 @@ def load_cifar10(data_dir: Path | None = None) -> Dataset:
         augmentation=Augmentation(flip=True, translate=2),
         source=source,
     )
+    for split, part in parts.items():
+        _check(part, f"the {split} split of {source}")
+    remark = check_counts(data, IMAGES, "CIFAR-10")
+    remark += "" if named else check_brightness(data, "CIFAR-10")
+    return replace(data, source=source + remark)
 
 
-def _parquet_files(folder: Path) -> dict[str, list[Path]]:
-    """Find the Parquet files of each split, in one folder: a copy in a subfolder would double the data.
+def _find(folder: Path) -> Found | None:
+    """Find the nearest form of the data in a folder: where it is, whether it names classes, how to read it."""
+    shards = find_shards(folder, deepest=0)
+    betons = {split: sorted(folder.glob(f"*{split}*.beton")) for split in ("train", "test")}
+    if not shards and all(betons.values()):
+        return f"FFCV .beton files in {folder}", False, partial(_from_betons, folder, betons)
+    if not shards and (folder / TORCHVISION_FOLDER).is_dir():
+        return _torchvision_in(folder)
+    if not shards and (folder / ARCHIVE).is_file():
+        return f"{folder / ARCHIVE}", True, partial(_from_archive, folder / ARCHIVE)
+    return _found_shards(folder, shards or find_shards(folder))
 
-    Among several folders with both splits, the topmost is used. Raises InvalidValue if two of them
-    are equally high.
-    """
-    found = {s: sorted(folder.glob(f"**/{s}*.parquet")) for s in ("train", "test")}
-    homes = {s: {file.parent for file in files} for s, files in found.items()}
-    both = homes["train"] & homes["test"]
-    for split, places in homes.items():
-        top = min((len(place.parts) for place in both or places), default=0)
-        nearest = sorted(p for p in both or places if len(p.parts) == top)
-        if len(nearest) > 1:
+
+def _find_in_hub_cache() -> Found | None:
+    """Find a copy that `datasets` or the hub's client once downloaded to this machine."""
+    for repository in HUB_FOLDERS:
+        folder = hub_cache() / repository
+        found = _found_shards(folder, find_shards(folder))
+        if found:
+            return found
+    return None
+
+
+def _torchvision_in(folder: Path) -> Found:
+    """Return torchvision's form, which reading downloads where it is absent."""
+    where = f"torchvision's {TORCHVISION_FOLDER} in {folder}"
+    return where, True, partial(_from_torchvision, folder)
+
+
+def _found_shards(folder: Path, shards: Splits) -> Found | None:
+    if not shards:
+        return None
+    if "test" not in shards:
+        raise InvalidValue(
+            f"--data-dir {folder} holds no test split of CIFAR-10, only {list(shards)}"
+        )
+    files = {split: shards[split] for split in ("train", "test")}
+    named = all(read_class_names(file) for split in files.values() for file in split)
+    return f"Hugging Face Parquet in {folder}", named, partial(_from_shards, files)
+
+
+def _from_shards(files: Splits) -> Parts:
+    read = partial(read_parquet, classes=CLASSES, shape=SHAPE[1:], colour=True, title="CIFAR-10")
+    return {
+        split: open_cached_arrays(paths, read, classes=CLASSES) for split, paths in files.items()
+    }
+
+
+def _from_betons(folder: Path, files: Splits) -> Parts:
+    from tasks.datasets.formats.beton import read_beton
+
+    for split, betons in files.items():
+        if len(betons) > 1:
             raise InvalidValue(
-                f"--data-dir {folder}: {split}*.parquet is in several folders, of which one must be "
-                f"chosen: {', '.join(map(str, nearest))}"
+                f"--data-dir {folder}: there are several {split} files, of which one must be "
+                f"chosen: {', '.join(file.name for file in betons)}"
             )
-        found[split] = [file for file in found[split] if file.parent in nearest]
-    return found
+    return {split: open_cached_arrays(betons, read_beton) for split, betons in files.items()}
+
+
+def _from_archive(archive: Path) -> Parts:
+    check_pickled_names(archive, "batches.meta", "label_names", CLASSES, "CIFAR-10")
+    return open_pickles(archive, BATCHES, "labels")
 
 
 def _check(data: LabelledImages, what: str) -> None:
@@ -104,41 +147,11 @@ def _check(data: LabelledImages, what: str) -> None:
         raise InvalidValue(f"{what} is not CIFAR-10: its labels are {low}..{high}, not 0..9")
 
 
-def _read_parquet(files: list[Path]) -> LabelledImages:
-    images, labels = [], []
-    for file in files:
-        try:
-            pictures, classes = _decode(file)
-        except Exception as error:  # pyarrow and pillow have no common class of errors
-            raise InvalidValue(
-                f"{file} cannot be read as Parquet with columns 'img' or 'image', and 'label': {error}"
-            ) from error
-        images += pictures
-        labels.append(classes)
-    return LabelledImages(np.stack(images), np.concatenate(labels).astype(np.int64))
-
-
-def _decode(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Decode one Parquet file; return its images uint8 (3, 32, 32) and its labels."""
-    import pyarrow.parquet as pq
-    from PIL import Image
-
-    table = pq.read_table(file)
-    pictures = table.column("img" if "img" in table.column_names else "image").to_pylist()
-    pixels = [np.asarray(Image.open(io.BytesIO(p["bytes"])).convert("RGB")) for p in pictures]
-    images = [p.transpose(2, 0, 1) for p in pixels]
-    others = {image.shape for image in images} - {SHAPE}
-    if others:  # images of several sizes cannot be stacked
-        raise ValueError(f"not CIFAR-10: images of {others.pop()}, not {SHAPE}")
-    return images, table.column("label").to_numpy()
-
-
 def _from_torchvision(folder: Path) -> dict[str, LabelledImages]:
     batches = folder / TORCHVISION_FOLDER
     if not batches.is_dir():
         _download(folder)
-    files = {"train": [batches / f"data_batch_{n}" for n in range(1, 6)]}
-    files["test"] = [batches / "test_batch"]
+    files = {split: [batches / name for name in names] for split, names in BATCHES.items()}
     try:
         return {
             split: open_cached_arrays(paths, _read_torchvision) for split, paths in files.items()
@@ -174,12 +187,12 @@ def _download(folder: Path) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as partial:
+        with FileLock(folder / ".download.lock"), TemporaryDirectory(dir=folder) as unfinished:
             if not (folder / TORCHVISION_FOLDER).is_dir():
                 logging.getLogger(__name__).warning("downloading CIFAR-10 into %s …", folder)
                 with _patience(SILENCE_SECONDS):
-                    CIFAR10(partial, download=True)
-                os.replace(Path(partial, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
+                    CIFAR10(unfinished, download=True)
+                os.replace(Path(unfinished, TORCHVISION_FOLDER), folder / TORCHVISION_FOLDER)
     except Exception as error:
         raise DatasetNotFound(
             f"CIFAR-10 was not found in {folder} (looked for Parquet files train*.parquet and "

@@ -121,6 +121,16 @@ class Split:
         chosen = torch.randperm(len(self), generator=rng)[:count].sort().values
         return self._with(self.indices[chosen])
 
+    def at(self, positions: Tensor) -> Split:
+        """Return the examples at these positions (K,) of the split, as a split."""
+        return self._with(self.indices[positions])
+
+    def read_from(self, source: Source) -> Split:
+        """Return the same indices over another source: other versions of the same images."""
+        part = self._with(self.indices)
+        part._source = source
+        return part
+
     def labels(self) -> Tensor:
         """Read the label (N,) of every example, in index order."""
         size = EVALUATION_BATCH[self.device.type]

@@ -62,6 +62,12 @@ METRICS = Registry(
         "tow": "tasks.evaluation.composite:tow",
         "over_unlearned": "tasks.evaluation.composite:over_unlearned",
         "under_unlearned": "tasks.evaluation.composite:under_unlearned",
+        "targeted_error": "tasks.evaluation.taught_errors:targeted_error",
+        "validation_targeted_error": "tasks.evaluation.taught_errors:validation_targeted_error",
+        "interclass_error": "tasks.evaluation.taught_errors:interclass_error",
+        "forget_targeted_error": "tasks.evaluation.taught_errors:forget_targeted_error",
+        "attack_success": "tasks.evaluation.taught_errors:attack_success",
+        "validation_attack_success": "tasks.evaluation.taught_errors:validation_attack_success",
     },
 )
 

@@ -32,7 +32,7 @@ def test_accuracy_retained(evaluation: Evaluation) -> float:
     return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=False)
 
 
-@metric(half="test", best="references", headline="test acc.\nforgotten", of_classes=True)
+@metric(half="test", best="references", headline="test acc.\nforgotten", only="classes")
 def test_accuracy_forgotten(evaluation: Evaluation) -> float | None:
     """Measure the accuracy on the test half, forgotten classes (TFA); null where no class is forgotten."""
     if not evaluation.forgotten_classes:

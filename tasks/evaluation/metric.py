@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.evaluation.outputs import Evaluation, HeldOut
+from tasks.forget_sets.traits import Trait
 
 Half = HeldOut | Literal["none"]
 """The held-out half that a number reads; "none" reads the retain and the forget set alone."""
@@ -35,8 +36,8 @@ class Metric:
     needs: Needs = "outputs"
     headline: str | None = None
     """A short heading, with line breaks; a metric without one stands in no table by default."""
-    of_classes: bool = False
-    """Whether it is undefined where no class is forgotten as a whole."""
+    only: Trait | None = None
+    """The trait of a forget set without which it is undefined."""
 
     def __call__(self, evaluation: Evaluation) -> Value:
         """Measure one model."""
@@ -50,7 +51,7 @@ def metric(
     unit: str = "fraction",
     needs: Needs = "outputs",
     headline: str | None = None,
-    of_classes: bool = False,
+    only: Trait | None = None,
 ) -> Callable[[Callable[[Evaluation], Value]], Metric]:
     """Declare the function below as a metric; the first paragraph of its docstring is the help."""
 
@@ -64,7 +65,7 @@ def metric(
             unit=unit,
             needs=needs,
             headline=headline,
-            of_classes=of_classes,
+            only=only,
         )
 
     return declare

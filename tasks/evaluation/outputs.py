@@ -26,6 +26,8 @@ class Outputs:
 
     logits: np.ndarray
     labels: np.ndarray
+    triggered: Outputs | None = None
+    """What the model says of the same images with the forget set's trigger; None where it plants none."""
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -65,6 +67,8 @@ class Evaluation:
     """Outputs of models retrained without the forget set; None where none were trained."""
     reference: int | None = None
     """Which of the references this model is, if it is one: it is held against the others alone."""
+    taught_errors: tuple[tuple[int, int], ...] = ()
+    """Errors that the forget set's labels teach, as pairs (true class, class given instead)."""
 
     def held_out(self, half: HeldOut) -> Outputs:
         """Give the outputs on the validation or on the test half."""

@@ -71,15 +71,18 @@ def class_matched(labels: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, n
 
 
 def check_attackable(
-    forget: np.ndarray, held_out: np.ndarray, seed: int, names: Sequence[str]
+    forget: np.ndarray,
+    held_out: np.ndarray,
+    halves: tuple[np.ndarray, np.ndarray],
+    names: Sequence[str],
 ) -> None:
     """Raise InvalidValue, before anything is trained, if no attacker could judge this forget set.
 
-    `forget` and `held_out` are labels, `names` those of the classes; each half of the held-out data
-    must have every class of its half of the forget set, and allow LEAST members.
+    `forget` and `held_out` are labels, `halves` the indices of the validation and the test half, `names` those
+    of the classes; each half must have every class of its half of the forget set, and allow LEAST members.
     """
-    halves = held_out_halves(held_out, seed), held_out_halves(forget, SEED)
-    sides = [(held_out[half], forget[part]) for half, part in zip(*halves, strict=True)]
+    parts = held_out_halves(forget, SEED)
+    sides = [(held_out[half], forget[part]) for half, part in zip(halves, parts, strict=True)]
     missing = sorted({c for others, part in sides for c in {*part.tolist()} - {*others.tolist()}})
     if missing:
         raise InvalidValue(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.forget_sets.base import ForgetSet
+from tasks.forget_sets.base import LEAST, ForgetSet, apply_forget_set
+from tasks.forget_sets.scored.base import ScoredForgetSet
+from tasks.forget_sets.traits import Trait, list_traits
 from tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,6 +21,20 @@ FORGET_SETS = Registry(
     {
         "class": "tasks.forget_sets.whole_class:WholeClass",
         "random": "tasks.forget_sets.random_share:RandomShare",
+        "class-share": "tasks.forget_sets.class_share:ClassShare",
+        "subclass": "tasks.forget_sets.subclass:Subclass",
+        "identity": "tasks.forget_sets.subclass:Identity",
+        "index": "tasks.forget_sets.index_file:IndexFile",
+        "scores": "tasks.forget_sets.given_scores:GivenScores",
+        "confusion": "tasks.forget_sets.confusion:Confusion",
+        "poison": "tasks.forget_sets.poison:Poison",
+        "cluster": "tasks.forget_sets.scored.cluster:Cluster",
+        "proxy": "tasks.forget_sets.scored.proxy:Proxy",
+        "el2n": "tasks.forget_sets.scored.el2n:EL2N",
+        "loss": "tasks.forget_sets.scored.loss:Loss",
+        "boundary": "tasks.forget_sets.scored.boundary:Boundary",
+        "entangled": "tasks.forget_sets.scored.entangled:Entangled",
+        "worst": "tasks.forget_sets.scored.worst_case:WorstCase",
     },
 )
 
@@ -35,11 +51,50 @@ def forget_set(spec: str, seed: int) -> ForgetSet:
 
 
 def forget_mask(dataset: Dataset, spec: str, seed: int) -> np.ndarray:
-    """Mark what `KIND:ARGUMENT` forgets of the training split: boolean (N,); raises InvalidValue."""
+    """Mark what `KIND:ARGUMENT` forgets of the training split: boolean (N,); raises InvalidValue.
+
+    A kind that a model chooses raises it too: see tasks.scoring.choice.
+    """
     return forget_set(spec, seed).mask(dataset)
+
+
+def traits_of(dataset: Dataset, spec: str, seed: int) -> set[Trait]:
+    """List the traits of `KIND:ARGUMENT`, before any model is trained."""
+    forgotten = forget_set(spec, seed)
+    found = list_traits(forgotten, dataset)
+    if not isinstance(forgotten, ScoredForgetSet):
+        changed = apply_forget_set(forgotten, dataset)
+        found |= {"classes"} if forgotten_classes(changed, forgotten.mask(dataset)) else set()
+    return found
 
 
 def forgotten_classes(dataset: Dataset, mask: np.ndarray) -> tuple[int, ...]:
     """List the classes none of whose training examples are retained."""
     gone = set(dataset.train.labels[mask].tolist()) - set(dataset.train.labels[~mask].tolist())
     return tuple(sorted(gone))
+
+
+def check_mask(mask: np.ndarray, dataset: Dataset, task: str) -> None:
+    """Raise InvalidValue, before anything is trained, for a forget set that leaves nothing to measure.
+
+    At least LEAST examples must be forgotten and as many retained, and the held-out data must have as many of
+    retained classes. `dataset` is as the forget set changed it.
+    """
+    import numpy as np
+
+    count = len(dataset.train)
+    if mask.shape != (count,) or mask.dtype != bool:
+        raise InvalidValue(f"{task}: its mask is no boolean array of {count} training examples")
+    forgotten = int(mask.sum())
+    if not LEAST <= forgotten <= count - LEAST:
+        raise InvalidValue(
+            f"{task} would forget {forgotten} of {count} training examples; at least {LEAST} must be forgotten, "
+            "and as many retained"
+        )
+    kept = np.unique(dataset.train.labels[~mask])
+    held_out = int(np.isin(dataset.held_out.labels, kept).sum())
+    if held_out < LEAST:
+        raise InvalidValue(
+            f"{task}: the held-out data have {held_out} examples of the classes that are retained; at least "
+            f"{LEAST} are needed"
+        )

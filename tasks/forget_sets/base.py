@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tasks.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +21,8 @@ LEAST = 10
 class ForgetSet:
     """One kind; its docstring's first line is its help. Built by `KIND:ARGUMENT` and the task's seed.
 
-    `mask` and `apply` get the data set as it was loaded, and depend on nothing but it and the two fields.
+    Its methods get the data set as it was loaded, and depend on nothing but it and the two fields. A
+    kind that needs a model to choose extends tasks.forget_sets.scored.base.ScoredForgetSet instead.
     """
 
     argument: str
@@ -40,3 +44,28 @@ class ForgetSet:
         The same data set by default. The changed one's fingerprint is part of every model's key.
         """
         return dataset
+
+    def taught_errors(self, dataset: Dataset) -> tuple[tuple[int, int], ...]:
+        """List the errors that `apply` teaches, as pairs (true class, class given instead); none by default."""
+        return ()
+
+    def add_trigger(self, images: np.ndarray) -> np.ndarray | None:
+        """Return uint8 images (N, C, H, W) with the trigger that `apply` plants; None if it plants none."""
+        return None
+
+
+@functools.lru_cache(
+    maxsize=2
+)  # a poisoned copy of the images is large, and each key reads its fingerprint
+def apply_forget_set(forgotten: ForgetSet, dataset: Dataset) -> Dataset:
+    """Return the data set as `forgotten` changes it; the same object for the same arguments."""
+    return forgotten.apply(dataset)
+
+
+def check_size(spec: str, chosen: int, count: int) -> None:
+    """Raise InvalidValue if `chosen` of `count` training examples leave too few on either side."""
+    if not LEAST <= chosen <= count - LEAST:
+        raise InvalidValue(
+            f"{spec} would forget {chosen} of {count} training examples; "
+            f"at least {LEAST} must be forgotten, and as many retained"
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tasks.errors import InvalidValue
-from tasks.forget_sets.base import LEAST, ForgetSet
+from tasks.forget_sets.arguments import parse_share
+from tasks.forget_sets.base import ForgetSet, check_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,12 +20,7 @@ class RandomShare(ForgetSet):
 
     def __post_init__(self) -> None:
         """Raise InvalidValue unless the argument is a share."""
-        try:
-            valid = 0 < float(self.argument) < 1
-        except ValueError:
-            valid = False
-        if not valid:
-            raise InvalidValue(f"random:{self.argument}: the share must be a number in (0, 1)")
+        parse_share(self.argument, f"random:{self.argument}")
 
     def mask(self, dataset: Dataset) -> np.ndarray:
         """Mark the share; raises InvalidValue if it leaves too few on either side."""
@@ -33,11 +28,7 @@ class RandomShare(ForgetSet):
 
         count = len(dataset.train)
         size = round(float(self.argument) * count)
-        if not LEAST <= size <= count - LEAST:
-            raise InvalidValue(
-                f"random:{self.argument} would forget {size} of {count} training examples; "
-                f"at least {LEAST} must be forgotten, and as many retained"
-            )
+        check_size(f"random:{self.argument}", size, count)
         mask = np.zeros(count, bool)
         chosen = np.random.default_rng(self.seed).permutation(count)[:size]
         mask[chosen] = True

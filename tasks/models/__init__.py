@@ -30,14 +30,25 @@ MODELS = Registry(
 LEAST_SIDE: dict[str, int] = {"resnet9": 25, "airbench94": 25, "resnet18": 1, "small-cnn": 4}
 """Width in pixels of the smallest image that a family accepts; here, because this file imports no torch."""
 
+MOST_SIDE: dict[str, int] = {"resnet9": 48, "airbench94": 48}
+"""Width in pixels of the largest image of a family that has a limit: its last pooling leaves one pixel."""
+
+AUTO_ELSEWHERE: dict[str, str] = {"cpu": "small-cnn", "cuda": "resnet18"}
+"""The families that `auto` chooses for data of one's own: they accept images of any usual size.
+
+Their recipes take small steps, and many: a folder of a few hundred pictures is learned too.
+"""
+
 AUTO: dict[str, dict[str, str]] = {
     "cifar10": {"cpu": "resnet9", "cuda": "airbench94"},
+    "cifar100": {"cpu": "resnet9", "cuda": "resnet18"},
+    "cifar20": {"cpu": "resnet9", "cuda": "resnet18"},
+    "fashion-mnist": {"cpu": "small-cnn", "cuda": "resnet18"},
+    "folder": AUTO_ELSEWHERE,
+    "parquet": AUTO_ELSEWHERE,
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
 }
 """The family that `--model auto` chooses, by data set and device type."""
-
-AUTO_ELSEWHERE: dict[str, str] = {"cpu": "small-cnn", "cuda": "resnet18"}
-"""The families that `auto` chooses for a plug-in's data set: they accept images of any usual size."""
 
 
 def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
@@ -67,14 +78,20 @@ def find_recipe(spec: str) -> Recipe:
 
 
 def check_model(spec: str, dataset: Dataset) -> None:
-    """Raise InvalidValue if the images of `dataset` are too small for the model."""
-    name, side = MODELS.split(spec)[0], min(dataset.train.images.shape[2:])
-    if side < LEAST_SIDE.get(name, 1):
-        fit = [other for other in MODELS if side >= LEAST_SIDE[other]]
+    """Raise InvalidValue if the images of `dataset` are too small or too large for the model."""
+    name, sides = MODELS.split(spec)[0], dataset.sides
+    if not _fits(name, sides):
+        fit = [other for other in MODELS if _fits(other, sides)]
+        small = min(sides) < LEAST_SIDE.get(name, 1)
+        needs = f"needs {LEAST_SIDE[name]}" if small else f"takes up to {MOST_SIDE[name]}"
         raise InvalidValue(
-            f"--model {spec}: {dataset.name}'s images are {side} pixels wide, and {name} needs "
-            f"{LEAST_SIDE[name]}; valid: {', '.join(fit)}"
+            f"--model {spec}: {dataset.name}'s images are {sides[1]} pixels wide, and {name} "
+            f"{needs}; valid: {', '.join(fit)}"
         )
+
+
+def _fits(name: str, sides: tuple[int, int]) -> bool:
+    return LEAST_SIDE.get(name, 1) <= min(sides) and max(sides) <= MOST_SIDE.get(name, max(sides))
 
 
 def build_model(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.problem import check_needs
+from tasks.needs import check_needs
 from tasks.registry import Registry, one_of
 
 if TYPE_CHECKING:
@@ -47,10 +47,14 @@ UNLEARNERS = Registry(
         "l2ul": "tasks.unlearners.relabelling.l2ul:LearningToUnlearn",
         "del": "tasks.unlearners.relabelling.example_localization:DeletionByExampleLocalization",
         "scrub": "tasks.unlearners.distillation.scrub:Scrub",
+        "scrub+r": "tasks.unlearners.distillation.scrub:ScrubRewind",
         "bad-teacher": "tasks.unlearners.distillation.bad_teacher:BadTeacher",
         "delete": "tasks.unlearners.distillation.delete:Delete",
         "npo": "tasks.unlearners.distillation.npo:NegativePreferenceOptimisation",
         "fcs": "tasks.unlearners.distillation.fcs:ForgetContrastRetain",
+        "lotus": "tasks.unlearners.distillation.lotus:LogitTempering",
+        "regun": "tasks.unlearners.distillation.regun:ReferenceGuided",
+        "kde": "tasks.unlearners.distillation.kde:ResetAndDistil",
         "prmq": "tasks.unlearners.distillation.prmq:PruneReinitialiseMatchQuantise",
         "ssd": "tasks.unlearners.weight_editing.ssd:SelectiveSynapticDampening",
         "lfssd": "tasks.unlearners.weight_editing.lfssd:LossFreeDampening",
@@ -65,6 +69,8 @@ UNLEARNERS = Registry(
         "task-negation": "tasks.unlearners.arithmetic.task_negation:TaskNegation",
         "negmerge": "tasks.unlearners.arithmetic.negmerge:NegMerge",
         "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
+        "r2d": "tasks.unlearners.training_time.r2d:RewindToDelete",
+        "amnesiac": "tasks.unlearners.training_time.amnesiac:Amnesiac",
         "rum": "tasks.unlearners.meta.rum:RefinedUnlearning",
     },
 )
@@ -97,6 +103,16 @@ def expand_names(asked: Iterable[str]) -> tuple[str, ...]:
         else:
             names.append(word)
     return tuple(names)
+
+
+def list_needing(names: Iterable[str], need: str) -> list[str]:
+    """List those of the methods that declare this need, a name of tasks.needs.NEEDS."""
+    return [name for name in names if need in unlearner_class(name).needs]
+
+
+def list_needs(names: Iterable[str]) -> set[str]:
+    """Collect what the methods of these names declare in `needs`."""
+    return {need for name in names for need in unlearner_class(name).needs}
 
 
 def unlearner_class(name: str) -> type[Unlearner]:

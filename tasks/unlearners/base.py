@@ -56,7 +56,7 @@ class Unlearner:
     deterministic: ClassVar[bool] = False
     """Whether it draws no random number at its defaults: every seed then gives the same weights."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """What it needs beyond what every problem has: names from tasks.problem.NEEDS."""
+    """What it needs beyond what every problem has: names from tasks.needs.NEEDS."""
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     """What an epoch reads, or the whole method if it has no epochs: for estimates."""
     preparation: ClassVar[Passes] = Passes()

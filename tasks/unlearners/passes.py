@@ -18,6 +18,8 @@ class Sizes:
     """Examples of the forget set."""
     recipe_epochs: int
     """Epochs of the training recipe of the model."""
+    calibration: int = 0
+    """Examples of the calibration split."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,14 @@ class Passes:
     """Batches of the forget set that are read beside each batch of the retain set."""
     beside_once: float = 0.0
     """The same, but until the forget set is used up."""
+    beside_forget: float = 0.0
+    """Batches of the retain set that are read beside each batch of the forget set."""
     forget_batches: float = 0.0
     """Single batches of the forget set."""
     trainings: float = 0.0
     """Whole trainings on the retain set, by the model's own recipe."""
+    calibration: float = 0.0
+    """Over the calibration split."""
     made_batches: float = 0.0
     """Batches of images that the method makes up."""
     steps: bool = True
@@ -60,14 +66,17 @@ class Passes:
         steps = math.ceil(share * retain / batch_size)
         forget_steps = math.ceil(forget / batch_size)
         forget_batch = forget / forget_steps if forget else 0
+        retain_batch = retain / math.ceil(retain / batch_size)
         own = (
             self.retain * share * retain
             + self.forget * forget
             + self.both * share * (retain + forget)
             + self.beside * steps * forget_batch
             + self.beside_once * min(steps, forget_steps) * forget_batch
+            + self.beside_forget * forget_steps * retain_batch
             + self.forget_batches * forget_batch
             + self.trainings * sizes.recipe_epochs * retain
+            + self.calibration * sizes.calibration
             + self.made_batches * batch_size
         )
         if self.steps and values.get("sam"):

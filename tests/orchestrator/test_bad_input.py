@@ -23,6 +23,21 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--task", "cifar11-class:automobile"), "digits-class:1"),
         (("sweep", "--task", "digits-class:eleven"), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
         (("sweep", "--task", "digits-random:1.5"), "(0, 1)"),
+        (("sweep", "--task", "digits-confusion:3:3:20"), "must differ"),
+        (("sweep", "--task", "digits-index:/no/such.npy"), "cannot be read"),
+        (("sweep", "--task", "digits-loss:best:20"), "top, low, mid"),
+        (
+            ("run", "--task", "digits-worst:finetun:20", "--unlearner", "ssd"),
+            "did you mean finetune?",
+        ),
+        (
+            ("sweep", "--task", "digits-loss:top:20", "--objective", "test_accuracy_forgotten:min"),
+            "no class is forgotten as a whole",
+        ),
+        (
+            ("sweep", "--task", "digits-class:1", "--objective", "validation_attack_success:min"),
+            "plants no trigger",
+        ),
         (("sweep", "--unlearners", "finetun"), "did you mean finetune?"),
         (("sweep", "--unlearners", "ssd,ssd"), "twice"),
         (("sweep", "--objective", "parreto"), "pareto"),

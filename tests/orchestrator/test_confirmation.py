@@ -16,10 +16,12 @@ from running import Driver
 from study_rows import PARETO
 
 from orchestrator.cli.main import main
+from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.objectives import front_rows
+from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
-from orchestrator.sweeps.folder import hold_sweep, store_config
+from orchestrator.sweeps.folder import hold_sweep, read_config, store_config
 from orchestrator.sweeps.plan import adopt_stored
 from tasks.errors import InvalidValue
 
@@ -72,6 +74,27 @@ def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestra
     assert "minus the mean over fresh seeds" in done.stdout
 
 
+def test_one_point_of_each_method_runs_again_with_the_same_models(first, orchestrate):
+    done = orchestrate(
+        "confirm", "first", "--points", "methods", "--seeds", "1", "--storage", first
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    repeat = "first+methods-seed-1"
+    chosen = choose_of_each_method(rows_of(first, "first"), PARETO)
+    expected = [(r["unlearner"], without_epochs(r["params"]), r["epoch"]) for r in chosen]
+    assert sorted(ran(first, repeat)) == sorted(expected)
+    assert {method for method, *_ in expected} == set(read_config("first", str(first)).unlearners)
+    assert "Methods of first, run again with fresh seeds" in done.stdout
+    models = set((first / "artifacts").iterdir())
+    orchestrate("confirm", "first", "--seeds", "1", "--storage", first)
+    assert set((first / "artifacts").iterdir()) == models, (
+        "both choices of points have the same models"
+    )
+    found = read_confirmation(str(first), "first", "pareto", "methods")
+    assert len(found.points) == len(expected)
+    assert all(point.repeats.keys() == {1} for point in found.points)
+
+
 def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(first, orchestrate):
     process = Driver(
         command("confirm", "first", "--seeds", "1", "--storage", first), ENVIRONMENT, 0
@@ -102,6 +125,8 @@ def files(storage: Path) -> dict[str, bytes]:
     [
         (("confirm", "frist"), "there are: first"),
         (("confirm", "first", "--seeds", "0"), "1..100"),
+        (("confirm", "first", "--points", "font"), "did you mean front?"),
+        (("sweep", "--points", "methods"), "--confirms another"),
         (("sweep", "--confirms", "first"), "--seed 0 is the seed of sweep 'first' itself"),
         (("sweep", "--confirms", "first", "--seed", "1", "--trials", "9"), "--trials cannot be given"),
         (("sweep", "--confirms", "first", "--seed", "1", "--task", "digits-class:2"), "digits-class:1"),

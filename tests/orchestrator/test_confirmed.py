@@ -123,7 +123,7 @@ def test_a_point_that_was_not_run_again_is_left_out_and_said():
     other = {"params": json.dumps({"lr": 0.3}), "unlearn_seconds": 0.1}
     found = found_in(row("ssd-0", 0.9), row("ssd-1", 0.8, **other), row("ssd-0", 0.8, seed=1))
     assert (len(found.points), found.left_out) == (1, 1)
-    assert any("1 points of the front did not run again" in note for note in list_notes(found))
+    assert any("1 chosen points did not run again" in note for note in list_notes(found))
 
 
 FAST, SLOW = {"unlearn_seconds": 0.5}, {"params": json.dumps({"lr": 0.2})}

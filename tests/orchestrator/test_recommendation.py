@@ -7,7 +7,12 @@ from typing import Any
 
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import OBJECTIVES, front_rows, score
-from orchestrator.results.recommendation import find_tied, recommend_point
+from orchestrator.results.recommendation import (
+    choose_of_each_method,
+    find_tied,
+    recommend_for_methods,
+    recommend_point,
+)
 
 PARETO = OBJECTIVES["pareto"]
 Row = dict[str, Any]
@@ -73,3 +78,17 @@ def test_nothing_is_tied_where_the_noise_is_unknown_or_cost_is_all_that_counts()
     points = [row("a", 0.90, 0.60, 0.05), row("b", 0.901, 0.60, 0.06)]
     assert find_tied(points, find_noise_floor(points), PARETO) == [False, False]
     assert find_tied(points, find_noise_floor(MODELS), OBJECTIVES["time"]) == [False, False]
+
+
+def test_each_method_stands_with_its_recommended_point_or_else_its_best_attempt() -> None:
+    good = {**row("good", 0.90, 0.90, 0.10), "unlearner": "ssd"}
+    dear = {**row("dear", 0.90, 0.90, 0.50), "unlearner": "ssd"}
+    lazy = {**row("lazy", 0.90, 0.20, 0.001), "unlearner": "finetune"}
+    tried = {**row("tried", 0.90, 0.21, 0.90), "unlearner": "finetune"}
+    failed = {**row("failed", 0.9, 0.9, 0.1), "unlearner": "jit", "state": "failed"}
+    failed |= dict.fromkeys(("validation_accuracy_retained", "relative_cost"))
+    rows = [*MODELS, dear, good, lazy, tried, failed]
+    chosen = choose_of_each_method(rows, PARETO)
+    assert [r["trial_id"] for r in chosen] == ["tried", "good"]
+    assert recommend_for_methods(rows, PARETO) == {"finetune": None, "jit": None, "ssd": good}
+    assert (score(lazy) or 0) > (score(tried) or 0), "the score alone would choose what did nothing"

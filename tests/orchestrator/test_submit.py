@@ -63,6 +63,7 @@ def in_a_shell(entrypoint: str, **variables: str) -> subprocess.CompletedProcess
             name="full", task="cifar10-share:.1", unlearners=("finetune", "ssd"), trials=7,
             objective="validation_accuracy_retained:max,relative_cost:min", sampler="gp",
             data_dir=Path("/data/it's here; $HOME"), seed=3, max_concurrent=8, gpus_per_trial=0.25,
+            calibration=True,
         ),
     ],
     ids=lambda config: config.name,

@@ -40,35 +40,50 @@ def digits() -> Dataset:
 @pytest.fixture(scope="session")
 def workbenches(
     tmp_path_factory: pytest.TempPathFactory, digits: Dataset
-) -> Callable[[str], Workbench]:
-    """Workbenches by the name of a digits task, over one artifact cache."""
+) -> Callable[..., Workbench]:
+    """Workbenches by the name of a digits task, perhaps with a calibration split, over one artifact cache."""
     artifacts = tmp_path_factory.mktemp("artifacts")
-    built: dict[str, Workbench] = {}
+    built: dict[Task, Workbench] = {}
 
-    def named(task: str) -> Workbench:
+    def named(name: str, calibration: bool = False) -> Workbench:
+        task = Task.named(name, calibration=calibration)
         if task not in built:
-            built[task] = Workbench(Task.named(task), digits, artifacts, CPU)
+            built[task] = Workbench(task, digits, artifacts, CPU)
         return built[task]
 
     return named
 
 
 @pytest.fixture(scope="session")
-def bench(workbenches: Callable[[str], Workbench]) -> Workbench:
+def bench(workbenches: Callable[..., Workbench]) -> Workbench:
     """Forget every training scan of a one; the original model is trained on first use."""
     return workbenches("digits-class:1")
 
 
 @pytest.fixture(scope="session")
-def random_bench(workbenches: Callable[[str], Workbench]) -> Workbench:
+def random_bench(workbenches: Callable[..., Workbench]) -> Workbench:
     """Forget a random tenth of the digits."""
     return workbenches("digits-random:0.1")
+
+
+@pytest.fixture(scope="session")
+def calibrated_bench(workbenches: Callable[..., Workbench]) -> Workbench:
+    """Forget every training scan of a one, with a calibration split."""
+    return workbenches("digits-class:1", True)
 
 
 @pytest.fixture(scope="session")
 def judged(bench: Workbench, digits: Dataset) -> Workbench:
     """The task of `bench`, with what it takes to tell whether a model forgot: three references."""
     judged = Workbench(bench.task, digits, bench.cache.root, CPU)
+    use_references(judged, 3)
+    return judged
+
+
+@pytest.fixture(scope="session")
+def judged_for_all(calibrated_bench: Workbench, digits: Dataset) -> Workbench:
+    """The same with a calibration split: any method can run there."""
+    judged = Workbench(calibrated_bench.task, digits, calibrated_bench.cache.root, CPU)
     use_references(judged, 3)
     return judged
 

@@ -213,12 +213,14 @@ DEARER = {"retrain", "fisher-forgetting", "newton-cg", "certified-deep"}
 
 
 @pytest.mark.parametrize("name", [name for name in UNLEARNERS if name not in DEARER])
-def test_the_seconds_of_an_ordinary_method_do_not_count(name: str, judged: Workbench) -> None:
+def test_the_seconds_of_an_ordinary_method_do_not_count(
+    name: str, judged_for_all: Workbench
+) -> None:
     """Otherwise the same seed would propose other trials on a busy machine."""
     cls = unlearner_class(name)
     method = cls.from_params({"epochs": 1} if "epochs" in search_space(cls) else {})
-    *_, last = run_trial(judged, method, 0)
-    assert last.cost.relative_cost == last.cost.flops / judged.retrain_flops()
+    *_, last = run_trial(judged_for_all, method, 0)
+    assert last.cost.relative_cost == last.cost.flops / judged_for_all.retrain_flops()
 
 
 def test_a_stopwatch_counts_the_time_inside_and_survives_an_exception() -> None:

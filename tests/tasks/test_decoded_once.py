@@ -81,6 +81,32 @@ def test_a_torn_copy_is_written_again(
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "sha256"])
+def test_a_copy_with_a_wrong_checksum_is_written_again(
+    machine_cache: Path, file: Path, name: str
+) -> None:
+    """A bit that a disk has turned, in a file of the right length."""
+    calls: list[list[Path]] = []
+    decode = counting(calls, pictures(30, 3))
+    open_cached_arrays([file], decode)
+    (damaged,) = machine_cache.glob(f"arrays/*/{name}")
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    assert same(open_cached_arrays([file], decode), pictures(30, 3))
+    assert len(calls) == 2
+    open_cached_arrays([file], decode)
+    assert len(calls) == 2
+
+
+def test_other_settings_are_another_copy(machine_cache: Path, file: Path) -> None:
+    calls: list[list[Path]] = []
+    decode = counting(calls, pictures(30, 3))
+    for side in (8, 16, 8):
+        open_cached_arrays([file], decode, side=side)
+    assert len(calls) == 2
+
+
 def test_a_decoder_that_fails_leaves_nothing_behind(machine_cache: Path, file: Path) -> None:
     def fail(files: list[Path]) -> LabelledImages:
         raise InvalidValue("not an image")

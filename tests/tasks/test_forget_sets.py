@@ -59,7 +59,7 @@ def test_an_unknown_class_lists_the_classes(digits: Dataset) -> None:
 
 def test_an_unknown_kind_lists_the_kinds(digits: Dataset) -> None:
     with pytest.raises(InvalidValue) as raised:
-        forget_mask(digits, "subclass:x", seed=0)
+        forget_mask(digits, "superclass:x", seed=0)
     assert all(kind in str(raised.value) for kind in FORGET_SETS)
 
 

@@ -22,7 +22,7 @@ from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.workbench import Workbench
-task = Task.named("digits-class:1")
+task = Task.named("digits-class:1", calibration=True)  # some methods need the split
 bench = Workbench(task, task.load(None), sys.argv[1], torch.device("cpu"))
 for name in UNLEARNERS:
     cls = unlearner_class(name)

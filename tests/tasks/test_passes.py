@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tasks.unlearners.passes import Passes, Sizes
@@ -24,6 +26,15 @@ def test_made_up_images_are_read_in_batches() -> None:
 def test_parts_add_up_however_deep() -> None:
     inner = Passes(forget=1, also=(Passes(trainings=1),))
     assert Passes(also=(inner, inner)).count(SIZES, VALUES) == 2 * (100 + 20_000)
+
+
+def test_a_batch_of_the_retain_set_beside_each_of_the_forget_set_and_the_calibration_split() -> (
+    None
+):
+    """100 images in 2 batches, each beside one of the 16 batches of 1000."""
+    passes = Passes(beside_forget=1, calibration=2)
+    sizes = dataclasses.replace(SIZES, calibration=30)
+    assert passes.count(sizes, {**VALUES, "retain_share": 1.0}) == 2 * 62.5 + 60
 
 
 @pytest.mark.parametrize(("sam", "times"), [(0.0, 1), (0.05, 2)])

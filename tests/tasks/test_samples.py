@@ -83,12 +83,15 @@ def test_a_sample_is_the_same_for_every_model() -> None:
 def test_a_class_that_a_half_lacks_is_said_before_anything_is_trained() -> None:
     held_out = np.r_[np.zeros(20, np.int64), np.ones(1, np.int64)]
     with pytest.raises(InvalidValue, match=r"too few examples of dog to judge"):
-        check_attackable(np.arange(40) % 2, held_out, 0, ("cat", "dog"))
-    check_attackable(np.arange(40) % 2, np.arange(20) % 2, 0, ("cat", "dog"))
+        check_attackable(np.arange(40) % 2, held_out, held_out_halves(held_out, 0), ("cat", "dog"))
+    enough = np.arange(20) % 2
+    check_attackable(np.arange(40) % 2, enough, held_out_halves(enough, 0), ("cat", "dog"))
 
 
 def test_a_forget_set_of_a_handful_is_said_before_anything_is_trained() -> None:
+    held_out = np.zeros(50, np.int64)
+    halves = held_out_halves(held_out, 0)
     with pytest.raises(InvalidValue, match=r"a forget set of 10 examples.* attackers 5 of either"):
-        check_attackable(np.zeros(10, np.int64), np.zeros(50, np.int64), 0, ("cat",))
+        check_attackable(np.zeros(10, np.int64), held_out, halves, ("cat",))
     with pytest.raises(InvalidValue, match="a forget set of 11 examples"):
         Task.named("digits-random:0.009").load()

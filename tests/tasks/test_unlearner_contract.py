@@ -16,6 +16,7 @@ import torch
 
 from tasks.evaluation.outputs import outputs
 from tasks.models.network import Network
+from tasks.needs import CALIBRATION
 from tasks.search_space import Categorical, Float, Int, parameters, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
@@ -59,13 +60,34 @@ def run_once(bench: Workbench, unlearner: Unlearner, seed: int) -> Outcome:
     return Outcome(model, start, yields, meter.gradient_samples, kept)
 
 
+BenchFor = Callable[[str, str], Workbench]
+
+
 @pytest.fixture(scope="module")
-def outcome(bench: Workbench) -> Callable[[str, int], Outcome]:
+def bench_for(workbenches: Callable[..., Workbench]) -> BenchFor:
+    """A workbench by the names of a task and of a method: it keeps a calibration split if the method needs one."""
+    return lambda task, name: workbenches(task, CALIBRATION in unlearner_class(name).needs)
+
+
+@pytest.fixture
+def bench(bench_for: BenchFor, name: str) -> Workbench:
+    """Forget every training scan of a one."""
+    return bench_for("digits-class:1", name)
+
+
+@pytest.fixture
+def random_bench(bench_for: BenchFor, name: str) -> Workbench:
+    """Forget a random tenth of the digits."""
+    return bench_for("digits-random:0.1", name)
+
+
+@pytest.fixture(scope="module")
+def outcome(bench_for: BenchFor) -> Callable[[str, int], Outcome]:
     """The outcome of a method at its defaults, by name and seed, run once."""
 
     @functools.cache
     def of(name: str, seed: int) -> Outcome:
-        return run_once(bench, unlearner_class(name)(), seed)
+        return run_once(bench_for("digits-class:1", name), unlearner_class(name)(), seed)
 
     return of
 
@@ -144,13 +166,15 @@ def test_passes_over_its_sets_as_often_as_it_declares(
     unlearner = cls.from_params({k: v for k, v in wanted.items() if k in parameters(cls)})
     done, params = run_once(bench, unlearner, 0), unlearner.params
     batch_size, epochs = params.get("batch_size", 1), params.get("epochs", 1)
-    sizes = Sizes(len(bench.retain), len(bench.forget), done.model.recipe.epochs)
+    sizes = Sizes(
+        len(bench.retain), len(bench.forget), done.model.recipe.epochs, len(bench.calibration)
+    )
     declared = cls.count_samples(sizes, params)
     if not (cls.preparation.exact and cls.passes.exact):
         assert declared / 3 <= done.samples <= 3 * declared
         return
     # A share is rounded to whole examples, perhaps twice; batches beside others may stop within the forget set.
-    rounding = batch_size / 2 if cls.passes.beside else 2
+    rounding = batch_size / 2 if cls.passes.beside or cls.passes.beside_forget else 2
     assert done.samples == pytest.approx(declared, abs=epochs * rounding)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
 from tasks.datasets.dataset import LabelledImages
+from tasks.provenance import source_version
+
+CHECKSUM = "sha256"
+"""File with the digest of pixels and labels; a data set needs that digest anyway, for its fingerprint."""
 
 
 def machine_cache() -> Path:
@@ -20,13 +25,16 @@ def machine_cache() -> Path:
 
 
 def open_cached_arrays(
-    files: list[Path], decode: Callable[[list[Path]], LabelledImages]
+    files: Sequence[Path],
+    decode: Callable[[list[Path]], LabelledImages],
+    **settings: Any,
 ) -> LabelledImages:
     """Return the images of `files`, memory-mapped from a decoded copy that is written once, under a lock.
 
-    The copy is named by the names, sizes and times of the files. An incomplete copy is written again.
+    The copy is named by the names, sizes and times of the files, by the readers' code, and by the `settings`
+    that `decode` goes by. A copy that is incomplete, or whose checksum is another, is written again.
     """
-    folder = machine_cache() / "arrays" / _stamp(files)
+    folder = machine_cache() / "arrays" / _stamp(files, settings)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         try:
@@ -36,14 +44,19 @@ def open_cached_arrays(
             ValueError,
             EOFError,
         ):  # numpy's errors for absent, truncated and empty files
-            data = decode(files)
+            data = decode(list(files))
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
+            (folder / CHECKSUM).write_text(data.compute_digest())
             return _map_arrays(folder)
 
 
-def _stamp(files: list[Path]) -> str:
-    parts = [f"{f.resolve()}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files]
+def _stamp(files: Sequence[Path], settings: dict[str, Any]) -> str:
+    readers = source_version(*map(str, sorted(Path(__file__).parent.glob("*.py"))))
+    parts = [readers, repr(sorted(settings.items()))]
+    for file in files:
+        stat = file.stat()
+        parts.append(f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -53,7 +66,10 @@ def _map_arrays(folder: Path) -> LabelledImages:
     labels = np.load(folder / "labels.npy")
     if len(images) != len(labels):
         raise ValueError("images and labels differ in length")
-    return LabelledImages(images, labels)
+    data = LabelledImages(images, labels)
+    if (folder / CHECKSUM).read_text() != data.compute_digest():
+        raise ValueError("the checksum is another")
+    return data
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -1,14 +1,20 @@
-"""SCRUB (Kurmanji et al., 2023, "Towards unbounded machine unlearning", section 3, eqs. 3-5)."""
+"""SCRUB and SCRUB+R (Kurmanji et al., 2023, "Towards unbounded machine unlearning", section 3, eqs. 3-5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from tasks.needs import CALIBRATION
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
-from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
+from tasks.unlearners.steps.distillation import (
+    is_correct,
+    kl_divergence,
+    matched_error,
+    soft_targets,
+)
 from tasks.unlearners.steps.schedules import set_learning_rate
 
 if TYPE_CHECKING:
@@ -69,3 +75,34 @@ class Scrub(SGDUnlearner):
         """Compute what is descended on on the retain set, of logits (N, classes) and the teacher's `target`."""
         loss = self.label_weight * cross_entropy(logits, labels)
         return loss + self.teacher_weight * kl_divergence(logits, target, self.temperature)
+
+
+@dataclass(frozen=True)
+class ScrubRewind(Scrub):
+    """Run SCRUB, then go back to the epoch that knows the forget set as badly as unseen images (Kurmanji et al., 2023).
+
+    The unseen images are the calibration split, its classes weighted as they are in the forget set; the authors' code
+    takes the images of the forgotten classes as they come. Their error under the last epoch's model is the aim. The
+    result is the model of the first epoch whose error on the forget set is nearest to that.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
+    anytime: ClassVar[bool] = False
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields per epoch; only the last counts, before which it goes back."""
+        assert problem.calibration is not None
+        model, states, errors = problem.model, [], []
+        for _ in super().unlearn(problem):
+            correct, labels = is_correct(model, problem.forget)
+            errors.append(1 - float(correct.double().mean()))
+            states.append({n: t.detach().clone() for n, t in model.state_dict().items()})
+            if len(states) == self.epochs:
+                aim = matched_error(model, problem.calibration, labels)
+                model.load_state_dict(states[nearest(errors, aim)])
+            yield
+
+
+def nearest(errors: Sequence[float], aim: float) -> int:
+    """Return the position of the error that is nearest to `aim`, of equally near ones the first."""
+    return min(range(len(errors)), key=lambda n: abs(errors[n] - aim))

@@ -1,4 +1,4 @@
-"""Distillation: how far a student is from the probabilities of a teacher."""
+"""Distillation: how far a student is from the probabilities of a teacher, and how often it is right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
 
@@ -46,3 +47,31 @@ def entropy(logits: Tensor) -> Tensor:
     import torch
 
     return -(torch.softmax(logits, 1) * torch.log_softmax(logits, 1)).sum(1)
+
+
+def is_correct(model: Network, split: Split) -> tuple[Tensor, Tensor]:
+    """Tell for each example whether its top class is its label, bool (N,); and give the labels (N,).
+
+    One forward pass in index order and without gradients; leaves the model in evaluation mode.
+    """
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        seen = [(model(x).argmax(1) == y, y) for x, y in split.ordered()]
+    correct, labels = (torch.cat(part) for part in zip(*seen, strict=True))
+    return correct, labels
+
+
+def matched_error(model: Network, split: Split, labels: Tensor) -> float:
+    """Compute the error on `split`, its classes weighted by how often they are among `labels` (N,).
+
+    If it has no image of any of these classes, it is the error on all of its images. See `is_correct`.
+    """
+    import torch
+
+    correct, own = is_correct(model, split)
+    wanted, there = (y.bincount(minlength=split.classes).double() for y in (labels, own))
+    weights = (wanted / there.clamp(min=1))[own]
+    weights = weights if weights.any() else torch.ones_like(weights)
+    return float((weights * ~correct).sum() / weights.sum())

@@ -1,0 +1,110 @@
+"""A training whose progress is told, and whose cost is recorded beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+
+from tasks.artifacts import Trained, TrainingRecord
+from tasks.compute.meters import CostMeter, Stopwatch
+from tasks.training import train_model
+
+if TYPE_CHECKING:
+    from tasks.datasets.splits import Split
+    from tasks.models.network import Network
+
+Progress = Callable[[str, int, int, float], None]
+"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
+Watch = Callable[["Network"], None]
+"""Called with a model after each epoch of its training."""
+Steps = Generator[None, None, dict[str, torch.Tensor]]
+"""A training that yields after each epoch, and returns named tensors on the CPU."""
+
+
+def silent(what: str, done: int, total: int, seconds: float) -> None:
+    """Report nothing: a Progress."""
+
+
+def ignore(model: Network) -> None:
+    """Read nothing of a model: a Watch."""
+
+
+def train_timed(
+    model: Network,
+    split: Split,
+    rng: torch.Generator,
+    *,
+    what: str,
+    gradient_flops: float,
+    is_over: Callable[[], bool],
+    progress: Progress = silent,
+    watch: Watch = ignore,
+    share: float = 1.0,
+) -> Trained | None:
+    """Train `model` on `split` for this share of its epochs; None if it `is_over` before their end.
+
+    `gradient_flops` are those of one example. `watch` costs nothing: the clock stands still meanwhile.
+    """
+    epochs = max(1, round(share * model.recipe.epochs))
+    return follow_training(
+        _train(model, split, rng, epochs),
+        CostMeter(model),
+        what=what,
+        epochs=epochs,
+        device=split.device,
+        gradient_flops=gradient_flops,
+        is_over=is_over,
+        progress=progress,
+        watch=lambda: watch(model),
+    )
+
+
+def follow_training(
+    steps: Steps,
+    meter: CostMeter,
+    *,
+    what: str,
+    epochs: int,
+    device: torch.device,
+    gradient_flops: float,
+    is_over: Callable[[], bool],
+    progress: Progress = silent,
+    watch: Callable[[], None] = lambda: None,
+) -> Trained | None:
+    """Run a training of so many epochs, and record what `meter` and a clock saw of it; see `train_timed`."""
+    clock, done = Stopwatch(device), 0
+    progress(what, done, epochs, 0.0)
+    while True:
+        try:
+            with clock.measure():
+                next(steps)
+        except StopIteration as end:
+            return end.value, _record(meter, clock, gradient_flops, device)
+        done += 1
+        with meter.pause():
+            watch()
+        progress(what, done, epochs, clock.seconds)
+        if done < epochs and is_over():
+            steps.close()
+            return None
+
+
+def _train(model: Network, split: Split, rng: torch.Generator, epochs: int) -> Steps:
+    yield from islice(train_model(model, split, rng), epochs)
+    return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+
+
+def _record(
+    meter: CostMeter, clock: Stopwatch, gradient_flops: float, device: torch.device
+) -> TrainingRecord:
+    samples, threads = meter.gradient_samples, torch.get_num_threads()
+    flops, name = samples * gradient_flops, device_name(device)
+    return TrainingRecord(clock.seconds, samples, flops, name, threads, clock.busy_seconds)
+
+
+def device_name(device: torch.device) -> str:
+    """Return what the device calls itself, such as "NVIDIA H200", or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

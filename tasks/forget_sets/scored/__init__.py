@@ -1,0 +1,1 @@
+"""Forget sets that a model chooses: one file a kind."""

@@ -1,0 +1,34 @@
+"""What a forget set does beyond naming examples: on it depends which metrics have a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tasks.datasets.dataset import Dataset
+    from tasks.forget_sets.base import ForgetSet
+
+Trait = Literal["classes", "errors", "confusion", "trigger"]
+LACKING: dict[Trait, str] = {
+    "classes": "no class is forgotten as a whole there",
+    "errors": "its forget set teaches no wrong labels",
+    "confusion": "its forget set mixes up no two classes",
+    "trigger": "its forget set plants no trigger",
+}
+"""Each trait, and what is said of a task without it."""
+
+
+def is_confusion(errors: tuple[tuple[int, int], ...]) -> bool:
+    """Tell whether taught errors, pairs (true class, class given), mix up two classes and no others."""
+    return len(errors) == 2 and errors[0] == errors[1][::-1]
+
+
+def list_traits(forgotten: ForgetSet, dataset: Dataset) -> set[Trait]:
+    """List the traits that show before any model is trained, but for "classes"."""
+    errors = forgotten.taught_errors(dataset)
+    found: dict[Trait, bool] = {
+        "errors": bool(errors),
+        "confusion": is_confusion(errors),
+        "trigger": forgotten.add_trigger(dataset.held_out.images[:1]) is not None,
+    }
+    return {trait for trait, present in found.items() if present}

@@ -1,0 +1,76 @@
+"""The mask of a task's forget set: chosen once for a storage root, if a model has to choose it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.errors import InvalidValue, UnusableChoice
+from tasks.forget_sets.scored.base import ScoredForgetSet, Scores
+from tasks.storage.roots import open_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tasks.datasets.dataset import Dataset
+    from tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The training examples that a task forgets."""
+
+    mask: np.ndarray
+    """Boolean (N,)."""
+    seconds: float = 0.0
+    """What choosing took in this process, the training of scoring models included."""
+
+
+def choose_examples(
+    task: Task, dataset: Dataset, root: str | Path, make_scores: Callable[[], Scores]
+) -> Choice:
+    """Return the mask of the task's forget set: computed, or from the storage at `root`.
+
+    A choice by a model differs between machines in its last bits, hence all use the one that was stored
+    first. Raises UnusableChoice if the chosen examples are too few, or such that no attacker could judge them.
+    """
+    forgotten = task.forgotten
+    if not isinstance(forgotten, ScoredForgetSet):
+        return Choice(forgotten.mask(dataset))
+    storage, name, count = open_root(root), f"{task.mask_key(dataset)}.mask", len(dataset.train)
+    start = time.perf_counter()
+    mask = decode_mask(storage.read(name), count)
+    if mask is not None:
+        return Choice(mask)
+    try:
+        mask = forgotten.choose(dataset, make_scores())
+        task.check_mask(dataset, mask)
+    except InvalidValue as error:
+        raise UnusableChoice(str(error)) from error
+    content = encode_mask(mask)
+    if not storage.create(name, content):
+        first = decode_mask(storage.read(name), count)
+        if first is None:  # damaged
+            storage.write(name, content)
+        else:
+            mask = first
+    return Choice(mask, time.perf_counter() - start)
+
+
+def encode_mask(mask: np.ndarray) -> bytes:
+    """Write a boolean mask (N,) as one byte an example, behind a line with its SHA-256."""
+    content = mask.astype(np.uint8).tobytes()
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def decode_mask(stored: bytes | None, count: int) -> np.ndarray | None:
+    """Read what `encode_mask` wrote of `count` examples; None if it is absent, truncated or altered."""
+    digest, _, content = (stored or b"").partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != digest or len(content) != count:
+        return None
+    return np.frombuffer(content, np.uint8).astype(bool)

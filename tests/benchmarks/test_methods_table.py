@@ -1,0 +1,283 @@
+"""The table of methods: what it says of rows, how it is written, and that a run goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scipy.stats
+from program import ENVIRONMENT, ROOT
+
+from benchmarks.methods.__main__ import SHIPPED, main
+from benchmarks.methods.comparison import (
+    LESS_ACCURATE,
+    NO,
+    NOISE,
+    UNKNOWN,
+    YES,
+    Comparison,
+    Method,
+    compare_methods,
+)
+from benchmarks.methods.defaults import propose_defaults
+from benchmarks.methods.record import (
+    ATTEMPT,
+    NOTHING,
+    RECOMMENDED,
+    collect_rows,
+    read_record,
+    write_record,
+)
+from benchmarks.methods.tables import (
+    BEGIN,
+    END,
+    escape_latex,
+    insert_markdown,
+    list_header,
+    list_rows,
+    render_latex,
+    render_markdown,
+)
+from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.store import write_rows
+from tasks.errors import InvalidValue
+from tasks.models import model_class
+
+Row = dict[str, Any]
+NAME, SEEDS = "s", (1, 2, 3)
+HIDDEN = {"finetune": (0.10, 0.20, 0.15), "lfssd": (0.80, 0.95, 0.82), "ssd": (0.85, 0.92, 0.81),
+          "scrub": (0.1, 0.9, 0.2), "npo": (0.2, 0.3, 0.25), "jit": (0.7, 0.8, None)}  # fmt: skip
+"""Indistinguishability of each method with each fresh seed; None: the trial failed."""
+ACCURACY = {"ssd": (0.2, 0.3, 0.25)}
+SEARCHED = {"finetune": 0.11, "npo": 0.12}
+"""In the search. The original has .1, and a step is a tenth of the way to 1."""
+
+
+def row(
+    method: str, hidden: float | None, seed: int = 0, accuracy: float = 0.9, **columns: Any
+) -> Row:
+    """A trial's last row in sweep `s`, or in the one that runs its point again with another seed."""
+    measured = {} if hidden is None else {
+        **dict.fromkeys(("indistinguishability", "validation_indistinguishability"), hidden),
+        **dict.fromkeys(("test_accuracy_retained", "validation_accuracy_retained"), accuracy),
+        "test_accuracy_forgotten": 0.1, "relative_cost": 0.02, "unlearn_seconds": 2.0, "load_seconds": 0.5,
+        "evaluate_seconds": 1.0,
+    }  # fmt: skip
+    state = (
+        {"state": "complete"}
+        if hidden is not None
+        else {"state": "failed", "error": "Diverged: not finite"}
+    )
+    return {
+        "sweep": f"{NAME}+methods-seed-{seed}" if seed else NAME, "confirms": NAME if seed else None, "role": "trial",
+        "trial_id": f"{method}-{seed}", "unlearner": method, "params": json.dumps({"lr": 0.1}), "epoch": 1,
+        "final": True, "task": "digits-class:1", "model": "small-cnn", "references": 2, "task_seed": seed, "seed": seed,
+        **state, **measured, **columns,
+    }  # fmt: skip
+
+
+def model(
+    role: str, hidden: float, seed: int, trial_id: str | None = None, cost: float = 1.0
+) -> Row:
+    """A row of the original or of a reference."""
+    about = {"role": role, "trial_id": trial_id or role, "relative_cost": cost, "unlearner": None}
+    return row(role, hidden, seed, **about)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    """A storage root with the search and three fresh seeds: six methods, and one that only diverged."""
+    rows = [row("woodfisher", None), row("jit", None, trial_id="jit-late", epoch=2)]
+    for seed in (0, *SEEDS):
+        rows += [model("original", 0.1, seed, cost=0.0), model("retrained", 0.940, seed),
+                 model("retrained", 0.944, seed, "reference-1")]  # fmt: skip
+    for method, values in HIDDEN.items():
+        rows.append(row(method, SEARCHED.get(method, 0.9)))
+        accuracies = ACCURACY.get(method, (0.9, 0.91, 0.9))
+        rows += [row(method, *point) for point in zip(values, SEEDS, accuracies, strict=True)]
+    for each in rows:
+        write_rows(tmp_path / "root", each["sweep"], each["trial_id"], [each])
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def found(storage: Path, tmp_path: Path) -> Comparison:
+    """What the table says of them, by way of the Parquet file."""
+    write_record(collect_rows(str(storage), NAME, "pareto"), tmp_path / "methods.parquet")
+    (comparison,) = compare_methods(read_record(tmp_path / "methods.parquet"))
+    return comparison
+
+
+def named(found: Comparison, name: str) -> Method:
+    return next(method for method in found.methods if method.name == name)
+
+
+def test_a_gain_over_finetune_is_paired_and_its_interval_is_student_s(found):
+    gain = found.gain(named(found, "lfssd"))
+    differences = [a - b for a, b in zip(HIDDEN["lfssd"], HIDDEN["finetune"], strict=True)]
+    low, high = scipy.stats.t.interval(
+        0.95, 2, loc=statistics.fmean(differences), scale=scipy.stats.sem(differences)
+    )
+    assert (gain.mean - gain.half, gain.mean + gain.half) == pytest.approx((low, high))
+
+
+def test_what_does_not_beat_finetune_is_told(found):
+    verdicts = {m.name: found.judge(m) for m in found.methods}
+    assert verdicts == {"lfssd": YES, "ssd": LESS_ACCURATE, "scrub": NO, "npo": NOISE, "jit": YES,
+                        "finetune": NO, "woodfisher": UNKNOWN}  # fmt: skip
+
+
+def test_failures_are_counted_in_the_search_and_in_the_seeds(found):
+    jit, none = named(found, "jit"), named(found, "woodfisher")
+    assert [jit.about[c] for c in ("trials", "failed", "diverged", "pruned")] == [2, 1, 1, 0]
+    assert (jit.over_seeds.tried, set(jit.over_seeds.repeats)) == ({1, 2, 3}, {1, 2})
+    assert (none.about["chosen"], none.about["failed"], none.over_seeds.repeats) == (NOTHING, 1, {})
+    assert jit.about["seconds_per_trial"] == 3.5
+    assert jit.about["busy_seconds_per_trial"] == 2.0
+    cells = {cells[0]: cells for cells in list_rows(found)}
+    assert cells["jit"][2] == "2 of 3"
+    assert cells["jit"][-1] == "1 of 2, 1 of them diverged"
+
+
+def test_how_a_point_was_chosen_is_told(found):
+    chosen = {method.name: method.about["chosen"] for method in found.methods}
+    assert chosen["lfssd"] == RECOMMENDED
+    assert chosen["finetune"] == chosen["npo"] == ATTEMPT
+    assert any(cells[0] == "npo °" for cells in list_rows(found))
+
+
+def test_references_stand_with_their_mean_and_spread(found):
+    lines = [dict(zip(list_header(found), cells, strict=True)) for cells in list_rows(found)]
+    shown = [line["indistinguishability"] for line in lines[:4]]
+    width = find_noise_floor(
+        [model("original", 0.1, 1), model("retrained", 0.940, 1), model("retrained", 0.944, 1)]
+    )
+    assert shown[:3] == [
+        "0.100 ± 0.000",
+        "0.942 ± 0.000",
+        f"± {statistics.stdev([0.940, 0.944]):.3f}",
+    ]
+    assert shown[3] == f"± {width.width('indistinguishability'):.3f}"
+
+
+def test_other_tasks_stay_in_the_file_and_the_same_one_is_replaced(storage, tmp_path):
+    path, rows = tmp_path / "methods.parquet", collect_rows(str(storage), NAME, "pareto")
+    write_record([{**r, "task": "digits-random:0.1"} for r in rows], path)
+    write_record(rows, path)
+    write_record(rows, path)
+    assert len(read_record(path)) == 2 * len(rows)
+    assert [c.task for c in compare_methods(read_record(path))] == [
+        "digits-random:0.1",
+        "digits-class:1",
+    ]
+
+
+def test_every_hyper_parameter_is_in_the_file(storage):
+    trials = [r for r in collect_rows(str(storage), NAME, "pareto") if r["role"] == "trial"]
+    assert all(json.loads(r["params"]) == {"lr": 0.1} for r in trials)
+
+
+def test_the_proposed_default_set_begins_with_finetune_and_keeps_the_time(found):
+    proposed = propose_defaults([found])
+    assert [p.method for p in proposed][:2] == ["finetune", "lfssd"]
+    assert proposed[-1].seconds == pytest.approx(len(proposed) * 3.5 * 25 / 300)
+    assert "npo" not in [p.method for p in proposed], "it was no better than the original"
+
+
+def test_latex_is_escaped():
+    assert escape_latex(r"a_b & 5 % ± {x} \ y^2 #1 $") == (
+        r"a\_b \& 5 \% $\pm$ \{x\} \textbackslash{} y\textasciicircum{}2 \#1 \$"
+    )
+
+
+def test_each_line_of_the_latex_table_has_every_column(found):
+    text = render_latex([found])
+    lines = [line for line in text.splitlines() if line.endswith(r"\\") and " & " in line]
+    assert len(lines) == 1 + 4 + len(found.methods)
+    assert {line.replace(r"\&", "").count("&") for line in lines} == {len(list_header(found)) - 1}
+
+
+def test_the_prose_around_the_tables_is_kept():
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert insert_markdown(text, "new") == f"before\n{BEGIN}\n\nnew\n{END}\nafter\n"
+    with pytest.raises(InvalidValue, match="lacks the lines"):
+        insert_markdown("no markers", "new")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--tables-only", "--out", "nowhere"], "cannot read nowhere/methods.parquet"),
+        (["--task", "digits-class:12"], "valid"),
+        (["--task", "digits-class:1", "--unlearners", "finetun"], "did you mean finetune?"),
+        (["--task", "digits-class:1", "--seeds", "0"], "1..100"),
+        (["--task", "digits-class:1@resnet", "--trials", "1"], "resnet9"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_runs(tmp_path, arguments, expected, capsys):
+    assert main([*arguments, "--storage", str(tmp_path / "root")]) == 2
+    said = capsys.readouterr().err
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_the_model_that_is_meant_to_memorise_can_be_named():
+    cls, options = model_class("benchmarks.methods.memorising:LongResNet9:0.25")
+    assert (cls.recipe.label_smoothing, options) == (0.0, {"width": 0.25})
+    assert cls.recipe.epochs == 3 * model_class("resnet9")[0].recipe.epochs
+
+
+def test_the_shipped_tables_are_what_the_shipped_parquet_file_gives():
+    rows = read_record(ROOT / SHIPPED / "methods.parquet")
+    found = compare_methods(rows)
+    document = (ROOT / "docs/methods.md").read_text()
+    assert insert_markdown(document, render_markdown(found)) == document
+    assert (ROOT / "docs/methods.tex").read_text() == render_latex(found)
+    assert all(len(comparison.seeds) >= 3 for comparison in found)
+    assert {r["unlearner"] for r in rows if r["role"] == "trial"} >= {"finetune", "ssd", "scrub"}
+
+
+@pytest.mark.slow
+def test_a_run_gives_its_tables_and_runs_nothing_twice(tmp_path):
+    """With real sweeps; the tables are a function of the Parquet file alone."""
+    command = [
+        "--task", "digits-class:1", "--trials", "2", "--seeds", "2", "--references", "2",
+        "--unlearners", "finetune,lfssd", "--storage", str(tmp_path / "root"),
+    ]  # fmt: skip
+
+    def run(*more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.methods", *command, *more],
+            cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    first = run()
+    assert "3 stages, 0 of them done" in first
+    assert "stage 3 of 3, seed 2 on digits-class:1" in first
+    stored = {f: f.read_bytes() for f in (tmp_path / "root" / "rows").rglob("*.parquet")}
+    tables = {
+        name: (tmp_path / "root" / name).read_text() for name in ("methods.md", "methods.tex")
+    }
+    assert "3 stages, 3 of them done" in run()
+    for name in tables:
+        (tmp_path / "root" / name).unlink()
+    run("--tables-only")
+    assert {name: (tmp_path / "root" / name).read_text() for name in tables} == tables
+    assert stored == {f: f.read_bytes() for f in (tmp_path / "root" / "rows").rglob("*.parquet")}
+    rows = read_record(tmp_path / "root" / "methods.parquet")
+    (found,) = compare_methods(rows)
+    for method in found.methods:
+        repeats = [r for r in rows if r["confirms"] and r["unlearner"] == method.name]
+        mean = statistics.fmean(r["indistinguishability"] for r in repeats)
+        assert len(repeats) == 2
+        assert any(
+            c[0].split()[0] == method.name and c[3].startswith(f"{mean:.3f}")
+            for c in list_rows(found)
+        )
