@@ -103,7 +103,6 @@ def list_configs(options: argparse.Namespace) -> list[SweepConfig]:
 
 def run_stages(options: argparse.Namespace) -> None:
     """Run every stage that is left; the Parquet file grows with each task that is done."""
-    lower_priority()
     stages = plan_stages(list_configs(options), check_seeds(options.seeds), say)
     estimate_night(stages, say)
 
@@ -143,4 +142,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    lower_priority()  # here and not in `main`: whoever calls that keeps its own priority
     sys.exit(main())
