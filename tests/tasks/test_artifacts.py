@@ -304,6 +304,8 @@ def test_progress_is_shown_for_every_epoch_of_training(bench: Workbench, tmp_pat
     assert {what for what, *_ in said} == {"original model"}
     seconds = [s for *_, s in said]
     assert seconds == sorted(seconds)
-    assert seconds[-1] <= artifact.record.seconds < seconds[-1] + 1, "the copy of the weights is in it"
+    assert seconds[-1] <= artifact.record.seconds < seconds[-1] + 1, (
+        "the copy of the weights is in it"
+    )
     expected = bench.artifact(ORIGINAL).state
     assert all(torch.equal(artifact.state[n], t) for n, t in expected.items()), "not reproducible"

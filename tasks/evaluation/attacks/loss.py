@@ -3,16 +3,17 @@
 The attack of the NeurIPS 2023 unlearning competition's starting kit: logistic regression on the
 cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning. Since 0.2.0
 the feature is φ = log p_y − log(1 − p_y), which orders examples as the cross-entropy does: on
-cross-entropies of 1e-3 the regression stops before it has learned anything.
+cross-entropies of 1e-3 scikit-learn's regression stops before it has learned anything. Since 0.3.0 a
+regression ends at its minimum.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 
+from tasks.evaluation.attacks.regression import fit_regressions
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
 from tasks.evaluation.samples import LEAST, sample_of
@@ -20,8 +21,6 @@ from tasks.evaluation.statistics import auc, auc_interval, ks_distance
 
 SPLITS = 10
 SUBSAMPLE_SEED = 0
-STOPPING = {"maxiter": 100, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
-"""When scikit-learn's LogisticRegression() ends its search."""
 
 
 @metric(half="test", best=0.5)
@@ -125,44 +124,10 @@ def attack_accuracy(members: np.ndarray, others: np.ndarray) -> float:
     """
     feature = np.concatenate([others, members])
     is_member = _membership(len(others), len(members))
-    scores = []
-    with _matrix_products().limit(limits=1):
-        for fit, score in _folds(len(others), len(members)):
-            slope, intercept = logistic_regression(feature[fit], is_member[fit])
-            guess = feature[score] * slope + intercept > 0
-            scores.append((guess == is_member[score]).mean())
-    return float(np.mean(scores))
-
-
-@functools.cache
-def _matrix_products() -> Any:
-    """The threads of SciPy's matrix products: of two numbers they cost ten times the work itself."""
-    import scipy.optimize  # noqa: F401  # what it loads is looked for
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(internal_api="openblas")
-
-
-def logistic_regression(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept that scikit-learn's LogisticRegression() fits to one feature.
-
-    `x` (N,) and `y` (N,) of 0 and 1; its default penalty and stopping rule. Of a thousand rows with one
-    feature its checks take longer than the fit.
-    """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
-    count = len(x)
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        slope, intercept = weights
-        raw = x * slope + intercept
-        value = (np.logaddexp(0.0, raw) - y * raw).sum() + slope * slope / 2
-        wrong = expit(raw) - y
-        return value / count, np.array([(x * wrong).sum() + slope, wrong.sum()]) / count
-
-    found = minimize(loss, np.zeros(2), method="L-BFGS-B", jac=True, options=STOPPING)
-    return float(found.x[0]), float(found.x[1])
+    fit, score = _folds(len(others), len(members))
+    slopes, intercepts = fit_regressions(feature[fit], is_member[fit[0]])
+    guesses = feature[score] * slopes[:, None] + intercepts[:, None] > 0
+    return float((guesses == is_member[score]).mean())
 
 
 def _membership(others: int, members: int) -> np.ndarray:
@@ -170,8 +135,8 @@ def _membership(others: int, members: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)  # the same few sizes for every model of a task
-def _folds(others: int, members: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Draw the splits, (indices to fit, indices to score) each, of `others` rows and the `members` behind them.
+def _folds(others: int, members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the splits of `others` rows and the `members` behind them: indices to fit and to score, a row each.
 
     A tenth of either side is scored. Up to 0.1.0 the splits were those of scikit-learn's
     StratifiedShuffleSplit(n_splits=10, random_state=0), bit by bit; these are other draws of the
@@ -189,4 +154,5 @@ def _folds(others: int, members: int) -> list[tuple[np.ndarray, np.ndarray]]:
         score = np.concatenate([side[:cut] for side, cut in zip(sides, cuts, strict=True)])
         fit = np.concatenate([side[cut:] for side, cut in zip(sides, cuts, strict=True)])
         splits.append((fit, score))
-    return splits
+    fits, scores = zip(*splits, strict=True)
+    return np.stack(fits), np.stack(scores)
