@@ -30,6 +30,12 @@ from tasks.models.network import Network
 from tasks.task import Task
 from tasks.workbench import Workbench
 
+BEFORE = (
+    "validation_accuracy", "test_accuracy", "test_accuracy_retained", "test_accuracy_forgotten", "retain_accuracy",
+    "forget_accuracy", "mia_simple_accuracy", "mia_class_matched_accuracy", "loss_attack_indistinguishability",
+    "validation_mia_class_matched_accuracy", "validation_loss_attack_indistinguishability",
+)  # fmt: skip
+"""The metrics of 0.1.0, before there were references and attackers."""
 SPLITS = {
     "retain": "_probe",
     "forget": "forget",
@@ -90,6 +96,7 @@ def measured(
         )
     arms: dict[str, Callable[[], object]] = {
         "one pass a split": lambda: bench.evaluate(model),
+        "the metrics of 0.1.0": lambda: measure_before(bench, model),
         "its passes alone": lambda: [outputs(model, getattr(bench, s)) for s in SPLITS.values()],
         "a pass per metric": lambda: naive(bench, model),
     }
@@ -124,6 +131,12 @@ class PassOnDemand:
 
     def __getattr__(self, name: str) -> Outputs:
         return outputs(self._model, getattr(self._bench, SPLITS[name]))
+
+
+def measure_before(bench: Workbench, model: Network) -> list[float | None]:
+    """The metrics of 0.1.0, with one pass a split."""
+    seen = bench.outputs(model)
+    return [every_metric()[name](seen) for name in BEFORE]
 
 
 def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
