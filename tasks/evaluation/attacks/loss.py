@@ -3,8 +3,8 @@
 The attack of the NeurIPS 2023 unlearning competition's starting kit: logistic regression on the
 cross-entropy, cross-validated. An accuracy of .5 is ideal; below it is over-unlearning. Since 0.2.0
 the feature is φ = log p_y − log(1 − p_y), which orders examples as the cross-entropy does: on
-cross-entropies of 1e-3 scikit-learn's regression stops before it has learned anything. Since 0.3.0 a
-regression ends at its minimum.
+cross-entropies of 1e-3 scikit-learn's regression stops before it has learned anything. A regression
+ends at its minimum here.
 """
 
 from __future__ import annotations
