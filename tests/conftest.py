@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from program import ENVIRONMENT, ROOT, command
 from s3_server import CREDENTIALS, s3_server
+
+settings.register_profile("without a clock")  # timings belong in benchmarks/
+settings.load_profile("without a clock")
 
 NUMBERS = itertools.count()
 Orchestrate = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -23,7 +23,7 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 ANYTHING = st.characters(codec="utf-8", exclude_characters="") | st.just("\udcff")
 TEXT = WORDS | st.text(ANYTHING, max_size=30) | st.integers().map(str) | st.floats().map(str)
-FUZZED = settings(deadline=None, max_examples=100)
+FUZZED = settings(max_examples=100)
 
 
 def said(*arguments: str) -> str:

@@ -30,14 +30,14 @@ def cells(corners: list[tuple[int, ...]], dimensions: int) -> int:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_points)
 def test_hypervolume_is_the_count_of_dominated_cells(corners: list[tuple[int, ...]]) -> None:
     dimensions = len(corners[0]) if corners else 3
     assert compute_hypervolume(corners, (0,) * dimensions) == cells(corners, dimensions)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_points)
 def test_the_front_is_what_no_other_point_dominates(corners: list[tuple[int, ...]]) -> None:
     expected = [

@@ -103,9 +103,7 @@ def whole_but_for(root: str, content: bytes | pa.Table) -> None:
     assert all("key2.parquet" in str(w.message) for w in caught)
 
 
-FUZZED = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
-)
+FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
 @FUZZED

@@ -14,8 +14,10 @@ from pictures import pictures, write_parquet
 
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.datasets.digits import load_digits
+from tasks.needs import CALIBRATION
 from tasks.references import use_references
 from tasks.task import Task
+from tasks.unlearners import unlearner_class
 from tasks.workbench import Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +72,12 @@ def random_bench(workbenches: Callable[..., Workbench]) -> Workbench:
 def calibrated_bench(workbenches: Callable[..., Workbench]) -> Workbench:
     """Forget every training scan of a one, with a calibration split."""
     return workbenches("digits-class:1", True)
+
+
+@pytest.fixture(scope="session")
+def bench_for(workbenches: Callable[..., Workbench]) -> Callable[[str, str], Workbench]:
+    """A workbench by the names of a task and of a method: it keeps a calibration split if the method needs one."""
+    return lambda task, name: workbenches(task, CALIBRATION in unlearner_class(name).needs)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_outputs import drawn, evaluation, made
 from sklearn.linear_model import LogisticRegression
@@ -79,7 +79,6 @@ def test_a_feature_that_separates_the_sides_widely_has_a_minimum_too() -> None:
 
 
 @given(st.integers(6, 400), st.integers(6, 400))
-@settings(deadline=None)
 def test_each_split_scores_a_tenth_of_either_side_and_fits_the_rest(
     others: int, members: int
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -67,6 +67,12 @@ def original(bench: Workbench) -> Network:
     return bench.model(bench.artifact(ORIGINAL))[0]
 
 
+@pytest.fixture
+def given(bench_for: Callable[[str, str], Workbench], name: str) -> Workbench:
+    """Forget every training scan of a one, with what the method needs."""
+    return bench_for("digits-class:1", name)
+
+
 def test_most_gradient_methods_offer_both() -> None:
     """An empty list would pass every test below."""
     assert len(offering("mask")) > 20
@@ -109,33 +115,33 @@ def test_a_bad_option_is_one_line_that_names_the_valid_ones(
 
 @pytest.mark.parametrize("name", offering("mask"))
 @pytest.mark.parametrize("kind", ["saliency", "magnitude"])
-def test_masked_weights_keep_every_bit(name: str, kind: str, bench: Workbench) -> None:
+def test_masked_weights_keep_every_bit(name: str, kind: str, given: Workbench) -> None:
     """With momentum, weight decay and a perturbation: what no mask marks is as at θ0, or pruned."""
     sam = {"sam": 0.1} if name in offering("sam") else {}
     unlearner = made(name, mask=kind, mask_share=0.3, epochs=2, **sam)
-    start = original(bench)
+    start = original(given)
     masks = (
-        salient_masks(start, bench.forget.ordered(unlearner.batch_size), 0.3)  # type: ignore[attr-defined]
+        salient_masks(start, given.forget.ordered(unlearner.batch_size), 0.3)  # type: ignore[attr-defined]
         if kind == "saliency"
         else prune_smallest(start, 0.3)
     )
-    model, _ = run(bench, unlearner)
+    model, _ = run(given, unlearner)
     now, before = dict(model.named_parameters()), dict(start.named_parameters())
     assert all(torch.equal(now[n][~mask], before[n][~mask]) for n, mask in masks.items())
     assert any((now[n][mask] != before[n][mask]).any() for n, mask in masks.items())
 
 
 @pytest.mark.parametrize("name", offering("mask"))
-def test_a_mask_that_marks_everything_is_none(name: str, bench: Workbench) -> None:
+def test_a_mask_that_marks_everything_is_none(name: str, given: Workbench) -> None:
     masked, plain = made(name, mask="saliency", mask_share=1.0), made(name)
-    assert same(run(bench, masked)[0], run(bench, plain)[0])
+    assert same(run(given, masked)[0], run(given, plain)[0])
 
 
 @pytest.mark.parametrize("name", offering("sam"))
 def test_a_perturbation_changes_the_weights_a_little_and_moves_statistics_as_often(
-    name: str, bench: Workbench
+    name: str, given: Workbench
 ) -> None:
-    aware, plain = (run(bench, made(name, sam=sam))[0] for sam in (0.05, 0.0))
+    aware, plain = (run(given, made(name, sam=sam))[0] for sam in (0.05, 0.0))
     assert not same(aware, plain)
     assert all(torch.isfinite(w).all() for w in trainable(aware))
     updates = [
@@ -153,12 +159,17 @@ def test_a_perturbation_changes_the_weights_a_little_and_moves_statistics_as_oft
         if unlearner_class(n).passes.exact and unlearner_class(n).preparation.exact
     ],
 )
-def test_estimates_count_what_the_options_read(name: str, bench: Workbench) -> None:
+def test_estimates_count_what_the_options_read(name: str, given: Workbench) -> None:
     """A mask reads the forget set once more; each step reads its batch twice."""
     masked = {"mask": "saliency"} if name in offering("mask") else {}
     unlearner = made(name, sam=0.05, epochs=2, **masked)
-    _, samples = run(bench, unlearner)
-    sizes = Sizes(len(bench.retain), len(bench.forget), bench._model.recipe.epochs)
+    _, samples = run(given, unlearner)
+    sizes = Sizes(
+        len(given.retain),
+        len(given.forget),
+        given.fresh_model().recipe.epochs,
+        len(given.calibration),
+    )
     rounding = 2 * max(
         2.0, unlearner.params["batch_size"] / 2 if type(unlearner).passes.beside else 0
     )

@@ -21,7 +21,7 @@ def labelled(labels: np.ndarray) -> Outputs:
     return Outputs(np.zeros((len(labels), 12), np.float32), np.asarray(labels, np.int64))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     members=st.lists(st.integers(0, 300), min_size=3, max_size=3),
     others=st.lists(st.integers(20, 200), min_size=3, max_size=3),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.datasets.dataset import Augmentation, Dataset, LabelledImages
@@ -44,7 +44,6 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 400), batch_size=st.integers(1, 64))
 def test_one_pass_has_every_example_once_in_batches_that_are_never_tiny(
     count: int, batch_size: int
@@ -59,7 +58,6 @@ def test_one_pass_has_every_example_once_in_batches_that_are_never_tiny(
         assert min(sizes) >= batch_size // 2
 
 
-@settings(deadline=None)
 @given(
     count=st.integers(1, 300),
     share=st.floats(0.01, 1.0),
@@ -189,7 +187,6 @@ def test_about_half_of_the_images_are_flipped() -> None:
     assert 0.46 < flipped.float().mean() < 0.54
 
 
-@settings(deadline=None)
 @given(first=st.integers(1, 120), second=st.integers(1, 40), batch_size=st.integers(1, 32))
 def test_paired_batches_restart_the_shorter_side(first: int, second: int, batch_size: int) -> None:
     dataset = numbered(first + second)

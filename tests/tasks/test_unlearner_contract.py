@@ -16,7 +16,6 @@ import torch
 
 from tasks.evaluation.outputs import outputs
 from tasks.models.network import Network
-from tasks.needs import CALIBRATION
 from tasks.search_space import Categorical, Float, Int, parameters, search_space
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Unlearner
@@ -60,29 +59,20 @@ def run_once(bench: Workbench, unlearner: Unlearner, seed: int) -> Outcome:
     return Outcome(model, start, yields, meter.gradient_samples, kept)
 
 
-BenchFor = Callable[[str, str], Workbench]
-
-
-@pytest.fixture(scope="module")
-def bench_for(workbenches: Callable[..., Workbench]) -> BenchFor:
-    """A workbench by the names of a task and of a method: it keeps a calibration split if the method needs one."""
-    return lambda task, name: workbenches(task, CALIBRATION in unlearner_class(name).needs)
-
-
 @pytest.fixture
-def bench(bench_for: BenchFor, name: str) -> Workbench:
+def bench(bench_for: Callable[[str, str], Workbench], name: str) -> Workbench:
     """Forget every training scan of a one."""
     return bench_for("digits-class:1", name)
 
 
 @pytest.fixture
-def random_bench(bench_for: BenchFor, name: str) -> Workbench:
+def random_bench(bench_for: Callable[[str, str], Workbench], name: str) -> Workbench:
     """Forget a random tenth of the digits."""
     return bench_for("digits-random:0.1", name)
 
 
 @pytest.fixture(scope="module")
-def outcome(bench_for: BenchFor) -> Callable[[str, int], Outcome]:
+def outcome(bench_for: Callable[[str, str], Workbench]) -> Callable[[str, int], Outcome]:
     """The outcome of a method at its defaults, by name and seed, run once."""
 
     @functools.cache
