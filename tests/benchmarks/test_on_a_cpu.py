@@ -31,6 +31,7 @@ def benchmark(name: str, *arguments: str | Path) -> tuple[str, list[dict[str, An
     return done.stdout, pq.read_table(arguments[-1]).to_pylist()
 
 
+@pytest.mark.slow
 def test_packing_counts_the_trials_of_all_processes(storage, tmp_path):
     said, rows = benchmark(
         "packing", "--counts", "1", "3", "--seconds", "0.5", "--storage", storage,
