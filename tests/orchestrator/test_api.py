@@ -123,6 +123,7 @@ def test_the_front_of_an_empty_table_is_empty() -> None:
     assert len(orchestrator.front(empty)) == 0
 
 
+@pytest.mark.slow  # four sweeps
 def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
     """One after another in one script, as a reader would."""
     text = (ROOT / "docs" / "api.md").read_text()

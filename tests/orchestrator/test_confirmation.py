@@ -55,25 +55,7 @@ def ran(storage: Path, sweep: str) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestrate):
-    done = orchestrate("confirm", "first", "--seeds", "2", "--storage", first)
-    assert done.returncode == 0, done.stdout + done.stderr
-    expected = Counter((*which, epoch) for which, epoch in select_front(first).items())
-    for seed in (1, 2):
-        name = f"first+seed-{seed}"
-        assert Counter(ran(first, name)) == expected
-        rows = rows_of(first, name)
-        assert {(row["confirms"], row["task_seed"]) for row in rows} == {("first", seed)}
-        assert {"original", "retrained"} < {row["role"] for row in rows}
-    own = {row["seed"] for row in rows_of(first, "first") if row["role"] == "trial"}
-    fresh = [{row["seed"] for row in rows_of(first, f"first+seed-{n}")} for n in (1, 2)]
-    assert not own & fresh[0]
-    assert not own & fresh[1]
-    assert not fresh[0] & fresh[1]
-    assert "Front of first, run again with fresh seeds" in done.stdout
-    assert "minus the mean over fresh seeds" in done.stdout
-
-
+@pytest.mark.slow  # five models
 def test_one_point_of_each_method_runs_again_with_the_same_models(first, orchestrate):
     done = orchestrate(
         "confirm", "first", "--points", "methods", "--seeds", "1", "--storage", first
@@ -95,20 +77,30 @@ def test_one_point_of_each_method_runs_again_with_the_same_models(first, orchest
     assert all(point.repeats.keys() == {1} for point in found.points)
 
 
-def test_confirming_again_runs_nothing_twice_and_goes_on_where_it_was_killed(first, orchestrate):
-    process = Driver(
-        command("confirm", "first", "--seeds", "1", "--storage", first), ENVIRONMENT, 0
-    )
+def test_each_trial_of_the_front_runs_once_with_each_fresh_seed_also_after_a_kill(
+    first, orchestrate
+):
+    asked = ("confirm", "first", "--seeds", "2", "--storage", first)
+    process = Driver(command(*asked), ENVIRONMENT, 0)
     while not any(row["role"] == "trial" for row in rows_of(first, "first+seed-1")):
         assert process.poll() is None, process.said
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = files(first)
-    done = orchestrate("confirm", "first", "--seeds", "1", "--storage", first)
+    done = orchestrate(*asked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert Counter(ran(first, "first+seed-1")) == Counter(
-        (*which, epoch) for which, epoch in select_front(first).items()
-    )
+    expected = Counter((*which, epoch) for which, epoch in select_front(first).items())
+    for seed in (1, 2):
+        name = f"first+seed-{seed}"
+        assert Counter(ran(first, name)) == expected
+        rows = rows_of(first, name)
+        assert {(row["confirms"], row["task_seed"]) for row in rows} == {("first", seed)}
+        assert {"original", "retrained"} < {row["role"] for row in rows}
+    seeds = [{row["seed"] for row in rows_of(first, f"first+seed-{n}")} for n in (1, 2)]
+    seeds.append({row["seed"] for row in rows_of(first, "first") if row["role"] == "trial"})
+    assert len(set().union(*seeds)) == sum(map(len, seeds)), "no seed is used twice"
+    assert "Front of first, run again with fresh seeds" in done.stdout
+    assert "minus the mean over fresh seeds" in done.stdout
     whole = files(first)
     assert before.items() <= whole.items()
     assert orchestrate("resume", "first+seed-1", "--storage", first).returncode == 0

@@ -20,7 +20,8 @@ from orchestrator.results.store import write_rows
 from orchestrator.search.samplers import derived_seed
 
 
-@pytest.mark.parametrize("finished", [pytest.param(0, marks=pytest.mark.slow), 4])
+@pytest.mark.slow  # the random search below is killed too
+@pytest.mark.parametrize("finished", [0, 4])
 def test_a_killed_driver_is_resumed_without_loss_or_repetition(storage, orchestrate, finished):
     sweep = Sweep(storage, "killed")
     process = sweep.start()

@@ -218,6 +218,7 @@ print((peaks[1] - peaks[0]) // 1024)
 """
 
 
+@pytest.mark.slow  # half a minute
 def test_what_thousands_of_files_hold_takes_little_memory(tmp_path: Path) -> None:
     """A table that is read from a file of its own takes 200 KB, whatever it holds."""
     small, large = str(tmp_path / "small"), str(tmp_path / "large")

@@ -173,7 +173,7 @@ def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_pat
     methods = "broken_methods:Explodes,broken_methods:Diverges,broken_methods:Dies,broken_methods:Hangs,ssd"
     done = orchestrate(
         "sweep", "--task", "digits-class:1", "--unlearners", methods, "--trials", "1",
-        "--storage", storage, "--name", "broken", "--trial-seconds", "15", PYTHONPATH=str(tmp_path),
+        "--storage", storage, "--name", "broken", "--trial-seconds", "8", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     trials = [r for r in rows_of(storage, "broken") if r["role"] == "trial"]
@@ -181,7 +181,7 @@ def test_broken_trials_become_failed_rows_and_the_sweep_goes_on(storage, tmp_pat
     assert "it went up in smoke" in errors["Explodes"]
     assert "not finite" in errors["Diverges"]
     assert "died" in errors["Dies"]
-    assert errors["Hangs"] == "ran longer than the limit of 15 s"
+    assert errors["Hangs"] == "ran longer than the limit of 8 s"
     ended = Counter((r["unlearner"].split(":")[-1], r["state"]) for r in trials if r["final"])
     failed = ("Explodes", "Diverges", "Dies", "Hangs")
     assert ended == {**{(name, "failed"): 1 for name in failed}, ("ssd", "complete"): 1}

@@ -18,6 +18,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TUTORIAL, re.DOTALL)
 
 
+@pytest.mark.slow  # two sweeps
 def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (script,), commands = blocks("python"), [c.strip() for c in blocks("sh")]
     (tmp_path / "shapes.py").write_text(script)
