@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from program import ENVIRONMENT, ROOT, command
 from s3_server import CREDENTIALS, s3_server
 
-settings.register_profile("without a clock", deadline=None)  # timings belong in benchmarks/
+# Timings belong in benchmarks/.
+settings.register_profile(
+    "without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("without a clock")
 
 NUMBERS = itertools.count()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 MOST_STEPS = 100
 GRADIENT_LEFT = 1e-9
@@ -49,7 +48,8 @@ def _newton_step(
     weights: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradients (2, S), and what to subtract from the weights (2, S)."""
-    p = expit(x * weights[0, :, None] + weights[1, :, None])
+    raw = x * weights[0, :, None] + weights[1, :, None]
+    p = np.exp(-np.logaddexp(0.0, -raw))
     wrong, curve = p - y, p * (1 - p)
     by_slope, by_intercept = (x * wrong).sum(1) + weights[0], wrong.sum(1)
     xx, xb, bb = (x * x * curve).sum(1) + 1, (x * curve).sum(1), curve.sum(1)
