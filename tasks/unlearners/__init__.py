@@ -73,6 +73,7 @@ UNLEARNERS = Registry(
         "amnesiac": "tasks.unlearners.training_time.amnesiac:Amnesiac",
         "sisa": "tasks.unlearners.training_time.sisa:Sisa",
         "sisa-clusters": "tasks.unlearners.training_time.sisa:ClusteredSisa",
+        "langevin": "tasks.unlearners.training_time.langevin:Langevin",
         "rum": "tasks.unlearners.meta.rum:RefinedUnlearning",
     },
 )
