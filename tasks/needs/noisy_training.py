@@ -148,7 +148,10 @@ def differentiate_examples(model: Network, x: Tensor, y: Tensor) -> dict[Tensor,
 
 
 def differentiate_layer(layer: nn.Module, entered: Tensor, slope: Tensor) -> dict[str, Tensor]:
-    """Compute the gradients of a layer's parameters for each example, (N, …), by what entered and the outputs' slope."""
+    """Compute the gradients of a layer's parameters for each example, (N, …).
+
+    `entered` is what entered the layer, `slope` the gradient of the loss by what left it.
+    """
     import torch
     from torch import nn
     from torch.nn import functional as F

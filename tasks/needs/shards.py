@@ -7,6 +7,7 @@ All that decides the weights stands here, because the key of what is cached hold
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from tasks.needs.base import Need, Origin, State, copy_state
@@ -77,7 +78,7 @@ def stage_epochs(epochs: int, slices: int) -> list[int]:
     They are ⌊(r + 1)a⌋ − ⌊ra⌋ for r = 0, 1, …, with a = 2·epochs / (slices + 1), as in the authors' code.
     """
     ends = [2 * epochs * stage // (slices + 1) for stage in range(slices + 1)]
-    return [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def train_stage(

@@ -1,5 +1,5 @@
-"""Langevin unlearning (Chien et al., 2024, "Langevin unlearning: a new perspective of noisy gradient descent for machine
-unlearning", NeurIPS)."""
+"""Langevin unlearning (Chien et al., 2024, "Langevin unlearning: a new perspective of noisy gradient descent for
+machine unlearning", NeurIPS)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Langevin(Unlearner):
     """Go on with the projected noisy descent of a training of its own, without the forget set (Chien et al., 2024).
 
-    K epochs of w ← Π_R(w − η·mean_i clip(∇ℓ_i(w), M) + √(2ησ²)·N(0, I)) on the retain set, from a model that was trained
-    by the same steps on all data: η, σ, M, R and batches are those of the need (tasks/needs/noisy_training.py). It does
-    not start from the task's original.
+    K epochs of w ← Π_R(w − η·mean_i clip(∇ℓ_i(w), M) + √(2ησ²)·N(0, I)) on the retain set, from a model that the same
+    steps trained on all data: η, σ, M, R and batches are those of the need (tasks/needs/noisy_training.py). It does not
+    start from the task's original.
 
     NO guarantee is claimed. The paper's (ε, δ) holds for full-batch steps from a stationary training, with a smooth and
     Lipschitz loss; it is of use if the loss is strongly convex as well. A deep network's is not: there the paper's

@@ -1,5 +1,5 @@
-"""SISA training (Bourtoule et al., 2021, "Machine unlearning", IEEE S&P), also with the balanced partition of GraphEraser
-(Chen et al., 2022, "Graph unlearning", CCS)."""
+"""SISA training (Bourtoule et al., 2021, "Machine unlearning", IEEE S&P), also with the balanced partition of
+GraphEraser (Chen et al., 2022, "Graph unlearning", CCS)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Sisa(Unlearner):
     S models f_s are trained beforehand, each on its own shard, which grows slice by slice, and kept after each slice.
     Member s goes back to before the first slice that holds a forgotten example, and on from there without such
     examples; a member without any stays as it is, bit for bit. The result is the ensemble: p = Σ_s softmax(f_s) / S.
-    It is exact: no member has seen the forget set. But it does not start from the task's original, and no single
-    model is its outcome: a row compares an ensemble of models of a fifth of the data with single models of all of it.
-    The authors' code also counts votes, its default, and their recipe has a constant learning rate; here the rate of the
-    model's recipe runs once over all slices. Nothing to search: shards and slices are those of the need.
+    It is exact: no member has seen the forget set. But it does not start from the task's original, and no single model is
+    its outcome: a row holds an ensemble, each of whose models saw a part of the data, against models that saw all of it.
+    The authors' code counts votes by default, and has a constant learning rate; here that of the model's recipe runs
+    once over all slices. Nothing to search: shards and slices are those of the need.
     """
 
     anytime: ClassVar[bool] = False
@@ -54,8 +54,9 @@ class Sisa(Unlearner):
 class ClusteredSisa(Sisa):
     """SISA whose shards are balanced clusters of similar images, as in GraphEraser (Chen et al., 2022).
 
-    See `Sisa` and tasks/needs/clustered_shards.py. A class lies in few shards, so that fewer are retrained, but a member
-    knows few classes. The other images' shards depend a little on the forgotten ones: it is not exact.
+    See `Sisa` and tasks/needs/clustered_shards.py. A class lies in few shards, so that less is retrained; but each member
+    knows few classes, and their mean knows them badly. GraphEraser weights the members by a learned vote, which is not
+    here. The other images' shards depend a little on the forgotten ones: it is not exact.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"clustered_shards"})

@@ -103,13 +103,13 @@ def test_a_step_of_logistic_regression_in_closed_form() -> None:
 
 
 def test_the_stationary_variance_of_a_quadratic() -> None:
-    """w ← w − ηmw + √(2ησ²)ξ has the variance 2ησ² / (1 − (1 − ηm)²) in the end, here of 200,000 chains."""
+    """w ← w − ηmw + √(2ησ²)ξ has the variance 2ησ² / (1 − (1 − ηm)²) in the end, here of 50,000 chains."""
     rng, lr, sigma, m = torch.Generator().manual_seed(0), 0.2, 0.7, 1.5
-    w = torch.zeros(200_000, dtype=torch.float64)
-    for _ in range(60):
+    w = torch.zeros(50_000, dtype=torch.float64)
+    for _ in range(40):
         take_noisy_step([w], [m * w], lr, sigma, rng)
     wanted = 2 * lr * sigma**2 / (1 - (1 - lr * m) ** 2)
-    assert float(w.var()) == pytest.approx(wanted, rel=0.015)
+    assert float(w.var()) == pytest.approx(wanted, rel=0.03)
     assert abs(float(w.mean())) < 5 * math.sqrt(wanted / len(w))
 
 
@@ -127,7 +127,9 @@ def test_it_goes_on_from_the_noisy_training_and_reads_the_retain_set(bench: Work
     start = pick_state(bench.artifact("noisy_training").state, "model")
     points = list(run_trial(bench, Langevin(epochs=2), 0))
     assert [p.cost.gradient_samples for p in points] == [len(bench.retain), 2 * len(bench.retain)]
-    assert points[0].cost.preparation_cost == pytest.approx(1 + len(bench.forget) / len(bench.retain))
+    assert points[0].cost.preparation_cost == pytest.approx(
+        1 + len(bench.forget) / len(bench.retain)
+    )
     found = points[-1].model.state_dict()  # type: ignore[union-attr]
     buffers = dict(bench.fresh_model().named_buffers())
     assert all(torch.equal(found[name], start[name]) for name in buffers)
