@@ -22,9 +22,9 @@ ROUNDS = 20
 class ClusteredShards(Shards):
     """Five models as of `shards`, but each of a cluster of similar images; all clusters are equally large.
 
-    A class, whose images are alike, lies in few shards. GraphEraser clusters learned embeddings of a graph's nodes. Here
-    it is the pixels of images, averaged to at most 8×8: an embedding would have learned from the forget set. Still, the
-    centroids depend on all images, so that the others are not exactly where they would be without the forget set.
+    A class, whose images are alike, lies in few shards. GraphEraser clusters learned embeddings of a graph's nodes. It
+    is the pixels of images here, averaged to at most 8×8: an embedding would have learned from the forget set. Still,
+    the centroids depend on all images: the others are not quite where they would be without the forget set.
     """
 
     def partition(self, everything: Split, rng: torch.Generator) -> list[Tensor]:

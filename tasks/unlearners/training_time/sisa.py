@@ -26,8 +26,8 @@ class Sisa(Unlearner):
     S models f_s are trained beforehand, each on its own shard, which grows slice by slice, and kept after each slice.
     Member s goes back to before the first slice that holds a forgotten example, and on from there without such
     examples; a member without any stays as it is, bit for bit. The result is the ensemble: p = Σ_s softmax(f_s) / S.
-    It is exact: no member has seen the forget set. But it does not start from the task's original, and no single model is
-    its outcome: a row holds an ensemble, each of whose models saw a part of the data, against models that saw all of it.
+    It is exact: no member has seen the forget set. But it does not start from the task's original, and its outcome is
+    no single model: a row holds an ensemble, whose members saw a part of the data each, against models that saw all.
     The authors' code counts votes by default, and has a constant learning rate; here that of the model's recipe runs
     once over all slices. Nothing to search: shards and slices are those of the need.
     """
@@ -54,8 +54,8 @@ class Sisa(Unlearner):
 class ClusteredSisa(Sisa):
     """SISA whose shards are balanced clusters of similar images, as in GraphEraser (Chen et al., 2022).
 
-    See `Sisa` and tasks/needs/clustered_shards.py. A class lies in few shards, so that less is retrained; but each member
-    knows few classes, and their mean knows them badly. GraphEraser weights the members by a learned vote, which is not
+    See `Sisa` and tasks/needs/clustered_shards.py. A class lies in few shards, so that less is retrained. But each
+    member knows few classes, and their mean knows these badly; GraphEraser's learned weights of the members are not
     here. The other images' shards depend a little on the forgotten ones: it is not exact.
     """
 
