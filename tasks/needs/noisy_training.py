@@ -35,7 +35,7 @@ class NoisyTraining(Need):
     """
 
     trainings: ClassVar[float] = 1.0
-    lr: ClassVar[float] = 0.5
+    lr: ClassVar[float] = 1.0
     """Learning rate η."""
     sigma: ClassVar[float] = 3e-3
     """Noise σ: a step adds √(2ησ²) to each weight."""
