@@ -25,10 +25,9 @@ class Langevin(Unlearner):
     start from the task's original.
 
     NO guarantee is claimed. The paper's (ε, δ) holds for full-batch steps from a stationary training, with a smooth and
-    Lipschitz loss; it is of use if the loss is strongly convex as well. A deep network's is not: there the paper's
-    constant grows exponentially, and these steps read batches. A frozen layer fitted to all the data (ResNet-9's
-    whitening) is not covered either. The authors' code scales the weights to norm R even from within the ball; this
-    projects.
+    Lipschitz loss, and shrinks with K at a known rate if that is strongly convex as well. A deep network's is not, and
+    these steps read batches. A frozen layer fitted to all the data (ResNet-9's whitening) is not covered either. The
+    authors' code scales the weights to norm R even from within the ball; this projects.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"noisy_training"})
