@@ -37,7 +37,7 @@ class NoisyTraining(Need):
     trainings: ClassVar[float] = 1.0
     lr: ClassVar[float] = 1.0
     """Learning rate η."""
-    sigma: ClassVar[float] = 3e-3
+    sigma: ClassVar[float] = 5e-3
     """Noise σ: a step adds √(2ησ²) to each weight."""
     clip: ClassVar[float] = 1.0
     """Norm M to which the gradient of each example is clipped."""
