@@ -34,7 +34,7 @@ class ClusteredShards(Shards):
 
         seen = []
         for x, _ in everything.ordered():
-            size = [min(SIDE, side) for side in x.shape[2:]]
+            size = min(SIDE, x.shape[2]), min(SIDE, x.shape[3])
             seen.append(adaptive_avg_pool2d(x, size).flatten(1).double().cpu())
         cluster = find_balanced_clusters(torch.cat(seen), self.shards, rng)
         return [torch.nonzero(cluster == number)[:, 0] for number in range(self.shards)]
