@@ -19,6 +19,9 @@ NEEDS = Registry(
         CALIBRATION: "tasks.needs.calibration:Calibration",
         "checkpoints": "tasks.needs.checkpoints:Checkpoints",
         "update_log": "tasks.needs.update_log:UpdateLog",
+        "shards": "tasks.needs.shards:Shards",
+        "clustered_shards": "tasks.needs.clustered_shards:ClusteredShards",
+        "noisy_training": "tasks.needs.noisy_training:NoisyTraining",
     },
 )
 """What a method may declare in `needs`. What it then finds there, its class says in its first line."""

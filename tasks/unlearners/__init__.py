@@ -71,6 +71,9 @@ UNLEARNERS = Registry(
         "certified-deep": "tasks.unlearners.second_order.certified_deep:StochasticNewton",
         "r2d": "tasks.unlearners.training_time.r2d:RewindToDelete",
         "amnesiac": "tasks.unlearners.training_time.amnesiac:Amnesiac",
+        "sisa": "tasks.unlearners.training_time.sisa:Sisa",
+        "sisa-clusters": "tasks.unlearners.training_time.sisa:ClusteredSisa",
+        "langevin": "tasks.unlearners.training_time.langevin:Langevin",
         "rum": "tasks.unlearners.meta.rum:RefinedUnlearning",
     },
 )
