@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +12,16 @@ from tasks.datasets.halves import CALIBRATION_SHARE, HeldOutParts, cut_held_out
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
-from tasks.forget_sets import FORGET_SETS, check_mask, forget_set
+from tasks.forget_sets import FORGET_SETS, check_mask
 from tasks.forget_sets.base import ForgetSet, apply_forget_set
 from tasks.forget_sets.description import hash_mask
 from tasks.forget_sets.scored.base import ScoredForgetSet
-from tasks.provenance import source_version
+from tasks.provenance import content_key, files_of, source_version
+from tasks.sequences.requests import build_requests, split_requests
 from tasks.sequences.timeline import (
     Step,
     Timeline,
     plan_requests,
-    split_requests,
-    step_seed,
     whole_step,
 )
 
@@ -97,7 +93,7 @@ class Task:
 
         first, *later = split_requests(name)
         dataset, spec = split_name(first)
-        check_requests(name, (spec, *later), seed)
+        build_requests((spec, *later), seed)
         auto = AUTO.get(dataset, AUTO_ELSEWHERE)
         if model == "auto":
             model = auto[device]
@@ -108,7 +104,7 @@ class Task:
     @property
     def forgotten(self) -> ForgetSet:
         """What decides which examples are forgotten."""
-        return self._requests[self.step - 1]
+        return build_requests(self.requests, self.seed)[self.step - 1]
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -132,17 +128,8 @@ class Task:
     def title(self) -> str:
         """The name, with the request if there are several."""
         count = len(self.requests)
-        return (
-            self.name
-            if count == 1
-            else f"{self.name}: request {self.step} of {count}, {self.forget_set},"
-        )
-
-    @property
-    def _requests(self) -> tuple[ForgetSet, ...]:
-        return tuple(
-            forget_set(spec, step_seed(self.seed, n)) for n, spec in enumerate(self.requests, 1)
-        )
+        which = f": request {self.step} of {count}, {self.forget_set}," if count > 1 else ""
+        return f"{self.name}{which}"
 
     def load(self, data_dir: Path | None = None, options: DataOptions = AS_THEY_ARE) -> Dataset:
         """Load the data set as the options say; check that every request exists in it, and that it suits the model.
@@ -165,7 +152,7 @@ class Task:
 
     def timeline(self, dataset: Dataset) -> Timeline:
         """Plan all requests on the data as loaded; raises InvalidValue for one that cannot follow the earlier ones."""
-        return plan_requests(self._requests, dataset, self.name)
+        return plan_requests(build_requests(self.requests, self.seed), dataset, self.name)
 
     def find_step(self, dataset: Dataset, mask: np.ndarray | None = None) -> Step:
         """Find which training examples this request concerns. `mask`, boolean (N,), must be given if a model chose."""
@@ -284,17 +271,6 @@ class Task:
         return {"model": self.model, **dataclasses.asdict(find_recipe(self.model))}
 
 
-def check_requests(name: str, specs: tuple[str, ...], seed: int) -> None:
-    """Raise InvalidValue for an unknown kind, a bad argument, or a kind that no sequence can have."""
-    for number, spec in enumerate(specs, 1):
-        request = forget_set(spec, step_seed(seed, number))
-        if len(specs) > 1 and isinstance(request, ScoredForgetSet):
-            raise InvalidValue(
-                f"{name}: {spec} needs a scoring model, which no sequence has; valid: a kind that needs none "
-                "(see docs/forget-sets.md), or the request alone"
-            )
-
-
 def split_name(name: str) -> tuple[str, str]:
     """Split DATASET-KIND:ARGUMENT at the hyphen before the kind; raises InvalidValue, listing valid names.
 
@@ -310,15 +286,3 @@ def split_name(name: str) -> tuple[str, str]:
     raise InvalidValue(
         f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
     )
-
-
-def files_of(cls: type, base: type) -> list[str]:
-    """Find the files of a subclass of `base` and of what it inherits from, but for those of `base`."""
-    families = (c for c in cls.__mro__ if issubclass(c, base) and c is not base)
-    return sorted({inspect.getfile(c) for c in families})
-
-
-def content_key(**parts: Any) -> str:
-    """Sixteen hex digits of the SHA-256 of `parts`, which must be plain JSON values."""
-    text = json.dumps(parts, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

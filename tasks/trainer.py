@@ -30,11 +30,11 @@ from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.needs import NEEDS, list_trained, trained_need
 from tasks.needs.base import Need, Origin
-from tasks.provenance import source_version
+from tasks.provenance import content_key, files_of, source_version
 from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
 from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
-from tasks.task import Task, content_key, files_of
+from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
 ELSEWHERE = "another process trains it"
@@ -80,9 +80,7 @@ class Trainer:
         """The data set as the requests changed it."""
         self._source = open_source(loader, self.trained_on, device)
         self.loader = self._source.name
-        everything = Split(
-            self._source, torch.arange(len(self.trained_on.train)), self.trained_on
-        )
+        everything = Split(self._source, torch.arange(len(self.trained_on.train)), self.trained_on)
         self._everything = self._all = everything
         self.choice = choose_examples(task, dataset, artifacts, lambda: self._scorer(progress))
         """What is forgotten."""

@@ -128,6 +128,11 @@ class Workbench(Trainer):
             )
         return self.calibration
 
+    def test_images(self, classes: tuple[int, ...]) -> Split:
+        """Return the images of the test half that are of these classes."""
+        labels = self._test.labels().cpu()
+        return self._test.at(torch.isin(labels, torch.tensor(classes)).nonzero().flatten())
+
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
         """Measure `model` by every metric; it is this `reference` if it is one.
 

@@ -10,6 +10,7 @@ from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
 from tasks.influence import SOLVERS
 from tasks.influence.solver import Report, Solver
+from tasks.sequences.requests import refuse_sequence
 
 if TYPE_CHECKING:
     from orchestrator.results.influence import Influence
@@ -35,6 +36,7 @@ class InfluenceQuery(LocalBench):
         Raises InputError for bad input, before anything is trained.
         """
         self.check_settings()
+        refuse_sequence(self.task, "influence")
         solver = self._check_solver()
         from tasks.roles import ORIGINAL
 

@@ -15,14 +15,6 @@ from tasks.forget_sets.updates.base import DataUpdate
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
 
-STEP_STRIDE = 1_000_000_000
-"""Between the seeds of two requests, of what they choose and of their trials."""
-
-
-def step_seed(seed: int, step: int) -> int:
-    """Give the seed of request `step`, from 1; the first has `seed` itself, as a single request."""
-    return seed + STEP_STRIDE * (step - 1)
-
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -63,7 +55,9 @@ def whole_step(mask: np.ndarray) -> Step:
     return Step(np.ones(len(mask), bool), mask, np.zeros(len(mask), bool))
 
 
-@functools.lru_cache(maxsize=4)  # its data may be a changed copy, and each key reads their fingerprint
+@functools.lru_cache(
+    maxsize=4
+)  # its data may be a changed copy, and each key reads their fingerprint
 def plan_requests(requests: tuple[ForgetSet, ...], dataset: Dataset, name: str) -> Timeline:
     """Apply the requests in order: each chooses among what the earlier ones left.
 
@@ -141,16 +135,3 @@ class _Plan:
 def _grown(mask: np.ndarray, count: int) -> np.ndarray:
     """Return the mask for `count` examples, of which the further ones are not marked."""
     return np.concatenate([mask, np.zeros(count - len(mask), bool)])
-
-
-def split_requests(name: str) -> list[str]:
-    """Split a sequence at its semicolons; raises InvalidValue for an empty part."""
-    parts = [part.strip() for part in name.split(";")]
-    if len(parts) > 1 and not all(parts):
-        empty = parts.index("") + 1
-        raise InvalidValue(
-            f"task {name!r}: part {empty} of {len(parts)} is empty; the form of a sequence is "
-            "DATASET-KIND:ARGUMENT;KIND:ARGUMENT;…"
-        )
-    return parts
-
