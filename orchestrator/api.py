@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
     from orchestrator.results.influence import Influence
+    from orchestrator.results.sequences.files import StoredSequence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -203,6 +204,41 @@ def run_trial(
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def run_sequence(
+    task: str,
+    unlearner: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    model: str = "auto",
+    seed: int = 0,
+    trial_seed: int | None = None,
+    device: str = "auto",
+    references: int = 2,
+    storage: str | Path = "./results",
+) -> StoredSequence:
+    """Unlearn one request after another, as "digits-class:1;class:7" spells them; returns what they led to.
+
+    Its `rows` are a dict of metrics and costs for each request, its `matrix` the accuracies after each; in a notebook
+    that shows itself as a picture. It is kept under the storage root. Raises InvalidValue.
+    """
+    from orchestrator.sweeps.single_trial import SingleTrial
+
+    trial = SingleTrial(
+        task=task,
+        unlearner=unlearner,
+        params=params or {},
+        data_dir=Path(data_dir) if data_dir is not None else None,
+        model=model,
+        seed=seed,
+        trial_seed=seed if trial_seed is None else trial_seed,
+        device=device,
+        references=references,
+        storage=str(storage),
+    )
+    return trial.run_sequence(lambda text: None, lambda *progress: None, lambda row: None)
 
 
 def influence(

@@ -87,7 +87,8 @@ class Task:
     ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
-        Of a sequence, whose further requests follow behind semicolons, it is the first step: see `steps`. `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
+        Of a sequence, whose further requests follow behind semicolons, it is the first step: see `steps`.
+        `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
         """
         from tasks.models import AUTO, AUTO_ELSEWHERE, MODELS, model_class
 

@@ -99,8 +99,8 @@ def check_mask(
     forgotten, left = int(mask.sum()), int(kept_ones.sum())
     if min(forgotten, left) < LEAST:
         raise InvalidValue(
-            f"{task} would forget {forgotten} of {forgotten + left} training examples; at least {LEAST} must be forgotten, "
-            "and as many retained"
+            f"{task} would forget {forgotten} of {forgotten + left} training examples; at least {LEAST} must be "
+            "forgotten, and as many retained"
         )
     kept = np.unique(dataset.train.labels[kept_ones])
     held_out = int(np.isin(dataset.held_out.labels, kept).sum())

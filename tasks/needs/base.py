@@ -38,7 +38,10 @@ class Origin:
     """Indices (M,) of the training images that the original was trained on; None for all."""
 
     def everything(self, source: Source | None = None) -> Split:
-        """Return all examples that the original was trained on, read from `source` [default: as the original read them]."""
+        """Return all examples that the original was trained on, read from `source`.
+
+        By default they are read as the original read them.
+        """
         import torch
 
         from tasks.datasets.splits import Split

@@ -25,7 +25,7 @@ class StoredSequence:
     name: str
     matrix: ForgettingMatrix
     rows: list[dict[str, Any]]
-    """A row for each request: its metrics and costs."""
+    """A row for each request: `step` and `request`, then its metrics and costs, as `list columns` says."""
     settings: Mapping[str, Any]
     """Hyper-parameters, seeds and keys."""
 
