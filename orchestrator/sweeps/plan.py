@@ -30,7 +30,6 @@ from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
 from tasks.needs import CALIBRATION, list_trained
-from tasks.sequences.requests import refuse_sequence
 from tasks.task import Task
 from tasks.unlearners import list_needing, list_needs
 
@@ -135,7 +134,6 @@ def make_task(config: SweepConfig, device: str = "cpu") -> Task:
     All its trials then have the same halves. Raises InvalidValue, which lists valid names.
     """
     needing = list_needing(config.unlearners or DEFAULT_UNLEARNERS, CALIBRATION)
-    refuse_sequence(config.task or DEFAULT_TASK, "a sweep")
     return Task.named(
         config.task or DEFAULT_TASK,
         config.model,

@@ -52,4 +52,6 @@ def test_the_page_runs(tmp_path: Path) -> None:
     assert stored.rows[-1]["relative_cost"] == pytest.approx(matrix.relative_cost)
     assert "reversal" in ran
     assert "1 class:1" in drawn
-    assert (tmp_path / "results" / "figures" / f"forgetting_matrix-{name}.png").stat().st_size > 10_000
+    assert (
+        tmp_path / "results" / "figures" / f"forgetting_matrix-{name}.png"
+    ).stat().st_size > 10_000
