@@ -250,7 +250,7 @@ def test_a_method_that_cannot_follow_is_refused_at_once(
         ("digits-class:1;clas:7", "did you mean class"),
         ("digits-class:1;class:1", "no training example of class '1' is there; valid: 0, 2, 3"),
         ("digits-class:1;class:7+1", "no training example of class '1'"),
-        ("digits-class:1;class-share:1:.5", "would forget 0 of 1198"),
+        ("digits-class:1;class-share:1:.5", "would forget 0 of 1072"),
         ("digits-class:1;el2n:top:50", "needs a scoring model"),
         ("digits-class:1;confusion:3:8:20", "the first request alone"),
         ("digits-class:0+1+2+3+4;class:5+6+7+8+9", "request 2 of 2.* would forget 587 of 587"),
