@@ -21,7 +21,6 @@ from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.roles import FEWEST
-from tasks.sequences.requests import refuse_sequence
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
 
@@ -128,8 +127,6 @@ class SweepConfig:
         )
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
-        if config.task is not None:
-            refuse_sequence(config.task, "a sweep")
         objective_named(config.objective)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)

@@ -74,6 +74,8 @@ class Task:
     """The requests of a sequence before this one, each KIND:ARGUMENT."""
     later: tuple[str, ...] = ()
     """Those after it. They count where they decide what the original is trained on."""
+    joint: bool = False
+    """Whether all requests are judged as one: what they forget together. The first of them is `forget_set`."""
 
     @classmethod
     def named(
@@ -121,16 +123,23 @@ class Task:
         """List the task of each request, in order."""
         asked = self.requests
         return tuple(
-            dataclasses.replace(self, earlier=asked[:n], forget_set=spec, later=asked[n + 1 :])
+            dataclasses.replace(
+                self, earlier=asked[:n], forget_set=spec, later=asked[n + 1 :], joint=False
+            )
             for n, spec in enumerate(asked)
         )
+
+    def whole(self) -> Task:
+        """Return the task by which a sequence is judged at its end; a single request is its own."""
+        first, *_ = steps = self.steps()
+        return dataclasses.replace(first, joint=len(steps) > 1)
 
     @property
     def title(self) -> str:
         """The name, with the request if there are several."""
-        count = len(self.requests)
-        which = f": request {self.step} of {count}, {self.forget_set}," if count > 1 else ""
-        return f"{self.name}{which}"
+        if self.joint or len(self.requests) == 1:
+            return self.name
+        return f"{self.name}: request {self.step} of {len(self.requests)}, {self.forget_set},"
 
     def load(self, data_dir: Path | None = None, options: DataOptions = AS_THEY_ARE) -> Dataset:
         """Load the data set as the options say; check that every request exists in it, and that it suits the model.
@@ -147,7 +156,7 @@ class Task:
         if isinstance(self.forgotten, ScoredForgetSet):
             self.forgotten.check(dataset)
         else:
-            for task in self.steps():
+            for task in (*self.steps(), *([self] if self.joint else [])):
                 task.check_step(dataset, task.find_step(dataset))
         return dataset
 
@@ -159,7 +168,8 @@ class Task:
         """Find which training examples this request concerns. `mask`, boolean (N,), must be given if a model chose."""
         if isinstance(self.forgotten, ScoredForgetSet):
             return whole_step(self.forgotten.mask(dataset) if mask is None else mask)
-        return self.timeline(dataset).steps[self.step - 1]
+        timeline = self.timeline(dataset)
+        return timeline.whole if self.joint else timeline.steps[self.step - 1]
 
     def gone_before(self, dataset: Dataset) -> tuple[int, ...]:
         """List the classes that earlier requests emptied."""
@@ -199,8 +209,9 @@ class Task:
             whole["calibration"] = CALIBRATION_SHARE
         if step.new.any():
             whole["new"] = hash_mask(step.new)
-        if self.earlier:
-            before = self.timeline(dataset).steps[: self.step - 1]
+        if self.earlier or self.joint:
+            steps = self.timeline(dataset).steps
+            before = steps if self.joint else steps[: self.step - 1]
             whole["earlier"] = [[hash_mask(s.forget), hash_mask(s.new)] for s in before]
         return content_key(role="task", **whole, **self._training(dataset))
 

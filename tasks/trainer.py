@@ -66,8 +66,10 @@ class Trainer:
         self.cache = ArtifactCache(artifacts)
         if task.earlier and start is None:
             raise ValueError(f"{task.title} starts from what the last request left: give `start`")
-        self._start = start
-        self._artifacts: dict[str, Artifact] = {ORIGINAL: start} if start else {}
+        self._start: Artifact | None = None
+        self._artifacts: dict[str, Artifact] = {}
+        if start:
+            self.restart(start)
         # The number of threads decides in which order a CPU adds up, hence the weights.
         threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
         self._hardware = f"{device.type}{threads}"
@@ -88,6 +90,10 @@ class Trainer:
         """Which examples its models may know before and after."""
         self._all = self.examples(self.step.before)
         self.retain, self.forget = (self.examples(m) for m in (self.step.retain, self.step.forget))
+
+    def restart(self, start: Artifact) -> None:
+        """Let every trial from now on start from these weights: what another last request left."""
+        self._start = self._artifacts[ORIGINAL] = start
 
     def examples(self, mask: np.ndarray) -> Split:
         """Return the marked training examples, boolean (N,) over `trained_on`."""

@@ -78,7 +78,9 @@ def run_sequence_and_report(trial: SingleTrial) -> None:
     from orchestrator.results.sequences.report import format_lines
 
     def show(row: dict[str, Any]) -> None:
-        _print_values(f"after request {row['step']}, {row['request']} (epoch {row['epoch']}):", row)
+        many = ";" in row["request"]
+        what = "all requests, together" if many else f"request {row['step']}, {row['request']}"
+        _print_values(f"after {what} (epoch {row['epoch']}):", row)
 
     done = trial.run_sequence(print, print_training, show)
     for line in format_lines(done.matrix):

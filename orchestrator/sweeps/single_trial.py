@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
@@ -13,7 +14,7 @@ from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
-from tasks.sequences.requests import refuse_sequence
+from tasks.sequences.suitability import check_method
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
@@ -50,22 +51,30 @@ class SingleTrial(LocalBench):
     def points(self, say: Say, training: Progress) -> Iterator[Point]:
         """Train or load the original model and the references, unlearn, and yield each point.
 
+        Of a sequence of requests it is the end alone, judged as a sweep does.
+
         Raises InputError for bad input, before anything is trained.
         """
         task, dataset, method = self._begin(say)
-        refuse_sequence(self.task, "a trial")
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
+        from tasks.sequences.course import run_whole
         from tasks.trial import run_trial
 
-        bench = self._open(task, dataset, say, training)
+        bench = self._open(task.whole(), dataset, say, training)
         for role in (ORIGINAL, *list_trained(method.needs)):
             bench.artifact(role, training)
         use_references(bench, self.references, training)
-        yield from run_trial(bench, method, self.trial_seed)
+        if not bench.task.joint:
+            yield from run_trial(bench, method, self.trial_seed)
+            return
+        steps = functools.partial(self._open, dataset=dataset, say=say, training=training)
+        yield from run_whole(
+            bench, lambda step, start: steps(step, start=start), method, self.trial_seed
+        )
 
     def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
-        """Unlearn one request after another; show each as a row, and store what they led to.
+        """Unlearn one request after another; show each as a row, then all as one, and store what they led to.
 
         Raises InputError for bad input, before anything is trained.
         """
@@ -85,7 +94,21 @@ class SingleTrial(LocalBench):
                 {"step": stage.task.step, "request": stage.task.forget_set} | _row(stage.point)
             )
             show(rows[-1])
-        return self._store(task, dataset, method, stages, rows)
+        whole = self._judge_whole(task, dataset, stages[-1], say, training)
+        show(whole)
+        return self._store(task, dataset, method, stages, rows, whole)
+
+    def _judge_whole(
+        self, task: Task, dataset: Dataset, last: Stage, say: Say, training: Progress
+    ) -> dict[str, Any]:
+        """Return the row of the last model, judged as a sweep judges it: by what was forgotten altogether."""
+        from tasks.references import use_references
+
+        bench = self._open(task.whole(), dataset, say, training)
+        use_references(bench, self.references, training)
+        assert last.point.model is not None
+        point = replace(last.point, metrics=bench.evaluate(last.point.model))
+        return {"step": last.task.step, "request": ";".join(task.requests)} | _row(point)
 
     def _begin(self, say: Say) -> tuple[Task, Dataset, Unlearner]:
         """Check the settings, and load the task; say what is going to run."""
@@ -95,6 +118,7 @@ class SingleTrial(LocalBench):
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         calibration = self.calibration or CALIBRATION in method.needs
         task, dataset = self.load_task(calibration=calibration)
+        check_method(task, dataset, type(method))
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
         say(self.describe_loader(dataset))
         return task, dataset, method
@@ -108,11 +132,12 @@ class SingleTrial(LocalBench):
         start: Artifact | None = None,
     ) -> Workbench:
         bench = self.open_bench(task, dataset, training, start)
-        if task.calibration and not task.earlier:
+        if task.calibration and not task.earlier and not task.joint:
             taken = len(bench.calibration)
             say(f"NOTICE: a calibration split takes {taken} held-out images, out of both halves")
         count = len(task.requests)
         which = f"request {task.step} of {count}, {task.forget_set}: " if count > 1 else ""
+        which = "all requests together: " if task.joint else which
         say(f"{which}{bench.describe_choice()}")
         return bench
 
@@ -123,6 +148,7 @@ class SingleTrial(LocalBench):
         method: Unlearner,
         stages: Sequence[Stage],
         rows: list[dict[str, Any]],
+        whole: dict[str, Any],
     ) -> StoredSequence:
         """Store the rows of a sequence and its matrix, under a name that all its settings determine."""
         from orchestrator.results.rows import trial_key
@@ -131,12 +157,12 @@ class SingleTrial(LocalBench):
         from tasks.sequences.groups import list_groups
 
         key = trial_key(
-            task.steps()[-1].key(dataset), self.unlearner, dict(method.params), self.trial_seed
+            task.whole().key(dataset), self.unlearner, dict(method.params), self.trial_seed
         )
         settings = {"params": method.params, "seed": self.trial_seed, "task_seed": self.seed}
         groups = [group.name for group in list_groups(task, dataset)]
         matrix = make_matrix(self.unlearner, groups, stages)
-        stored = StoredSequence(f"{self.unlearner}-{key}", matrix, rows, settings)
+        stored = StoredSequence(f"{self.unlearner}-{key}", matrix, rows, whole, settings)
         write_sequence(self.storage, stored)
         return stored
 

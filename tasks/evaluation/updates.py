@@ -22,4 +22,5 @@ def stale_answers(evaluation: Evaluation) -> float | None:
     learned, stale = evaluation.learned, evaluation.stale_labels
     if learned is None or stale is None:
         return None
-    return float((learned.logits.argmax(1) == stale).mean())
+    corrected = stale >= 0
+    return float((learned.logits.argmax(1) == stale)[corrected].mean())

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.artifacts import Artifact, TrainingRecord
 from tasks.compute.timed_training import Progress, device_name, silent
-from tasks.errors import InvalidValue
-from tasks.forget_sets import forgotten_classes
-from tasks.needs import list_trained
 from tasks.provenance import content_key
 from tasks.references import use_references
 from tasks.roles import ORIGINAL, reference_role
 from tasks.sequences.groups import Group, list_groups, measure_groups
 from tasks.sequences.requests import step_seed
+from tasks.sequences.suitability import check_method
 from tasks.task import Task
-from tasks.trial import Cost, Point, run_trial
+from tasks.trial import Cost, Judge, Point, run_trial
 from tasks.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
@@ -60,45 +58,72 @@ def run_requests(
     Request t has the seed `step_seed(seed, t)`, and is held against `references` models that were retrained
     on what it leaves. Raises Diverged as `run_trial` does.
     """
-    check_method(first, dataset, method)
+    check_method(first, dataset, type(method))
     groups = list_groups(first, dataset)
-    start: Artifact | None = None
-    total, retrains = None, 0.0
-    for task in first.steps():
+
+    def open_ready(task: Task, start: Artifact | None) -> Workbench:
         bench = open_bench(task, start)
         bench.artifact(ORIGINAL, training)
         use_references(bench, references, training)
-        *_, point = run_trial(bench, method, step_seed(seed, task.step))
+        return bench
+
+    for bench, point in walk_requests(first, open_ready, method, seed):
         assert point.model is not None
-        retrain = bench.retrain_flops()
-        total = point.cost if total is None else _add_costs(total, retrains, point.cost, retrain)
-        retrains += retrain
         met, _ = bench.model(bench.artifact(ORIGINAL))
         yield Stage(
-            task=task,
-            point=replace(point, cost=total),
-            retrain_flops=retrain,
+            task=bench.task,
+            point=point,
+            retrain_flops=bench.retrain_flops(),
             before=measure_groups(met, bench, groups),
             accuracies=measure_groups(point.model, bench, groups),
             references=_measure_references(bench, references, groups, training),
         )
+
+
+def run_whole(
+    bench: Workbench, open_bench: OpenBench, method: Unlearner, seed: int
+) -> Generator[Point, None, None]:
+    """Yield one point: the end of a sequence, judged by the bench of its `Task.whole`.
+
+    What the requests forget together is held against models retrained on what the last one leaves. What the
+    earlier ones leave is not measured.
+    """
+    last = len(bench.task.requests)
+
+    def open_ready(task: Task, start: Artifact | None) -> Workbench:
+        opened = open_bench(task, start)
+        opened.references = bench.references  # for the seconds of a retrain
+        return opened
+
+    def find_judge(task: Task) -> Judge:
+        return bench.evaluate if task.step == last else lambda model: {}
+
+    *_, (_, point) = walk_requests(bench.task, open_ready, method, seed, find_judge)
+    yield point
+
+
+def walk_requests(
+    first: Task,
+    open_bench: OpenBench,
+    method: Unlearner,
+    seed: int,
+    find_judge: Callable[[Task], Judge | None] = lambda task: None,
+) -> Iterator[tuple[Workbench, Point]]:
+    """Yield the bench and the last point of each request's trial, with the costs of all requests so far.
+
+    Each starts from what the last one left, in an order of its own of the random numbers.
+    """
+    start: Artifact | None = None
+    total, retrains = None, 0.0
+    for task in first.steps():
+        bench = open_bench(task, start)
+        *_, point = run_trial(bench, method, step_seed(seed, task.step), find_judge(task))
+        assert point.model is not None
+        retrain = bench.retrain_flops()
+        total = point.cost if total is None else _add_costs(total, retrains, point.cost, retrain)
+        retrains += retrain
         start = keep_model(bench, point.model, method, seed)
-
-
-def check_method(first: Task, dataset: Dataset, method: Unlearner) -> None:
-    """Raise InvalidValue for a method that cannot follow a sequence, before anything is trained."""
-    name, count = type(method).__name__, len(first.requests)
-    trained = list_trained(method.needs)
-    if trained and count > 1:
-        raise InvalidValue(
-            f"{name} needs {', '.join(trained)} of the original's training; the later requests of a sequence start "
-            "from an unlearned model, which has none; valid: a method without such a need"
-        )
-    data = first.change(dataset)
-    for task in first.steps() if method.class_forgetting and count > 1 else ():
-        step = task.find_step(dataset)
-        if not forgotten_classes(data, step.forget, step.retain):
-            raise InvalidValue(f"{name} forgets whole classes alone; {task.title} empties none")
+        yield bench, replace(point, cost=total)
 
 
 def keep_model(bench: Workbench, model: Network, method: Unlearner, seed: int) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ class Step:
     new: np.ndarray
     """What is to be learned instead; no part of `before`. Empty but for an update of the data."""
     stale: np.ndarray | None = None
-    """See Replacement."""
+    """See Replacement; in the whole of several requests -1 for a new example whose image had no other label."""
 
     @property
     def retain(self) -> np.ndarray:
@@ -42,6 +43,17 @@ class Timeline:
     data: Dataset
     """What there ever is to train on, as it is before the first request."""
     steps: tuple[Step, ...]
+
+    @cached_property
+    def whole(self) -> Step:
+        """Return all requests as one: what the original knew, what is left at the end, and what came to stay."""
+        first, last = self.steps[0].before, self.steps[-1].retain
+        stale = np.full(len(first), -1)
+        for step in self.steps:
+            if step.stale is not None:
+                stale[step.new] = step.stale
+        new = last & ~first
+        return Step(first, first & ~last, new, stale[new] if (stale[new] >= 0).any() else None)
 
     def gone_before(self, step: int) -> tuple[int, ...]:
         """List the classes of which earlier requests than `step` took the last example."""

@@ -45,7 +45,12 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         ((*SEQUENCE, "digits-class:1;random:.999"), "and as many retained"),
         ((*SEQUENCE, "digits-class:1;el2n:top:50"), "needs a scoring model"),
         ((*SEQUENCE, "digits-relabel:2"), "(0, 1)"),
-        (("sweep", "--task", "digits-class:1;class:7"), "`orchestrator run --task"),
+        (("sweep", "--task", "digits-class:1;"), "part 2 of 2 is empty"),
+        (("sweep", "--task", "digits-class:1;class:1"), "valid: 0, 2, 3"),
+        (
+            ("sweep", "--task", "digits-class:1;random:.1", "--unlearners", "unsir"),
+            "request 2 of 2, random:.1, empties none",
+        ),
         (
             ("influence", "--task", "digits-class:1;class:7", "--test-example", "1"),
             "takes a single request",

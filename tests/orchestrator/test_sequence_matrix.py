@@ -110,12 +110,12 @@ def test_without_references_nothing_stands_beside() -> None:
 @pytest.mark.parametrize("references", [0, 2])
 def test_a_sequence_is_read_as_it_was_stored(tmp_path: Path, references: int) -> None:
     stored = StoredSequence(
-        "some-1", made(references=references), [{"step": 1, "tow": None}], {"seed": 3}
+        "some-1", made(references=references), [{"step": 1, "tow": None}], {"tow": 1.0}, {"seed": 3}
     )
     assert Path(write_sequence(str(tmp_path), stored)).is_file()
     found = read_sequence(str(tmp_path), "some-1")
     assert list_sequences(str(tmp_path)) == ["some-1"]
-    assert (found.rows, found.settings) == (stored.rows, stored.settings)
+    assert (found.rows, found.whole, found.settings) == (stored.rows, stored.whole, stored.settings)
     for name in ("model", "references", "costs", "retrains"):
         assert np.array_equal(getattr(found.matrix, name), getattr(stored.matrix, name)), name
     assert list(format_lines(found.matrix)) == list(format_lines(stored.matrix))
@@ -129,7 +129,7 @@ def test_a_sequence_is_read_as_it_was_stored(tmp_path: Path, references: int) ->
 def test_the_script_prints_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert "no sequence in" in capsys.readouterr().err
-    write_sequence(str(tmp_path), StoredSequence("some-1", made(), [], {}))
+    write_sequence(str(tmp_path), StoredSequence("some-1", made(), [], {}, {}))
     assert main([str(tmp_path), "--markdown"]) == 0
     said = capsys.readouterr().out
     assert "| 2 class:b | 0.300 (0.000) | 0.200 (0.000) | 0.700 (0.800) | 0.850 (0.950) |" in said
@@ -137,7 +137,7 @@ def test_the_script_prints_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFi
     picture = (tmp_path / "figures" / "forgetting_matrix-some-1.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert made()._repr_png_()[:8] == picture[:8]
-    write_sequence(str(tmp_path), StoredSequence("some-2", made(), [], {}))
+    write_sequence(str(tmp_path), StoredSequence("some-2", made(), [], {}, {}))
     assert main([str(tmp_path)]) == 2
     assert "--name is one of some-1, some-2" in capsys.readouterr().err
     assert main([str(tmp_path), "--name", "some-2"]) == 0

@@ -17,8 +17,9 @@ from tasks.errors import InvalidValue
 from tasks.problem import Problem
 from tasks.references import use_references
 from tasks.roles import ORIGINAL, RETRAINED
-from tasks.sequences.course import Stage, check_method, run_requests
+from tasks.sequences.course import Stage, run_requests, run_whole
 from tasks.sequences.groups import CORE, list_groups
+from tasks.sequences.suitability import check_method, find_traits
 from tasks.task import Task
 from tasks.trial import run_trial
 from tasks.unlearners import unlearner_class
@@ -221,6 +222,35 @@ def test_references_are_retrained_on_what_each_request_leaves(
     assert bench.cache.load(bench.key(RETRAINED)) is not None
 
 
+def test_at_its_end_a_sequence_is_judged_by_all_that_was_forgotten(
+    retrained: list[Stage], bench: Workbench, digits: Dataset
+) -> None:
+    """By the models of the single request for both classes, and on its forget set."""
+    task, both = Task.named("digits-class:1;class:7").whole(), Task.named("digits-class:1+7")
+    step = task.find_step(digits)
+    assert np.array_equal(step.forget, both.find_step(digits).forget)
+    assert task.retrained_key(digits, *HERE) == both.retrained_key(digits, *HERE)
+    assert task.original_key(digits, *HERE) == both.original_key(digits, *HERE)
+    assert task.key(digits) not in {t.key(digits) for t in (both, *task.steps())}
+    assert find_traits(task, digits) == {"classes"}
+    whole = Workbench(task, digits, bench.cache.root, CPU)
+    use_references(whole, 2)
+
+    def open_step(task: Task, start: Artifact | None) -> Workbench:
+        return Workbench(task, digits, bench.cache.root, CPU, start=start)
+
+    (point,) = run_whole(whole, open_step, Finetune(epochs=2, retain_share=0.1), 0)
+    stages = follow("digits-class:1;class:7", Finetune(epochs=2, retain_share=0.1), bench, digits)
+    assert point.cost.flops == stages[-1].point.cost.flops
+    last = stages[-1].point.model
+    assert last is not None
+    assert point.metrics == whole.evaluate(last)
+    assert point.model is not None
+    assert all(
+        torch.equal(a, b) for a, b in zip(point.model.parameters(), last.parameters(), strict=True)
+    )
+
+
 def test_a_later_request_needs_a_start(bench: Workbench, digits: Dataset) -> None:
     _, second = Task.named("digits-class:1;class:7").steps()
     with pytest.raises(ValueError, match="starts from what the last request left"):
@@ -238,7 +268,7 @@ def test_a_method_that_cannot_follow_is_refused_at_once(
     digits: Dataset, name: str, method: str, reason: str
 ) -> None:
     with pytest.raises(InvalidValue, match=reason):
-        check_method(Task.named(name), digits, unlearner_class(method)())
+        check_method(Task.named(name), digits, unlearner_class(method))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ class StoredSequence:
     matrix: ForgettingMatrix
     rows: list[dict[str, Any]]
     """A row for each request: `step` and `request`, then its metrics and costs, as `list columns` says."""
+    whole: Mapping[str, Any]
+    """The row of the last model, judged by what all requests together were to forget, as in a sweep."""
     settings: Mapping[str, Any]
     """Hyper-parameters, seeds and keys."""
 
@@ -39,6 +41,7 @@ def write_sequence(root: str, stored: StoredSequence) -> str:
         **{name: getattr(matrix, name) for name in TEXTS},
         **{name: getattr(matrix, name).tolist() for name in ARRAYS},
         "rows": stored.rows,
+        "whole": dict(stored.whole),
     }
     storage = open_root(f"{normalise_root(root)}/{FOLDER}")
     storage.write(f"{stored.name}{SUFFIX}", json.dumps(content, indent=1).encode())
@@ -60,7 +63,9 @@ def read_sequence(root: str, name: str) -> StoredSequence:
         texts = {n: content[n] for n in ("task", "unlearner")}
         names = {n: tuple(content[n]) for n in ("requests", "groups")}
         matrix = ForgettingMatrix(**texts, **names, **arrays)
-        return StoredSequence(content["name"], matrix, content["rows"], content["settings"])
+        return StoredSequence(
+            content["name"], matrix, content["rows"], content["whole"], content["settings"]
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidValue(f"sequence {name!r} cannot be read: {error}") from error
 
