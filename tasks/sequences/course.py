@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.artifacts import Artifact, TrainingRecord
+from tasks.compute.meters import Stopwatch
 from tasks.compute.timed_training import Progress, device_name, silent
 from tasks.provenance import content_key
 from tasks.references import use_references
@@ -88,18 +89,19 @@ def run_whole(
     What the requests forget together is held against models retrained on what the last one leaves. What the
     earlier ones leave is not measured.
     """
-    last = len(bench.task.requests)
 
     def open_ready(task: Task, start: Artifact | None) -> Workbench:
         opened = open_bench(task, start)
         opened.references = bench.references  # for the seconds of a retrain
         return opened
 
-    def find_judge(task: Task) -> Judge:
-        return bench.evaluate if task.step == last else lambda model: {}
-
-    *_, (_, point) = walk_requests(bench.task, open_ready, method, seed, find_judge)
-    yield point
+    *_, (_, point) = walk_requests(bench.task, open_ready, method, seed, lambda model: {})
+    assert point.model is not None
+    look = Stopwatch(bench.device)
+    with look.measure():
+        metrics = bench.evaluate(point.model)
+    cost = replace(point.cost, evaluate_seconds=look.seconds)
+    yield replace(point, metrics=metrics, cost=cost)
 
 
 def walk_requests(
@@ -107,17 +109,17 @@ def walk_requests(
     open_bench: OpenBench,
     method: Unlearner,
     seed: int,
-    find_judge: Callable[[Task], Judge | None] = lambda task: None,
+    judge: Judge | None = None,
 ) -> Iterator[tuple[Workbench, Point]]:
     """Yield the bench and the last point of each request's trial, with the costs of all requests so far.
 
-    Each starts from what the last one left, in an order of its own of the random numbers.
+    Each starts from what the last one left, in an order of its own of the random numbers. For `judge` see `run_trial`.
     """
     start: Artifact | None = None
     total, retrains = None, 0.0
     for task in first.steps():
         bench = open_bench(task, start)
-        *_, point = run_trial(bench, method, step_seed(seed, task.step), find_judge(task))
+        *_, point = run_trial(bench, method, step_seed(seed, task.step), judge)
         assert point.model is not None
         retrain = bench.retrain_flops()
         total = point.cost if total is None else _add_costs(total, retrains, point.cost, retrain)
