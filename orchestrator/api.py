@@ -207,37 +207,18 @@ def run_trial(
 
 
 def run_sequence(
-    task: str,
-    unlearner: str,
-    params: Mapping[str, Any] | None = None,
-    *,
-    data_dir: str | Path | None = None,
-    model: str = "auto",
-    seed: int = 0,
-    trial_seed: int | None = None,
-    device: str = "auto",
-    references: int = 2,
-    storage: str | Path = "./results",
+    task: str, unlearner: str, params: Mapping[str, Any] | None = None, **settings: Any
 ) -> StoredSequence:
     """Unlearn one request after another, as "digits-class:1;class:7" spells them; returns what they led to.
 
-    Its `rows` are a dict of metrics and costs for each request, its `matrix` the accuracies after each; in a notebook
-    that shows itself as a picture. It is kept under the storage root. Raises InvalidValue.
+    The settings are those of `run_trial`, and `references`. The result has `rows`, a dict of metrics and costs for each
+    request, and a `matrix` of accuracies; in a notebook it shows itself as a picture. It is kept under the storage
+    root. Raises InvalidValue.
     """
     from orchestrator.sweeps.single_trial import SingleTrial
 
-    trial = SingleTrial(
-        task=task,
-        unlearner=unlearner,
-        params=params or {},
-        data_dir=Path(data_dir) if data_dir is not None else None,
-        model=model,
-        seed=seed,
-        trial_seed=seed if trial_seed is None else trial_seed,
-        device=device,
-        references=references,
-        storage=str(storage),
-    )
+    given = {"trial_seed": settings.get("seed", 0), **_plain(settings)}
+    trial = SingleTrial(task=task, unlearner=unlearner, params=params or {}, **given)
     return trial.run_sequence(lambda text: None, lambda *progress: None, lambda row: None)
 
 

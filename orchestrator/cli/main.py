@@ -16,7 +16,6 @@ from orchestrator.config import JobConfig, SweepConfig, check_name
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
-from tasks.sequences.requests import is_sequence
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 LONGEST = 1000
@@ -139,8 +138,7 @@ def run(
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
 
-    A task such as "digits-class:1;class:7;random:.05" is a sequence: its requests follow one another. Their
-    accuracy matrix is printed, and kept below the storage root.
+    Requests that follow one another are a task too, as "digits-class:1;class:7": see docs/sequences.md.
 
     Parameters
     ----------
@@ -161,7 +159,7 @@ def run(
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
-    from orchestrator.cli.reports import print_points, print_training, run_sequence_and_report
+    from orchestrator.cli.reports import run_and_report
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
 
     trial = SingleTrial(
@@ -180,10 +178,7 @@ def run(
         references=references,
         calibration=calibration,
     )
-    if is_sequence(task):
-        run_sequence_and_report(trial)
-    else:
-        print_points(trial.run(print, print_training))
+    run_and_report(trial)
     return DONE
 
 

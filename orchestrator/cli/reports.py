@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
 
 if TYPE_CHECKING:
@@ -73,8 +74,16 @@ def print_points(points: Iterable[dict[str, Any]]) -> None:
         _print_values(f"epoch {point['epoch']}:", point)
 
 
-def run_sequence_and_report(trial: SingleTrial) -> None:
-    """Run a sequence of requests; print the metrics after each, then the accuracy matrix and its file."""
+def run_and_report(trial: SingleTrial) -> None:
+    """Run a single trial and print its points, or a sequence of requests and what each led to."""
+    if is_sequence(trial.task):
+        _run_sequence(trial)
+    else:
+        print_points(trial.run(print, print_training))
+
+
+def _run_sequence(trial: SingleTrial) -> None:
+    """Print the metrics after each request, then the accuracy matrix and how to draw it."""
     from orchestrator.results.sequences.report import format_lines
 
     def show(row: dict[str, Any]) -> None:

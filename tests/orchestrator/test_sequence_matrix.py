@@ -129,14 +129,15 @@ def test_a_sequence_is_read_as_it_was_stored(tmp_path: Path, references: int) ->
 def test_the_script_prints_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert "no sequence in" in capsys.readouterr().err
-    write_sequence(str(tmp_path), StoredSequence("some-1", made(), [], {}, {}))
+    stored = StoredSequence("some-1", made(), [], {}, {})
+    write_sequence(str(tmp_path), stored)
     assert main([str(tmp_path), "--markdown"]) == 0
     said = capsys.readouterr().out
     assert "| 2 class:b | 0.300 (0.000) | 0.200 (0.000) | 0.700 (0.800) | 0.850 (0.950) |" in said
     assert "reversal: +0.400 (retrained +0.000)" in said
     picture = (tmp_path / "figures" / "forgetting_matrix-some-1.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert made()._repr_png_()[:8] == picture[:8]
+    assert stored._repr_png_()[:8] == picture[:8]
     write_sequence(str(tmp_path), StoredSequence("some-2", made(), [], {}, {}))
     assert main([str(tmp_path)]) == 2
     assert "--name is one of some-1, some-2" in capsys.readouterr().err

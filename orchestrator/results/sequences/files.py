@@ -20,7 +20,7 @@ TEXTS = ("task", "unlearner", "requests", "groups")
 
 @dataclass(frozen=True, eq=False)
 class StoredSequence:
-    """A sequence as `run` stored it."""
+    """A sequence as `run` stored it. In a notebook it shows its matrix as a picture."""
 
     name: str
     matrix: ForgettingMatrix
@@ -29,7 +29,12 @@ class StoredSequence:
     whole: Mapping[str, Any]
     """The row of the last model, judged by what all requests together were to forget, as in a sweep."""
     settings: Mapping[str, Any]
-    """Hyper-parameters, seeds and keys."""
+    """Hyper-parameters and seeds."""
+
+    def _repr_png_(self) -> bytes:
+        from orchestrator.results.figures.matrix import render_matrix
+
+        return render_matrix(self.matrix)
 
 
 def write_sequence(root: str, stored: StoredSequence) -> str:
@@ -60,9 +65,13 @@ def read_sequence(root: str, name: str) -> StoredSequence:
         count = len(content["groups"])
         arrays = {n: np.array(content[n], float) for n in ARRAYS}
         arrays["references"] = arrays["references"].reshape(len(content["model"]), -1, count)
-        texts = {n: content[n] for n in ("task", "unlearner")}
-        names = {n: tuple(content[n]) for n in ("requests", "groups")}
-        matrix = ForgettingMatrix(**texts, **names, **arrays)
+        matrix = ForgettingMatrix(
+            task=content["task"],
+            unlearner=content["unlearner"],
+            requests=tuple(content["requests"]),
+            groups=tuple(content["groups"]),
+            **arrays,
+        )
         return StoredSequence(
             content["name"], matrix, content["rows"], content["whole"], content["settings"]
         )

@@ -41,7 +41,7 @@ class Slope(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ForgettingMatrix:
-    """What one method did in a sequence of T requests. In a notebook it shows itself as a picture."""
+    """What one method did in a sequence of T requests."""
 
     task: str
     unlearner: str
@@ -125,11 +125,6 @@ class ForgettingMatrix:
 
     def _filled_one(self, found: list[float]) -> tuple[float, float | None]:
         return found[0], (found[1] if len(found) > 1 else None)
-
-    def _repr_png_(self) -> bytes:
-        from orchestrator.results.figures.matrix import render_matrix
-
-        return render_matrix(self)
 
 
 def fit_slope(values: np.ndarray) -> Slope | None:
