@@ -34,6 +34,8 @@ Calibration = Annotated[
     ),
 ]
 
+TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
+
 app = App(
     name="orchestrator",
     help="Find the Pareto front of machine-unlearning methods.",
@@ -121,7 +123,7 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
 @app.command
 def run(
     *,
-    task: Annotated[str, Parameter(help="Task, such as digits-class:1.")],
+    task: Annotated[str, Parameter(help=TASK_HELP)],
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
@@ -137,8 +139,6 @@ def run(
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
-
-    Requests that follow one another are a task too, as "digits-class:1;class:7": see docs/sequences.md.
 
     Parameters
     ----------
