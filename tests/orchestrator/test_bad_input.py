@@ -56,6 +56,10 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             "takes a single request",
         ),
         (
+            ("influence", "--task", "digits-replace:7", "--test-example", "1"),
+            "such as digits-random:0.1",
+        ),
+        (
             ("run", "--task", "digits-class:1;class:7", "--unlearner", "amnesiac"),
             "needs update_log",
         ),
