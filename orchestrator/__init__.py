@@ -13,6 +13,7 @@ _PLACES = {
     "status": "orchestrator.api",
     "export": "orchestrator.api",
     "run_trial": "orchestrator.api",
+    "run_sequence": "orchestrator.api",
     "influence": "orchestrator.api",
     "read_results": "orchestrator.results.store",
     "front": "orchestrator.api",

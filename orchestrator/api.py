@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
     from orchestrator.results.influence import Influence
+    from orchestrator.results.sequences.files import StoredSequence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -203,6 +204,22 @@ def run_trial(
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))
+
+
+def run_sequence(
+    task: str, unlearner: str, params: Mapping[str, Any] | None = None, **settings: Any
+) -> StoredSequence:
+    """Unlearn one request after another, as "digits-class:1;class:7" spells them; returns what they led to.
+
+    The settings are those of `run_trial`, and `references`. The result has `rows`, a dict of metrics and costs for each
+    request, and a `matrix` of accuracies; in a notebook it shows itself as a picture. It is kept under the storage
+    root. Raises InvalidValue.
+    """
+    from orchestrator.sweeps.single_trial import SingleTrial
+
+    given = {"trial_seed": settings.get("seed", 0), **_plain(settings)}
+    trial = SingleTrial(task=task, unlearner=unlearner, params=params or {}, **given)
+    return trial.run_sequence(lambda text: None, lambda *progress: None, lambda row: None)
 
 
 def influence(

@@ -26,7 +26,7 @@ class Problem:
     forget: Split
     """The training examples to forget."""
     forgotten_classes: tuple[int, ...]
-    """Classes of which `retain` holds no example; often none."""
+    """Classes of `forget` of which `retain` holds no example; often none."""
     rng: torch.Generator
     """The source of all randomness of the trial, on the CPU."""
     make_original: Callable[[], Network]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import inspect
 import json
 import platform
 import socket
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "ray", "optuna", "ffcv", "pyarrow")
 
@@ -58,3 +60,15 @@ def _is_text(statement: ast.AST) -> bool:
 def read_host() -> str:
     """Return the name of this machine."""
     return socket.gethostname()
+
+
+def files_of(cls: type, base: type) -> list[str]:
+    """Find the files of a subclass of `base` and of what it inherits from, but for those of `base`."""
+    families = (c for c in cls.__mro__ if issubclass(c, base) and c is not base)
+    return sorted({inspect.getfile(c) for c in families})
+
+
+def content_key(**parts: Any) -> str:
+    """Sixteen hex digits of the SHA-256 of `parts`, which must be plain JSON values."""
+    text = json.dumps(parts, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

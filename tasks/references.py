@@ -6,10 +6,10 @@ import numpy as np
 
 from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
-from tasks.provenance import source_version
+from tasks.provenance import content_key, source_version
 from tasks.roles import reference_role
 from tasks.storage.roots import open_root
-from tasks.task import HERE, content_key
+from tasks.task import HERE
 from tasks.workbench import Workbench
 
 READ_BY = tuple(str(HERE / file) for file in ("evaluation/outputs.py", "datasets/halves.py"))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +12,18 @@ from tasks.datasets.halves import CALIBRATION_SHARE, HeldOutParts, cut_held_out
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
 from tasks.evaluation.samples import check_attackable
-from tasks.forget_sets import FORGET_SETS, check_mask, forget_set
+from tasks.forget_sets import FORGET_SETS, check_mask
 from tasks.forget_sets.base import ForgetSet, apply_forget_set
 from tasks.forget_sets.description import hash_mask
 from tasks.forget_sets.scored.base import ScoredForgetSet
-from tasks.provenance import source_version
+from tasks.provenance import content_key, files_of, source_version
+from tasks.sequences.requests import build_requests, split_requests
+from tasks.sequences.timeline import (
+    Step,
+    Timeline,
+    plan_requests,
+    whole_step,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +70,12 @@ class Task:
     seed: int
     calibration: bool = False
     """Whether a part of the held-out data is kept for methods; both halves are then smaller."""
+    earlier: tuple[str, ...] = ()
+    """The requests of a sequence before this one, each KIND:ARGUMENT."""
+    later: tuple[str, ...] = ()
+    """Those after it. They count where they decide what the original is trained on."""
+    joint: bool = False
+    """Whether all requests are judged as one: what they forget together. The first of them is `forget_set`."""
 
     @classmethod
     def named(
@@ -79,26 +89,60 @@ class Task:
     ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
+        Of a sequence, whose further requests follow behind semicolons, it is the first step: see `steps`.
         `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
         """
         from tasks.models import AUTO, AUTO_ELSEWHERE, MODELS, model_class
 
-        dataset, spec = split_name(name)
-        forget_set(spec, seed)
+        first, *later = split_requests(name)
+        dataset, spec = split_name(first)
+        build_requests((spec, *later), seed)
         auto = AUTO.get(dataset, AUTO_ELSEWHERE)
         if model == "auto":
             model = auto[device]
         elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, spec, model, seed, calibration)
+        return cls(name, dataset, spec, model, seed, calibration, later=tuple(later))
 
     @property
     def forgotten(self) -> ForgetSet:
         """What decides which examples are forgotten."""
-        return forget_set(self.forget_set, self.seed)
+        return build_requests(self.requests, self.seed)[self.step - 1]
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """What is asked for one after another, each KIND:ARGUMENT; one alone where there is no sequence."""
+        return (*self.earlier, self.forget_set, *self.later)
+
+    @property
+    def step(self) -> int:
+        """Number of this request in its sequence, from 1."""
+        return len(self.earlier) + 1
+
+    def steps(self) -> tuple[Task, ...]:
+        """List the task of each request, in order."""
+        asked = self.requests
+        return tuple(
+            dataclasses.replace(
+                self, earlier=asked[:n], forget_set=spec, later=asked[n + 1 :], joint=False
+            )
+            for n, spec in enumerate(asked)
+        )
+
+    def whole(self) -> Task:
+        """Return the task by which a sequence is judged at its end; a single request is its own."""
+        first, *_ = steps = self.steps()
+        return dataclasses.replace(first, joint=len(steps) > 1)
+
+    @property
+    def title(self) -> str:
+        """The name, with the request if there are several."""
+        if self.joint or len(self.requests) == 1:
+            return self.name
+        return f"{self.name}: request {self.step} of {len(self.requests)}, {self.forget_set},"
 
     def load(self, data_dir: Path | None = None, options: DataOptions = AS_THEY_ARE) -> Dataset:
-        """Load the data set as the options say, and check that the forget set exists in it and that it suits the model.
+        """Load the data set as the options say; check that every request exists in it, and that it suits the model.
 
         The forget set does not change it yet: whoever trains on it does that.
 
@@ -112,24 +156,43 @@ class Task:
         if isinstance(self.forgotten, ScoredForgetSet):
             self.forgotten.check(dataset)
         else:
-            self.check_mask(dataset, self.forgotten.mask(dataset))
+            for task in (*self.steps(), *([self] if self.joint else [])):
+                task.check_step(dataset, task.find_step(dataset))
         return dataset
 
-    def check_mask(self, dataset: Dataset, mask: np.ndarray) -> None:
-        """Raise InvalidValue if a forget set of the marked examples, boolean (N,), leaves nothing to measure.
+    def timeline(self, dataset: Dataset) -> Timeline:
+        """Plan all requests on the data as loaded; raises InvalidValue for one that cannot follow the earlier ones."""
+        return plan_requests(build_requests(self.requests, self.seed), dataset, self.name)
+
+    def find_step(self, dataset: Dataset, mask: np.ndarray | None = None) -> Step:
+        """Find which training examples this request concerns. `mask`, boolean (N,), must be given if a model chose."""
+        if isinstance(self.forgotten, ScoredForgetSet):
+            return whole_step(self.forgotten.mask(dataset) if mask is None else mask)
+        timeline = self.timeline(dataset)
+        return timeline.whole if self.joint else timeline.steps[self.step - 1]
+
+    def gone_before(self, dataset: Dataset) -> tuple[int, ...]:
+        """List the classes that earlier requests emptied."""
+        return self.timeline(dataset).gone_before(self.step) if self.earlier else ()
+
+    def check_step(self, dataset: Dataset, step: Step) -> None:
+        """Raise InvalidValue if a request for these examples leaves nothing to measure.
 
         Nor may it be one that no attacker could judge.
         """
-        changed = self.change(dataset)
-        check_mask(mask, changed, self.name)
+        changed, mask = self.change(dataset), step.forget
+        plain = step.before.all() and not step.new.any()
+        check_mask(mask, changed, self.title, None if plain else step.retain)
         held_out = changed.held_out.labels
         check_attackable(
             changed.train.labels[mask], held_out, self.cut(held_out)[:2], dataset.classes
         )
 
     def change(self, dataset: Dataset) -> Dataset:
-        """Return the data that the models are trained on: `dataset` as the forget set changes it."""
-        return apply_forget_set(self.forgotten, dataset)
+        """Return the data that the models are trained on: `dataset` as the requests change it."""
+        if isinstance(self.forgotten, ScoredForgetSet):
+            return apply_forget_set(self.forgotten, dataset)
+        return self.timeline(dataset).data
 
     def cut(self, held_out: np.ndarray) -> HeldOutParts:
         """Cut the held-out data with these labels (N,) into the parts that this task has."""
@@ -140,16 +203,29 @@ class Task:
 
         For `mask` see `retrained_key`.
         """
-        parts = {"calibration": CALIBRATION_SHARE} if self.calibration else {}
-        whole = self._training(dataset) | parts
-        return content_key(role="task", **self._left_out(dataset, mask), **whole)
+        step = self.find_step(dataset, mask)
+        whole: dict[str, Any] = {"forget": hash_mask(step.forget)}
+        if self.calibration:
+            whole["calibration"] = CALIBRATION_SHARE
+        if step.new.any():
+            whole["new"] = hash_mask(step.new)
+        if self.earlier or self.joint:
+            steps = self.timeline(dataset).steps
+            before = steps if self.joint else steps[: self.step - 1]
+            whole["earlier"] = [[hash_mask(s.forget), hash_mask(s.new)] for s in before]
+        return content_key(role="task", **whole, **self._training(dataset))
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
 
         `device` is its type, and for a CPU the number of threads: they decide the weights.
         """
-        return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
+        held_back: dict[str, Any] = {}
+        if not isinstance(self.forgotten, ScoredForgetSet):
+            known = self.timeline(dataset).steps[0].before
+            held_back = {} if known.all() else {"held_back": hash_mask(~known)}
+        training = self._training(dataset)
+        return content_key(role="original", dtype=dtype, device=device, **held_back, **training)
 
     def retrained_key(
         self,
@@ -162,10 +238,11 @@ class Task:
     ) -> str:
         """Content key of the model retrained without the forget set; see `original_key`.
 
+        Two tasks share it if they leave the same examples, in one request or in several.
         `reference` is its number among those that differ in the training seed alone. `mask`, boolean (N,),
         is what is forgotten; it must be given if a model chose it.
         """
-        left_out: dict[str, Any] = self._left_out(dataset, mask)
+        left_out: dict[str, Any] = {"forget": hash_mask(~self.find_step(dataset, mask).retain)}
         if reference:
             left_out["reference"] = reference
         training = self._training(dataset)
@@ -182,10 +259,6 @@ class Task:
         chosen_by = source_version(*files, *SCORED_BY)
         training = self._training(dataset)
         return content_key(role="mask", forget=self.forget_set, chosen_by=chosen_by, **training)
-
-    def _left_out(self, dataset: Dataset, mask: np.ndarray | None) -> dict[str, str]:
-        """What is forgotten, however it was spelt: the hash of the mask."""
-        return {"forget": hash_mask(self.forgotten.mask(dataset) if mask is None else mask)}
 
     def _training(self, dataset: Dataset) -> dict[str, Any]:
         """Everything that decides the weights a training ends with, but the examples it leaves out."""
@@ -225,15 +298,3 @@ def split_name(name: str) -> tuple[str, str]:
     raise InvalidValue(
         f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
     )
-
-
-def files_of(cls: type, base: type) -> list[str]:
-    """Find the files of a subclass of `base` and of what it inherits from, but for those of `base`."""
-    families = (c for c in cls.__mro__ if issubclass(c, base) and c is not base)
-    return sorted({inspect.getfile(c) for c in families})
-
-
-def content_key(**parts: Any) -> str:
-    """Sixteen hex digits of the SHA-256 of `parts`, which must be plain JSON values."""
-    text = json.dumps(parts, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -30,11 +30,11 @@ from tasks.models import build_model
 from tasks.models.network import Network
 from tasks.needs import NEEDS, list_trained, trained_need
 from tasks.needs.base import Need, Origin
-from tasks.provenance import source_version
+from tasks.provenance import content_key, files_of, source_version
 from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
 from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
-from tasks.task import Task, content_key, files_of
+from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
 ELSEWHERE = "another process trains it"
@@ -52,9 +52,11 @@ class Trainer:
         loader: str = "auto",
         dtype: str | None = None,
         progress: Progress = silent,
+        start: Artifact | None = None,
     ) -> None:
-        """`dataset` is as loaded, before the forget set changes it.
+        """`dataset` is as loaded, before the requests change it. `start` takes the place of the original model.
 
+        It must be given for a later request of a sequence: what the last one left.
         `dtype`, such as "bfloat16", is that of the forward pass [default: what suits the device]. `progress`
         is told of the models that choose the forget set, where it needs any.
         """
@@ -62,7 +64,12 @@ class Trainer:
         self._wanted: torch.dtype | None = getattr(torch, dtype) if dtype else None
         make_repeatable(device)
         self.cache = ArtifactCache(artifacts)
+        if task.earlier and start is None:
+            raise ValueError(f"{task.title} starts from what the last request left: give `start`")
+        self._start: Artifact | None = None
         self._artifacts: dict[str, Artifact] = {}
+        if start:
+            self.restart(start)
         # The number of threads decides in which order a CPU adds up, hence the weights.
         threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
         self._hardware = f"{device.type}{threads}"
@@ -72,14 +79,25 @@ class Trainer:
         shape = dataset.train.images.shape[1:]
         self.forward_flops, self.gradient_flops = flops_per_example(model, shape)
         self.trained_on = task.change(dataset)
-        """The data set as the forget set changed it."""
+        """The data set as the requests changed it."""
         self._source = open_source(loader, self.trained_on, device)
         self.loader = self._source.name
-        self._all = Split(self._source, torch.arange(len(self.trained_on.train)), self.trained_on)
+        everything = Split(self._source, torch.arange(len(self.trained_on.train)), self.trained_on)
+        self._everything = self._all = everything
         self.choice = choose_examples(task, dataset, artifacts, lambda: self._scorer(progress))
         """What is forgotten."""
-        mask = self.choice.mask
-        self.retain, self.forget = self._all.at(_indices(~mask)), self._all.at(_indices(mask))
+        self.step = task.find_step(dataset, self.choice.mask)
+        """Which examples its models may know before and after."""
+        self._all = self.examples(self.step.before)
+        self.retain, self.forget = (self.examples(m) for m in (self.step.retain, self.step.forget))
+
+    def restart(self, start: Artifact) -> None:
+        """Let every trial from now on start from these weights: what another last request left."""
+        self._start = self._artifacts[ORIGINAL] = start
+
+    def examples(self, mask: np.ndarray) -> Split:
+        """Return the marked training examples, boolean (N,) over `trained_on`."""
+        return self._everything.at(_indices(mask))
 
     def generator(self, seed: int) -> torch.Generator:
         """Make a generator for one purpose; all randomness of a trial comes from one of these."""
@@ -89,7 +107,7 @@ class Trainer:
         """Return the artifact key of the original model, of a reference, or of a need that is trained."""
         about = self.dataset, self.dtype, self._hardware
         if role == ORIGINAL:
-            return self.task.original_key(*about)
+            return self._start.key if self._start else self.task.original_key(*about)
         if NEEDS.has(role):
             need = type(trained_need(role))
             left_out = {"without": self.key(RETRAINED)} if need.of_forget_set else {}
@@ -100,7 +118,8 @@ class Trainer:
     def describe_choice(self) -> str:
         """Say in a line what is forgotten, and what choosing it took if a model did."""
         took = self.choice.seconds
-        return describe_mask(self.trained_on, self.choice.mask) + (
+        step = self.step
+        return describe_mask(self.trained_on, step.forget, step.before, step.new) + (
             f"; choosing them took {took:.1f} s" if took else ""
         )
 
@@ -191,6 +210,7 @@ class Trainer:
             seed=training_seed(ORIGINAL, self.task.seed),
             weights=self.artifact(ORIGINAL, progress).state,
             make_model=lambda: self._watched_model(meter),
+            trained=self._all.indices,
         )
 
     def _watched_model(self, meter: CostMeter) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -49,14 +49,22 @@ class Point:
     """The model in this state. The next step of the trial changes it."""
 
 
-def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Point, None, None]:
+Judge = Callable[[Network], dict[str, float | None]]
+"""Measures a model."""
+
+
+def run_trial(
+    bench: Workbench, unlearner: Unlearner, seed: int, judge: Judge | None = None
+) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
     The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
     whatever the method does until its last yield. The last point is the trial's result; for a method that
     is not `anytime`, the only one that is measured. Raises Diverged if the outputs are not finite.
+    Points are measured by `judge` [default: `bench.evaluate`].
     """
-    load, learn, judge = (Stopwatch(bench.device) for _ in range(3))
+    measure = judge or bench.evaluate
+    load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
         problem, meter = bench.problem(unlearner, seed)
     with learn.measure():
@@ -69,8 +77,8 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
             continue
-        with judge.measure(), meter.pause():
-            metrics = bench.evaluate(problem.model)
+        with look.measure(), meter.pause():
+            metrics = measure(problem.model)
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops
@@ -78,7 +86,7 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
         cost = Cost(
             learn.seconds,
             load.seconds,
-            judge.seconds,
+            look.seconds,
             meter.gradient_samples,
             flops,
             bench.relative_cost(flops, learn.busy_seconds),

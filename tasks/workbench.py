@@ -52,11 +52,14 @@ class Workbench(Trainer):
         loader: str = "auto",
         dtype: str | None = None,
         progress: Progress = silent,
+        start: Artifact | None = None,
     ) -> None:
         """See `Trainer`."""
-        super().__init__(task, dataset, artifacts, device, loader, dtype, progress)
-        changed = self.trained_on
-        self._forgotten_classes = forgotten_classes(changed, self.choice.mask)
+        super().__init__(task, dataset, artifacts, device, loader, dtype, progress, start)
+        changed, step = self.trained_on, self.step
+        self._forgotten_classes = forgotten_classes(changed, step.forget, step.retain)
+        self._gone_before = task.gone_before(dataset)
+        self._learned = self.examples(step.new) if step.new.any() else None
         self._taught_errors = task.forgotten.taught_errors(dataset)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         held_out = ResidentSource(changed.held_out, device)
@@ -125,6 +128,11 @@ class Workbench(Trainer):
             )
         return self.calibration
 
+    def test_images(self, classes: tuple[int, ...]) -> Split:
+        """Return the images of the test half that are of these classes."""
+        labels = self._test.labels().cpu()
+        return self._test.at(torch.isin(labels, torch.tensor(classes)).nonzero().flatten())
+
     def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
         """Measure `model` by every metric; it is this `reference` if it is one.
 
@@ -142,6 +150,9 @@ class Workbench(Trainer):
             test=self._held_out_outputs(model, self._test),
             forgotten_classes=self._forgotten_classes,
             taught_errors=self._taught_errors,
+            gone_before=self._gone_before,
+            learned=None if self._learned is None else outputs(model, self._learned),
+            stale_labels=self.step.stale,
         )
 
     def _held_out_outputs(self, model: Network, split: Split) -> Outputs:

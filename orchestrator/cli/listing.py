@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.results.columns import COLUMNS
+from orchestrator.results.columns import COLUMNS, SEQUENCE
 from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
@@ -91,9 +91,10 @@ def _models() -> Iterator[str]:
 
 
 def _columns() -> Iterator[str]:
-    for column in COLUMNS.values():
+    for column in (*COLUMNS.values(), *SEQUENCE):
         unit = f" [{column.unit}]" if column.unit else ""
-        yield f"{column.name} ({column.type}){unit}: {column.help}"
+        of_sequence = "; in the rows of a sequence alone" if column in SEQUENCE else ""
+        yield f"{column.name} ({column.type}){unit}: {column.help}{of_sequence}"
 
 
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {

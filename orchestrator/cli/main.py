@@ -34,6 +34,8 @@ Calibration = Annotated[
     ),
 ]
 
+TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
+
 app = App(
     name="orchestrator",
     help="Find the Pareto front of machine-unlearning methods.",
@@ -121,7 +123,7 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
 @app.command
 def run(
     *,
-    task: Annotated[str, Parameter(help="Task, such as digits-class:1.")],
+    task: Annotated[str, Parameter(help=TASK_HELP)],
     unlearner: str,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     data_dir: Path | None = None,
@@ -157,7 +159,7 @@ def run(
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
-    from orchestrator.cli.reports import print_points, print_training
+    from orchestrator.cli.reports import run_and_report
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
 
     trial = SingleTrial(
@@ -176,7 +178,7 @@ def run(
         references=references,
         calibration=calibration,
     )
-    print_points(trial.run(print, print_training))
+    run_and_report(trial)
     return DONE
 
 

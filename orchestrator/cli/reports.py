@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
+
+if TYPE_CHECKING:
+    from orchestrator.sweeps.single_trial import SingleTrial
 
 
 def sweep_and_report(config: SweepConfig) -> int:
@@ -66,8 +71,39 @@ def export_and_report(name: str, trial_id: str | None, storage: str, output: Pat
 def print_points(points: Iterable[dict[str, Any]]) -> None:
     """Print every metric and cost of each point of a single trial."""
     for point in points:
-        print(f"epoch {point.pop('epoch')}:")
-        for name, value in point.items():
+        _print_values(f"epoch {point['epoch']}:", point)
+
+
+def run_and_report(trial: SingleTrial) -> None:
+    """Run a single trial and print its points, or a sequence of requests and what each led to."""
+    if is_sequence(trial.task):
+        _run_sequence(trial)
+    else:
+        print_points(trial.run(print, print_training))
+
+
+def _run_sequence(trial: SingleTrial) -> None:
+    """Print the metrics after each request, then the accuracy matrix and how to draw it."""
+    from orchestrator.results.sequences.report import format_lines
+
+    def show(row: dict[str, Any]) -> None:
+        many = ";" in row["request"]
+        what = "all requests, together" if many else f"request {row['step']}, {row['request']}"
+        _print_values(f"after {what} (epoch {row['epoch']}):", row)
+
+    done = trial.run_sequence(print, print_training, show)
+    for line in format_lines(done.matrix):
+        print(line)
+    print(
+        f"stored as {done.name}; picture: python -m analysis.forgetting_matrix {shlex.quote(trial.storage)} "
+        f"--name {done.name}"
+    )
+
+
+def _print_values(heading: str, row: dict[str, Any]) -> None:
+    print(heading)
+    for name, value in row.items():
+        if name not in ("step", "request", "epoch"):
             print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
 
 

@@ -62,6 +62,12 @@ IDENTITY = (
     ),
 )
 
+SEQUENCE = (
+    Column("step", WHOLE, "number of the request in its sequence, from 1"),
+    Column("request", TEXT, "what this request forgets: KIND:ARGUMENT"),
+)
+"""What the rows of a sequence of requests have beside a sweep's columns; see docs/sequences.md."""
+
 
 def _cost(name: str, type: str, help: str, unit: str, headline: str | None = None) -> Column:
     return Column(name, type, help, unit, best="down", headline=headline)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tasks.task import content_key
+from tasks.provenance import content_key
 
 if TYPE_CHECKING:
     from tasks.trial import Point

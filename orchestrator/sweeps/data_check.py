@@ -14,9 +14,9 @@ from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
-from tasks.forget_sets import traits_of
 from tasks.forget_sets.traits import LACKING
 from tasks.needs import CALIBRATION
+from tasks.sequences.suitability import check_method, find_traits
 from tasks.task import Task
 from tasks.unlearners import list_needing, unlearner_class
 
@@ -44,12 +44,14 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         wanted = make_task(dataclasses.replace(config, task=FALLBACK_TASK))
         dataset = wanted.load()
     check_loader(config.loader, dataset)
-    traits = traits_of(dataset, wanted.forget_set, wanted.seed)
+    traits = find_traits(wanted, dataset)
     for name, lacking in find_undefined(objective_named(config.objective), traits).items():
         raise InvalidValue(
             f"--objective names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
         )
-    if "classes" not in traits:
+    if wanted.joint:
+        config = _without_unfit_methods(config, wanted, dataset, say)
+    elif "classes" not in traits:
         config = _without_class_methods(config, wanted, say)
     config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
     return _with_calibration(config, dataset, say)
@@ -82,6 +84,24 @@ def _without_class_methods(
         raise InvalidValue(why)
     say(f"NOTICE: left out {why}")
     return dataclasses.replace(config, unlearners=kept)
+
+
+def _without_unfit_methods(
+    config: SweepConfig, task: Task, dataset: Dataset, say: Callable[[str], None]
+) -> SweepConfig:
+    """Leave out the methods that cannot follow a sequence; raise InvalidValue if no other is left."""
+    kept, reasons = [], []
+    for name in config.unlearners or DEFAULT_UNLEARNERS:
+        try:
+            check_method(task, dataset, unlearner_class(name))
+            kept.append(name)
+        except InvalidValue as error:
+            reasons.append(str(error))
+    if not kept:
+        raise InvalidValue("; ".join(reasons))
+    for reason in reasons:
+        say(f"NOTICE: left out: {reason}")
+    return dataclasses.replace(config, unlearners=tuple(kept)) if reasons else config
 
 
 def _with_calibration(

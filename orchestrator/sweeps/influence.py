@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
+from tasks.forget_sets.updates.base import DataUpdate
 from tasks.influence import SOLVERS
 from tasks.influence.solver import Report, Solver
+from tasks.sequences.requests import refuse_sequence
 
 if TYPE_CHECKING:
     from orchestrator.results.influence import Influence
@@ -35,10 +37,16 @@ class InfluenceQuery(LocalBench):
         Raises InputError for bad input, before anything is trained.
         """
         self.check_settings()
+        refuse_sequence(self.task, "influence")
         solver = self._check_solver()
         from tasks.roles import ORIGINAL
 
         task, dataset = self.load_task()
+        if isinstance(task.forgotten, DataUpdate):
+            raise InvalidValue(
+                f"influence: {task.name} also brings examples that the original was not trained on; valid: a task "
+                f"without an update, such as {task.dataset}-random:0.1"
+            )
         held_out = len(dataset.held_out)
         if not 0 <= self.test_example < held_out:
             raise InvalidValue(

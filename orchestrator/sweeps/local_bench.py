@@ -20,6 +20,7 @@ from tasks.storage.roots import normalise_root, open_root
 from tasks.task import Task
 
 if TYPE_CHECKING:
+    from tasks.artifacts import Artifact
     from tasks.datasets.dataset import Dataset
     from tasks.workbench import Workbench
 
@@ -75,10 +76,13 @@ class LocalBench:
         check_loader(self.loader, dataset)
         return task, dataset
 
-    def open_bench(self, task: Task, dataset: "Dataset", training: Progress) -> "Workbench":
+    def open_bench(
+        self, task: Task, dataset: "Dataset", training: Progress, start: "Artifact | None" = None
+    ) -> "Workbench":
         """Build the bench of `load_task`'s task; raises StorageError if its models cannot be kept.
 
-        `training` is told of the models that choose the forget set, if it needs any.
+        `training` is told of the models that choose the forget set, if it needs any. `start` is what the last
+        request of a sequence left.
         """
         import torch
 
@@ -87,7 +91,9 @@ class LocalBench:
         artifacts = f"{normalise_root(self.storage)}/artifacts"
         open_root(artifacts).check()
         device = torch.device(self._device_type())
-        return Workbench(task, dataset, artifacts, device, self.loader, progress=training)
+        return Workbench(
+            task, dataset, artifacts, device, self.loader, progress=training, start=start
+        )
 
     def describe(self, task: Task, dataset: "Dataset") -> str:
         """Say which task this is, from which data, and on what it runs."""

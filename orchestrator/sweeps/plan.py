@@ -140,7 +140,7 @@ def make_task(config: SweepConfig, device: str = "cpu") -> Task:
         config.seed,
         device,
         calibration=config.calibration or bool(needing),
-    )
+    ).whole()
 
 
 def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> SweepPlan:

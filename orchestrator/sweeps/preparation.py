@@ -75,7 +75,7 @@ class Preparation:
     def _tell_estimate(
         self, speed: Speed, slots: int, left: Mapping[str, int], observer: Observer
     ) -> None:
-        self.search_seconds = sweep_seconds(left, speed, slots)
+        self.search_seconds = sweep_seconds(left, speed, slots) * len(self._settings.task.requests)
         training = training_seconds(speed, slots)
         models = f", {spell_duration(training)} of it for the models" if training else ""
         total = spell_duration(training + self.search_seconds)

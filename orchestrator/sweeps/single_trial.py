@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import check_seed
@@ -13,10 +14,21 @@ from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
+from tasks.sequences.suitability import check_method
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
+    from orchestrator.results.sequences.files import StoredSequence
+    from tasks.artifacts import Artifact
+    from tasks.datasets.dataset import Dataset
+    from tasks.sequences.course import Stage
+    from tasks.task import Task
     from tasks.trial import Point
+    from tasks.unlearners.base import Unlearner
+    from tasks.workbench import Workbench
+
+Show = Callable[[dict[str, Any]], None]
+"""Is given the row of each request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,34 +46,129 @@ class SingleTrial(LocalBench):
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
         """Unlearn, and yield each point as a row: epoch, metrics, costs. See `points`."""
         for point in self.points(say, training):
-            yield {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
+            yield _row(point)
 
     def points(self, say: Say, training: Progress) -> Iterator[Point]:
         """Train or load the original model and the references, unlearn, and yield each point.
 
+        Of a sequence of requests it is the end alone, judged as a sweep does.
+
         Raises InputError for bad input, before anything is trained.
         """
+        task, dataset, method = self._begin(say)
+        from tasks.references import use_references
+        from tasks.roles import ORIGINAL
+        from tasks.sequences.course import run_whole
+        from tasks.trial import run_trial
+
+        bench = self._open(task.whole(), dataset, say, training)
+        for role in (ORIGINAL, *list_trained(method.needs)):
+            bench.artifact(role, training)
+        use_references(bench, self.references, training)
+        if not bench.task.joint:
+            yield from run_trial(bench, method, self.trial_seed)
+            return
+        steps = functools.partial(self._open, dataset=dataset, say=say, training=training)
+        yield from run_whole(
+            bench, lambda step, start: steps(step, start=start), method, self.trial_seed
+        )
+
+    def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
+        """Unlearn one request after another; show each as a row, then all as one, and store what they led to.
+
+        Raises InputError for bad input, before anything is trained.
+        """
+        task, dataset, method = self._begin(say)
+        from tasks.sequences.course import run_requests
+
+        def open_step(step: Task, start: Artifact | None) -> Workbench:
+            return self._open(step, dataset, say, training, start)
+
+        stages, rows = [], []
+        found = run_requests(
+            task, dataset, open_step, method, self.trial_seed, self.references, training
+        )
+        for stage in found:
+            stages.append(stage)
+            rows.append(
+                {"step": stage.task.step, "request": stage.task.forget_set} | _row(stage.point)
+            )
+            show(rows[-1])
+        whole = self._judge_whole(task, dataset, stages[-1], say, training)
+        show(whole)
+        return self._store(task, dataset, method, stages, rows, whole)
+
+    def _judge_whole(
+        self, task: Task, dataset: Dataset, last: Stage, say: Say, training: Progress
+    ) -> dict[str, Any]:
+        """Return the row of the last model, judged as a sweep judges it: by what was forgotten altogether."""
+        from tasks.references import use_references
+
+        bench = self._open(task.whole(), dataset, say, training)
+        use_references(bench, self.references, training)
+        assert last.point.model is not None
+        point = replace(last.point, metrics=bench.evaluate(last.point.model))
+        return {"step": last.task.step, "request": ";".join(task.requests)} | _row(point)
+
+    def _begin(self, say: Say) -> tuple[Task, Dataset, Unlearner]:
+        """Check the settings, and load the task; say what is going to run."""
         self.check_settings()
         check_seed(self.trial_seed)
         check_count(self.references)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
-        from tasks.references import use_references
-        from tasks.roles import ORIGINAL
-        from tasks.trial import run_trial
-
         calibration = self.calibration or CALIBRATION in method.needs
         task, dataset = self.load_task(calibration=calibration)
+        check_method(task, dataset, type(method))
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
         say(self.describe_loader(dataset))
-        bench = self.open_bench(task, dataset, training)
-        if task.calibration:
+        return task, dataset, method
+
+    def _open(
+        self,
+        task: Task,
+        dataset: Dataset,
+        say: Say,
+        training: Progress,
+        start: Artifact | None = None,
+    ) -> Workbench:
+        bench = self.open_bench(task, dataset, training, start)
+        if task.calibration and not task.earlier and not task.joint:
             taken = len(bench.calibration)
             say(f"NOTICE: a calibration split takes {taken} held-out images, out of both halves")
-        say(bench.describe_choice())
-        for role in (ORIGINAL, *list_trained(method.needs)):
-            bench.artifact(role, training)
-        use_references(bench, self.references, training)
-        yield from run_trial(bench, method, self.trial_seed)
+        count = len(task.requests)
+        which = f"request {task.step} of {count}, {task.forget_set}: " if count > 1 else ""
+        which = "all requests together: " if task.joint else which
+        say(f"{which}{bench.describe_choice()}")
+        return bench
+
+    def _store(
+        self,
+        task: Task,
+        dataset: Dataset,
+        method: Unlearner,
+        stages: Sequence[Stage],
+        rows: list[dict[str, Any]],
+        whole: dict[str, Any],
+    ) -> StoredSequence:
+        """Store the rows of a sequence and its matrix, under a name that all its settings determine."""
+        from orchestrator.results.rows import trial_key
+        from orchestrator.results.sequences.files import StoredSequence, write_sequence
+        from orchestrator.results.sequences.stages import make_matrix
+        from tasks.sequences.groups import list_groups
+
+        key = trial_key(
+            task.whole().key(dataset), self.unlearner, dict(method.params), self.trial_seed
+        )
+        settings = {"params": method.params, "seed": self.trial_seed, "task_seed": self.seed}
+        groups = [group.name for group in list_groups(task, dataset)]
+        matrix = make_matrix(self.unlearner, groups, stages)
+        stored = StoredSequence(f"{self.unlearner}-{key}", matrix, rows, whole, settings)
+        write_sequence(self.storage, stored)
+        return stored
+
+
+def _row(point: Point) -> dict[str, Any]:
+    return {"epoch": point.epoch, **point.metrics, **asdict(point.cost)}
 
 
 def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
 
 if TYPE_CHECKING:
+    from tasks.artifacts import Artifact
     from tasks.compute.timed_training import Progress as Training
     from tasks.workbench import Workbench
 
@@ -83,6 +84,31 @@ def get_workbench(
         _BUILT.clear()
         _BUILT[settings] = _build_workbench(settings, training)
     return _BUILT[settings]
+
+
+_STEPS: dict[tuple[WorkerSettings, int], Workbench] = {}
+"""The benches of a sequence's requests, by their numbers; they share the memory of the images on a CPU."""
+
+
+def open_step(settings: WorkerSettings, task: Task, start: Artifact | None) -> Workbench:
+    """Return the process's bench of one request of the sweep's sequence, which begins with `start`.
+
+    `get_workbench` comes first.
+    """
+    from tasks.workbench import Workbench
+
+    whole = _BUILT[settings]
+    if any(known != settings for known, _ in _STEPS):
+        _STEPS.clear()
+    key = settings, task.step
+    if key not in _STEPS:
+        place = whole.cache.root, whole.device
+        _STEPS[key] = Workbench(
+            task, whole.dataset, *place, settings.loader, settings.dtype, start=start
+        )
+    elif start is not None:
+        _STEPS[key].restart(start)
+    return _STEPS[key]
 
 
 def _build_workbench(settings: WorkerSettings, training: Training | None) -> Workbench:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import collect_provenance, proposed_identity
 from orchestrator.worker.node_faults import blame_node, describe_error, describe_fault
-from orchestrator.worker.settings import WorkerSettings, get_workbench
+from orchestrator.worker.settings import WorkerSettings, get_workbench, open_step
 from tasks.errors import UNWRITABLE, UnfitNode
 from tasks.search_space import EPOCHS
 from tasks.unlearners import unlearner_class
@@ -152,6 +153,12 @@ class UnlearningTrial(tune.Trainable):
         trial = self._trial
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
         self._deadline.begin()
+        if bench.task.joint:
+            from tasks.sequences.course import run_whole
+
+            return run_whole(
+                bench, functools.partial(open_step, self._settings), unlearner, trial["seed"]
+            )
         return run_trial(bench, unlearner, trial["seed"])
 
     def _failed(self, error: Exception) -> dict[str, Any]:

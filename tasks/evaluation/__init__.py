@@ -68,6 +68,8 @@ METRICS = Registry(
         "forget_targeted_error": "tasks.evaluation.taught_errors:forget_targeted_error",
         "attack_success": "tasks.evaluation.taught_errors:attack_success",
         "validation_attack_success": "tasks.evaluation.taught_errors:validation_attack_success",
+        "learned_accuracy": "tasks.evaluation.updates:learned_accuracy",
+        "stale_answers": "tasks.evaluation.updates:stale_answers",
     },
 )
 

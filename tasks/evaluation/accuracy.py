@@ -17,7 +17,7 @@ def validation_accuracy(evaluation: Evaluation) -> float:
 @metric(half="validation", best="up")
 def validation_accuracy_retained(evaluation: Evaluation) -> float:
     """Measure the accuracy on the validation half, retained classes: steers the search."""
-    return _on_classes(evaluation.validation, evaluation.forgotten_classes, inside=False)
+    return _on_classes(evaluation.validation, evaluation.unretained_classes, inside=False)
 
 
 @metric(half="test", best="up")
@@ -29,7 +29,7 @@ def test_accuracy(evaluation: Evaluation) -> float:
 @metric(half="test", best="up", headline="test acc.\nretained")
 def test_accuracy_retained(evaluation: Evaluation) -> float:
     """Measure the accuracy on the test half, retained classes (TRA)."""
-    return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=False)
+    return _on_classes(evaluation.test, evaluation.unretained_classes, inside=False)
 
 
 @metric(half="test", best="references", headline="test acc.\nforgotten", only="classes")
@@ -44,7 +44,7 @@ def test_accuracy_forgotten(evaluation: Evaluation) -> float | None:
 def test_accuracy_worst_class(evaluation: Evaluation) -> float:
     """Measure the accuracy on the test half, least of the retained classes; chance makes it low."""
     test = evaluation.test
-    retained = set(np.unique(test.labels).tolist()) - set(evaluation.forgotten_classes)
+    retained = set(np.unique(test.labels).tolist()) - set(evaluation.unretained_classes)
     return min(float(test.correct[test.labels == c].mean()) for c in retained)
 
 

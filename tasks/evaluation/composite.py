@@ -28,7 +28,7 @@ def tow(evaluation: Evaluation) -> float | None:
     references = references_of(evaluation)
     if references is None:
         return None
-    kept = ~np.isin(evaluation.test.labels, evaluation.forgotten_classes)
+    kept = ~np.isin(evaluation.test.labels, evaluation.unretained_classes)
     product = np.ones(len(references))
     for own, theirs, chosen in (
         (evaluation.forget, references.forget, slice(None)),

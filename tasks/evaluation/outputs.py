@@ -69,6 +69,17 @@ class Evaluation:
     """Which of the references this model is, if it is one: it is held against the others alone."""
     taught_errors: tuple[tuple[int, int], ...] = ()
     """Errors that the forget set's labels teach, as pairs (true class, class given instead)."""
+    gone_before: tuple[int, ...] = ()
+    """Classes that earlier requests of a sequence emptied: neither forgotten now nor retained."""
+    learned: Outputs | None = None
+    """The outputs on the new examples of an update; None where the request brings none."""
+    stale_labels: np.ndarray | None = None
+    """The label that each of them had before, int64 (N,); None where no label changes."""
+
+    @property
+    def unretained_classes(self) -> tuple[int, ...]:
+        """List the classes that no longer have a training example."""
+        return (*self.gone_before, *self.forgotten_classes)
 
     def held_out(self, half: HeldOut) -> Outputs:
         """Give the outputs on the validation or on the test half."""

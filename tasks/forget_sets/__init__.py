@@ -28,6 +28,8 @@ FORGET_SETS = Registry(
         "scores": "tasks.forget_sets.given_scores:GivenScores",
         "confusion": "tasks.forget_sets.confusion:Confusion",
         "poison": "tasks.forget_sets.poison:Poison",
+        "relabel": "tasks.forget_sets.updates.relabel:Relabel",
+        "replace": "tasks.forget_sets.updates.replace:Replace",
         "cluster": "tasks.forget_sets.scored.cluster:Cluster",
         "proxy": "tasks.forget_sets.scored.proxy:Proxy",
         "el2n": "tasks.forget_sets.scored.el2n:EL2N",
@@ -68,30 +70,39 @@ def traits_of(dataset: Dataset, spec: str, seed: int) -> set[Trait]:
     return found
 
 
-def forgotten_classes(dataset: Dataset, mask: np.ndarray) -> tuple[int, ...]:
-    """List the classes none of whose training examples are retained."""
-    gone = set(dataset.train.labels[mask].tolist()) - set(dataset.train.labels[~mask].tolist())
+def forgotten_classes(
+    dataset: Dataset, mask: np.ndarray, retain: np.ndarray | None = None
+) -> tuple[int, ...]:
+    """List the classes of the marked training examples, boolean (N,), of which no example is retained.
+
+    `retain` are those that are [default: all others].
+    """
+    labels, kept = dataset.train.labels, ~mask if retain is None else retain
+    gone = set(labels[mask].tolist()) - set(labels[kept].tolist())
     return tuple(sorted(gone))
 
 
-def check_mask(mask: np.ndarray, dataset: Dataset, task: str) -> None:
+def check_mask(
+    mask: np.ndarray, dataset: Dataset, task: str, retain: np.ndarray | None = None
+) -> None:
     """Raise InvalidValue, before anything is trained, for a forget set that leaves nothing to measure.
 
     At least LEAST examples must be forgotten and as many retained, and the held-out data must have as many of
-    retained classes. `dataset` is as the forget set changed it.
+    retained classes. `dataset` is as the forget set changed it. For `retain` see `forgotten_classes`.
     """
     import numpy as np
 
     count = len(dataset.train)
     if mask.shape != (count,) or mask.dtype != bool:
         raise InvalidValue(f"{task}: its mask is no boolean array of {count} training examples")
-    forgotten = int(mask.sum())
-    if not LEAST <= forgotten <= count - LEAST:
+    kept_ones = ~mask if retain is None else retain
+    forgotten, left = int(mask.sum()), int(kept_ones.sum())
+    if min(forgotten, left) < LEAST:
         raise InvalidValue(
-            f"{task} would forget {forgotten} of {count} training examples; at least {LEAST} must be forgotten, "
-            "and as many retained"
+            f"{task} would forget {forgotten} of {forgotten + left} training examples; at least {LEAST} must be "
+            "forgotten, and as many retained"
         )
-    kept = np.unique(dataset.train.labels[~mask])
+    kept = np.unique(dataset.train.labels[kept_ones])
     held_out = int(np.isin(dataset.held_out.labels, kept).sum())
     if held_out < LEAST:
         raise InvalidValue(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,17 @@ class ForgetSet:
         """
         raise NotImplementedError(f"{type(self).__name__} defines no mask()")
 
+    def mask_within(self, dataset: Dataset, present: np.ndarray) -> np.ndarray:
+        """Mark those to be forgotten of the `present` training examples, boolean (N,), of a later request: (N,).
+
+        By default it is the mask of a data set with these alone. Raises InvalidValue as `mask` does.
+        """
+        import numpy as np
+
+        mask = np.zeros(len(present), bool)
+        mask[np.flatnonzero(present)[self.mask(keep_examples(dataset, present))]] = True
+        return mask
+
     def apply(self, dataset: Dataset) -> Dataset:
         """Change the data that the original model is trained on: as many examples, in the same order.
 
@@ -60,6 +72,16 @@ class ForgetSet:
 def apply_forget_set(forgotten: ForgetSet, dataset: Dataset) -> Dataset:
     """Return the data set as `forgotten` changes it; the same object for the same arguments."""
     return forgotten.apply(dataset)
+
+
+def keep_examples(dataset: Dataset, kept: np.ndarray) -> Dataset:
+    """Return the data set with the marked training examples alone, boolean (N,), in their order."""
+    train = dataset.train
+    finer = None if train.subclasses is None else train.subclasses[kept]
+    part = dataclasses.replace(
+        train, images=train.images[kept], labels=train.labels[kept], subclasses=finer
+    )
+    return dataclasses.replace(dataset, train=part)
 
 
 def check_size(spec: str, chosen: int, count: int) -> None:

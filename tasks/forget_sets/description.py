@@ -27,12 +27,22 @@ def count_classes(dataset: Dataset, mask: np.ndarray) -> dict[str, int]:
     return {name: int(n) for name, n in zip(dataset.classes, counts, strict=True) if n}
 
 
-def describe_mask(dataset: Dataset, mask: np.ndarray) -> str:
-    """Say how many examples of which classes are forgotten, largest class first."""
+def describe_mask(
+    dataset: Dataset,
+    mask: np.ndarray,
+    before: np.ndarray | None = None,
+    new: np.ndarray | None = None,
+) -> str:
+    """Say how many examples of which classes are forgotten, largest class first.
+
+    `before` and `new`, boolean (N,), are what there was before [default: all], and what comes instead.
+    """
     histogram = count_classes(dataset, mask)
     ordered = sorted(histogram, key=lambda name: -histogram[name])
     named = [f"{name} {histogram[name]:,}" for name in ordered[:MOST_CLASSES]]
     others = len(ordered) - len(named)
     rest = [f"{others} other classes {sum(histogram[n] for n in ordered[MOST_CLASSES:]):,}"]
     listed = ", ".join(named + (rest if others else []))
-    return f"forget set: {mask.sum():,} of {len(mask):,} training examples: {listed}"
+    count = len(mask) if before is None else int(before.sum())
+    comes = f"; {new.sum():,} come instead" if new is not None and new.any() else ""
+    return f"forget set: {mask.sum():,} of {count:,} training examples: {listed}{comes}"

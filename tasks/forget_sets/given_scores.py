@@ -28,6 +28,12 @@ class GivenScores(ForgetSet):
         """Mark the examples with the highest, lowest or middle numbers; raises InvalidValue for a bad file."""
         import numpy as np
 
+        return self.mask_within(dataset, np.ones(len(dataset.train), bool))
+
+    def mask_within(self, dataset: Dataset, present: np.ndarray) -> np.ndarray:
+        """Mark them among the present examples; the file has a number for each that is stored."""
+        import numpy as np
+
         spec = f"scores:{self.argument}"
         file, which, count = self._parts()
         scores = read_numbers(file, spec)
@@ -36,7 +42,9 @@ class GivenScores(ForgetSet):
                 f"{spec}: holds {scores.dtype} {scores.shape}, not a finite number for each of "
                 f"{len(dataset.train)} training examples"
             )
-        return mark_ranked(scores, which, count, self.seed, spec)
+        mask = np.zeros(len(scores), bool)
+        mask[present] = mark_ranked(scores[present], which, count, self.seed, spec)
+        return mask
 
     def _parts(self) -> tuple[str, str, int]:
         file, *rest = self.argument.rsplit(":", 2)

@@ -39,6 +39,10 @@ class IndexFile(ForgetSet):
         check_size(spec, len(indices), count)
         return mask
 
+    def mask_within(self, dataset: Dataset, present: np.ndarray) -> np.ndarray:
+        """Mark them: positions are those of the stored data, however many examples are present."""
+        return self.mask(dataset)
+
 
 def read_numbers(file: str, spec: str) -> np.ndarray:
     """Read an array from a `.npy` file, or the numbers of a `.txt`, one a line; raises InvalidValue."""

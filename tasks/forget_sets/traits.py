@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from tasks.forget_sets.updates.base import DataUpdate
+
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
     from tasks.forget_sets.base import ForgetSet
 
-Trait = Literal["classes", "errors", "confusion", "trigger"]
+Trait = Literal["classes", "errors", "confusion", "trigger", "update", "relabelling"]
 LACKING: dict[Trait, str] = {
     "classes": "no class is forgotten as a whole there",
     "errors": "its forget set teaches no wrong labels",
     "confusion": "its forget set mixes up no two classes",
     "trigger": "its forget set plants no trigger",
+    "update": "its request brings no new examples",
+    "relabelling": "its request corrects no labels",
 }
 """Each trait, and what is said of a task without it."""
 
@@ -30,5 +34,7 @@ def list_traits(forgotten: ForgetSet, dataset: Dataset) -> set[Trait]:
         "errors": bool(errors),
         "confusion": is_confusion(errors),
         "trigger": forgotten.add_trigger(dataset.held_out.images[:1]) is not None,
+        "update": isinstance(forgotten, DataUpdate),
+        "relabelling": isinstance(forgotten, DataUpdate) and forgotten.corrects_labels,
     }
     return {trait for trait, present in found.items() if present}

@@ -26,11 +26,24 @@ class WholeClass(ForgetSet):
         import numpy as np
 
         names = split_names("class", self.argument, dataset.classes)
-        numbers = [dataset.classes.index(name) for name in names]
+        present = np.ones(len(dataset.train), bool)
+        numbers = [find_class(name, dataset, present) for name in names]
         mask = np.isin(dataset.train.labels, numbers)
         if len(numbers) > 1:
             check_size(f"class:{self.argument}", int(mask.sum()), len(mask))
         return mask
+
+
+def find_class(name: str, dataset: Dataset, present: np.ndarray) -> int:
+    """Give the number of a class; raises InvalidValue for one without a `present` training example, boolean (N,)."""
+    import numpy as np
+
+    number = dataset.classes.index(one_of("class", name, dataset.classes))
+    left = np.unique(dataset.train.labels[present])
+    if number not in left:
+        valid = ", ".join(dataset.classes[n] for n in left)
+        raise InvalidValue(f"no training example of class {name!r} is there; valid: {valid}")
+    return number
 
 
 def split_names(kind: str, argument: str, valid: Sequence[str]) -> list[str]:

@@ -34,15 +34,21 @@ class Origin:
     """The state of the original model, on the CPU."""
     make_model: Callable[[], Network]
     """Builds a model without weights, whose examples are counted."""
+    trained: Tensor | None = None
+    """Indices (M,) of the training images that the original was trained on; None for all."""
 
     def everything(self, source: Source | None = None) -> Split:
-        """Return all training examples, read from `source` [default: as the original read them]."""
+        """Return all examples that the original was trained on, read from `source`.
+
+        By default they are read as the original read them.
+        """
         import torch
 
         from tasks.datasets.splits import Split
 
         whole = torch.arange(len(self.dataset.train))
-        return Split(source or self.source, whole, self.dataset)
+        trained = whole if self.trained is None else self.trained
+        return Split(source or self.source, trained, self.dataset)
 
     def part(self, indices: Tensor) -> Split:
         """Return the training examples at these indices (N,)."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from tasks.errors import InvalidValue, UnusableChoice
 from tasks.forget_sets.scored.base import ScoredForgetSet, Scores
+from tasks.sequences.timeline import whole_step
 from tasks.storage.roots import open_root
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def choose_examples(
     """
     forgotten = task.forgotten
     if not isinstance(forgotten, ScoredForgetSet):
-        return Choice(forgotten.mask(dataset))
+        return Choice(task.find_step(dataset).forget)
     storage, name, count = open_root(root), f"{task.mask_key(dataset)}.mask", len(dataset.train)
     start = time.perf_counter()
     mask = decode_mask(storage.read(name), count)
@@ -49,7 +50,7 @@ def choose_examples(
         return Choice(mask)
     try:
         mask = forgotten.choose(dataset, make_scores())
-        task.check_mask(dataset, mask)
+        task.check_step(dataset, whole_step(mask))
     except InvalidValue as error:
         raise UnusableChoice(str(error)) from error
     content = encode_mask(mask)

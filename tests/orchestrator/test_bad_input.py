@@ -14,6 +14,7 @@ from orchestrator.results.store import write_rows
 NOBODY = "http://127.0.0.1:9"
 """A proxy through which nothing can be downloaded: nothing listens on the discard port."""
 RUN = ("run", "--task", "digits-class:1", "--unlearner", "ssd")
+SEQUENCE = ("run", "--unlearner", "ssd", "--task")
 SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
 
 
@@ -37,6 +38,30 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (
             ("sweep", "--task", "digits-class:1", "--objective", "validation_attack_success:min"),
             "plants no trigger",
+        ),
+        ((*SEQUENCE, "digits-class:1;"), "part 2 of 2 is empty"),
+        ((*SEQUENCE, "digits-class:1;clas:7"), "did you mean class?"),
+        ((*SEQUENCE, "digits-class:1;class:1"), "valid: 0, 2, 3"),
+        ((*SEQUENCE, "digits-class:1;random:.999"), "and as many retained"),
+        ((*SEQUENCE, "digits-class:1;el2n:top:50"), "needs a scoring model"),
+        ((*SEQUENCE, "digits-relabel:2"), "(0, 1)"),
+        (("sweep", "--task", "digits-class:1;"), "part 2 of 2 is empty"),
+        (("sweep", "--task", "digits-class:1;class:1"), "valid: 0, 2, 3"),
+        (
+            ("sweep", "--task", "digits-class:1;random:.1", "--unlearners", "unsir"),
+            "request 2 of 2, random:.1, empties none",
+        ),
+        (
+            ("influence", "--task", "digits-class:1;class:7", "--test-example", "1"),
+            "takes a single request",
+        ),
+        (
+            ("influence", "--task", "digits-replace:7", "--test-example", "1"),
+            "such as digits-random:0.1",
+        ),
+        (
+            ("run", "--task", "digits-class:1;class:7", "--unlearner", "amnesiac"),
+            "needs update_log",
         ),
         (("sweep", "--unlearners", "finetun"), "did you mean finetune?"),
         (("sweep", "--unlearners", "ssd,ssd"), "twice"),

@@ -43,10 +43,10 @@ def test_the_loss_attack_counts_on_either_side_and_on_each_half() -> None:
 def test_a_model_that_is_always_right_scores_one_everywhere() -> None:
     labels = np.arange(120) % 4
     right = Outputs(np.eye(4, dtype=np.float32)[labels] * 9, labels)
-    parts = {name: right for name in ("retain", "forget", "validation", "test")}
+    parts = {name: right for name in ("retain", "forget", "validation", "test", "learned")}
     found = measure(evaluation(forgotten=(2,), **parts))
     accuracies = [n for n in found if "accuracy" in n and "mia" not in n]
-    assert len(accuracies) == 8
+    assert len(accuracies) == 9
     assert {found[n] for n in accuracies} == {1.0}
 
 

@@ -14,8 +14,8 @@ from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.errors import InvalidValue
 from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.models.network import Network
-from tasks.provenance import source_version
-from tasks.task import TASKS, Task, content_key, files_of
+from tasks.provenance import content_key, files_of, source_version
+from tasks.task import TASKS, Task
 
 HERE = "float32", "cpu"
 """The dtype and the type of device of a model."""

@@ -172,6 +172,8 @@ KINDS = {
     "confusion:3:8:30": 60,
     "poison:60:2": 60,
     "poison:60:2:.5": 30,
+    "relabel:.1": 120,
+    "replace:7": 57,
     "cluster:1:0:3": None,
     "proxy:confidence:low:50": 50,
     "proxy:accuracy:mid:50": 50,
@@ -187,8 +189,10 @@ DEFINED = {
     "confusion": {"targeted_error", "validation_targeted_error", "interclass_error", "forget_targeted_error"},
     "poison": {"targeted_error", "validation_targeted_error", "forget_targeted_error", "attack_success",
                "validation_attack_success"},
+    "relabel": {"learned_accuracy", "stale_answers"},
+    "replace": {"learned_accuracy"},
 }  # fmt: skip
-TAUGHT = DEFINED["confusion"] | DEFINED["poison"]
+OF_SOME = set[str]().union(*DEFINED.values())
 
 
 @pytest.mark.parametrize("spec", KINDS)
@@ -205,7 +209,7 @@ def test_a_task_of_every_kind_runs_from_the_choice_to_the_metrics(
     for point in (trial, original, reference_point(bench, 0)):
         assert 0 <= point.metrics["forget_accuracy"] <= 1
         assert point.metrics["indistinguishability"] is not None
-        defined = {name for name in TAUGHT if point.metrics[name] is not None}
+        defined = {name for name in OF_SOME if point.metrics[name] is not None}
         declared = {name for name in METRICS if metric_named(name).only in traits} - {
             "test_accuracy_forgotten"
         }

@@ -1,0 +1,85 @@
+"""Where sequences are kept: a JSON file each, below the storage root."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from orchestrator.results.sequences.matrix import ForgettingMatrix
+from tasks.errors import InvalidValue
+from tasks.storage.roots import normalise_root, open_root
+
+FOLDER, SUFFIX = "sequences", ".json"
+ARRAYS = ("model", "references", "costs", "retrains")
+TEXTS = ("task", "unlearner", "requests", "groups")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSequence:
+    """A sequence as `run` stored it. In a notebook it shows its matrix as a picture."""
+
+    name: str
+    matrix: ForgettingMatrix
+    rows: list[dict[str, Any]]
+    """A row for each request: `step` and `request`, then its metrics and costs, as `list columns` says."""
+    whole: Mapping[str, Any]
+    """The row of the last model, judged by what all requests together were to forget, as in a sweep."""
+    settings: Mapping[str, Any]
+    """Hyper-parameters and seeds."""
+
+    def _repr_png_(self) -> bytes:
+        from orchestrator.results.figures.matrix import render_matrix
+
+        return render_matrix(self.matrix)
+
+
+def write_sequence(root: str, stored: StoredSequence) -> str:
+    """Store a sequence, and return the path or URI of its file."""
+    matrix = stored.matrix
+    content = {
+        "name": stored.name,
+        "settings": dict(stored.settings),
+        **{name: getattr(matrix, name) for name in TEXTS},
+        **{name: getattr(matrix, name).tolist() for name in ARRAYS},
+        "rows": stored.rows,
+        "whole": dict(stored.whole),
+    }
+    storage = open_root(f"{normalise_root(root)}/{FOLDER}")
+    storage.write(f"{stored.name}{SUFFIX}", json.dumps(content, indent=1).encode())
+    return f"{storage.root}/{stored.name}{SUFFIX}"
+
+
+def read_sequence(root: str, name: str) -> StoredSequence:
+    """Read the sequence of that name; raises InvalidValue, listing those that there are."""
+    storage = open_root(f"{normalise_root(root)}/{FOLDER}")
+    raw = storage.read(f"{name}{SUFFIX}")
+    if raw is None:
+        known = list_sequences(root)
+        raise InvalidValue(f"unknown sequence {name!r}; valid: {', '.join(known) or 'none yet'}")
+    try:
+        content = json.loads(raw)
+        count = len(content["groups"])
+        arrays = {n: np.array(content[n], float) for n in ARRAYS}
+        arrays["references"] = arrays["references"].reshape(len(content["model"]), -1, count)
+        matrix = ForgettingMatrix(
+            task=content["task"],
+            unlearner=content["unlearner"],
+            requests=tuple(content["requests"]),
+            groups=tuple(content["groups"]),
+            **arrays,
+        )
+        return StoredSequence(
+            content["name"], matrix, content["rows"], content["whole"], content["settings"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidValue(f"sequence {name!r} cannot be read: {error}") from error
+
+
+def list_sequences(root: str) -> list[str]:
+    """List the names of the stored sequences, sorted."""
+    found = open_root(f"{normalise_root(root)}/{FOLDER}").list_names()
+    return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))

@@ -1,0 +1,1 @@
+"""Requests that come one after another: each starts from the model that the last one left."""
