@@ -20,6 +20,7 @@ from tasks.forget_sets.base import ForgetSet, apply_forget_set
 from tasks.forget_sets.description import hash_mask
 from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.provenance import source_version
+from tasks.roles import GivenOriginal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,8 @@ TASKS: dict[str, str] = {
     "fashion-mnist-class:Sandal": "forget every training sandal of Fashion-MNIST",
     "folder-random:0.1": "forget a random tenth of the pictures in --data-dir; also folder-class:NAME",
     "parquet-random:0.1": "forget a random tenth of the Parquet files in --data-dir; also parquet-class:NAME",
+    "folder-identity:NAME": "forget one person, or several by NAME+NAME, of a folder of persons in --data-dir",
+    "faces-identity:p07": "forget one of 40 synthetic persons; offline, a minute on one core",
     "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
@@ -66,6 +69,10 @@ class Task:
     seed: int
     calibration: bool = False
     """Whether a part of the held-out data is kept for methods; both halves are then smaller."""
+    recipe_settings: str = ""
+    """What differs from the family's recipe, as `spell_settings` writes it."""
+    original: GivenOriginal | None = None
+    """The original model if it is given; None if it is trained."""
 
     @classmethod
     def named(
@@ -76,12 +83,16 @@ class Task:
         device: str = "cpu",
         *,
         calibration: bool = False,
+        recipe: str | None = None,
+        original: GivenOriginal | None = None,
     ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
-        `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
+        `model` "auto" is chosen by the device type; `recipe` are settings NAME=VALUE,… of its training. Raises
+        InvalidValue, which lists valid names.
         """
         from tasks.models import AUTO, AUTO_ELSEWHERE, MODELS, model_class
+        from tasks.models.recipe_settings import spell_settings
 
         dataset, spec = split_name(name)
         forget_set(spec, seed)
@@ -90,7 +101,8 @@ class Task:
             model = auto[device]
         elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, spec, model, seed, calibration)
+        settings = spell_settings(recipe or "")
+        return cls(name, dataset, spec, model, seed, calibration, settings, original)
 
     @property
     def forgotten(self) -> ForgetSet:
@@ -140,15 +152,20 @@ class Task:
 
         For `mask` see `retrained_key`.
         """
-        parts = {"calibration": CALIBRATION_SHARE} if self.calibration else {}
+        parts: dict[str, Any] = {"calibration": CALIBRATION_SHARE} if self.calibration else {}
+        if self.original is not None:
+            parts["original"] = self.original.key
         whole = self._training(dataset) | parts
         return content_key(role="task", **self._left_out(dataset, mask), **whole)
 
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
 
-        `device` is its type, and for a CPU the number of threads: they decide the weights.
+        `device` is its type, and for a CPU the number of threads: they decide the weights. The key of weights
+        that are given is their hash.
         """
+        if self.original is not None:
+            return self.original.key
         return content_key(role="original", dtype=dtype, device=device, **self._training(dataset))
 
     def retrained_key(
@@ -207,7 +224,8 @@ class Task:
         """The model's name and how it is trained."""
         from tasks.models import find_recipe
 
-        return {"model": self.model, **dataclasses.asdict(find_recipe(self.model))}
+        recipe = find_recipe(self.model, self.recipe_settings)
+        return {"model": self.model, **dataclasses.asdict(recipe)}
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class InfluenceQuery(LocalBench):
         solver = self._check_solver()
         from tasks.roles import ORIGINAL
 
-        task, dataset = self.load_task()
+        task, dataset = self.load_task(say)
         held_out = len(dataset.held_out)
         if not 0 <= self.test_example < held_out:
             raise InvalidValue(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
-from tasks.needs import CALIBRATION, list_trained
+from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
@@ -45,12 +45,13 @@ class SingleTrial(LocalBench):
         check_seed(self.trial_seed)
         check_count(self.references)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
+        check_replayable(self.original, method.needs, self.unlearner)
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
         from tasks.trial import run_trial
 
         calibration = self.calibration or CALIBRATION in method.needs
-        task, dataset = self.load_task(calibration=calibration)
+        task, dataset = self.load_task(say, calibration=calibration)
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
         say(self.describe_loader(dataset))
         bench = self.open_bench(task, dataset, training)

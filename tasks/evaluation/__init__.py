@@ -68,6 +68,16 @@ METRICS = Registry(
         "forget_targeted_error": "tasks.evaluation.taught_errors:forget_targeted_error",
         "attack_success": "tasks.evaluation.taught_errors:attack_success",
         "validation_attack_success": "tasks.evaluation.taught_errors:validation_attack_success",
+        "verification_auc": "tasks.evaluation.verification:verification_auc",
+        "validation_verification_auc": "tasks.evaluation.verification:validation_verification_auc",
+        "verification_leakage": "tasks.evaluation.verification:verification_leakage",
+        "validation_verification_leakage": (
+            "tasks.evaluation.verification:validation_verification_leakage"
+        ),
+        "test_accuracy_forgotten_part": "tasks.evaluation.forgotten_parts:test_accuracy_forgotten_part",
+        "validation_accuracy_forgotten_part": (
+            "tasks.evaluation.forgotten_parts:validation_accuracy_forgotten_part"
+        ),
     },
 )
 

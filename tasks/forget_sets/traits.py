@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
     from tasks.forget_sets.base import ForgetSet
 
-Trait = Literal["classes", "errors", "confusion", "trigger"]
+Trait = Literal["classes", "errors", "confusion", "trigger", "parts", "persons"]
 LACKING: dict[Trait, str] = {
     "classes": "no class is forgotten as a whole there",
     "errors": "its forget set teaches no wrong labels",
     "confusion": "its forget set mixes up no two classes",
     "trigger": "its forget set plants no trigger",
+    "parts": "its forget set names no subclasses and no persons",
+    "persons": "its forget set names no persons",
 }
 """Each trait, and what is said of a task without it."""
 
@@ -29,6 +31,8 @@ def list_traits(forgotten: ForgetSet, dataset: Dataset) -> set[Trait]:
     found: dict[Trait, bool] = {
         "errors": bool(errors),
         "confusion": is_confusion(errors),
+        "parts": forgotten.kin_labels(dataset.train) is not None,
+        "persons": forgotten.of_persons,
         "trigger": forgotten.add_trigger(dataset.held_out.images[:1]) is not None,
     }
     return {trait for trait, present in found.items() if present}
