@@ -64,13 +64,14 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     name, width = MODELS.split(spec)
     cls = MODELS.resolve(name)
     from tasks.models.network import Network
-    from tasks.models.own import wrap_function
+    from tasks.models.own import returns_module, wrap_function
 
-    if inspect.isfunction(cls):
+    if returns_module(cls):
         cls = wrap_function(cls)
     if not (isinstance(cls, type) and issubclass(cls, Network)):
         raise InvalidValue(
-            f"model {name!r} is not a subclass of tasks.models.network.Network, and no function that returns a module"
+            f"model {name!r} is not a subclass of tasks.models.network.Network, no torch module and no function "
+            "that returns one"
         )
     if not width:
         return cls, {}

@@ -65,11 +65,19 @@ class OwnModel(Network):
         return build(channels, classes, **sized)
 
 
+def returns_module(found: object) -> bool:
+    """Tell whether a call of what a name stands for may give a module: a function, or a class of modules."""
+    if isinstance(found, type):
+        return issubclass(found, nn.Module) and not issubclass(found, Network)
+    return inspect.isfunction(found)
+
+
 @functools.cache
 def wrap_function(build: Callable[..., nn.Module]) -> type[OwnModel]:
-    """Make the family of what a function returns. Its key depends on the function's file, too.
+    """Make the family of what a function, or the constructor of a module, returns.
 
-    The function may have a `recipe`: a tasks.recipe.Recipe. Raises InvalidValue for another one.
+    Its key depends on the file of `build`, too. The function may have a `recipe`, a tasks.recipe.Recipe; raises
+    InvalidValue for another one.
     """
     recipe = getattr(build, "recipe", OwnModel.recipe)
     if not isinstance(recipe, Recipe):

@@ -35,6 +35,16 @@ def mlp(channels, classes, sides):
 mlp.recipe = Recipe(epochs=3, batch_size=32, lr=0.1)
 
 
+class Net(nn.Module):
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.last = nn.Linear(channels * 64, classes)
+
+    def forward(self, x):
+        return self.last(self.norm(x).flatten(1))
+
+
 def headless(channels, classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes + 1))
 
@@ -91,6 +101,15 @@ def test_its_weights_are_drawn_by_the_seed_as_its_constructor_draws_them(few: Da
     model.reset(model.head, torch.Generator().manual_seed(5))
     assert not torch.equal(model.head.weight, states[2])
     assert torch.equal(torch.get_rng_state(), before), "torch's own generator is left alone"
+
+
+def test_a_class_of_modules_is_taken_as_well(few: Dataset) -> None:
+    model = build_model("own_nets:Net", few, CPU)
+    model.initialise(torch.zeros(1, 1, 8, 8), torch.Generator().manual_seed(0))
+    assert [n for n, _ in model.named_parameters()] == [
+        "body.norm.weight", "body.norm.bias", "body.last.weight", "body.last.bias",
+    ]  # fmt: skip
+    check_model("own_nets:Net", few)
 
 
 def test_the_user_s_file_is_in_the_key() -> None:
