@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 import torch
-from program import rows_of
 
 from orchestrator.cli.main import app, main
 from orchestrator.cluster.jobs import build_entrypoint
 from orchestrator.config import JobConfig, SweepConfig
+from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import store_config
 from orchestrator.sweeps.plan import adopt_stored, make_task
+from orchestrator.worker.baselines import Ready, prepare_models, train_model
+from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.digits import load_digits
 from tasks.errors import InvalidValue
 from tasks.models import build_model
@@ -119,17 +119,20 @@ def test_list_models_tells_every_setting(capsys: pytest.CaptureFixture[str]) -> 
     assert "module:function" in told
 
 
-def test_a_sweep_from_given_weights(
-    orchestrate: Callable[..., CompletedProcess[str]], file: Path
-) -> None:
-    storage = file.parent / "results"
-    done = orchestrate(
-        "sweep", "--task", "digits-class:1", "--model", "small-cnn", "--original", file, "--name", "given",
-        "--recipe", "epochs=3", "--unlearners", "finetune", "--trials", "1", "--storage", storage,
+def test_the_rows_of_the_models_say_where_they_come_from(file: Path) -> None:
+    chosen = choose_task(config(file, recipe="epochs=3"), lambda line: None)
+    settings = WorkerSettings(
+        sweep="given", task=make_task(chosen), storage=chosen.storage, data_dir=None, loader="auto", cpus=1,
+        gpus=0.0, objective_metrics=(), trial_seconds=None,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = {row["trial_id"]: row for row in rows_of(storage, "given")}
-    original, retrained = rows.pop("original"), rows.pop("retrained")
+    first, *_ = prepare_models(settings, False)
+    assert isinstance(first, Ready)
+    assert first.missing == ("retrained", "reference-1"), "the original is there already"
+    for role in first.missing:
+        list(train_model(settings, role))
+    *_, rows = prepare_models(settings, False)
+    assert isinstance(rows, dict)
+    original, retrained = rows["original"], rows["retrained"]
     assert original["original_file"] == str(file)
     assert original["original_key"] == original["trial_key"] == hash_weights(torch.load(file))
     unknown = ("training_seconds", "device", "threads", "seed")
@@ -139,9 +142,18 @@ def test_a_sweep_from_given_weights(
     assert retrained["gradient_samples"] == 3 * (1198 - 126)
     assert {row["recipe"] for row in rows.values()} == {"epochs=3"}
     assert {row["original_key"] for row in rows.values()} == {original["original_key"]}
+    stored = read_finished_trials(chosen.storage, "given")
+    assert stored["original"][0]["original_file"] == str(file)
+
+
+def test_a_resume_with_other_weights_is_one_line(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = choose_task(config(file, name="first"), lambda line: None)
+    store_config(begun, open_root(f"{begun.storage}/sweeps/first"))
     state = torch.load(file)
     torch.save({**state, "head.bias": state["head.bias"] + 1}, file)
-    refused = orchestrate("resume", "given", "--storage", storage)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert "holds other weights" in refused.stderr
+    assert main(["resume", "first", "--storage", begun.storage]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "holds other weights" in told
