@@ -178,6 +178,8 @@ def run_trial(
     label_column: str | None = None,
     image_size: int | None = None,
     model: str = "auto",
+    recipe: str | None = None,
+    original: str | Path | None = None,
     seed: int = 0,
     trial_seed: int | None = None,
     device: str = "auto",
@@ -197,6 +199,8 @@ def run_trial(
         data_dir=Path(data_dir) if data_dir is not None else None,
         options=DataOptions(label_column, image_size),
         model=model,
+        recipe=recipe,
+        original=Path(original) if original is not None else None,
         seed=seed,
         trial_seed=seed if trial_seed is None else trial_seed,
         device=device,
@@ -231,6 +235,8 @@ def influence(
     curvature_examples: int = 5000,
     data_dir: str | Path | None = None,
     model: str = "auto",
+    recipe: str | None = None,
+    original: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
     storage: str | Path = "./results",
@@ -250,6 +256,8 @@ def influence(
         curvature_examples=curvature_examples,
         data_dir=Path(data_dir) if data_dir is not None else None,
         model=model,
+        recipe=recipe,
+        original=Path(original) if original is not None else None,
         seed=seed,
         device=device,
         storage=str(storage),
@@ -274,9 +282,9 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     if unlearners is not None:
         names = unlearners.split(",") if isinstance(unlearners, str) else unlearners
         plain["unlearners"] = tuple(name.strip() for name in names)
-    for name in ("storage", "data_dir"):
+    for name, kind in {"storage": str, "data_dir": Path, "original": Path}.items():
         if plain.get(name) is not None:
-            plain[name] = {"storage": str, "data_dir": Path}[name](plain[name])
+            plain[name] = kind(plain[name])
     return plain
 
 

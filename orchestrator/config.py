@@ -19,6 +19,7 @@ from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
+from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
 from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
@@ -83,7 +84,13 @@ class SweepConfig:
     image_size: int | None = None
     """Pixels to which each picture is scaled and cropped, for folder-… and parquet-… [default: as they are]."""
     model: str = "auto"
-    """Model family: NAME or NAME:WIDTH. auto chooses by device."""
+    """Model family: NAME or NAME:WIDTH, or your own as module:function. auto chooses by device."""
+    recipe: str | None = None
+    """Settings of the training that differ from the family's, as lr=.1,epochs=5: see `list models`."""
+    original: Path | None = None
+    """File of weights (.pt or .safetensors) that are the original model [default: it is trained]."""
+    original_hash: Annotated[str | None, Parameter(parse=False)] = None
+    """Content hash of these weights: the sweep began with them."""
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
     loader: str = "auto"
@@ -121,10 +128,14 @@ class SweepConfig:
         Raises InvalidValue, which names the valid choices.
         """
         # Absolute: a sweep may be resumed from another folder.
-        data_dir = self.data_dir and Path(os.path.abspath(os.path.expanduser(self.data_dir)))
         config = dataclasses.replace(
-            self._with_preset(), storage=normalise_root(self.storage), data_dir=data_dir
+            self._with_preset(),
+            storage=normalise_root(self.storage),
+            data_dir=_make_absolute(self.data_dir),
+            original=_make_absolute(self.original),
         )
+        if config.recipe is not None:
+            config = dataclasses.replace(config, recipe=spell_settings(config.recipe) or None)
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
@@ -197,8 +208,9 @@ class SweepConfig:
             raise TypeError("not a JSON object")
         values = dict(stored)
         values["unlearners"] = tuple(values.get("unlearners") or ())
-        if values.get("data_dir") is not None:
-            values["data_dir"] = Path(values["data_dir"])
+        for name in ("data_dir", "original"):
+            if values.get(name) is not None:
+                values[name] = Path(values[name])
         types = typing.get_type_hints(cls)
         known = {name: value for name, value in values.items() if name in types}
         for name, value in known.items():
@@ -215,6 +227,8 @@ class SweepConfig:
             "objective",
             "sampler",
             "model",
+            "recipe",
+            "original_hash",
             "label_column",
             "image_size",
             "seed",
@@ -251,6 +265,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """The experiment of the CS726 slides: forget all automobiles by fine-tuning, without and with a penalty.
 The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides."""
+
+
+def _make_absolute(path: Path | None) -> Path | None:
+    return path and Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def _is_of_type(value: Any, declared: Any) -> bool:

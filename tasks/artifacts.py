@@ -33,7 +33,8 @@ class TrainingRecord:
     """CPU seconds, or device seconds; see Stopwatch. None for models that were trained before 0.2.0."""
 
 
-Trained = tuple[dict[str, torch.Tensor], TrainingRecord]
+Trained = tuple[dict[str, torch.Tensor], TrainingRecord | None]
+"""Weights, and what their training cost if that is known."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Artifact:
 
     key: str
     state: dict[str, torch.Tensor]
-    record: TrainingRecord
+    record: TrainingRecord | None
+    """None of weights that were given: nobody knows what their training cost."""
 
 
 class ArtifactCache:
@@ -71,7 +73,7 @@ class ArtifactCache:
             if description.get("record_sha256", _digest(record)) != _digest(record):
                 return None  # earlier versions stored no checksum of the record
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
-            return Artifact(key, state, TrainingRecord(**record))
+            return Artifact(key, state, None if record is None else TrainingRecord(**record))
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             return None
 
@@ -104,7 +106,7 @@ class ArtifactCache:
         torch.save(artifact.state, buffer)
         weights = buffer.getvalue()
         digest = hashlib.sha256(weights).hexdigest()
-        record = asdict(artifact.record)
+        record = None if artifact.record is None else asdict(artifact.record)
         description = {"sha256": digest, "record": record, "record_sha256": _digest(record)}
         content = json.dumps(description, indent=1).encode()
         file, described = _weights_file(artifact.key, digest), f"{artifact.key}.json"
@@ -123,6 +125,6 @@ def _weights_file(key: str, digest: str) -> str:
     return f"{key}-{digest[:16]}.pt"
 
 
-def _digest(record: dict[str, Any]) -> str:
+def _digest(record: dict[str, Any] | None) -> str:
     """Return the SHA-256 of a record, independent of the layout of its JSON."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -6,13 +6,17 @@ import numpy as np
 
 from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
+from tasks.evaluation.verification import verify_halves
 from tasks.provenance import content_key, source_version
 from tasks.roles import reference_role
 from tasks.storage.roots import open_root
 from tasks.task import HERE
 from tasks.workbench import Workbench
 
-READ_BY = tuple(str(HERE / file) for file in ("evaluation/outputs.py", "datasets/halves.py"))
+READ_BY = tuple(
+    str(HERE / file)
+    for file in ("evaluation/outputs.py", "evaluation/verification.py", "datasets/halves.py")
+)
 """The code that decides which outputs are kept: those that other code kept are other ones."""
 
 
@@ -36,8 +40,10 @@ def reference_outputs(
         model, _ = bench.model(artifact)
         seen = bench.outputs(model)
         logits = {s: getattr(seen, s).logits[None] for s in SPLITS}
-        busy = np.array([artifact.record.busy_seconds], dtype=float)  # None becomes nan
-        found = ReferenceOutputs(**logits, busy_seconds=busy)
+        record = artifact.record
+        busy = np.array([record and record.busy_seconds], dtype=float)  # None becomes nan
+        areas = verify_halves(seen)[None]
+        found = ReferenceOutputs(**logits, busy_seconds=busy, verification=areas)
         storage.write(name, found.to_bytes())
     return found
 

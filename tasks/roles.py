@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tasks.errors import InvalidValue
 
 ORIGINAL, RETRAINED = "original", "retrained"
@@ -11,6 +13,16 @@ SEED_STRIDE = 1_000_000
 """Between the training seeds of a task's references: tasks whose seeds are neighbours share none."""
 SCORING_OFFSET = SEED_STRIDE // 2
 """Between the training seeds of the original and of the scoring model."""
+
+
+@dataclass(frozen=True)
+class GivenOriginal:
+    """An original model that the user gives as a file of weights, instead of one that is trained."""
+
+    key: str
+    """Content hash of the weights; it is their artifact key."""
+    file: str
+    """Where they came from."""
 
 
 FEWEST = 2

@@ -17,6 +17,7 @@ from tasks.forget_sets.base import ForgetSet, apply_forget_set
 from tasks.forget_sets.description import hash_mask
 from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.provenance import content_key, files_of, source_version
+from tasks.roles import GivenOriginal
 from tasks.sequences.requests import build_requests, split_requests
 from tasks.sequences.timeline import (
     Step,
@@ -38,6 +39,8 @@ TASKS: dict[str, str] = {
     "fashion-mnist-class:Sandal": "forget every training sandal of Fashion-MNIST",
     "folder-random:0.1": "forget a random tenth of the pictures in --data-dir; also folder-class:NAME",
     "parquet-random:0.1": "forget a random tenth of the Parquet files in --data-dir; also parquet-class:NAME",
+    "folder-identity:NAME": "forget one person, or several by NAME+NAME, of a folder of persons in --data-dir",
+    "faces-identity:p07": "forget one of 40 synthetic persons; offline, a minute on one core",
     "digits-class:1": "forget every training scan of a one; offline, seconds on one core",
     "digits-random:0.1": "forget a random tenth of the digits; offline, seconds on one core",
 }
@@ -76,6 +79,10 @@ class Task:
     """Those after it. They count where they decide what the original is trained on."""
     joint: bool = False
     """Whether all requests are judged as one: what they forget together. The first of them is `forget_set`."""
+    recipe_settings: str = ""
+    """What differs from the family's recipe, as `spell_settings` writes it."""
+    original: GivenOriginal | None = None
+    """The original model if it is given; None if it is trained."""
 
     @classmethod
     def named(
@@ -86,13 +93,17 @@ class Task:
         device: str = "cpu",
         *,
         calibration: bool = False,
+        recipe: str | None = None,
+        original: GivenOriginal | None = None,
     ) -> Task:
         """Build the task that DATASET-KIND:ARGUMENT spells; see `split_name`.
 
         Of a sequence, whose further requests follow behind semicolons, it is the first step: see `steps`.
-        `model` "auto" is chosen by the device type. Raises InvalidValue, which lists valid names.
+        `model` "auto" is chosen by the device type; `recipe` are settings NAME=VALUE,… of its training. Raises
+        InvalidValue, which lists valid names.
         """
         from tasks.models import AUTO, AUTO_ELSEWHERE, MODELS, model_class
+        from tasks.models.recipe_settings import spell_settings
 
         first, *later = split_requests(name)
         dataset, spec = split_name(first)
@@ -102,7 +113,18 @@ class Task:
             model = auto[device]
         elif model not in (*MODELS, *auto.values()):  # what follows imports torch
             model_class(model)
-        return cls(name, dataset, spec, model, seed, calibration, later=tuple(later))
+        settings = spell_settings(recipe or "")
+        return cls(
+            name,
+            dataset,
+            spec,
+            model,
+            seed,
+            calibration,
+            later=tuple(later),
+            recipe_settings=settings,
+            original=original,
+        )
 
     @property
     def forgotten(self) -> ForgetSet:
@@ -207,6 +229,8 @@ class Task:
         whole: dict[str, Any] = {"forget": hash_mask(step.forget)}
         if self.calibration:
             whole["calibration"] = CALIBRATION_SHARE
+        if self.original is not None:
+            whole["original"] = self.original.key
         if step.new.any():
             whole["new"] = hash_mask(step.new)
         if self.earlier or self.joint:
@@ -218,8 +242,11 @@ class Task:
     def original_key(self, dataset: Dataset, dtype: str, device: str) -> str:
         """Content key of the original model; tasks that differ in the forget set alone share it.
 
-        `device` is its type, and for a CPU the number of threads: they decide the weights.
+        `device` is its type, and for a CPU the number of threads: they decide the weights. The key of weights
+        that are given is their hash.
         """
+        if self.original is not None:
+            return self.original.key
         held_back: dict[str, Any] = {}
         if not isinstance(self.forgotten, ScoredForgetSet):
             known = self.timeline(dataset).steps[0].before
@@ -280,7 +307,8 @@ class Task:
         """The model's name and how it is trained."""
         from tasks.models import find_recipe
 
-        return {"model": self.model, **dataclasses.asdict(find_recipe(self.model))}
+        recipe = find_recipe(self.model, self.recipe_settings)
+        return {"model": self.model, **dataclasses.asdict(recipe)}
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -25,10 +25,11 @@ from tasks.compute.timed_training import (
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import Split
+from tasks.errors import InvalidValue
 from tasks.forget_sets.description import describe_mask
 from tasks.models import build_model
 from tasks.models.network import Network
-from tasks.needs import NEEDS, list_trained, trained_need
+from tasks.needs import NEEDS, check_replayable, list_trained, trained_need
 from tasks.needs.base import Need, Origin
 from tasks.provenance import content_key, files_of, source_version
 from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
@@ -143,7 +144,13 @@ class Trainer:
     def fresh_model(self) -> Network:
         """Make an uninitialised model of the task's family on the device."""
         with torch.random.fork_rng(devices=()):  # layers fill themselves from torch's own generator
-            return build_model(self.task.model, self.dataset, self.device, self._wanted)
+            return build_model(
+                self.task.model,
+                self.dataset,
+                self.device,
+                self._wanted,
+                settings=self.task.recipe_settings,
+            )
 
     def retrain_flops(self) -> float:
         """FLOPs of a full retrain: the unit of relative_cost."""
@@ -152,7 +159,7 @@ class Trainer:
     def preparation_cost(self, unlearner: Unlearner) -> float:
         """Return what was trained beforehand for a method alone, as a share of a retrain's FLOPs."""
         records = [self.artifact(name).record for name in list_trained(unlearner.needs)]
-        return sum(record.flops for record in records) / self.retrain_flops()
+        return sum(record.flops for record in records if record) / self.retrain_flops()
 
     def training_samples(self, role: str) -> float:
         """Estimate the examples that it takes to train a model, or a need: forward and backward."""
@@ -186,9 +193,16 @@ class Trainer:
     def _train_role(
         self, role: str, is_over: Callable[[], bool], progress: Progress
     ) -> Trained | None:
+        given = self.task.original
+        if given is not None and role == ORIGINAL:
+            raise InvalidValue(
+                f"the weights of {given.file}, the original model, are not in {self.cache.root} any more: give "
+                "--original again"
+            )
         if not NEEDS.has(role):
             split = self._all if role == ORIGINAL else self.retain
             return self.train(role, split, is_over, progress=progress)
+        check_replayable(given, [role], role)
         need, meter = trained_need(role), CostMeter(self.fresh_model())
         return follow_training(
             need.prepare(self._origin(meter, progress)),

@@ -117,18 +117,18 @@ def baseline_point(
         model, _ = bench.model(artifact)
     with judge.measure(), torch.no_grad():
         metrics = bench.evaluate(model, reference if trained_for_this else None)
-    record = artifact.record
-    paid = 1 if trained_for_this else 0
+    record = artifact.record if trained_for_this else None
+    flops = record.flops if record else 0.0
     cost = Cost(
-        paid * record.seconds,
+        record.seconds if record else 0.0,
         load.seconds,
         judge.seconds,
-        paid * record.gradient_samples,
-        paid * record.flops,
-        bench.relative_cost(paid * record.flops),
+        record.gradient_samples if record else 0,
+        flops,
+        bench.relative_cost(flops),
         preparation_cost=0.0,
     )
-    return Point(0 if not paid else model.recipe.epochs, metrics, cost)
+    return Point(model.recipe.epochs if record else 0, metrics, cost)
 
 
 def reference_point(bench: Workbench, reference: int) -> Point:

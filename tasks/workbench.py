@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from tasks.artifacts import Artifact
@@ -70,6 +71,7 @@ class Workbench(Trainer):
         images = task.forgotten.add_trigger(changed.held_out.images)
         triggered = None if images is None else replace(changed.held_out, images=images)
         self._triggered = None if triggered is None else ResidentSource(triggered, device)
+        self._kin = tuple(map(task.forgotten.kin_labels, (changed.train, changed.held_out)))
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
         self._warm_up()
@@ -145,7 +147,7 @@ class Workbench(Trainer):
         """Pass each split through `model` once; raises Diverged if its outputs are not finite."""
         return Evaluation(
             retain=outputs(model, self._probe),
-            forget=outputs(model, self.forget),
+            forget=self._outputs_with_kin(model, self.forget, self._kin[0]),
             validation=self._held_out_outputs(model, self._validation),
             test=self._held_out_outputs(model, self._test),
             forgotten_classes=self._forgotten_classes,
@@ -157,10 +159,17 @@ class Workbench(Trainer):
 
     def _held_out_outputs(self, model: Network, split: Split) -> Outputs:
         """Pass a half through `model`, and once more with the forget set's trigger if it plants one."""
-        seen = outputs(model, split)
+        seen = self._outputs_with_kin(model, split, self._kin[1])
         if self._triggered is None:
             return seen
         return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
+
+    def _outputs_with_kin(self, model: Network, split: Split, kin: np.ndarray | None) -> Outputs:
+        """Pass a split through `model`, with what `kin`, of all images of its source, says of each."""
+        if kin is None:
+            return outputs(model, split)
+        seen = outputs(model, split, features=self.task.forgotten.of_persons)
+        return replace(seen, kin=kin[split.indices.numpy()])
 
     def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
         """Return what a method cost, as a share of a retrain.

@@ -12,8 +12,10 @@ from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
 from tasks.evaluation import every_metric
 from tasks.forget_sets import FORGET_SETS
-from tasks.models import AUTO, MODELS
+from tasks.models import AUTO, MODELS, find_recipe
+from tasks.models.recipe_settings import list_settings
 from tasks.needs import NEEDS, need_class
+from tasks.recipe import Recipe
 from tasks.registry import Registry
 from tasks.search_space import parameters
 from tasks.task import TASKS
@@ -84,10 +86,18 @@ def _objectives() -> Iterator[str]:
 
 
 def _models() -> Iterator[str]:
+    from tasks.models.own import OwnModel
+
     for name in MODELS:
         uses = [f"{d} on {dev} ({s})" for d, a in AUTO.items() for dev, s in a.items()]
         chosen = [use for use in uses if f"({name}" in use]
         yield f"{name}: auto for {'; '.join(chosen)}" if chosen else name
+        yield f"    --recipe {list_settings(find_recipe(name))}"
+    yield "module:function: your own, which returns a torch module for (channels, classes)"
+    yield f"    --recipe {list_settings(OwnModel.recipe)}"
+    yield "== what --recipe may set"
+    for p in parameters(Recipe).values():
+        yield f"    {p.name}: {' '.join(p.help.split())}"
 
 
 def _columns() -> Iterator[str]:

@@ -93,8 +93,9 @@ def _flags(config: JobConfig) -> list[str]:
     common = {f.name: getattr(config, f.name) for f in dataclasses.fields(SweepConfig)}
     sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
     sweep.validate()
-    if sweep.data_dir is not None:
-        _require_absolute("data-dir", str(sweep.data_dir))
+    for name in ("data_dir", "original"):
+        if getattr(sweep, name) is not None:
+            _require_absolute(name.replace("_", "-"), str(getattr(sweep, name)))
     given = {
         f.name: getattr(sweep, f.name)
         for f in dataclasses.fields(SweepConfig)

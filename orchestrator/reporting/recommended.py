@@ -33,7 +33,7 @@ def spell_run(config: SweepConfig, row: Row) -> str:
     words += ["--model", row["model"], "--seed", row["task_seed"], "--trial-seed", row["seed"]]
     words += ["--cpus-per-trial", row["threads"], "--references", row["references"] or 0]
     words += ["--calibration"] if config.calibration else []
-    for setting in ("data_dir", "label_column", "image_size"):
+    for setting in ("recipe", "original", "data_dir", "label_column", "image_size"):
         if getattr(config, setting) is not None:
             words += [f"--{setting.replace('_', '-')}", getattr(config, setting)]
     return shlex.join(map(str, [*words, "--storage", config.storage]))

@@ -103,6 +103,20 @@ COSTS = (
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),
+    Column(
+        "recipe", TEXT, "settings of its training that differ from the family's; null if none do"
+    ),
+    Column(
+        "original_file",
+        TEXT,
+        "of the original model: the file that it was given by; null if it was trained",
+    ),
+    Column(
+        "training_seconds",
+        REAL,
+        "of the original and of references: wall time of their training; null if unknown, and before 0.2.0",
+        "s",
+    ),
     Column("loader", TEXT, "how training images were read: resident, mapped or ffcv"),
     Column("device", TEXT, "name of the device"),
     Column("dtype", TEXT, "dtype of the forward pass"),

@@ -26,11 +26,11 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "model", "calibration")
+DECIDING = ("task", "objective", "model", "recipe", "original", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "data_dir", "label_column", "image_size", "loader", "references", "cost_limit", "trial_seconds",
-    "cpus_per_trial", "gpus_per_trial", "max_concurrent",
+    *DECIDING, "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
+    "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
 NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset")

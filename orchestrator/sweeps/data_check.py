@@ -15,13 +15,15 @@ from tasks.datasets.loaders import check_loader
 from tasks.datasets.sources import DEFAULT_DATA_DIR, check_data_dir
 from tasks.errors import DatasetNotFound, InvalidValue
 from tasks.forget_sets.traits import LACKING
-from tasks.needs import CALIBRATION
+from tasks.needs import CALIBRATION, list_replaying
 from tasks.sequences.suitability import check_method, find_traits
+from tasks.storage.roots import open_root
 from tasks.task import Task
 from tasks.unlearners import list_needing, unlearner_class
 
 if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
+    from tasks.unlearners.base import Unlearner
 
 
 def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
@@ -52,9 +54,14 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
     if wanted.joint:
         config = _without_unfit_methods(config, wanted, dataset, say)
     elif "classes" not in traits:
-        config = _without_class_methods(config, wanted, say)
+        why = f"only for whole classes, and {wanted.name} forgets none"
+        config = _leave_out(config, lambda cls: cls.class_forgetting, why, say)
+    if config.original is not None:
+        why = "they need the training of the original, which --original does not have"
+        config = _leave_out(config, lambda cls: bool(list_replaying(cls.needs)), why, say)
     config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
-    return _with_calibration(config, dataset, say)
+    config = _with_calibration(config, dataset, say)
+    return _with_original(config, wanted, dataset, say)
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
@@ -70,16 +77,36 @@ def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> D
     return dataset
 
 
-def _without_class_methods(
-    config: SweepConfig, task: Task, say: Callable[[str], None]
+def _with_original(
+    config: SweepConfig, task: Task, dataset: Dataset, say: Callable[[str], None]
 ) -> SweepConfig:
-    """Leave out the methods that forget whole classes alone; raise InvalidValue if no other is left."""
+    """Check the original model if it is given, keep it under the storage root, and note which it is."""
+    if config.original is None:
+        return config
+    if config.model == "auto":
+        raise InvalidValue("--original needs --model: the family that the weights are of")
+    from tasks.models.given_original import adopt_original
+
+    open_root(config.storage).check()
+    artifacts, known = f"{config.storage}/artifacts", config.original_hash
+    given = adopt_original(task, dataset, config.original, artifacts, say, known).original
+    assert given is not None
+    return dataclasses.replace(config, original_hash=given.key)
+
+
+def _leave_out(
+    config: SweepConfig,
+    unfit: Callable[[type[Unlearner]], bool],
+    why: str,
+    say: Callable[[str], None],
+) -> SweepConfig:
+    """Leave out the methods that are unfit; raise InvalidValue, which says why, if no other is left."""
     asked = config.unlearners or DEFAULT_UNLEARNERS
-    out = [name for name in asked if unlearner_class(name).class_forgetting]
+    out = [name for name in asked if unfit(unlearner_class(name))]
     if not out:
         return config
     kept = tuple(name for name in asked if name not in out)
-    why = f"{', '.join(out)}: only for whole classes, and {task.name} forgets none"
+    why = f"{', '.join(out)}: {why}"
     if not kept:
         raise InvalidValue(why)
     say(f"NOTICE: left out {why}")

@@ -41,7 +41,7 @@ class InfluenceQuery(LocalBench):
         solver = self._check_solver()
         from tasks.roles import ORIGINAL
 
-        task, dataset = self.load_task()
+        task, dataset = self.load_task(say)
         if isinstance(task.forgotten, DataUpdate):
             raise InvalidValue(
                 f"influence: {task.name} also brings examples that the original was not trained on; valid: a task "

@@ -15,6 +15,7 @@ from tasks.datasets.loaders import check_loader, choose_loader, count_free_bytes
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.datasets.sources import check_data_dir
 from tasks.errors import InvalidValue
+from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
 from tasks.storage.roots import normalise_root, open_root
 from tasks.task import Task
@@ -39,7 +40,13 @@ class LocalBench:
     options: Annotated[DataOptions, Parameter(name="*", negative=())] = AS_THEY_ARE
     """How the data are read."""
     model: str = "auto"
-    """Model family: NAME or NAME:WIDTH. auto chooses by device."""
+    """Model family: NAME or NAME:WIDTH, or your own as module:function. auto chooses by device."""
+    recipe: str | None = None
+    """Settings of the training that differ from the family's, as lr=.1,epochs=5: see `list models`."""
+    original: Path | None = None
+    """File of weights (.pt or .safetensors) that are the original model [default: it is trained]."""
+    original_hash: Annotated[str | None, Parameter(parse=False)] = None
+    """Content hash that these weights must have; None if any will do."""
     seed: int = 0
     """Seed of the splits, the forget set and the original model."""
     loader: Annotated[str, Parameter(parse=False)] = "auto"
@@ -57,11 +64,14 @@ class LocalBench:
         if self.cpus < 1:
             raise InvalidValue(f"--cpus-per-trial {self.cpus} is out of range: at least 1")
         normalise_root(self.storage)
+        spell_settings(self.recipe or "")
+        if self.original is not None and self.model == "auto":
+            raise InvalidValue("--original needs --model: the family that the weights are of")
 
-    def load_task(self, *, calibration: bool = False) -> "tuple[Task, Dataset]":
+    def load_task(self, say: Say, *, calibration: bool = False) -> "tuple[Task, Dataset]":
         """Load the task, perhaps with a calibration split, and its data; raises InputError.
 
-        It also sets how this process uses the machine.
+        It also sets how this process uses the machine. An original model that is given is checked, and measured.
         """
         import torch
 
@@ -70,10 +80,18 @@ class LocalBench:
         keep_freed_memory()
         torch.set_num_threads(self.cpus)
         kind = self._device_type()
-        task = Task.named(self.task, self.model, self.seed, kind, calibration=calibration)
+        task = Task.named(
+            self.task, self.model, self.seed, kind, calibration=calibration, recipe=self.recipe
+        )
         check_data_dir(self.data_dir)
         dataset = task.load(self.data_dir, self.options)
         check_loader(self.loader, dataset)
+        if self.original is not None:
+            from tasks.models.given_original import adopt_original
+
+            file, known = self.original.expanduser().absolute(), self.original_hash
+            open_root(self._artifacts).check()
+            task = adopt_original(task, dataset, file, self._artifacts, say, known)
         return task, dataset
 
     def open_bench(
@@ -88,11 +106,10 @@ class LocalBench:
 
         from tasks.workbench import Workbench
 
-        artifacts = f"{normalise_root(self.storage)}/artifacts"
-        open_root(artifacts).check()
+        open_root(self._artifacts).check()
         device = torch.device(self._device_type())
         return Workbench(
-            task, dataset, artifacts, device, self.loader, progress=training, start=start
+            task, dataset, self._artifacts, device, self.loader, progress=training, start=start
         )
 
     def describe(self, task: Task, dataset: "Dataset") -> str:
@@ -107,6 +124,10 @@ class LocalBench:
         free = count_free_bytes(torch.device(kind))
         loader, why = choose_loader(self.loader, dataset, kind, free)
         return f"loader {loader}: {why}"
+
+    @property
+    def _artifacts(self) -> str:
+        return f"{normalise_root(self.storage)}/artifacts"
 
     def _device_type(self) -> str:
         import torch

@@ -30,6 +30,7 @@ from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
 from tasks.needs import CALIBRATION, list_trained
+from tasks.roles import GivenOriginal
 from tasks.task import Task
 from tasks.unlearners import list_needing, list_needs
 
@@ -114,6 +115,9 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         references=config.references or before.references,
         model=before.model if config.model == "auto" else config.model,
         calibration=config.calibration or before.calibration,
+        recipe=config.recipe or before.recipe,
+        original=config.original or before.original,
+        original_hash=config.original_hash or before.original_hash,
         data_dir=config.data_dir or before.data_dir,
         label_column=config.label_column or before.label_column,
         image_size=config.image_size or before.image_size,
@@ -140,7 +144,14 @@ def make_task(config: SweepConfig, device: str = "cpu") -> Task:
         config.seed,
         device,
         calibration=config.calibration or bool(needing),
+        recipe=config.recipe,
+        original=make_given(config.original, config.original_hash),
     ).whole()
+
+
+def make_given(file: Path | None, key: str | None) -> GivenOriginal | None:
+    """Return the original model that is given; None if there is none, or its weights have not been read yet."""
+    return GivenOriginal(key, str(file)) if file is not None and key is not None else None
 
 
 def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> SweepPlan:

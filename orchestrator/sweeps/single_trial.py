@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
-from tasks.needs import CALIBRATION, list_trained
+from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
@@ -116,8 +116,9 @@ class SingleTrial(LocalBench):
         check_seed(self.trial_seed)
         check_count(self.references)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
+        check_replayable(self.original, method.needs, self.unlearner)
         calibration = self.calibration or CALIBRATION in method.needs
-        task, dataset = self.load_task(calibration=calibration)
+        task, dataset = self.load_task(say, calibration=calibration)
         check_method(task, dataset, type(method))
         say(f"{self.describe(task, dataset)}, {self.unlearner} {method.params}")
         say(self.describe_loader(dataset))

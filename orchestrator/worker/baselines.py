@@ -153,21 +153,24 @@ def _model_row(settings: WorkerSettings, bench: Workbench, role: str) -> Row:
     from tasks.trial import baseline_point
 
     artifact = bench.artifact(role)
+    record, given = artifact.record, bench.task.original
     is_reference = role != ORIGINAL
     point = baseline_point(
         bench, artifact, trained_for_this=is_reference, reference=reference_number(role)
     )
     identity: dict[str, Any] = {
         **collect_provenance(bench, RETRAINED if is_reference else ORIGINAL),
-        "device": artifact.record.device,
-        "threads": artifact.record.threads,
+        "device": record and record.device,
+        "threads": record and record.threads,
+        "training_seconds": record and record.seconds,
+        "original_file": given.file if given and not is_reference else None,
         "sweep": settings.sweep,
         "confirms": settings.confirms,
         "references": settings.references,
         "trial_id": role,
         "unlearner": "retrain" if is_reference else None,
         "params": "{}",
-        "seed": training_seed(role, settings.task.seed),
+        "seed": training_seed(role, settings.task.seed) if record else None,
         "trial_key": artifact.key,
     }
     return trial_rows([point], state="complete", **identity)[0]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 from orchestrator.results.rows import Row, params_json, trial_key
 
 SHARED = (
-    "task_key", "task_seed", "model", "data", "dtype", "original_key", "retrained_key", "forget_count", "forget_mask",
-    "forget_classes",
+    "task_key", "task_seed", "model", "recipe", "data", "dtype", "original_key", "retrained_key", "forget_count",
+    "forget_mask", "forget_classes",
 )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def collect_provenance(bench: Workbench, role: str = "trial") -> Row:
         "role": role,
         "task": task.name,
         "model": task.model,
+        "recipe": task.recipe_settings or None,
         "loader": bench.loader,
         "device": device_name(bench.device),
         "dtype": bench.dtype,

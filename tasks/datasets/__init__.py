@@ -23,6 +23,7 @@ DATASETS = Registry(
         "fashion-mnist": "tasks.datasets.fashion_mnist:load_fashion_mnist",
         "folder": "tasks.datasets.own.image_folder:load_image_folder",
         "parquet": "tasks.datasets.own.image_parquet:load_image_parquet",
+        "faces": "tasks.datasets.synthetic_faces:load_faces",
         "digits": "tasks.datasets.digits:load_digits",
     },
 )

@@ -70,6 +70,16 @@ METRICS = Registry(
         "validation_attack_success": "tasks.evaluation.taught_errors:validation_attack_success",
         "learned_accuracy": "tasks.evaluation.updates:learned_accuracy",
         "stale_answers": "tasks.evaluation.updates:stale_answers",
+        "verification_auc": "tasks.evaluation.verification:verification_auc",
+        "validation_verification_auc": "tasks.evaluation.verification:validation_verification_auc",
+        "verification_leakage": "tasks.evaluation.verification:verification_leakage",
+        "validation_verification_leakage": (
+            "tasks.evaluation.verification:validation_verification_leakage"
+        ),
+        "test_accuracy_forgotten_part": "tasks.evaluation.forgotten_parts:test_accuracy_forgotten_part",
+        "validation_accuracy_forgotten_part": (
+            "tasks.evaluation.forgotten_parts:validation_accuracy_forgotten_part"
+        ),
     },
 )
 

@@ -28,6 +28,10 @@ class Outputs:
     labels: np.ndarray
     triggered: Outputs | None = None
     """What the model says of the same images with the forget set's trigger; None where it plants none."""
+    kin: np.ndarray | None = None
+    """The subclass or person (N,) of each image, where the forget set names such; see ForgetSet.kin_labels."""
+    features: np.ndarray | None = None
+    """What enters the head, float32 (N, D), where the forget set names persons."""
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -93,8 +97,8 @@ class Evaluation:
         return float(values.mean() if self.reference is None else values[self.reference])
 
 
-def outputs(model: Network, split: Split) -> Outputs:
-    """Run `model` once over `split` in evaluation mode; its mode is restored.
+def outputs(model: Network, split: Split, *, features: bool = False) -> Outputs:
+    """Run `model` once over `split` in evaluation mode, and keep the `features` too; its mode is restored.
 
     Raises Diverged if any logit is NaN or infinite.
     """
@@ -102,13 +106,19 @@ def outputs(model: Network, split: Split) -> Outputs:
 
     was_training = model.training
     model.eval()
-    logits, labels = [], []
+    logits, labels, entered = [], [], []
     with torch.inference_mode():
         for x, y in split.ordered():
-            logits.append(model(x))
+            if features:
+                read, given = model.features_and_logits(x)
+                entered.append(read)
+            else:
+                given = model(x)
+            logits.append(given)
             labels.append(y)
     model.train(was_training)
     values = torch.cat(logits).cpu().numpy()
     if not np.isfinite(values).all():
         raise Diverged("diverged: the model's outputs are not finite")
-    return Outputs(values, torch.cat(labels).cpu().numpy())
+    kept = torch.cat(entered).cpu().numpy() if features else None
+    return Outputs(values, torch.cat(labels).cpu().numpy(), features=kept)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SPLITS = ("retain", "forget", "validation", "test")
-ARRAYS = (*SPLITS, "busy_seconds")
+ARRAYS = (*SPLITS, "busy_seconds", "verification")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,8 @@ class ReferenceOutputs:
     test: np.ndarray
     busy_seconds: np.ndarray = field(default_factory=lambda: np.array([np.nan]))
     """What the training of each took, (K,): see tasks.compute.meters.Stopwatch; nan where it is unknown."""
+    verification: np.ndarray = field(default_factory=lambda: np.full((1, 2), np.nan))
+    """How well the features of each identify forgotten persons, (K, 2): see verify_halves; nan where none are."""
 
     @property
     def mean_busy_seconds(self) -> float:

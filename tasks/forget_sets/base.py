@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tasks.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.datasets.dataset import Dataset
+    from tasks.datasets.dataset import Dataset, LabelledImages
 
 LEAST = 10
 """Examples of the forget set, and of the rest, below which nothing can be measured."""
@@ -28,6 +28,8 @@ class ForgetSet:
 
     argument: str
     seed: int
+    of_persons: ClassVar[bool] = False
+    """Whether it forgets persons: their features may then identify them still."""
 
     def __post_init__(self) -> None:
         """Raise InvalidValue for an argument that is wrong whatever the data."""
@@ -60,6 +62,10 @@ class ForgetSet:
     def taught_errors(self, dataset: Dataset) -> tuple[tuple[int, int], ...]:
         """List the errors that `apply` teaches, as pairs (true class, class given instead); none by default."""
         return ()
+
+    def kin_labels(self, part: LabelledImages) -> np.ndarray | None:
+        """Return the label (N,) of each image of a split by which subclasses or persons are named; else None."""
+        return None
 
     def add_trigger(self, images: np.ndarray) -> np.ndarray | None:
         """Return uint8 images (N, C, H, W) with the trigger that `apply` plants; None if it plants none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tasks.errors import InvalidValue
 from tasks.forget_sets.base import ForgetSet, check_size
@@ -12,7 +12,7 @@ from tasks.forget_sets.whole_class import split_names
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.datasets.dataset import Dataset
+    from tasks.datasets.dataset import Dataset, LabelledImages
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,25 @@ class Subclass(ForgetSet):
             )
         return mark_named(self, "subclass", dataset.train.subclasses, dataset.subclasses)
 
+    def kin_labels(self, part: LabelledImages) -> np.ndarray | None:
+        """Return the subclass (N,) of each image of a split."""
+        return part.subclasses
+
 
 @dataclass(frozen=True)
 class Identity(ForgetSet):
     """PERSON[+PERSON]: every training image of these persons, who are subclasses, or else classes."""
 
+    of_persons: ClassVar[bool] = True
+
     def mask(self, dataset: Dataset) -> np.ndarray:
         """Mark all images of the persons; raises InvalidValue, listing them, for an unknown one."""
-        numbers, names = dataset.train.subclasses, dataset.subclasses
-        if numbers is None:
-            numbers, names = dataset.train.labels, dataset.classes
-        return mark_named(self, "identity", numbers, names)
+        names = dataset.classes if dataset.train.subclasses is None else dataset.subclasses
+        return mark_named(self, "identity", self.kin_labels(dataset.train), names)
+
+    def kin_labels(self, part: LabelledImages) -> np.ndarray:
+        """Return the person (N,) of each image of a split."""
+        return part.labels if part.subclasses is None else part.subclasses
 
 
 def mark_named(

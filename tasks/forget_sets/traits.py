@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
     from tasks.forget_sets.base import ForgetSet
 
-Trait = Literal["classes", "errors", "confusion", "trigger", "update", "relabelling"]
+Trait = Literal[
+    "classes", "errors", "confusion", "trigger", "update", "relabelling", "parts", "persons"
+]
 LACKING: dict[Trait, str] = {
     "classes": "no class is forgotten as a whole there",
     "errors": "its forget set teaches no wrong labels",
@@ -18,6 +20,8 @@ LACKING: dict[Trait, str] = {
     "trigger": "its forget set plants no trigger",
     "update": "its request brings no new examples",
     "relabelling": "its request corrects no labels",
+    "parts": "its forget set names no subclasses and no persons",
+    "persons": "its forget set names no persons",
 }
 """Each trait, and what is said of a task without it."""
 
@@ -33,6 +37,8 @@ def list_traits(forgotten: ForgetSet, dataset: Dataset) -> set[Trait]:
     found: dict[Trait, bool] = {
         "errors": bool(errors),
         "confusion": is_confusion(errors),
+        "parts": forgotten.kin_labels(dataset.train) is not None,
+        "persons": forgotten.of_persons,
         "trigger": forgotten.add_trigger(dataset.held_out.images[:1]) is not None,
         "update": isinstance(forgotten, DataUpdate),
         "relabelling": isinstance(forgotten, DataUpdate) and forgotten.corrects_labels,

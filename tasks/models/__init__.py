@@ -23,11 +23,18 @@ MODELS = Registry(
         "airbench94": "tasks.models.airbench94:Airbench94",
         "resnet18": "tasks.models.resnet18:ResNet18",
         "small-cnn": "tasks.models.small_cnn:SmallCNN",
+        "vit": "tasks.models.vit:ViT",
     },
 )
 """`NAME` or `NAME:WIDTH`, where the width factor scales the channels of the families that have one."""
 
-LEAST_SIDE: dict[str, int] = {"resnet9": 25, "airbench94": 25, "resnet18": 1, "small-cnn": 4}
+LEAST_SIDE: dict[str, int] = {
+    "resnet9": 25,
+    "airbench94": 25,
+    "resnet18": 1,
+    "small-cnn": 4,
+    "vit": 4,
+}
 """Width in pixels of the smallest image that a family accepts; here, because this file imports no torch."""
 
 MOST_SIDE: dict[str, int] = {"resnet9": 48, "airbench94": 48}
@@ -46,6 +53,7 @@ AUTO: dict[str, dict[str, str]] = {
     "fashion-mnist": {"cpu": "small-cnn", "cuda": "resnet18"},
     "folder": AUTO_ELSEWHERE,
     "parquet": AUTO_ELSEWHERE,
+    "faces": AUTO_ELSEWHERE,
     "digits": {"cpu": "small-cnn", "cuda": "small-cnn"},
 }
 """The family that `--model auto` chooses, by data set and device type."""
@@ -56,9 +64,15 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     name, width = MODELS.split(spec)
     cls = MODELS.resolve(name)
     from tasks.models.network import Network
+    from tasks.models.own import returns_module, wrap_function
 
+    if returns_module(cls):
+        cls = wrap_function(cls)
     if not (isinstance(cls, type) and issubclass(cls, Network)):
-        raise InvalidValue(f"model {name!r} is not a subclass of tasks.models.network.Network")
+        raise InvalidValue(
+            f"model {name!r} is not a subclass of tasks.models.network.Network, no torch module and no function "
+            "that returns one"
+        )
     if not width:
         return cls, {}
     if "width" not in inspect.signature(cls).parameters:
@@ -72,14 +86,21 @@ def model_class(spec: str) -> tuple[type[Network], dict[str, float]]:
     return cls, {"width": factor}
 
 
-def find_recipe(spec: str) -> Recipe:
-    """Return the recipe of the model `NAME` or `NAME:WIDTH`; raise InvalidValue for another text."""
-    return model_class(spec)[0].recipe
+def find_recipe(spec: str, settings: str = "") -> Recipe:
+    """Return the recipe of the model `NAME` or `NAME:WIDTH`, with settings NAME=VALUE,… in place of its own.
+
+    Raises InvalidValue for another text.
+    """
+    from tasks.models.recipe_settings import change_recipe
+
+    return change_recipe(model_class(spec)[0].recipe, settings)
 
 
 def check_model(spec: str, dataset: Dataset) -> None:
     """Raise InvalidValue if the images of `dataset` are too small or too large for the model."""
     name, sides = MODELS.split(spec)[0], dataset.sides
+    if name not in MODELS:
+        _try_own(spec, dataset)
     if not _fits(name, sides):
         fit = [other for other in MODELS if _fits(other, sides)]
         small = min(sides) < LEAST_SIDE.get(name, 1)
@@ -90,19 +111,51 @@ def check_model(spec: str, dataset: Dataset) -> None:
         )
 
 
+def _try_own(spec: str, dataset: Dataset) -> None:
+    """Raise InvalidValue unless a model of the user's own gives a training image logits, one for each class."""
+    import torch
+
+    shape, classes = dataset.train.images.shape[1:], len(dataset.classes)
+    try:
+        model = build_model(spec, dataset, torch.device("cpu"), torch.float32).eval()
+        with torch.inference_mode():
+            given = tuple(model(torch.zeros(2, *shape)).shape)
+    except InvalidValue:
+        raise
+    except Exception as error:  # the user's module may raise anything
+        reason = " ".join(str(error).split())[:300]
+        raise InvalidValue(
+            f"--model {spec} fails on images {shape}: {type(error).__name__}: {reason}"
+        ) from error
+    if given != (2, classes):
+        raise InvalidValue(
+            f"--model {spec} gives two images {shape} outputs {given}, not {(2, classes)}"
+        )
+
+
 def _fits(name: str, sides: tuple[int, int]) -> bool:
     return LEAST_SIDE.get(name, 1) <= min(sides) and max(sides) <= MOST_SIDE.get(name, max(sides))
 
 
 def build_model(
-    spec: str, dataset: Dataset, device: torch.device, dtype: torch.dtype | None = None
+    spec: str,
+    dataset: Dataset,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    *,
+    settings: str = "",
 ) -> Network:
-    """Build an uninitialised model for `dataset` on `device`, in `dtype` or the device's best dtype."""
+    """Build an uninitialised model for `dataset` on `device`, in `dtype` or the device's best dtype.
+
+    `settings` are those of its training that differ from the family's recipe: see `find_recipe`.
+    """
     import torch
 
     from tasks.models.network import compute_dtype
 
     cls, options = model_class(spec)
-    model = cls(dataset.channels, len(dataset.classes), **options)
+    sized = {"sides": dataset.sides} if "sides" in inspect.signature(cls).parameters else {}
+    model = cls(dataset.channels, len(dataset.classes), **options, **sized)
+    model.recipe = find_recipe(spec, settings)
     model.compute_dtype = dtype or (compute_dtype(device) if model.autocast else torch.float32)
     return model.to(device).to(memory_format=torch.channels_last)

@@ -57,3 +57,17 @@ def trained_need(name: str) -> Need:
 def list_trained(needs: Iterable[str]) -> tuple[str, ...]:
     """List, in alphabetical order, those of the needs that are trained before the trials."""
     return tuple(sorted(name for name in set(needs) if need_class(name).trainings))
+
+
+def list_replaying(needs: Iterable[str]) -> tuple[str, ...]:
+    """List, in alphabetical order, those of the needs that repeat the training of the original."""
+    return tuple(sorted(name for name in set(needs) if need_class(name).replays_training))
+
+
+def check_replayable(given: object | None, needs: Iterable[str], who: str) -> None:
+    """Raise InvalidValue, which names `who`, if the original is `given` and they repeat its training."""
+    found = list_replaying(needs)
+    if given is not None and found:
+        raise InvalidValue(
+            f"{who} needs {', '.join(found)}: from the training of the original, which --original does not have"
+        )

@@ -75,6 +75,9 @@ class Need:
     of_forget_set: ClassVar[bool] = False
     """Whether it depends on what is to be forgotten: it is then in its key."""
 
+    replays_training: ClassVar[bool] = False
+    """Whether it repeats the original's training. There is none to repeat if the original is given."""
+
     def steps(self, recipe: Recipe) -> int:
         """Count the yields of `prepare`: epochs, for who follows its progress."""
         return recipe.epochs

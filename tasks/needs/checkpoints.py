@@ -24,6 +24,7 @@ class Checkpoints(Need):
     """
 
     trainings: ClassVar[float] = 1.0
+    replays_training: ClassVar[bool] = True
 
     def prepare(self, origin: Origin) -> Generator[None, None, State]:
         """Return the states `1` to `4`, named by the fifths that are done.

@@ -25,6 +25,7 @@ class UpdateLog(Need):
     """
 
     trainings: ClassVar[float] = 1.0
+    replays_training: ClassVar[bool] = True
     of_forget_set: ClassVar[bool] = True
 
     def prepare(self, origin: Origin) -> Generator[None, None, State]:

@@ -59,16 +59,18 @@ def model_outputs(seed: int, *, on_forget: float = 0.0) -> dict[str, Outputs]:
 
 
 def taught(model: dict[str, Outputs]) -> dict[str, Outputs]:
-    """The same outputs, and on the held-out images with a trigger those of another model."""
+    """The same outputs of images with persons, and on held-out ones with a trigger those of another model."""
     other = model_outputs(77)
-    halves = {n: replace(model[n], triggered=other[n]) for n in ("validation", "test")}
-    return model | halves
+    shown = {n: replace(seen, kin=seen.labels, features=seen.logits) for n, seen in model.items()}
+    halves = {n: replace(shown[n], triggered=other[n]) for n in ("validation", "test")}
+    return shown | halves
 
 
 def references(count: int) -> ReferenceOutputs:
     """Models alike but for chance, which never saw the forget set."""
     models = [model_outputs(100 + number) for number in range(count)]
-    return ReferenceOutputs(**{n: np.stack([m[n].logits for m in models]) for n in SPLITS})
+    logits = {n: np.stack([m[n].logits for m in models]) for n in SPLITS}
+    return ReferenceOutputs(**logits, verification=np.full((count, 2), 0.5))
 
 
 def held_against(

@@ -191,6 +191,9 @@ DEFINED = {
                "validation_attack_success"},
     "relabel": {"learned_accuracy", "stale_answers"},
     "replace": {"learned_accuracy"},
+    "identity": {"verification_auc", "validation_verification_auc", "verification_leakage",
+                 "validation_verification_leakage", "test_accuracy_forgotten_part",
+                 "validation_accuracy_forgotten_part"},
 }  # fmt: skip
 OF_SOME = set[str]().union(*DEFINED.values())
 

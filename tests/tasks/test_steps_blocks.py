@@ -27,6 +27,7 @@ EXPECTED = {
                   ["features.7", "features.8"], ["head"]],
     "resnet9": [["whiten"], ["groups.0"], ["groups.1"], ["groups.2"], ["head"]],
     "airbench94": [["whiten"], ["groups.0"], ["groups.1"], ["groups.2"], ["head"]],
+    "vit": [["embedding"], *([f"blocks.{n}"] for n in range(3)), ["blocks.3", "norm"], ["head"]],
     "resnet18": [["body.conv1", "body.bn1"],
                  *([f"body.layer{stage}.{half}"] for stage in (1, 2, 3, 4) for half in (0, 1)),
                  ["body.fc"]],

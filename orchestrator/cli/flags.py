@@ -1,0 +1,43 @@
+"""Flags of commands that are no settings of a sweep: their types and help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from orchestrator.config import SweepConfig
+
+STORAGE = SweepConfig().storage
+TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
+SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
+Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
+DataDir = Annotated[Path | None, Parameter(help="Folder with the data set.")]
+Model = Annotated[
+    str,
+    Parameter(
+        help="Model family: NAME or NAME:WIDTH, or your own as module:function. auto chooses by device."
+    ),
+]
+TrainedBy = Annotated[
+    str | None,
+    Parameter(
+        help="Settings of the training that differ from the family's, as lr=.1,epochs=5: see `list models`."
+    ),
+]
+Original = Annotated[
+    Path | None,
+    Parameter(
+        help="File of weights (.pt or .safetensors) that are the original model [default: it is trained]."
+    ),
+]
+Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
+Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
+Calibration = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep a tenth of the held-out data for methods, as the sweep did. A method that needs it turns it on.",
+    ),
+]
