@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics
 from tasks.registry import one_of
 from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
@@ -102,6 +104,8 @@ class SweepConfig:
     """Models retrained without the forget set, for comparison; at least 2 [default: by data set and device]."""
     calibration: bool = False
     """Keep a tenth of the held-out data for methods, out of both halves. Methods that need it turn it on."""
+    metrics: str = ""
+    """Metrics on request for each model and each trial's last point: names, or all, or all,-NAME."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -128,6 +132,7 @@ class SweepConfig:
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
+        choose_metrics(config.metrics)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
@@ -180,6 +185,9 @@ class SweepConfig:
         if not self.confirms:
             return None
         which = "" if self.points == SweepConfig.points else f"{self.points}-"
+        asked = choose_metrics(self.metrics)
+        if asked:  # their names do not fit
+            which += f"metrics-{hashlib.sha256(' '.join(asked).encode()).hexdigest()[:6]}-"
         return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
@@ -221,6 +229,7 @@ class SweepConfig:
             "cost_limit",
             "references",
             "calibration",
+            "metrics",
             "confirms",
             "points",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -12,6 +12,7 @@ from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
 from tasks.models.network import Network
 from tasks.roles import reference_role
+from tasks.search_space import EPOCHS
 from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
 
@@ -49,12 +50,15 @@ class Point:
     """The model in this state. The next step of the trial changes it."""
 
 
-def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Point, None, None]:
+def run_trial(
+    bench: Workbench, unlearner: Unlearner, seed: int, asked: Collection[str] = ()
+) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
     The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
     whatever the method does until its last yield. The last point is the trial's result; for a method that
-    is not `anytime`, the only one that is measured. Raises Diverged if the outputs are not finite.
+    is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
+    Diverged if the outputs are not finite.
     """
     load, learn, judge = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -70,7 +74,8 @@ def run_trial(bench: Workbench, unlearner: Unlearner, seed: int) -> Generator[Po
         if finished == unlearner.anytime:
             continue
         with judge.measure(), meter.pause():
-            metrics = bench.evaluate(problem.model)
+            last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
+            metrics = bench.evaluate(problem.model, asked=asked if last else ())
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops
@@ -97,7 +102,12 @@ def _advance(steps: Iterator[None]) -> bool:
 
 
 def baseline_point(
-    bench: Workbench, artifact: Artifact, *, trained_for_this: bool, reference: int = 0
+    bench: Workbench,
+    artifact: Artifact,
+    *,
+    trained_for_this: bool,
+    reference: int = 0,
+    asked: Collection[str] = (),
 ) -> Point:
     """Measure the original or a reference, with the cost of its training.
 
@@ -108,7 +118,7 @@ def baseline_point(
     with load.measure():
         model, _ = bench.model(artifact)
     with judge.measure(), torch.no_grad():
-        metrics = bench.evaluate(model, reference if trained_for_this else None)
+        metrics = bench.evaluate(model, reference if trained_for_this else None, asked)
     record = artifact.record
     paid = 1 if trained_for_this else 0
     cost = Cost(
@@ -123,10 +133,10 @@ def baseline_point(
     return Point(0 if not paid else model.recipe.epochs, metrics, cost)
 
 
-def reference_point(bench: Workbench, reference: int) -> Point:
+def reference_point(bench: Workbench, reference: int, asked: Collection[str] = ()) -> Point:
     """Measure one reference, held against the others, with the cost of its training.
 
     `use_references` comes first, with more references than `reference`.
     """
     artifact = bench.artifact(reference_role(reference))
-    return baseline_point(bench, artifact, trained_for_this=True, reference=reference)
+    return baseline_point(bench, artifact, trained_for_this=True, reference=reference, asked=asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from tasks.datasets.dataset import Dataset
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
+from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.forget_sets import forgotten_classes
 from tasks.models.network import Network
 from tasks.needs import CALIBRATION, check_needs, list_trained
 from tasks.problem import Problem
-from tasks.roles import ORIGINAL
+from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
 from tasks.trainer import Trainer
 from tasks.unlearners.base import Unlearner
@@ -67,6 +69,8 @@ class Workbench(Trainer):
         images = task.forgotten.add_trigger(changed.held_out.images)
         triggered = None if images is None else replace(changed.held_out, images=images)
         self._triggered = None if triggered is None else ResidentSource(triggered, device)
+        self._seen_by_original: Evaluation | None = None
+        self._known: dict[tuple[str, str], float | None] = {}
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
         self._warm_up()
@@ -125,13 +129,45 @@ class Workbench(Trainer):
             )
         return self.calibration
 
-    def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
-        """Measure `model` by every metric; it is this `reference` if it is one.
+    def evaluate(
+        self, model: Network, reference: int | None = None, asked: Collection[str] = ()
+    ) -> dict[str, float | None]:
+        """Measure `model` by every metric of a row, and by those on request that are `asked` for.
 
-        Raises Diverged if its outputs are not finite.
+        It is this `reference` if it is one. Raises Diverged if its outputs are not finite.
         """
         seen = self.outputs(model)
-        return measure(replace(seen, references=self.references, reference=reference))
+        evaluation = replace(seen, references=self.references, reference=reference)
+        if asked:
+            inside = self._look_inside(model, reference)
+            evaluation = replace(evaluation, original=self._original_outputs, inside=inside)
+        return measure(evaluation, asked)
+
+    def _original_outputs(self) -> Evaluation:
+        """Pass each split through the original model: once for all trials of this process."""
+        if self._seen_by_original is None:
+            self._seen_by_original = self.outputs(self._load(ORIGINAL))
+        return self._seen_by_original
+
+    def _load(self, role: str) -> Network:
+        return self.model(self.artifact(role))[0]
+
+    def _look_inside(self, model: Network, reference: int | None) -> Inside:
+        """Make what the metrics get that look inside a model."""
+        count = 0 if self.references is None else len(self.references)
+        return Inside(
+            model=model,
+            make_blank=self.fresh_model,
+            load_original=lambda: self._load(ORIGINAL),
+            load_reference=lambda number: self._load(reference_role(number)),
+            count=count,
+            reference=reference,
+            retain=self.retain,
+            forget=self.forget,
+            test=self._test,
+            forgotten_classes=self._forgotten_classes,
+            known=self._known,
+        )
 
     def outputs(self, model: Network) -> Evaluation:
         """Pass each split through `model` once; raises Diverged if its outputs are not finite."""

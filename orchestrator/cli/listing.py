@@ -72,7 +72,9 @@ def _unlearner(name: str) -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    yield from (f"{name}: {metric.help}" for name, metric in every_metric().items())
+    for name, metric in every_metric().items():
+        asked = " [on request: --metrics]" if metric.tier == "request" else ""
+        yield f"{name}{asked}: {metric.help}"
 
 
 def _objectives() -> Iterator[str]:

@@ -76,6 +76,7 @@ def confirm(
     *,
     seeds: int = 5,
     points: str = SweepConfig.points,
+    metrics: str = SweepConfig.metrics,
     storage: Storage = STORAGE,
     address: str | None = None,
 ) -> int:
@@ -89,12 +90,15 @@ def confirm(
         Number of seeds: those that follow the sweep's own seed.
     points
         front, or methods: of each method the recommended point, else its best attempt.
+    metrics
+        Metrics on request, such as looks inside: names, or all, or all,-NAME. See `orchestrator list metrics`.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    return DONE if confirm_and_report(name, seeds, points, storage, address) else FAILED
+    done = confirm_and_report(name, seeds, points, metrics, storage, address)
+    return DONE if done else FAILED
 
 
 @app.command
@@ -134,6 +138,7 @@ def run(
     cpus_per_trial: int = 1,
     references: int = 2,
     calibration: Calibration = False,
+    metrics: str = "",
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -156,6 +161,8 @@ def run(
         Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
+    metrics
+        Metrics on request, of the last point: names, or all, or all,-NAME. See `orchestrator list metrics`.
     """
     from orchestrator.cli.reports import print_points, print_training
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
@@ -175,6 +182,7 @@ def run(
         cpus=cpus_per_trial,
         references=references,
         calibration=calibration,
+        metrics=metrics,
     )
     print_points(trial.run(print, print_training))
     return DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.evaluation import every_metric
-from tasks.evaluation.metric import Best, Half
+from tasks.evaluation.metric import Best, Half, Tier
 from tasks.forget_sets.traits import Trait
 
 
@@ -26,6 +26,8 @@ class Column:
     """Its heading in a table; see Metric."""
     only: Trait | None = None
     """The trait of a forget set without which it is null."""
+    tier: Tier = "row"
+    """Whether every row has it, or only those of models for which it was asked."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -116,7 +118,7 @@ PROVENANCE = (
     Column("finished_at", MOMENT, "when the trial ended", "UTC"),
 )
 MEASURED = tuple(
-    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only)
+    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only, m.tier)
     for n, m in every_metric().items()
 )
 

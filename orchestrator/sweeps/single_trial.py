@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics
 from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
@@ -30,6 +31,8 @@ class SingleTrial(LocalBench):
     """Whether a calibration split is kept, as in the trial's sweep; a method that needs one turns it on."""
     references: int = 2
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
+    metrics: str = ""
+    """Metrics on request, of the last point: see `choose_metrics`."""
 
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
         """Unlearn, and yield each point as a row: epoch, metrics, costs. See `points`."""
@@ -44,6 +47,7 @@ class SingleTrial(LocalBench):
         self.check_settings()
         check_seed(self.trial_seed)
         check_count(self.references)
+        asked = choose_metrics(self.metrics)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
@@ -61,7 +65,7 @@ class SingleTrial(LocalBench):
         for role in (ORIGINAL, *list_trained(method.needs)):
             bench.artifact(role, training)
         use_references(bench, self.references, training)
-        yield from run_trial(bench, method, self.trial_seed)
+        yield from run_trial(bench, method, self.trial_seed, asked)
 
 
 def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class UnlearningTrial(tune.Trainable):
         trial = self._trial
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
         self._deadline.begin()
-        return run_trial(bench, unlearner, trial["seed"])
+        return run_trial(bench, unlearner, trial["seed"], self._settings.metrics)
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         done = self._finish("failed", describe_error(error))

@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.evaluation.metric import IN_A_SWEEP, Metric, Needs, Value
-from tasks.registry import Registry
+from tasks.evaluation.metric import Metric, Value
+from tasks.registry import Registry, one_of
 
 if TYPE_CHECKING:
     from tasks.evaluation.outputs import Evaluation
@@ -104,9 +104,29 @@ def every_metric() -> dict[str, Metric]:
     return found
 
 
-def measure(evaluation: Evaluation, needs: Collection[Needs] = IN_A_SWEEP) -> dict[str, Value]:
-    """Measure one model by every metric; one with other needs than these is None."""
+def list_on_request() -> list[str]:
+    """List the metrics that no row has unless they are asked for."""
+    return [name for name, metric in every_metric().items() if metric.tier == "request"]
+
+
+def choose_metrics(text: str) -> tuple[str, ...]:
+    """Return the metrics on request that a text names: `all`, names, or `-NAME` to leave one out.
+
+    Raises InvalidValue for an unknown name.
+    """
+    known = list_on_request()
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    valid = ("all", *known, *METRICS)
+    names = {part: one_of("metric", part.removeprefix("-"), valid) for part in parts}
+    left_out = {name for part, name in names.items() if part.startswith("-")}
+    asked = known if "all" in parts else parts
+    return tuple(name for name in known if name in asked and name not in left_out)
+
+
+def measure(evaluation: Evaluation, asked: Collection[str] = ()) -> dict[str, Value]:
+    """Measure one model by every metric of a row, and by those on request that are `asked` for."""
     return {
-        name: metric(evaluation) if metric.needs in needs else None
+        name: metric(evaluation)
         for name, metric in every_metric().items()
+        if metric.tier == "row" or name in asked
     }

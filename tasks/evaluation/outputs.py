@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from tasks.errors import Diverged
 from tasks.evaluation.logits import log_odds, softmax
+from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.references import ReferenceOutputs
 
 if TYPE_CHECKING:
@@ -69,6 +71,10 @@ class Evaluation:
     """Which of the references this model is, if it is one: it is held against the others alone."""
     taught_errors: tuple[tuple[int, int], ...] = ()
     """Errors that the forget set's labels teach, as pairs (true class, class given instead)."""
+    original: Callable[[], Evaluation] | None = None
+    """Gives the original model's outputs; None where no metric is asked for that needs them."""
+    inside: Inside | None = None
+    """The model itself, with those it is held against; None where no metric looks inside."""
 
     def held_out(self, half: HeldOut) -> Outputs:
         """Give the outputs on the validation or on the test half."""
