@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -70,7 +71,7 @@ class Workbench(Trainer):
         triggered = None if images is None else replace(changed.held_out, images=images)
         self._triggered = None if triggered is None else ResidentSource(triggered, device)
         self._seen_by_original: Evaluation | None = None
-        self._known: dict[tuple[str, str], float | None] = {}
+        self._known: dict[tuple[str, str], Any] = {}
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
         self._warm_up()

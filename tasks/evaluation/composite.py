@@ -45,9 +45,7 @@ def multiply_closeness(differences: Sequence[np.ndarray]) -> np.ndarray:
     return np.prod([1 - np.abs(difference) for difference in differences], axis=0)
 
 
-def compare_accuracy(
-    own: Outputs, theirs: np.ndarray, chosen: Chosen = slice(None)
-) -> np.ndarray:
+def compare_accuracy(own: Outputs, theirs: np.ndarray, chosen: Chosen = slice(None)) -> np.ndarray:
     """Subtract each mean accuracy of K − 1 references from a model's: (K,), of logits (K, N, classes)."""
     means = mean_of_others(accuracies(theirs, own.labels, chosen))
     return float(own.correct[chosen].mean()) - means

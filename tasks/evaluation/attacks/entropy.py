@@ -20,9 +20,7 @@ def entropy_lr_members(evaluation: Evaluation) -> float:
     return share_taken_for_members(*(entropy(part.logits, part.labels) for part in parts))
 
 
-def share_taken_for_members(
-    retain: np.ndarray, test: np.ndarray, forget: np.ndarray
-) -> float:
+def share_taken_for_members(retain: np.ndarray, test: np.ndarray, forget: np.ndarray) -> float:
     """Fit a class-balanced logistic regression to features (N, D) of both sides; judge `forget` (M, D)."""
     from sklearn.linear_model import LogisticRegression
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
-Look = Callable[["Inside", "Network"], "float | None"]
-"""Reads one number off one model; None where it is undefined."""
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,7 +33,7 @@ class Inside:
     forget: Split
     test: Split
     forgotten_classes: tuple[int, ...]
-    known: dict[tuple[str, str], float | None]
+    known: dict[tuple[str, str], Any]
     """What looks saw in the original and in the references, by look and model: kept for a process."""
 
     @property
@@ -49,25 +48,26 @@ class Inside:
         other.eval()
         return other
 
-    def see_original(self, name: str, look: Look) -> float | None:
+    def see_original(self, name: str, look: Callable[[Network], Seen]) -> Seen:
         """Look at the original model; `name` is that of the look."""
         return self._see(name, "original", self.load_original, look)
 
-    def see_reference(self, name: str, number: int, look: Look) -> float | None:
-        """Look at a reference; `name` is that of the look."""
-        return self._see(name, str(number), lambda: self.load_reference(number), look)
+    def see_references(self, name: str, look: Callable[[Network], Seen]) -> list[Seen]:
+        """Look at each of `others`; `name` is that of the look."""
+        return [
+            self._see(name, str(number), lambda n=number: self.load_reference(n), look)  # type: ignore[misc]
+            for number in self.others
+        ]
 
-    def measure_gap(self, name: str, look: Look) -> float | None:
-        """Return what `look` sees in the model, less its mean over the references; `name` is the look's.
+    def measure_gap(self, name: str, look: Callable[[Network], float]) -> float | None:
+        """Return what `look` sees in the model, less its mean over `others`; None without references."""
+        theirs = self.see_references(name, look)
+        return look(self.model) - float(np.mean(theirs)) if theirs else None
 
-        None without references, and where the look is undefined.
-        """
-        theirs = [self.see_reference(name, number, look) for number in self.others]
-        found = [value for value in theirs if value is not None]
-        own = look(self, self.model) if found else None
-        return own - float(np.mean(found)) if own is not None else None
-
-    def _see(self, name: str, who: str, load: Callable[[], Network], look: Look) -> float | None:
+    def _see(
+        self, name: str, who: str, load: Callable[[], Network], look: Callable[[Network], Seen]
+    ) -> Seen:
         if (name, who) not in self.known:
-            self.known[name, who] = look(self, load().eval())
-        return self.known[name, who]
+            self.known[name, who] = look(load().eval())
+        found: Seen = self.known[name, who]
+        return found
