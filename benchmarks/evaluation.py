@@ -60,7 +60,7 @@ def main() -> None:
         (r["task"], r["arm"]): median(s["seconds"] for s in rows if same(s, r)) for r in rows
     }
     show(
-        f"All {len(every_metric())} metrics of one model, {options.threads} threads",
+        f"All metrics of a row, of one model, {options.threads} threads",
         ["arm", "task", "ratio", "ms"],
         [
             [arm, task, f"{s / seconds[task, 'one pass a split']:.2f}", f"{1e3 * s:,.0f}"]
@@ -131,6 +131,7 @@ def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
     return {
         name: metric.function(PassOnDemand(bench, model))  # type: ignore[arg-type]
         for name, metric in every_metric().items()
+        if metric.tier == "row"
     }
 
 

@@ -20,7 +20,7 @@ from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics
+from tasks.evaluation import choose_metrics, list_of_shadows
 from tasks.registry import one_of
 from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
@@ -132,7 +132,7 @@ class SweepConfig:
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
-        choose_metrics(config.metrics)
+        check_requested(config.metrics)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
@@ -260,6 +260,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """The experiment of the CS726 slides: forget all automobiles by fine-tuning, without and with a penalty.
 The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides."""
+
+
+def check_requested(metrics: str) -> None:
+    """Raise InvalidValue for an unknown metric, and for one that trains shadow models of its own."""
+    alone = [name for name in choose_metrics(metrics) if name in list_of_shadows()]
+    if alone:
+        raise InvalidValue(
+            f"--metrics {', '.join(alone)}: trains shadow models, which `orchestrator run` alone does"
+        )
 
 
 def _is_of_type(value: Any, declared: Any) -> bool:

@@ -10,6 +10,7 @@ import torch
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
+from tasks.evaluation.shadows.outputs import Shadows
 from tasks.models.network import Network
 from tasks.roles import reference_role
 from tasks.search_space import EPOCHS
@@ -51,7 +52,11 @@ class Point:
 
 
 def run_trial(
-    bench: Workbench, unlearner: Unlearner, seed: int, asked: Collection[str] = ()
+    bench: Workbench,
+    unlearner: Unlearner,
+    seed: int,
+    asked: Collection[str] = (),
+    shadows: Shadows | None = None,
 ) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
@@ -75,7 +80,7 @@ def run_trial(
             continue
         with judge.measure(), meter.pause():
             last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
-            metrics = bench.evaluate(problem.model, asked=asked if last else ())
+            metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops

@@ -21,6 +21,7 @@ from tasks.evaluation import RETAIN_SAMPLE, measure
 from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.shadows.outputs import Shadows
 from tasks.forget_sets import forgotten_classes
 from tasks.models.network import Network
 from tasks.needs import CALIBRATION, check_needs, list_trained
@@ -131,17 +132,24 @@ class Workbench(Trainer):
         return self.calibration
 
     def evaluate(
-        self, model: Network, reference: int | None = None, asked: Collection[str] = ()
+        self,
+        model: Network,
+        reference: int | None = None,
+        asked: Collection[str] = (),
+        shadows: Shadows | None = None,
     ) -> dict[str, float | None]:
         """Measure `model` by every metric of a row, and by those on request that are `asked` for.
 
-        It is this `reference` if it is one. Raises Diverged if its outputs are not finite.
+        It is this `reference` if it is one; `shadows` are those of its method. Raises Diverged if its outputs
+        are not finite.
         """
         seen = self.outputs(model)
         evaluation = replace(seen, references=self.references, reference=reference)
         if asked:
             inside = self._look_inside(model, reference)
-            evaluation = replace(evaluation, original=self._original_outputs, inside=inside)
+            evaluation = replace(
+                evaluation, original=self._original_outputs, inside=inside, shadows=shadows
+            )
         return measure(evaluation, asked)
 
     def _original_outputs(self) -> Evaluation:

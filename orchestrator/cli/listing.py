@@ -10,7 +10,7 @@ from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
-from tasks.evaluation import every_metric
+from tasks.evaluation import TRAINS, every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
 from tasks.needs import NEEDS, need_class
@@ -74,6 +74,7 @@ def _unlearner(name: str) -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     for name, metric in every_metric().items():
         asked = " [on request: --metrics]" if metric.tier == "request" else ""
+        asked = " [run --metrics; trains shadow models]" if metric.needs in TRAINS else asked
         yield f"{name}{asked}: {metric.help}"
 
 

@@ -139,6 +139,7 @@ def run(
     references: int = 2,
     calibration: Calibration = False,
     metrics: str = "",
+    shadows: int = 16,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -162,7 +163,9 @@ def run(
     references
         How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     metrics
-        Metrics on request, of the last point: names, or all, or all,-NAME. See `orchestrator list metrics`.
+        Metrics on request, of the last point: names, all, all,-NAME, or shadows. See `orchestrator list metrics`.
+    shadows
+        Shadow models that are trained for the metrics that need them: a multiple of 4.
     """
     from orchestrator.cli.reports import print_points, print_training
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
@@ -183,6 +186,7 @@ def run(
         references=references,
         calibration=calibration,
         metrics=metrics,
+        shadows=shadows,
     )
     print_points(trial.run(print, print_training))
     return DONE

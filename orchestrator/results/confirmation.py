@@ -66,11 +66,11 @@ class Repeated:
         self.tried.add(row["task_seed"])
         if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
             kept = self.repeats.setdefault(row["task_seed"], dict(row))
-            kept.update({name: value for name, value in row.items() if kept[name] is None})
+            kept.update({name: value for name, value in row.items() if kept.get(name) is None})
 
     def over_seeds(self, column: str) -> Estimate | None:
         """Estimate the mean of a column over the seeds; None if no repeat has a value."""
-        return estimate_mean(row[column] for row in self.repeats.values())
+        return estimate_mean(row.get(column) for row in self.repeats.values())
 
     def compare_with(self, other: Repeated, column: str) -> Estimate | None:
         """Estimate the mean difference to another model, seed by seed."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics
+from tasks.evaluation import choose_metrics, list_of_shadows, metric_named
 from tasks.needs import CALIBRATION, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
+from tasks.shadows.limits import check_study
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class SingleTrial(LocalBench):
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
     metrics: str = ""
     """Metrics on request, of the last point: see `choose_metrics`."""
+    shadows: int = 16
+    """Shadow models, for the metrics that need them."""
 
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
         """Unlearn, and yield each point as a row: epoch, metrics, costs. See `points`."""
@@ -49,8 +52,10 @@ class SingleTrial(LocalBench):
         check_count(self.references)
         asked = choose_metrics(self.metrics)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
+        check_study(method, {metric_named(n).needs for n in asked}, self.shadows, self.references)
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
+        from tasks.shadows.study import make_shadows
         from tasks.trial import run_trial
 
         calibration = self.calibration or CALIBRATION in method.needs
@@ -65,7 +70,13 @@ class SingleTrial(LocalBench):
         for role in (ORIGINAL, *list_trained(method.needs)):
             bench.artifact(role, training)
         use_references(bench, self.references, training)
-        yield from run_trial(bench, method, self.trial_seed, asked)
+        shadows = None
+        if {*asked} & {*list_of_shadows()}:
+            say(
+                "NOTICE: metrics by shadow models train models as the original is: see the lines that follow"
+            )
+            shadows = make_shadows(bench, method, self.trial_seed, self.shadows, training)
+        yield from run_trial(bench, method, self.trial_seed, asked, shadows)
 
 
 def parse_assignments(unlearner: str, assignments: list[str]) -> dict[str, Any]:

@@ -107,9 +107,25 @@ METRICS = Registry(
         "pgd_gap": "tasks.evaluation.looks.adversarial:pgd_gap",
         "corruption_gap": "tasks.evaluation.looks.shifted:corruption_gap",
         "worst_corruption_gap": "tasks.evaluation.looks.shifted:worst_corruption_gap",
+        "u_lira_auc": "tasks.evaluation.shadows.metrics:u_lira_auc",
+        "u_lira_auc_low": "tasks.evaluation.shadows.metrics:u_lira_auc_low",
+        "u_lira_auc_high": "tasks.evaluation.shadows.metrics:u_lira_auc_high",
+        "u_lira_tpr_1_percent": "tasks.evaluation.shadows.metrics:u_lira_tpr_1_percent",
+        "u_lira_offline_auc": "tasks.evaluation.shadows.metrics:u_lira_offline_auc",
+        "ruli_efficacy_auc": "tasks.evaluation.shadows.metrics:ruli_efficacy_auc",
+        "lira_original_auc": "tasks.evaluation.shadows.metrics:lira_original_auc",
+        "mean_memorisation": "tasks.evaluation.shadows.metrics:mean_memorisation",
+        "forgetting_quality": "tasks.evaluation.shadows.metrics:forgetting_quality",
+        "forgetting_quality_null": "tasks.evaluation.shadows.metrics:forgetting_quality_null",
+        "klom_mean": "tasks.evaluation.shadows.metrics:klom_mean",
+        "klom_95": "tasks.evaluation.shadows.metrics:klom_95",
+        "klom_floor": "tasks.evaluation.shadows.metrics:klom_floor",
+        "klom_floor_95": "tasks.evaluation.shadows.metrics:klom_floor_95",
     },
 )
 
+TRAINS = ("shadows", "repeats")
+"""Needs for which further models are trained."""
 RETAIN_SAMPLE = 5_000
 """Retain examples that are evaluated: a standard error of at most .7 points, in a ninth of the time."""
 
@@ -148,17 +164,24 @@ def list_on_request() -> list[str]:
     return [name for name, metric in every_metric().items() if metric.tier == "request"]
 
 
-def choose_metrics(text: str) -> tuple[str, ...]:
-    """Return the metrics on request that a text names: `all`, names, or `-NAME` to leave one out.
+def list_of_shadows() -> list[str]:
+    """List the metrics for which shadow models are trained."""
+    return [name for name, metric in every_metric().items() if metric.needs in TRAINS]
 
-    Raises InvalidValue for an unknown name.
+
+def choose_metrics(text: str) -> tuple[str, ...]:
+    """Return the metrics on request that a text names: `all`, `shadows`, names, or `-NAME` to leave one out.
+
+    `all` are those that train no shadow models; `shadows` are the others. Raises InvalidValue for an unknown
+    name.
     """
     known = list_on_request()
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    valid = ("all", *known, *METRICS)
+    groups = {"all": {*known} - {*list_of_shadows()}, "shadows": {*list_of_shadows()}}
+    valid = (*groups, *known, *METRICS)
     names = {part: one_of("metric", part.removeprefix("-"), valid) for part in parts}
     left_out = {name for part, name in names.items() if part.startswith("-")}
-    asked = known if "all" in parts else parts
+    asked = {*parts}.union(*(group for name, group in groups.items() if name in parts))
     return tuple(name for name in known if name in asked and name not in left_out)
 
 

@@ -116,7 +116,10 @@ def share_over_unlearned(evaluation: Evaluation) -> float | None:
 
 @metric(half="test", best="references", needs="references", on_request=True)
 def share_under_unlearned(evaluation: Evaluation) -> float | None:
-    """Measure the share of forgotten examples with a label log odds 2 deviations above the references'."""
+    """Measure the share of forgotten examples with a label log odds 2 deviations above the references'.
+
+    See share_over_unlearned.
+    """
     return _share_beyond(evaluation, 1)
 
 

@@ -14,7 +14,7 @@ Half = HeldOut | Literal["none"]
 """The held-out half that a number reads; "none" reads the retain and the forget set alone."""
 Best = Literal["up", "down", "references"] | float
 """Where the ideal is: more, less, the references' own value, or a number."""
-Needs = Literal["outputs", "references", "original", "features", "model", "shadows"]
+Needs = Literal["outputs", "references", "original", "features", "model", "shadows", "repeats"]
 """What a metric must be given, beside the data."""
 Tier = Literal["row", "request"]
 """Whether a metric is in every row, or computed only where `--metrics` names it."""

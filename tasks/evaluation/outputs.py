@@ -13,6 +13,7 @@ from tasks.errors import Diverged
 from tasks.evaluation.logits import log_odds, softmax
 from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.shadows.outputs import Shadows
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
@@ -75,6 +76,8 @@ class Evaluation:
     """Gives the original model's outputs; None where no metric is asked for that needs them."""
     inside: Inside | None = None
     """The model itself, with those it is held against; None where no metric looks inside."""
+    shadows: Shadows | None = None
+    """The shadow models of the method; None where no metric asks for them."""
 
     def held_out(self, half: HeldOut) -> Outputs:
         """Give the outputs on the validation or on the test half."""

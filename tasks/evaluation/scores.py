@@ -29,7 +29,8 @@ def nomus(evaluation: Evaluation) -> float:
 def aus_random(evaluation: Evaluation) -> float | None:
     """Divide 1 - (test accuracy lost) by 1 + |accuracy on the forget set - test accuracy|: AUS, random form.
 
-    Ideal 1; above 1 where the model is more accurate than the original. Source: Cotogni et al. (DUCK), 2023.
+    Range [0, 2], ideal 1; above 1 where the model is more accurate than the original. Source: Cotogni et al.
+    (DUCK), 2023.
     """
     if evaluation.original is None:
         return None

@@ -53,8 +53,8 @@ def svc_mia_probability(evaluation: Evaluation) -> float:
 
 def efficacy(evaluation: Evaluation, feature: Feature) -> float:
     """Attack a model by a feature; gives the share of forgotten examples taken for unseen ones."""
-    parts = [evaluation.retain, evaluation.test, evaluation.forget]
-    return svc_efficacy(*(_draw(part) for part in parts), feature)
+    retain, test, forget = map(_draw, (evaluation.retain, evaluation.test, evaluation.forget))
+    return svc_efficacy(retain, test, forget, feature)
 
 
 def svc_efficacy(
