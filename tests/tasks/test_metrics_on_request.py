@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,18 @@ def test_no_row_pays_for_what_is_on_request() -> None:
     found = measure(held(0.0))
     assert set(found) & set(list_on_request()) == set()
     assert set(measure(held(0.0), ["tow_mia"])) - set(found) == {"tow_mia"}
+
+
+def test_the_list_in_the_docs_is_that_of_the_registry() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    spelt = {"up": "more", "down": "less", "references": "as retrained"}
+    for name, metric in every_metric().items():
+        best = metric.best
+        ideal = f"{best:g}" if isinstance(best, float) else spelt[best]
+        line = next(
+            (one for one in text.splitlines() if one.startswith(f"| `{name}` | {ideal} |")), ""
+        )
+        assert metric.help.replace("|", "\\|") in line, name
 
 
 def test_metrics_are_chosen_by_name() -> None:
