@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
-from tasks.evaluation import every_metric
+from tasks.evaluation import list_in_rows, metric_named
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import SPLITS as STORED
 from tasks.evaluation.references import ReferenceOutputs
@@ -129,9 +129,8 @@ class PassOnDemand:
 def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
     """Every metric by itself."""
     return {
-        name: metric.function(PassOnDemand(bench, model))  # type: ignore[arg-type]
-        for name, metric in every_metric().items()
-        if metric.tier == "row"
+        name: metric_named(name).function(PassOnDemand(bench, model))  # type: ignore[arg-type]
+        for name in list_in_rows()
     }
 
 

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
-from tasks.evaluation import choose_metrics, every_metric, metric_named
+from tasks.evaluation import choose_metrics, every_metric, list_in_rows, metric_named
 from tasks.evaluation.outputs import Evaluation
 from tasks.models.network import Network
 from tasks.references import use_references
@@ -97,8 +97,7 @@ def measure_one(
         inside=bench._look_inside(model, reference),
     )
     rows = []
-    in_rows = [name for name, metric in every_metric().items() if metric.tier == "row"]
-    for name in (*in_rows, *asked):
+    for name in (*list_in_rows(), *asked):
         start = time.process_time()
         value = metric_named(name)(evaluation)
         seconds = time.process_time() - start

@@ -159,6 +159,11 @@ def every_metric() -> dict[str, Metric]:
     return found
 
 
+def list_in_rows() -> list[str]:
+    """List the metrics that every row has."""
+    return [name for name, metric in every_metric().items() if metric.tier == "row"]
+
+
 def list_on_request() -> list[str]:
     """List the metrics that no row has unless they are asked for."""
     return [name for name, metric in every_metric().items() if metric.tier == "request"]

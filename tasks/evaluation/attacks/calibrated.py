@@ -6,7 +6,7 @@ import numpy as np
 
 from tasks.evaluation.logits import softmax
 from tasks.evaluation.metric import metric
-from tasks.evaluation.outputs import Evaluation, HeldOut
+from tasks.evaluation.outputs import Evaluation
 from tasks.evaluation.predictions import confidences, references_of
 from tasks.evaluation.samples import sample_of
 from tasks.evaluation.shadows.interpolation import interpolation_scores
@@ -18,7 +18,7 @@ from tasks.evaluation.statistics import auc
 def rmia_auc(evaluation: Evaluation) -> float | None:
     """Rank half of the forget set among test examples of the same classes by RMIA, offline: ideal .5.
 
-    The references are the models that saw neither; the population is the validation half. Above .5 it
+    The references are the models that saw neither; the population is the test half. Above .5 it
     under-, below it over-unlearned. Range [0, 1]. Source: Zarifzadeh et al., 2024.
     """
     references = references_of(evaluation)
@@ -27,14 +27,14 @@ def rmia_auc(evaluation: Evaluation) -> float | None:
     sample = sample_of(evaluation, "test")
     others = [k for k in range(len(references)) if k != evaluation.reference]
 
-    def ratios(split: HeldOut | str) -> np.ndarray:
+    def ratios(split: str) -> np.ndarray:
         outputs, theirs = getattr(evaluation, split), getattr(references, split)[others]
         rows, labels = np.arange(len(outputs.labels)), outputs.labels
         mean = population_mean(softmax(theirs)[:, rows, labels])
         return outputs.probabilities[rows, labels] / mean
 
-    population = ratios("validation")
-    members, unseen = ratios("forget")[sample.members], ratios("test")[sample.others]
+    members, population = ratios("forget")[sample.members], ratios("test")
+    unseen = population[sample.others]
     return auc(rmia_scores(members, population), rmia_scores(unseen, population))
 
 

@@ -64,7 +64,9 @@ def linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)), each by the unbiased estimator of Song et al. (2012). 1 for
     features that differ by a rotation and a scale. It can lie below 0; 0 where a side is constant.
     """
-    grams = [each @ each.T for each in (x.astype(np.float64), y.astype(np.float64))]
+    # Without their means, which change nothing, constant features are zeros to the last bit.
+    centred = [each - each.mean(0) for each in (x.astype(np.float64), y.astype(np.float64))]
+    grams = [each @ each.T for each in centred]
     for gram in grams:
         np.fill_diagonal(gram, 0.0)
     own = _hsic(grams[0], grams[0]) * _hsic(grams[1], grams[1])

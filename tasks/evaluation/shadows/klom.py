@@ -45,8 +45,8 @@ def divergences(unlearned: np.ndarray, retrained: np.ndarray, bins: int = BINS) 
     Margins are clipped at ±100. A bin that r lacks and u has counts as 1e-5 there; then r sums to 1 again.
     Disjoint margins have about ln 1e5 = 11.513.
     """
-    pairs = zip(unlearned.T, retrained.T, strict=True)
-    return np.array([_divergence(*np.clip(pair, -CLIP, CLIP), bins) for pair in pairs])
+    sides = (np.clip(side, -CLIP, CLIP).T for side in (unlearned, retrained))
+    return np.array([_divergence(a, b, bins) for a, b in zip(*sides, strict=True)])
 
 
 def gaussian_divergences(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
