@@ -38,6 +38,8 @@ class Cost:
     """`flops` over those of retraining from scratch; more if there was other work: Workbench.relative_cost."""
     preparation_cost: float
     """FLOPs of what was trained beforehand for the method alone, over those of retraining; 0 if nothing was."""
+    run_time_efficiency: float | None = None
+    """A retrain's busy seconds over these: see Workbench.run_time_efficiency."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def run_trial(
             flops,
             bench.relative_cost(flops, learn.busy_seconds),
             bench.preparation_cost(unlearner),
+            bench.run_time_efficiency(learn.busy_seconds),
         )
         yield Point(epoch, metrics, cost, problem.model)
 
@@ -134,6 +137,7 @@ def baseline_point(
         paid * record.flops,
         bench.relative_cost(paid * record.flops),
         preparation_cost=0.0,
+        run_time_efficiency=bench.run_time_efficiency(paid * (record.busy_seconds or 0.0)),
     )
     return Point(0 if not paid else model.recipe.epochs, metrics, cost)
 

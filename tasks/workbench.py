@@ -212,6 +212,11 @@ class Workbench(Trainer):
             else max(share, seconds / retrain / SLACK[self.device.type])
         )
 
+    def run_time_efficiency(self, busy_seconds: float) -> float | None:
+        """Divide a retrain's mean busy seconds by these (RTE); None for no seconds, and without references."""
+        retrain = math.nan if self.references is None else self.references.mean_busy_seconds
+        return None if math.isnan(retrain) or not busy_seconds else retrain / busy_seconds
+
     def _warm_up(self) -> None:
         """Throw away a step and a measurement: the first of a process pay seconds of no trial's."""
         model = self.fresh_model()

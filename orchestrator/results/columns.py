@@ -96,6 +96,13 @@ COSTS = (
         "retraining from scratch; 0 if nothing was, null before 0.2.0",
         "fraction",
     ),
+    Column(
+        "run_time_efficiency",
+        REAL,
+        "CPU seconds (on a GPU: seconds) of a retrain over those of the unlearner: RTE; null without references",
+        "ratio",
+        best="up",
+    ),
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),

@@ -26,6 +26,7 @@ from tasks.evaluation.looks.quantisation import quantise, quantise_model
 from tasks.evaluation.looks.relearning import count_steps
 from tasks.evaluation.looks.representation import linear_cka
 from tasks.roles import ORIGINAL, RETRAINED
+from tasks.trial import baseline_point
 from tasks.workbench import Workbench
 
 INSIDE = [n for n in list_on_request() if metric_named(n).needs in ("model", "features")]
@@ -235,3 +236,14 @@ def test_without_references_there_is_no_gap(judged: Workbench) -> None:
     alone = dataclasses.replace(alone, inside=dataclasses.replace(alone.inside, count=0))
     found = {name: metric_named(name)(alone) for name in INSIDE}
     assert {name for name, value in found.items() if value is not None} == {"zrf"}
+
+
+def test_run_time_efficiency_is_how_often_a_trial_fits_in_a_retrain(judged: Workbench) -> None:
+    assert judged.references is not None
+    retrain = judged.references.mean_busy_seconds
+    assert judged.run_time_efficiency(retrain / 8) == pytest.approx(8)
+    assert judged.run_time_efficiency(0.0) is None
+    point = baseline_point(judged, judged.artifact(RETRAINED), trained_for_this=True)
+    assert point.cost.run_time_efficiency == pytest.approx(1, abs=0.9)
+    original = baseline_point(judged, judged.artifact(ORIGINAL), trained_for_this=False)
+    assert original.cost.run_time_efficiency is None

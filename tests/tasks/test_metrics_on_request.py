@@ -38,7 +38,7 @@ from tasks.evaluation.logits import log_odds, softmax
 from tasks.evaluation.outputs import Evaluation
 from tasks.evaluation.scores import combine_nomus, divide_aus
 from tasks.evaluation.shadows.interpolation import interpolation_scores
-from tasks.evaluation.shadows.rmia import population_mean, rmia_scores
+from tasks.evaluation.shadows.rmia import online_mean, population_mean, rmia_scores
 from tasks.evaluation.statistics import pooled_deviation
 
 
@@ -247,6 +247,8 @@ def test_rmia_by_hand() -> None:
     assert mean == pytest.approx([0.675])
     assert 0.9 / mean == pytest.approx([1.33333], abs=1e-5)
     assert population_mean(np.zeros((3, 1)), 0.3) == pytest.approx([0.35]), "never zero"
+    seen, never = np.full((2, 1), 0.9), np.full((3, 1), 0.5)
+    assert online_mean(seen, never) == pytest.approx([0.7])
     assert rmia_scores(np.array([1.0, 2.5]), np.array([0.5, 1.0, 2.0, 4.0])).tolist() == [
         0.25,
         0.75,
