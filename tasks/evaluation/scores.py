@@ -86,9 +86,10 @@ def _as_evaluations(evaluation: Evaluation) -> list[Evaluation]:
     references, found = evaluation.references, []
     assert references is not None
     for number in range(len(references)):
-        parts = {
-            name: Outputs(getattr(references, name)[number], getattr(evaluation, name).labels)
+        retain, forget, validation, test = (
+            Outputs(getattr(references, name)[number], getattr(evaluation, name).labels)
             for name in ("retain", "forget", "validation", "test")
-        }
-        found.append(Evaluation(**parts, forgotten_classes=evaluation.forgotten_classes))
+        )
+        gone = evaluation.forgotten_classes
+        found.append(Evaluation(retain, forget, validation, test, gone))
     return found

@@ -127,8 +127,8 @@ def audit(members: np.ndarray, others: np.ndarray, delta: float = DELTA) -> floa
     # A hundred thresholds find the best but for noise, and n of them take n Beta quantiles.
     candidates = pooled[np.linspace(0, len(pooled) - 1, min(len(pooled), 100)).astype(int)]
     rules = [(sign, value) for sign in (1, -1) for value in candidates]
-    best = max(rules, key=lambda rule: bound(*rule, fit_members, fit_others))
-    return bound(*best, test_members, test_others)
+    sign, best = max(rules, key=lambda rule: bound(rule[0], rule[1], fit_members, fit_others))
+    return bound(sign, best, test_members, test_others)
 
 
 def _read(evaluation: Evaluation, false_rate: float, what: str) -> float | None:
