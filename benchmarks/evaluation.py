@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
-from tasks.evaluation import every_metric
+from tasks.evaluation import list_in_rows, metric_named
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import SPLITS as STORED
 from tasks.evaluation.references import ReferenceOutputs
@@ -66,7 +66,7 @@ def main() -> None:
         (r["task"], r["arm"]): median(s["seconds"] for s in rows if same(s, r)) for r in rows
     }
     show(
-        f"All {len(every_metric())} metrics of one model, {options.threads} threads",
+        f"All metrics of a row, of one model, {options.threads} threads",
         ["arm", "task", "ratio", "ms"],
         [
             [arm, task, f"{s / seconds[task, 'one pass a split']:.2f}", f"{1e3 * s:,.0f}"]
@@ -136,14 +136,14 @@ class PassOnDemand:
 def measure_before(bench: Workbench, model: Network) -> list[float | None]:
     """The metrics of 0.1.0, with one pass a split."""
     seen = bench.outputs(model)
-    return [every_metric()[name](seen) for name in BEFORE]
+    return [metric_named(name)(seen) for name in BEFORE]
 
 
 def naive(bench: Workbench, model: Network) -> dict[str, float | None]:
     """Every metric by itself."""
     return {
-        name: metric.function(PassOnDemand(bench, model))  # type: ignore[arg-type]
-        for name, metric in every_metric().items()
+        name: metric_named(name).function(PassOnDemand(bench, model))  # type: ignore[arg-type]
+        for name in list_in_rows()
     }
 
 

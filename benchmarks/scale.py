@@ -32,7 +32,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import Terminal, open_console
 from orchestrator.worker.settings import get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
-from tasks.evaluation import METRICS
+from tasks.evaluation import list_in_rows
 
 if TYPE_CHECKING:
     from tasks.trial import Point
@@ -61,7 +61,7 @@ class StubTrial(UnlearningTrial):
         rng = random.Random(self._trial["seed"])
         time.sleep(rng.uniform(*TRIAL_SECONDS))
         cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random(), 0.0)
-        yield Point(1, {name: rng.random() for name in METRICS}, cost)
+        yield Point(1, {name: rng.random() for name in list_in_rows()}, cost)
 
 
 class Watch(Terminal):

@@ -123,6 +123,7 @@ def confirm(
     *,
     seeds: int = 5,
     points: str = SweepConfig.points,
+    metrics: str = SweepConfig.metrics,
     storage: str | Path = "./results",
     address: str | None = None,
     observers: Sequence[Observer] | None = None,
@@ -130,14 +131,14 @@ def confirm(
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
     With `points="methods"` one point of each method runs again: the recommended one, else its best
-    attempt. Raises InvalidValue for an unknown sweep, one that has not ended, and one without such
-    points.
+    attempt. `metrics` names metrics on request, or all. Raises InvalidValue for an unknown sweep, one that
+    has not ended, and one without such points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    for config in plan_repeats(name, seeds, str(storage), address, points):
+    for config in plan_repeats(name, seeds, str(storage), address, points, metrics):
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
     return read_confirmation(stored.storage, name, stored.objective, points)
@@ -184,6 +185,7 @@ def run_trial(
     trial_seed: int | None = None,
     device: str = "auto",
     calibration: bool = False,
+    metrics: str = "",
     storage: str | Path = "./results",
 ) -> list[Row]:
     """Run one trial in this process, without Ray or Optuna; returns a dict of metrics and costs per point.
@@ -205,6 +207,7 @@ def run_trial(
         trial_seed=seed if trial_seed is None else trial_seed,
         device=device,
         calibration=calibration,
+        metrics=metrics,
         storage=str(storage),
     )
     return list(trial.run(lambda text: None, lambda *progress: None))

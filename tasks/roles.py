@@ -9,10 +9,13 @@ from tasks.errors import InvalidValue
 ORIGINAL, RETRAINED = "original", "retrained"
 REFERENCE = "reference-"
 SCORING, EARLY = "scoring", "early-"
+SHADOW, REPEAT = "shadow-", "repeat-"
 SEED_STRIDE = 1_000_000
 """Between the training seeds of a task's references: tasks whose seeds are neighbours share none."""
 SCORING_OFFSET = SEED_STRIDE // 2
 """Between the training seeds of the original and of the scoring model."""
+SHADOW_OFFSET, REPEAT_OFFSET = SEED_STRIDE // 4, 3 * SEED_STRIDE // 4
+"""Between the training seeds of the original and of the first shadow model, and of the first repeat."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,21 @@ def early_role(number: int) -> str:
     return f"{EARLY}{number}"
 
 
+def shadow_role(number: int) -> str:
+    """Spell the role of shadow model `number`, from 0: trained without its own part of the examples."""
+    return f"{SHADOW}{number}"
+
+
+def repeat_role(number: int) -> str:
+    """Spell the role of repeat `number`, from 0: the original with another seed."""
+    return f"{REPEAT}{number}"
+
+
 def training_seed(role: str, task_seed: int) -> int:
     """Give the seed that a model is trained with; the task's own for the original and the retrained one."""
+    for prefix, offset in ((SHADOW, SHADOW_OFFSET), (REPEAT, REPEAT_OFFSET)):
+        if role.startswith(prefix):
+            return task_seed + offset + SEED_STRIDE * int(role.removeprefix(prefix))
     if role == SCORING:
         return task_seed + SCORING_OFFSET
     if role.startswith(EARLY):

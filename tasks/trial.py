@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -10,8 +10,10 @@ import torch
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
 from tasks.errors import Diverged
+from tasks.evaluation.shadows.outputs import Shadows
 from tasks.models.network import Network
 from tasks.roles import reference_role
+from tasks.search_space import EPOCHS
 from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
 
@@ -36,6 +38,8 @@ class Cost:
     """`flops` over those of retraining from scratch; more if there was other work: Workbench.relative_cost."""
     preparation_cost: float
     """FLOPs of what was trained beforehand for the method alone, over those of retraining; 0 if nothing was."""
+    run_time_efficiency: float | None = None
+    """A retrain's busy seconds over these: see Workbench.run_time_efficiency."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,20 @@ Judge = Callable[[Network], dict[str, float | None]]
 
 
 def run_trial(
-    bench: Workbench, unlearner: Unlearner, seed: int, judge: Judge | None = None
+    bench: Workbench,
+    unlearner: Unlearner,
+    seed: int,
+    asked: Collection[str] = (),
+    shadows: Shadows | None = None,
+    judge: Judge | None = None,
 ) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
     The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
     whatever the method does until its last yield. The last point is the trial's result; for a method that
-    is not `anytime`, the only one that is measured. Raises Diverged if the outputs are not finite.
-    Points are measured by `judge` [default: `bench.evaluate`].
+    is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
+    Diverged if the outputs are not finite. Points are measured by `judge` [default: `bench.evaluate`].
     """
-    measure = judge or bench.evaluate
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
         problem, meter = bench.problem(unlearner, seed)
@@ -78,7 +86,12 @@ def run_trial(
         if finished == unlearner.anytime:
             continue
         with look.measure(), meter.pause():
-            metrics = measure(problem.model)
+            last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
+            metrics = (
+                judge(problem.model)
+                if judge
+                else bench.evaluate(problem.model, None, asked if last else (), shadows)
+            )
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops
@@ -91,6 +104,7 @@ def run_trial(
             flops,
             bench.relative_cost(flops, learn.busy_seconds),
             bench.preparation_cost(unlearner),
+            bench.run_time_efficiency(learn.busy_seconds),
         )
         yield Point(epoch, metrics, cost, problem.model)
 
@@ -105,7 +119,12 @@ def _advance(steps: Iterator[None]) -> bool:
 
 
 def baseline_point(
-    bench: Workbench, artifact: Artifact, *, trained_for_this: bool, reference: int = 0
+    bench: Workbench,
+    artifact: Artifact,
+    *,
+    trained_for_this: bool,
+    reference: int = 0,
+    asked: Collection[str] = (),
 ) -> Point:
     """Measure the original or a reference, with the cost of its training.
 
@@ -116,7 +135,7 @@ def baseline_point(
     with load.measure():
         model, _ = bench.model(artifact)
     with judge.measure(), torch.no_grad():
-        metrics = bench.evaluate(model, reference if trained_for_this else None)
+        metrics = bench.evaluate(model, reference if trained_for_this else None, asked)
     record = artifact.record if trained_for_this else None
     flops = record.flops if record else 0.0
     cost = Cost(
@@ -127,14 +146,15 @@ def baseline_point(
         flops,
         bench.relative_cost(flops),
         preparation_cost=0.0,
+        run_time_efficiency=bench.run_time_efficiency((record and record.busy_seconds) or 0.0),
     )
     return Point(model.recipe.epochs if record else 0, metrics, cost)
 
 
-def reference_point(bench: Workbench, reference: int) -> Point:
+def reference_point(bench: Workbench, reference: int, asked: Collection[str] = ()) -> Point:
     """Measure one reference, held against the others, with the cost of its training.
 
     `use_references` comes first, with more references than `reference`.
     """
     artifact = bench.artifact(reference_role(reference))
-    return baseline_point(bench, artifact, trained_for_this=True, reference=reference)
+    return baseline_point(bench, artifact, trained_for_this=True, reference=reference, asked=asked)

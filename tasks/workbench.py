@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +19,15 @@ from tasks.datasets.dataset import Dataset
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.errors import InvalidValue
 from tasks.evaluation import RETAIN_SAMPLE, measure
+from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.shadows.outputs import Shadows
 from tasks.forget_sets import forgotten_classes
 from tasks.models.network import Network
 from tasks.needs import CALIBRATION, check_needs, list_trained
 from tasks.problem import Problem
-from tasks.roles import ORIGINAL
+from tasks.roles import ORIGINAL, reference_role
 from tasks.task import Task
 from tasks.trainer import Trainer
 from tasks.unlearners.base import Unlearner
@@ -72,6 +76,8 @@ class Workbench(Trainer):
         triggered = None if images is None else replace(changed.held_out, images=images)
         self._triggered = None if triggered is None else ResidentSource(triggered, device)
         self._kin = tuple(map(task.forgotten.kin_labels, (changed.train, changed.held_out)))
+        self._seen_by_original: Evaluation | None = None
+        self._known: dict[tuple[str, str], Any] = {}
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
         self._warm_up()
@@ -135,13 +141,52 @@ class Workbench(Trainer):
         labels = self._test.labels().cpu()
         return self._test.at(torch.isin(labels, torch.tensor(classes)).nonzero().flatten())
 
-    def evaluate(self, model: Network, reference: int | None = None) -> dict[str, float | None]:
-        """Measure `model` by every metric; it is this `reference` if it is one.
+    def evaluate(
+        self,
+        model: Network,
+        reference: int | None = None,
+        asked: Collection[str] = (),
+        shadows: Shadows | None = None,
+    ) -> dict[str, float | None]:
+        """Measure `model` by every metric of a row, and by those on request that are `asked` for.
 
-        Raises Diverged if its outputs are not finite.
+        It is this `reference` if it is one; `shadows` are those of its method. Raises Diverged if its outputs
+        are not finite.
         """
         seen = self.outputs(model)
-        return measure(replace(seen, references=self.references, reference=reference))
+        evaluation = replace(seen, references=self.references, reference=reference)
+        if asked:
+            inside = self._look_inside(model, reference)
+            evaluation = replace(
+                evaluation, original=self._original_outputs, inside=inside, shadows=shadows
+            )
+        return measure(evaluation, asked)
+
+    def _original_outputs(self) -> Evaluation:
+        """Pass each split through the original model: once for all trials of this process."""
+        if self._seen_by_original is None:
+            self._seen_by_original = self.outputs(self._load(ORIGINAL))
+        return self._seen_by_original
+
+    def _load(self, role: str) -> Network:
+        return self.model(self.artifact(role))[0]
+
+    def _look_inside(self, model: Network, reference: int | None) -> Inside:
+        """Make what the metrics get that look inside a model."""
+        count = 0 if self.references is None else len(self.references)
+        return Inside(
+            model=model,
+            make_blank=self.fresh_model,
+            load_original=lambda: self._load(ORIGINAL),
+            load_reference=lambda number: self._load(reference_role(number)),
+            count=count,
+            reference=reference,
+            retain=self.retain,
+            forget=self.forget,
+            test=self._test,
+            forgotten_classes=self._forgotten_classes,
+            known=self._known,
+        )
 
     def outputs(self, model: Network) -> Evaluation:
         """Pass each split through `model` once; raises Diverged if its outputs are not finite."""
@@ -186,6 +231,11 @@ class Workbench(Trainer):
             if math.isnan(retrain)
             else max(share, seconds / retrain / SLACK[self.device.type])
         )
+
+    def run_time_efficiency(self, busy_seconds: float) -> float | None:
+        """Divide a retrain's mean busy seconds by these (RTE); None for no seconds, and without references."""
+        retrain = math.nan if self.references is None else self.references.mean_busy_seconds
+        return None if math.isnan(retrain) or not busy_seconds else retrain / busy_seconds
 
     def _warm_up(self) -> None:
         """Throw away a step and a measurement: the first of a process pay seconds of no trial's."""

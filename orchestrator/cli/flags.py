@@ -41,3 +41,27 @@ Calibration = Annotated[
         help="Keep a tenth of the held-out data for methods, as the sweep did. A method that needs it turns it on.",
     ),
 ]
+Threads = Annotated[
+    int,
+    Parameter(
+        help="Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit."
+    ),
+]
+References = Annotated[
+    int,
+    Parameter(
+        help="How many models retrained without the forget set the trial is held against: 0, or 2 and more."
+    ),
+]
+Metrics = Annotated[
+    str,
+    Parameter(
+        help="Metrics on request, of the last point: names, all, all,-NAME, shadows. See `orchestrator list metrics`."
+    ),
+]
+Shadows = Annotated[
+    int,
+    Parameter(
+        help="Shadow models that are trained for the metrics that need them: a multiple of 4."
+    ),
+]

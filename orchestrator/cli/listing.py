@@ -10,7 +10,7 @@ from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
-from tasks.evaluation import every_metric
+from tasks.evaluation import TRAINS, every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS, find_recipe
 from tasks.models.recipe_settings import list_settings
@@ -18,7 +18,7 @@ from tasks.needs import NEEDS, need_class
 from tasks.recipe import Recipe
 from tasks.registry import Registry
 from tasks.search_space import parameters
-from tasks.task import TASKS
+from tasks.task_names import TASKS
 from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
 
 
@@ -74,7 +74,10 @@ def _unlearner(name: str) -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    yield from (f"{name}: {metric.help}" for name, metric in every_metric().items())
+    for name, metric in every_metric().items():
+        asked = " [on request: --metrics]" if metric.tier == "request" else ""
+        asked = " [run --metrics; trains shadow models]" if metric.needs in TRAINS else asked
+        yield f"{name}{asked}: {metric.help}"
 
 
 def _objectives() -> Iterator[str]:

@@ -63,6 +63,7 @@ def confirm(
     *,
     seeds: int = 5,
     points: str = SweepConfig.points,
+    metrics: str = SweepConfig.metrics,
     storage: Storage = STORAGE,
     address: str | None = None,
 ) -> int:
@@ -76,12 +77,15 @@ def confirm(
         Number of seeds: those that follow the sweep's own seed.
     points
         front, or methods: of each method the recommended point, else its best attempt.
+    metrics
+        Metrics on request, such as looks inside: names, or all, or all,-NAME. See `orchestrator list metrics`.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    return DONE if confirm_and_report(name, seeds, points, storage, address) else FAILED
+    done = confirm_and_report(name, seeds, points, metrics, storage, address)
+    return DONE if done else FAILED
 
 
 @app.command

@@ -30,7 +30,7 @@ def sweep_and_report(config: SweepConfig) -> int:
 
 
 def confirm_and_report(
-    name: str, seeds: int, points: str, storage: str, address: str | None
+    name: str, seeds: int, points: str, metrics: str, storage: str, address: str | None
 ) -> int:
     """Run points of sweep `name` again with fresh seeds, and print which of them hold.
 
@@ -38,8 +38,9 @@ def confirm_and_report(
     """
     storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
-        return _confirm_here(name, seeds, points, storage, address)
-    return int(run_on_cluster(address, _confirm_here, name, seeds, points, storage, "auto"))
+        return _confirm_here(name, seeds, points, metrics, storage, address)
+    there = name, seeds, points, metrics, storage, "auto"
+    return int(run_on_cluster(address, _confirm_here, *there))
 
 
 def report_status(name: str, storage: str) -> None:
@@ -125,7 +126,9 @@ def _sweep_here(config: SweepConfig) -> int:
     return outcome.complete
 
 
-def _confirm_here(name: str, seeds: int, points: str, storage: str, address: str | None) -> int:
+def _confirm_here(
+    name: str, seeds: int, points: str, metrics: str, storage: str, address: str | None
+) -> int:
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.confirm import plan_repeats
@@ -133,7 +136,7 @@ def _confirm_here(name: str, seeds: int, points: str, storage: str, address: str
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
-    repeats = plan_repeats(name, seeds, storage, address, points)
+    repeats = plan_repeats(name, seeds, storage, address, points, metrics)
     try:
         complete = sum(run_sweep(config, terminal).complete for config in repeats)
     except (OSError, KeyboardInterrupt) as error:

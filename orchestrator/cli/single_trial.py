@@ -13,9 +13,13 @@ from orchestrator.cli.flags import (
     DataDir,
     Device,
     Loader,
+    Metrics,
     Model,
     Original,
+    References,
+    Shadows,
     Storage,
+    Threads,
     TrainedBy,
 )
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
@@ -35,9 +39,11 @@ def run(
     trial_seed: int | None = None,
     loader: Loader = "auto",
     device: Device = "auto",
-    cpus_per_trial: int = 1,
-    references: int = 2,
+    cpus_per_trial: Threads = 1,
+    references: References = 2,
     calibration: Calibration = False,
+    metrics: Metrics = "",
+    shadows: Shadows = 16,
     storage: Storage = STORAGE,
 ) -> int:
     """Run one trial in this process, without Ray or Optuna, and print all its metrics. It stores no rows.
@@ -52,10 +58,6 @@ def run(
         Seed of the splits, the forget set and the baselines: a row's task_seed.
     trial_seed
         Seed of the trial: a row's seed [default: the task's].
-    cpus_per_trial
-        Torch threads, as in a sweep: on a CPU they decide the trained models to the last bit.
-    references
-        How many models retrained without the forget set the trial is held against: 0, or 2 and more.
     """
     from orchestrator.cli.reports import run_and_report
     from orchestrator.sweeps.single_trial import SingleTrial, parse_assignments
@@ -77,6 +79,8 @@ def run(
         cpus=cpus_per_trial,
         references=references,
         calibration=calibration,
+        metrics=metrics,
+        shadows=shadows,
     )
     run_and_report(trial)
     return 0

@@ -14,7 +14,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
-from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
+from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes, list_requested
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, front_rows, objective_named
 from orchestrator.results.recommendation import TIED, choose_point, find_tied
@@ -101,6 +101,14 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     for model, cells in list_lines(found):
         table.add_row(*cells, spell_searched(model.searched))
     _print_whole(table, console)
+    header, lines = list_requested(found)
+    if lines:
+        requested = Table(title="Metrics on request, over fresh seeds")
+        for heading in header:
+            requested.add_column(heading, overflow="fold")
+        for cells in lines:
+            requested.add_row(*cells)
+        _print_whole(requested, console)
     for text in list_notes(found):
         console.print(text, highlight=False, soft_wrap=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.evaluation import every_metric
-from tasks.evaluation.metric import Best, Half
+from tasks.evaluation.metric import Best, Half, Tier
 from tasks.forget_sets.traits import Trait
 
 
@@ -26,6 +26,8 @@ class Column:
     """Its heading in a table; see Metric."""
     only: Trait | None = None
     """The trait of a forget set without which it is null."""
+    tier: Tier = "row"
+    """Whether every row has it, or only those of models for which it was asked."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -100,6 +102,13 @@ COSTS = (
         "retraining from scratch; 0 if nothing was, null before 0.2.0",
         "fraction",
     ),
+    Column(
+        "run_time_efficiency",
+        REAL,
+        "CPU seconds (on a GPU: seconds) of a retrain over those of the unlearner: RTE; null without references",
+        "ratio",
+        best="up",
+    ),
 )
 PROVENANCE = (
     Column("model", TEXT, "model family and width"),
@@ -136,7 +145,7 @@ PROVENANCE = (
     Column("finished_at", MOMENT, "when the trial ended", "UTC"),
 )
 MEASURED = tuple(
-    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only)
+    Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only, m.tier)
     for n, m in every_metric().items()
 )
 

@@ -53,7 +53,10 @@ class Repeated:
     tried: set[int] = field(default_factory=set)
     """Seeds with which the model ran again."""
     repeats: dict[int, Row] = field(default_factory=dict)
-    """Measured rows by seed. A seed is missing if its trial failed or was stopped before this point."""
+    """Measured rows by seed. A seed is missing if its trial failed or was stopped before this point.
+
+    Where two sweeps ran the same seed, one has what the other was not asked for.
+    """
 
     def add(self, row: Row) -> None:
         """Add a row if it is a repeat of this model; the first row of a seed is kept."""
@@ -62,11 +65,12 @@ class Repeated:
             return
         self.tried.add(row["task_seed"])
         if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
-            self.repeats.setdefault(row["task_seed"], row)
+            kept = self.repeats.setdefault(row["task_seed"], dict(row))
+            kept.update({name: value for name, value in row.items() if kept.get(name) is None})
 
     def over_seeds(self, column: str) -> Estimate | None:
         """Estimate the mean of a column over the seeds; None if no repeat has a value."""
-        return estimate_mean(row[column] for row in self.repeats.values())
+        return estimate_mean(row.get(column) for row in self.repeats.values())
 
     def compare_with(self, other: Repeated, column: str) -> Estimate | None:
         """Estimate the mean difference to another model, seed by seed."""

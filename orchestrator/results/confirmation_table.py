@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from orchestrator.results.columns import COLUMNS
+from orchestrator.results.columns import COLUMNS, MEASURED, Column
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
@@ -32,6 +32,26 @@ def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
     for point, chance in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
         method = point.searched["unlearner"]
         yield point, _cells(method, "-" if chance is None else f"{chance:.2f}", point, others)
+
+
+def list_requested(found: Confirmation) -> tuple[list[str], list[list[str]]]:
+    """Return a heading, and a line for each metric on request that a model has: its means over the seeds."""
+    models = [model for model, _ in list_lines(found)]
+    header = ["metric", "ideal", *(str(model.searched["trial_id"]) for model in models)]
+    lines = []
+    for column in MEASURED:
+        means = [model.over_seeds(column.name) for model in models]
+        if column.tier == "request" and any(means):
+            cells = [spell_estimate(mean, -math.inf, math.inf) for mean in means]
+            lines.append([column.name, spell_ideal(column), *cells])
+    return header, lines
+
+
+def spell_ideal(column: Column) -> str:
+    """Say where the best value of a column is: a number, a direction, or where retrained models lie."""
+    if isinstance(column.best, float):
+        return f"{column.best:g}"
+    return {"up": "more", "down": "less", "references": "as retrained"}.get(str(column.best), "")
 
 
 def list_notes(found: Confirmation) -> list[str]:
@@ -67,13 +87,13 @@ def list_notes(found: Confirmation) -> list[str]:
     return said
 
 
-def spell_estimate(found: Estimate | None, least: float = 0.0) -> str:
-    """Return `mean ± half` with three decimals, or `mean [low, high]` within [`least`, 1] if ± would leave that."""
+def spell_estimate(found: Estimate | None, least: float = 0.0, most: float = 1.0) -> str:
+    """Return `mean ± half` with three decimals, or `mean [low, high]` if ± would leave [`least`, `most`]."""
     if found is None:
         return "-"
     if found.half is None:
         return f"{found.mean:.3f}"
-    low, high = found.clip(least, 1.0)
+    low, high = found.clip(least, most)
     if (low, high) != found.clip(-math.inf, math.inf):
         return f"{found.mean:.3f} [{low:.3f}, {high:.3f}]"
     return f"{found.mean:.3f} ± {found.half:.3f}"

@@ -126,7 +126,7 @@ def objective_named(text: str) -> Objective:
     if ":" not in text:
         one_of("objective", text, [*OBJECTIVES, OWN])
         return OBJECTIVES[text]
-    valid = [column.name for column in (*MEASURED, *COSTS)]
+    valid = [column.name for column in (*MEASURED, *COSTS) if column.tier == "row"]
     metrics, maximise = [], []
     for part in text.split(","):
         if part.count(":") > 1:

@@ -40,7 +40,12 @@ NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", 
 
 
 def plan_repeats(
-    name: str, seeds: int, storage: str, address: str | None, points: str = SweepConfig.points
+    name: str,
+    seeds: int,
+    storage: str,
+    address: str | None,
+    points: str = SweepConfig.points,
+    metrics: str = SweepConfig.metrics,
 ) -> list[SweepConfig]:
     """Return the sweeps that run points of sweep `name` again, with the next `seeds` seeds.
 
@@ -49,7 +54,9 @@ def plan_repeats(
     check_seeds(seeds)
     base = read_config(name, storage)
     where = address or base.address
-    chosen = SweepConfig(confirms=name, points=points, storage=storage, address=where)
+    chosen = SweepConfig(
+        confirms=name, points=points, metrics=metrics, storage=storage, address=where
+    )
     return [
         complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
         for number in range(1, seeds + 1)

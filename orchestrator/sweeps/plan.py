@@ -29,6 +29,7 @@ from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics
 from tasks.needs import CALIBRATION, list_trained
 from tasks.roles import GivenOriginal
 from tasks.task import Task
@@ -73,6 +74,8 @@ class SweepPlan:
     """The sweep whose front is run again; empty if there is none."""
     given: Mapping[str, list[dict[str, Any]]]
     """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
+    metrics: tuple[str, ...] = ()
+    """Metrics on request."""
 
     @property
     def private(self) -> bool:
@@ -96,6 +99,7 @@ class SweepPlan:
             references=self.references,
             data=data,
             needs=list_trained(list_needs(self.budgets)),
+            metrics=self.metrics,
         )
 
 
@@ -113,6 +117,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         unlearners=config.unlearners or before.unlearners,
         trials=config.trials or before.trials,
         references=config.references or before.references,
+        metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
         calibration=config.calibration or before.calibration,
         recipe=config.recipe or before.recipe,
@@ -206,6 +211,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         optuna_storage=decided.optuna_storage or "",
         confirms=decided.confirms or "",
         given=decided.given or {},
+        metrics=choose_metrics(decided.metrics),
     )
 
 

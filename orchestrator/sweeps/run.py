@@ -119,6 +119,11 @@ class _Run:
         check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
         observer.say(f"sweep {plan.name}: {what}, {total} trials")
+        if plan.metrics:
+            observer.say(
+                f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
+                "the estimate is without them"
+            )
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = self._studies(finished)

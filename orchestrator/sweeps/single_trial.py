@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics, list_of_shadows, metric_named
 from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
 from tasks.search_space import parameters
+from tasks.sequences.requests import refuse_sequence
 from tasks.sequences.suitability import check_method
+from tasks.shadows.limits import check_study
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
@@ -42,6 +45,10 @@ class SingleTrial(LocalBench):
     """Whether a calibration split is kept, as in the trial's sweep; a method that needs one turns it on."""
     references: int = 2
     """Retrained models that the trial is held against; 0 leaves the metrics that need them null."""
+    metrics: str = ""
+    """Metrics on request, of the last point: see `choose_metrics`."""
+    shadows: int = 16
+    """Shadow models, for the metrics that need them."""
 
     def run(self, say: Say, training: Progress) -> Iterator[dict[str, Any]]:
         """Unlearn, and yield each point as a row: epoch, metrics, costs. See `points`."""
@@ -59,19 +66,30 @@ class SingleTrial(LocalBench):
         from tasks.references import use_references
         from tasks.roles import ORIGINAL
         from tasks.sequences.course import run_whole
+        from tasks.shadows.study import make_shadows
         from tasks.trial import run_trial
 
         bench = self._open(task.whole(), dataset, say, training)
         for role in (ORIGINAL, *list_trained(method.needs)):
             bench.artifact(role, training)
         use_references(bench, self.references, training)
+        asked, shadows = choose_metrics(self.metrics), None
+        if self._of_shadows():
+            say(
+                "NOTICE: metrics by shadow models train models as the original is: see the lines that follow"
+            )
+            shadows = make_shadows(bench, method, self.trial_seed, self.shadows, training)
         if not bench.task.joint:
-            yield from run_trial(bench, method, self.trial_seed)
+            yield from run_trial(bench, method, self.trial_seed, asked, shadows)
             return
         steps = functools.partial(self._open, dataset=dataset, say=say, training=training)
         yield from run_whole(
-            bench, lambda step, start: steps(step, start=start), method, self.trial_seed
+            bench, lambda step, start: steps(step, start=start), method, self.trial_seed, asked
         )
+
+    def _of_shadows(self) -> bool:
+        """Tell whether metrics are asked for that need shadow models."""
+        return not set(choose_metrics(self.metrics)).isdisjoint(list_of_shadows())
 
     def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
         """Unlearn one request after another; show each as a row, then all as one, and store what they led to.
@@ -107,7 +125,9 @@ class SingleTrial(LocalBench):
         bench = self._open(task.whole(), dataset, say, training)
         use_references(bench, self.references, training)
         assert last.point.model is not None
-        point = replace(last.point, metrics=bench.evaluate(last.point.model))
+        point = replace(
+            last.point, metrics=bench.evaluate(last.point.model, None, choose_metrics(self.metrics))
+        )
         return {"step": last.task.step, "request": ";".join(task.requests)} | _row(point)
 
     def _begin(self, say: Say) -> tuple[Task, Dataset, Unlearner]:
@@ -115,8 +135,12 @@ class SingleTrial(LocalBench):
         self.check_settings()
         check_seed(self.trial_seed)
         check_count(self.references)
+        asked = choose_metrics(self.metrics)
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         check_replayable(self.original, method.needs, self.unlearner)
+        check_study(method, {metric_named(n).needs for n in asked}, self.shadows, self.references)
+        if self._of_shadows():
+            refuse_sequence(self.task, "--metrics by shadow models")
         calibration = self.calibration or CALIBRATION in method.needs
         task, dataset = self.load_task(say, calibration=calibration)
         check_method(task, dataset, type(method))

@@ -156,7 +156,11 @@ def _model_row(settings: WorkerSettings, bench: Workbench, role: str) -> Row:
     record, given = artifact.record, bench.task.original
     is_reference = role != ORIGINAL
     point = baseline_point(
-        bench, artifact, trained_for_this=is_reference, reference=reference_number(role)
+        bench,
+        artifact,
+        trained_for_this=is_reference,
+        reference=reference_number(role),
+        asked=settings.metrics,
     )
     identity: dict[str, Any] = {
         **collect_provenance(bench, RETRAINED if is_reference else ORIGINAL),

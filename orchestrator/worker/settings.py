@@ -43,6 +43,8 @@ class WorkerSettings:
     """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
     needs: tuple[str, ...] = ()
     """What is trained beforehand for the methods, beside the models."""
+    metrics: tuple[str, ...] = ()
+    """Metrics on request that are computed for each model, and for the last point of each trial."""
 
     @property
     def roles(self) -> tuple[str, ...]:

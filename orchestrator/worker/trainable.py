@@ -153,13 +153,13 @@ class UnlearningTrial(tune.Trainable):
         trial = self._trial
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
         self._deadline.begin()
+        asked = self._settings.metrics
         if bench.task.joint:
             from tasks.sequences.course import run_whole
 
-            return run_whole(
-                bench, functools.partial(open_step, self._settings), unlearner, trial["seed"]
-            )
-        return run_trial(bench, unlearner, trial["seed"])
+            open_bench = functools.partial(open_step, self._settings)
+            return run_whole(bench, open_bench, unlearner, trial["seed"], asked)
+        return run_trial(bench, unlearner, trial["seed"], asked)
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         done = self._finish("failed", describe_error(error))

@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
-from tasks.evaluation.metric import IN_A_SWEEP, Metric, Needs, Value
-from tasks.registry import Registry
+from tasks.evaluation.metric import Metric, Value
+from tasks.registry import Registry, one_of
 
 if TYPE_CHECKING:
     from tasks.evaluation.outputs import Evaluation
@@ -80,9 +80,64 @@ METRICS = Registry(
         "validation_accuracy_forgotten_part": (
             "tasks.evaluation.forgotten_parts:validation_accuracy_forgotten_part"
         ),
+        "activation_distance": "tasks.evaluation.distances:activation_distance",
+        "excess_divergence": "tasks.evaluation.distances:excess_divergence",
+        "share_over_unlearned": "tasks.evaluation.distances:share_over_unlearned",
+        "share_under_unlearned": "tasks.evaluation.distances:share_under_unlearned",
+        "loss_attack_tpr_1_percent": "tasks.evaluation.attacks.rates:loss_attack_tpr_1_percent",
+        "loss_attack_tpr_1_percent_low": "tasks.evaluation.attacks.rates:loss_attack_tpr_1_percent_low",
+        "loss_attack_tpr_1_percent_high": "tasks.evaluation.attacks.rates:loss_attack_tpr_1_percent_high",
+        "loss_attack_tpr_tenth_percent": "tasks.evaluation.attacks.rates:loss_attack_tpr_tenth_percent",
+        "loss_attack_tpr_tenth_percent_low": "tasks.evaluation.attacks.rates:loss_attack_tpr_tenth_percent_low",
+        "loss_attack_tpr_tenth_percent_high": "tasks.evaluation.attacks.rates:loss_attack_tpr_tenth_percent_high",
+        "audited_epsilon": "tasks.evaluation.attacks.rates:audited_epsilon",
+        "svc_mia_correctness": "tasks.evaluation.attacks.svc:svc_mia_correctness",
+        "svc_mia_confidence": "tasks.evaluation.attacks.svc:svc_mia_confidence",
+        "svc_mia_entropy": "tasks.evaluation.attacks.svc:svc_mia_entropy",
+        "svc_mia_modified_entropy": "tasks.evaluation.attacks.svc:svc_mia_modified_entropy",
+        "svc_mia_probability": "tasks.evaluation.attacks.svc:svc_mia_probability",
+        "entropy_lr_members": "tasks.evaluation.attacks.entropy:entropy_lr_members",
+        "rmia_auc": "tasks.evaluation.attacks.calibrated:rmia_auc",
+        "interpolation_score": "tasks.evaluation.attacks.calibrated:interpolation_score",
+        "retained_class_leak": "tasks.evaluation.attacks.two_sample:retained_class_leak",
+        "tow_mia": "tasks.evaluation.scores:tow_mia",
+        "nomus": "tasks.evaluation.scores:nomus",
+        "aus_random": "tasks.evaluation.scores:aus_random",
+        "aus_class": "tasks.evaluation.scores:aus_class",
+        "zrf": "tasks.evaluation.looks.random_network:zrf",
+        "cka_to_original_gap": "tasks.evaluation.looks.representation:cka_to_original_gap",
+        "cka_to_references_gap": "tasks.evaluation.looks.representation:cka_to_references_gap",
+        "probe_recovery_gap": "tasks.evaluation.looks.probes:probe_recovery_gap",
+        "knn_recovery_gap": "tasks.evaluation.looks.probes:knn_recovery_gap",
+        "relearn_gap_retain": "tasks.evaluation.looks.relearning:relearn_gap_retain",
+        "relearn_gap_tenth": "tasks.evaluation.looks.relearning:relearn_gap_tenth",
+        "ain": "tasks.evaluation.looks.relearning:ain",
+        "quantised_8_bit_gap": "tasks.evaluation.looks.quantisation:quantised_8_bit_gap",
+        "quantised_4_bit_gap": "tasks.evaluation.looks.quantisation:quantised_4_bit_gap",
+        "quantised_3_bit_gap": "tasks.evaluation.looks.quantisation:quantised_3_bit_gap",
+        "fgsm_gap": "tasks.evaluation.looks.adversarial:fgsm_gap",
+        "pgd_gap": "tasks.evaluation.looks.adversarial:pgd_gap",
+        "corruption_gap": "tasks.evaluation.looks.shifted:corruption_gap",
+        "worst_corruption_gap": "tasks.evaluation.looks.shifted:worst_corruption_gap",
+        "u_lira_auc": "tasks.evaluation.shadows.metrics:u_lira_auc",
+        "u_lira_auc_low": "tasks.evaluation.shadows.metrics:u_lira_auc_low",
+        "u_lira_auc_high": "tasks.evaluation.shadows.metrics:u_lira_auc_high",
+        "u_lira_tpr_1_percent": "tasks.evaluation.shadows.metrics:u_lira_tpr_1_percent",
+        "u_lira_offline_auc": "tasks.evaluation.shadows.metrics:u_lira_offline_auc",
+        "ruli_efficacy_auc": "tasks.evaluation.shadows.metrics:ruli_efficacy_auc",
+        "lira_original_auc": "tasks.evaluation.shadows.metrics:lira_original_auc",
+        "mean_memorisation": "tasks.evaluation.shadows.metrics:mean_memorisation",
+        "forgetting_quality": "tasks.evaluation.shadows.metrics:forgetting_quality",
+        "forgetting_quality_null": "tasks.evaluation.shadows.metrics:forgetting_quality_null",
+        "klom_mean": "tasks.evaluation.shadows.metrics:klom_mean",
+        "klom_95": "tasks.evaluation.shadows.metrics:klom_95",
+        "klom_floor": "tasks.evaluation.shadows.metrics:klom_floor",
+        "klom_floor_95": "tasks.evaluation.shadows.metrics:klom_floor_95",
     },
 )
 
+TRAINS = ("shadows", "repeats")
+"""Needs for which further models are trained."""
 RETAIN_SAMPLE = 5_000
 """Retain examples that are evaluated: a standard error of at most .7 points, in a ninth of the time."""
 
@@ -116,9 +171,41 @@ def every_metric() -> dict[str, Metric]:
     return found
 
 
-def measure(evaluation: Evaluation, needs: Collection[Needs] = IN_A_SWEEP) -> dict[str, Value]:
-    """Measure one model by every metric; one with other needs than these is None."""
+def list_in_rows() -> list[str]:
+    """List the metrics that every row has."""
+    return [name for name, metric in every_metric().items() if metric.tier == "row"]
+
+
+def list_on_request() -> list[str]:
+    """List the metrics that no row has unless they are asked for."""
+    return [name for name, metric in every_metric().items() if metric.tier == "request"]
+
+
+def list_of_shadows() -> list[str]:
+    """List the metrics for which shadow models are trained."""
+    return [name for name, metric in every_metric().items() if metric.needs in TRAINS]
+
+
+def choose_metrics(text: str) -> tuple[str, ...]:
+    """Return the metrics on request that a text names: `all`, `shadows`, names, or `-NAME` to leave one out.
+
+    `all` are those that train no shadow models; `shadows` are the others. Raises InvalidValue for an unknown
+    name.
+    """
+    known = list_on_request()
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    groups = {"all": {*known} - {*list_of_shadows()}, "shadows": {*list_of_shadows()}}
+    valid = (*groups, *known, *METRICS)
+    names = {part: one_of("metric", part.removeprefix("-"), valid) for part in parts}
+    left_out = {name for part, name in names.items() if part.startswith("-")}
+    asked = {*parts}.union(*(group for name, group in groups.items() if name in parts))
+    return tuple(name for name in known if name in asked and name not in left_out)
+
+
+def measure(evaluation: Evaluation, asked: Collection[str] = ()) -> dict[str, Value]:
+    """Measure one model by every metric of a row, and by those on request that are `asked` for."""
     return {
-        name: metric(evaluation) if metric.needs in needs else None
+        name: metric(evaluation)
         for name, metric in every_metric().items()
+        if metric.tier == "row" or name in asked
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from tasks.evaluation.accuracy import share_correct
 from tasks.evaluation.attacks.membership import calibrated_areas
 from tasks.evaluation.distances import divergence, forget_divergence_floor
 from tasks.evaluation.metric import metric
-from tasks.evaluation.outputs import Evaluation
+from tasks.evaluation.outputs import Evaluation, Outputs
 from tasks.evaluation.predictions import references_of
 from tasks.evaluation.references import mean_of_others
 from tasks.evaluation.samples import sample_of
 from tasks.evaluation.statistics import auc_error
 
+Chosen = np.ndarray | slice
+"""Examples: a mask, indices, or all."""
 DEVIATIONS = 2.0
 """Beyond so many of the references' standard deviations a model is said to miss them."""
 
@@ -29,15 +32,23 @@ def tow(evaluation: Evaluation) -> float | None:
     if references is None:
         return None
     kept = ~np.isin(evaluation.test.labels, evaluation.unretained_classes)
-    product = np.ones(len(references))
-    for own, theirs, chosen in (
-        (evaluation.forget, references.forget, slice(None)),
-        (evaluation.retain, references.retain, slice(None)),
-        (evaluation.test, references.test, kept),
-    ):
-        means = mean_of_others(accuracies(theirs, own.labels, chosen))
-        product *= 1 - np.abs(float(own.correct[chosen].mean()) - means)
-    return evaluation.mean_over_references(product)
+    differences = [
+        compare_accuracy(evaluation.forget, references.forget),
+        compare_accuracy(evaluation.retain, references.retain),
+        compare_accuracy(evaluation.test, references.test, kept),
+    ]
+    return evaluation.mean_over_references(multiply_closeness(differences))
+
+
+def multiply_closeness(differences: Sequence[np.ndarray]) -> np.ndarray:
+    """Compute Π (1 − |Δ|) of several vectors (K,) of differences. Source: Zhao et al. (ToW), 2024."""
+    return np.prod([1 - np.abs(difference) for difference in differences], axis=0)
+
+
+def compare_accuracy(own: Outputs, theirs: np.ndarray, chosen: Chosen = slice(None)) -> np.ndarray:
+    """Subtract each mean accuracy of K − 1 references from a model's: (K,), of logits (K, N, classes)."""
+    means = mean_of_others(accuracies(theirs, own.labels, chosen))
+    return float(own.correct[chosen].mean()) - means
 
 
 @metric(half="test", best=0.0, unit="flag", needs="references")
@@ -56,9 +67,7 @@ def under_unlearned(evaluation: Evaluation) -> float | None:
     return _misses(evaluation, 1)
 
 
-def accuracies(
-    logits: np.ndarray, labels: np.ndarray, chosen: np.ndarray | slice = slice(None)
-) -> np.ndarray:
+def accuracies(logits: np.ndarray, labels: np.ndarray, chosen: Chosen = slice(None)) -> np.ndarray:
     """Compute the accuracy of each of K models from logits (K, N, classes); a vector (K,)."""
     return (logits[:, chosen].argmax(-1) == labels[chosen]).mean(-1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from tasks.evaluation.predictions import (
 )
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.evaluation.samples import Sample, sample_of
-from tasks.evaluation.statistics import auc, js_divergence, ks_distance
+from tasks.evaluation.statistics import auc, js_divergence, ks_distance, pooled_deviation
 
 
 @metric(half="test", best="references", unit="bits", needs="references")
@@ -66,6 +68,69 @@ def oracle_auc(evaluation: Evaluation) -> float | None:
         return None
     own, left_out = members.model - members.means, members.references - members.means
     return float(np.mean([auc(a, b) for a, b in zip(own, left_out, strict=True)]))
+
+
+@metric(half="test", best="references", needs="references", on_request=True)
+def activation_distance(evaluation: Evaluation) -> float | None:
+    """Measure the mean Euclidean distance of predictions from a reference's, averaged over the references.
+
+    At the examples of forget_divergence. Range [0, √2]; the ideal is a reference's own value. Source:
+    Golatkar et al., 2021.
+    """
+    found = probabilities(evaluation, "test")
+    if found is None:
+        return None
+    distances = [
+        np.linalg.norm(found.model - each, axis=-1).mean()
+        for number, each in enumerate(found.references)
+        if number != evaluation.reference
+    ]
+    return float(np.mean(distances))
+
+
+@metric(half="test", best="references", needs="original")
+def excess_divergence(evaluation: Evaluation) -> float | None:
+    """Give forget_divergence above its floor, as a share of the original's: 1 forgot nothing, 0 is ideal.
+
+    Null where the original lies within the floor: there is nothing to forget. Needs references.
+    """
+    if evaluation.original is None or evaluation.references is None:
+        return None
+    before = replace(evaluation.original(), references=evaluation.references)
+    found = [divergence(evaluation, "test"), divergence(before, "test")]
+    floor = forget_divergence_floor(evaluation)
+    if found[0] is None or found[1] is None or floor is None or found[1] <= floor:
+        return None
+    return max(0.0, found[0] - floor) / (found[1] - floor)
+
+
+@metric(half="test", best="references", needs="references", on_request=True)
+def share_over_unlearned(evaluation: Evaluation) -> float | None:
+    """Measure the share of forgotten examples with a label log odds 2 deviations below the references'.
+
+    The deviation is pooled over the examples. A mean difference of 0 can hide it. Ideal is a reference's
+    own value. Range [0, 1].
+    """
+    return _share_beyond(evaluation, -1)
+
+
+@metric(half="test", best="references", needs="references", on_request=True)
+def share_under_unlearned(evaluation: Evaluation) -> float | None:
+    """Measure the share of forgotten examples with a label log odds 2 deviations above the references'.
+
+    See share_over_unlearned.
+    """
+    return _share_beyond(evaluation, 1)
+
+
+def _share_beyond(evaluation: Evaluation, side: int, deviations: float = 2.0) -> float | None:
+    members, _ = confidences(evaluation, "test")
+    if members is None:
+        return None
+    count = len(members.references)
+    spread = pooled_deviation(members.references) * math.sqrt(1 + 1 / (count - 1))
+    beyond = side * (members.model - members.means) > deviations * spread
+    return evaluation.mean_over_references(beyond.mean(-1))
 
 
 @functools.lru_cache(maxsize=2)  # several metrics of one model read it

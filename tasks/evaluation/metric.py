@@ -14,13 +14,15 @@ Half = HeldOut | Literal["none"]
 """The held-out half that a number reads; "none" reads the retain and the forget set alone."""
 Best = Literal["up", "down", "references"] | float
 """Where the ideal is: more, less, the references' own value, or a number."""
-Needs = Literal["outputs", "references", "features", "model", "shadows"]
+Needs = Literal["outputs", "references", "original", "features", "model", "shadows", "repeats"]
 """What a metric must be given, beside the data."""
+Tier = Literal["row", "request"]
+"""Whether a metric is in every row, or computed only where `--metrics` names it."""
 Value = float | None
 """None where a metric is undefined."""
 
-IN_A_SWEEP: frozenset[Needs] = frozenset({"outputs", "references"})
-"""What every trial can afford; the other needs are met in `confirm` alone."""
+IN_EVERY_ROW: frozenset[Needs] = frozenset({"outputs", "references"})
+"""What every trial can afford."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Metric:
     """A short heading, with line breaks; a metric without one stands in no table by default."""
     only: Trait | None = None
     """The trait of a forget set without which it is undefined."""
+    on_request: bool = False
+    """Whether a row lacks it unless it is asked for: it takes milliseconds, or few read it."""
+
+    @property
+    def tier(self) -> Tier:
+        """Tell whether it is in every row, or computed on request."""
+        return "request" if self.on_request or self.needs not in IN_EVERY_ROW else "row"
 
     def __call__(self, evaluation: Evaluation) -> Value:
         """Measure one model."""
@@ -52,6 +61,7 @@ def metric(
     needs: Needs = "outputs",
     headline: str | None = None,
     only: Trait | None = None,
+    on_request: bool = False,
 ) -> Callable[[Callable[[Evaluation], Value]], Metric]:
     """Declare the function below as a metric; the first paragraph of its docstring is the help."""
 
@@ -66,6 +76,7 @@ def metric(
             needs=needs,
             headline=headline,
             only=only,
+            on_request=on_request,
         )
 
     return declare

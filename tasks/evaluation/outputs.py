@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,9 @@ import numpy as np
 
 from tasks.errors import Diverged
 from tasks.evaluation.logits import log_odds, softmax
+from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.shadows.outputs import Shadows
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Split
@@ -79,6 +82,12 @@ class Evaluation:
     """The outputs on the new examples of an update; None where the request brings none."""
     stale_labels: np.ndarray | None = None
     """The label that each of them had before, int64 (N,); None where no label changes."""
+    original: Callable[[], Evaluation] | None = None
+    """Gives the original model's outputs; None where no metric is asked for that needs them."""
+    inside: Inside | None = None
+    """The model itself, with those it is held against; None where no metric looks inside."""
+    shadows: Shadows | None = None
+    """The shadow models of the method; None where no metric asks for them."""
 
     @property
     def unretained_classes(self) -> tuple[int, ...]:

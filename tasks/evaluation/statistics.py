@@ -44,3 +44,11 @@ def js_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _entropy(p: np.ndarray) -> np.ndarray:
     """In bits; 0 log 0 is 0."""
     return -(p * np.log2(np.maximum(p, np.finfo(np.float64).tiny))).sum(-1)
+
+
+def pooled_deviation(values: np.ndarray) -> float:
+    """Compute one standard deviation for all examples, of K values of each: `values` (K ≥ 2, N).
+
+    σ² = Σ_i Σ_k (v_ki − mean_i)² / Σ_i (K − 1): below 64 values of each, steadier than one σ an example.
+    """
+    return float(np.sqrt(np.var(values, axis=0, ddof=1).mean()))

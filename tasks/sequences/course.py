@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -82,12 +82,16 @@ def run_requests(
 
 
 def run_whole(
-    bench: Workbench, open_bench: OpenBench, method: Unlearner, seed: int
+    bench: Workbench,
+    open_bench: OpenBench,
+    method: Unlearner,
+    seed: int,
+    asked: Collection[str] = (),
 ) -> Generator[Point, None, None]:
     """Yield one point: the end of a sequence, judged by the bench of its `Task.whole`.
 
     What the requests forget together is held against models retrained on what the last one leaves. What the
-    earlier ones leave is not measured.
+    earlier ones leave is not measured. The metrics that are `asked` for are of that point too.
     """
 
     def open_ready(task: Task, start: Artifact | None) -> Workbench:
@@ -99,7 +103,7 @@ def run_whole(
     assert point.model is not None
     look = Stopwatch(bench.device)
     with look.measure():
-        metrics = bench.evaluate(point.model)
+        metrics = bench.evaluate(point.model, None, asked)
     cost = replace(point.cost, evaluate_seconds=look.seconds)
     yield replace(point, metrics=metrics, cost=cost)
 
@@ -119,7 +123,7 @@ def walk_requests(
     total, retrains = None, 0.0
     for task in first.steps():
         bench = open_bench(task, start)
-        *_, point = run_trial(bench, method, step_seed(seed, task.step), judge)
+        *_, point = run_trial(bench, method, step_seed(seed, task.step), judge=judge)
         assert point.model is not None
         retrain = bench.retrain_flops()
         total = point.cost if total is None else _add_costs(total, retrains, point.cost, retrain)

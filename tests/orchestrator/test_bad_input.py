@@ -72,6 +72,11 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             ("sweep", "--objective", "my_module:my_metric:max"),
             "entry point of the group orchestrator.metrics",
         ),
+        (("sweep", "--objective", "pgd_gap:max"), "unknown metric 'pgd_gap'"),
+        ((*RUN, "--metrics", "zrff"), "did you mean zrf?"),
+        ((*RUN, "--metrics", "u_lira_auc", "--shadows", "6"), "multiples of 4"),
+        ((*RUN, "--metrics", "klom_mean", "--references", "2"), "valid: 4 or more"),
+        ((*SWEEP, "--metrics", "all,u_lira_auc"), "`orchestrator run` alone does"),
         (("sweep", "--sampler", "bayes"), "tpe, nsgaii, nsgaiii, gp, random"),
         (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
         (

@@ -16,7 +16,12 @@ from orchestrator.results.confirmation import (
     build_confirmation,
     estimate_mean,
 )
-from orchestrator.results.confirmation_table import list_lines, list_notes, spell_estimate
+from orchestrator.results.confirmation_table import (
+    list_lines,
+    list_notes,
+    list_requested,
+    spell_estimate,
+)
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.undominated import estimate_undominated
 
@@ -201,3 +206,23 @@ def test_an_interval_stays_within_what_can_be():
     assert spell_estimate(found) == "0.950 [0.315, 1.000]"
     assert spell_estimate(estimate_mean([0.5, 0.51, 0.5])) == "0.503 ± 0.014"
     assert spell_estimate(estimate_mean([-0.01, 0.01]), least=-1.0) == "0.000 ± 0.127"
+
+
+def test_metrics_on_request_have_a_table_of_their_own():
+    searched = row("finetune-1", 0.9)
+    again = [row("finetune-1", 0.9, seed, pgd_gap=value) for seed, value in ((1, -0.1), (2, -0.3))]
+    found = build_confirmation([searched, *again], "s", OBJECTIVE)
+    header, lines = list_requested(found)
+    assert header == ["metric", "ideal", "finetune-1"]
+    assert [line[:2] for line in lines] == [["pgd_gap", "0"]]
+    assert lines[0][2].startswith("-0.200 ± 1.2")
+
+
+def test_a_second_confirmation_adds_what_the_first_was_not_asked_for():
+    """The same seeds ran twice, in sweeps of other names: a value that one lacks is the other's."""
+    first = [row("finetune-1", 0.9, s) for s in (1, 2)]
+    second = [row("finetune-1", 0.9, s, sweep=f"s+metrics-0-seed-{s}", ain=2.0) for s in (1, 2)]
+    found = build_confirmation([row("finetune-1", 0.9), *first, *second], "s", OBJECTIVE)
+    (point,) = found.points
+    assert point.over_seeds("ain").mean == 2.0
+    assert point.over_seeds(ACCURACY).n == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from program import ENVIRONMENT, ROOT, command
 
 from orchestrator.results.columns import COSTS
-from tasks.evaluation import METRICS
+from tasks.evaluation import list_in_rows
 
 WITHOUT = """
 import sys
@@ -37,7 +37,7 @@ def test_it_prints_all_metrics_without_ray_optuna_and_ffcv(tmp_path: Path) -> No
     done = without(tmp_path, *run)
     assert done.returncode == 0, done.stderr
     printed = [line.split(" = ")[0].strip() for line in done.stdout.splitlines() if " = " in line]
-    assert printed == 2 * [*METRICS, *(c.name for c in COSTS)]
+    assert printed == 2 * [*list_in_rows(), *(c.name for c in COSTS)]
     assert "epoch 1:" in done.stdout
     assert "epoch 2:" in done.stdout
 

@@ -26,7 +26,7 @@ from orchestrator.results.store import (
     read_stored_rows,
     write_rows,
 )
-from tasks.evaluation import METRICS
+from tasks.evaluation import METRICS, list_in_rows, list_on_request
 from tasks.storage.roots import open_root
 
 
@@ -43,7 +43,9 @@ def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> 
 
 def test_seconds_flops_and_fractions_have_units() -> None:
     assert {COLUMNS[n].unit for n in COLUMNS if n.endswith("_seconds")} == {"s"}
-    assert {COLUMNS[n].unit for n in METRICS} == {"fraction", "bits", "flag"}
+    assert {COLUMNS[n].unit for n in list_in_rows()} == {"fraction", "bits", "flag"}
+    others = {"difference", "ratio", "nats"}
+    assert {COLUMNS[n].unit for n in list_on_request()} == {"fraction", *others}
     assert {n for n in METRICS if COLUMNS[n].half == "test"} >= {"tow", "indistinguishability"}
 
 

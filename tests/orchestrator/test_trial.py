@@ -216,4 +216,15 @@ def test_a_method_with_a_single_point_is_not_ended_at_it(storage):
 def test_an_objective_is_refused_for_what_really_has_no_value(storage):
     step(settings(storage, "digits-random:0.1"), "ssd")
     (row,) = read_results(storage).to_pylist()
-    assert {c.name for c in MEASURED if row[c.name] is None} == {c.name for c in MEASURED if c.only}
+    undefined = {c.name for c in MEASURED if c.only or c.tier == "request"}
+    assert {c.name for c in MEASURED if row[c.name] is None} == undefined
+
+
+def test_metrics_on_request_are_of_a_trials_last_point_alone(storage):
+    asked = ("nomus", "excess_divergence", "quantised_4_bit_gap")
+    step(settings(storage, metrics=asked), "finetune", epochs=2, retain_share=0.1)
+    first, last = read_results(storage).to_pylist()
+    assert [first[name] for name in asked] == [None] * 3
+    assert 0 <= last["nomus"] <= 1
+    assert None not in [last[name] for name in asked]
+    assert last["pgd_gap"] is None

@@ -19,7 +19,8 @@ from tasks.forget_sets import FORGET_SETS, forget_set
 from tasks.models import MODELS, model_class
 from tasks.registry import Registry, one_of
 from tasks.search_space import search_space
-from tasks.task import Task, split_name
+from tasks.task import Task
+from tasks.task_names import split_name
 from tasks.trial import run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Passes, begin_unlearning, passes_of
@@ -95,6 +96,10 @@ def test_a_metric_says_in_one_line_what_it_is(name: str) -> None:
     assert "\n" not in metric_named(name).help
 
 
+INDIFFERENT = "loss_attack_tpr_tenth_percent", "svc_mia_correctness"
+"""Null with so few examples; and whether most predictions are right, which they are in either case."""
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_the_held_out_half_of_a_metric_is_the_one_that_it_reads(name: str) -> None:
     """Outputs of the other half are other ones: the value stays."""
@@ -108,7 +113,7 @@ def test_the_held_out_half_of_a_metric_is_the_one_that_it_reads(name: str) -> No
         if metric(dataclasses.replace(case, **{half: other})) != metric(case)
     }
     assert read <= {metric.half}
-    if metric.needs == "outputs":
+    if metric.needs == "outputs" and not name.startswith(INDIFFERENT):
         assert read == {metric.half} - {"none"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -13,43 +14,20 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from orchestrator.config.checks import check_name, check_requested, check_seed
+from orchestrator.config.defaults import LOCAL, PRESETS, REMOTE
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics
 from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
 from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
-
-LOCAL = "local"
-"""The address that starts a private Ray cluster on this machine."""
-
-
-REMOTE = "ray://"
-"""Prefix of the address of a cluster that this machine is not part of."""
-
-DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
-
-DEFAULT_UNLEARNERS = (
-    "finetune", "gradient-ascent", "negative-gradient+", "random-labels", "scrub", "delete", "ssd", "lfssd",
-)  # fmt: skip
-"""Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
-
-All but finetune, with which every paper compares, had a point that forgets on the digits in eight trials.
-"""
-
-DEFAULT_TRIALS_PER_SLOT = {("digits", "cpu"): 25, ("cifar10", "cpu"): 0.5}
-"""Trials per unlearner and concurrent trial: one minute on digits, 38 on CIFAR-10 with two CPUs."""
-DEFAULT_TRIALS = 50
-"""Trials per unlearner: the upper limit on a CPU, and the number on a GPU."""
-
-DEFAULT_REFERENCES_BY_TASK = {("digits", "cpu"): 8, ("cifar10", "cpu"): 2}
-DEFAULT_REFERENCES = 4
-"""Models retrained for comparison: as many as their training allows, which takes seconds to minutes each."""
 
 
 def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
@@ -109,6 +87,8 @@ class SweepConfig:
     """Models retrained without the forget set, for comparison; at least 2 [default: by data set and device]."""
     calibration: bool = False
     """Keep a tenth of the held-out data for methods, out of both halves. Methods that need it turn it on."""
+    metrics: str = ""
+    """Metrics on request for each model and each trial's last point: names, or all, or all,-NAME."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -139,6 +119,7 @@ class SweepConfig:
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
+        check_requested(config.metrics)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
@@ -191,6 +172,9 @@ class SweepConfig:
         if not self.confirms:
             return None
         which = "" if self.points == SweepConfig.points else f"{self.points}-"
+        asked = choose_metrics(self.metrics)
+        if asked:  # their names do not fit
+            which += f"metrics-{hashlib.sha256(' '.join(asked).encode()).hexdigest()[:6]}-"
         return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
@@ -235,6 +219,7 @@ class SweepConfig:
             "cost_limit",
             "references",
             "calibration",
+            "metrics",
             "confirms",
             "points",
         )
@@ -256,17 +241,6 @@ class JobConfig(SweepConfig):
     """Dashboard of the Ray cluster. `ray dashboard CLUSTER.yaml` forwards it to this machine."""
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "cs726": {
-        "task": "cifar10-class:automobile",
-        "trials": 6,
-        "unlearners": ("finetune", "finetune-l2sp", "gradient-ascent", "ssd"),
-    },
-}
-"""The experiment of the CS726 slides: forget all automobiles by fine-tuning, without and with a penalty.
-The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides."""
-
-
 def _make_absolute(path: Path | None) -> Path | None:
     return path and Path(os.path.abspath(os.path.expanduser(path)))
 
@@ -276,20 +250,3 @@ def _is_of_type(value: Any, declared: Any) -> bool:
         return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
     accepted = tuple(typing.get_origin(t) or t for t in typing.get_args(declared) or (declared,))
     return isinstance(value, accepted) or (float in accepted and isinstance(value, int))
-
-
-def check_seed(seed: int) -> int:
-    """Return the seed; raise InvalidValue if the generators do not accept it."""
-    if not 0 <= seed < 2**63:
-        raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
-    return seed
-
-
-def check_name(name: str) -> str:
-    """Return the name of a sweep; raise InvalidValue unless it is a plain file name."""
-    plain = name.isascii() and all(c.isalnum() or c in "-_.+:" for c in name)
-    if not plain or not name[:1].isalnum() or len(name) > 100:
-        raise InvalidValue(
-            f"--name {name[:100]!r}: up to 100 letters, digits and -_.+: , a letter or digit first"
-        )
-    return name

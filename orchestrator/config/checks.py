@@ -1,0 +1,32 @@
+"""Checks of settings that commands besides `sweep` have too."""
+
+from __future__ import annotations
+
+from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics, list_of_shadows
+
+
+def check_requested(metrics: str) -> None:
+    """Raise InvalidValue for an unknown metric, and for one that trains shadow models of its own."""
+    alone = [name for name in choose_metrics(metrics) if name in list_of_shadows()]
+    if alone:
+        raise InvalidValue(
+            f"--metrics {', '.join(alone)}: trains shadow models, which `orchestrator run` alone does"
+        )
+
+
+def check_seed(seed: int) -> int:
+    """Return the seed; raise InvalidValue if the generators do not accept it."""
+    if not 0 <= seed < 2**63:
+        raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
+    return seed
+
+
+def check_name(name: str) -> str:
+    """Return the name of a sweep; raise InvalidValue unless it is a plain file name."""
+    plain = name.isascii() and all(c.isalnum() or c in "-_.+:" for c in name)
+    if not plain or not name[:1].isalnum() or len(name) > 100:
+        raise InvalidValue(
+            f"--name {name[:100]!r}: up to 100 letters, digits and -_.+: , a letter or digit first"
+        )
+    return name

@@ -1,0 +1,33 @@
+"""RMIA: is an example likelier, against models that never saw it, than others of the population are?
+
+Source: Zarifzadeh et al., Low-cost high-power membership inference attacks, 2024.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+GAMMA = 1.0
+OFFLINE_SLOPE = 0.3
+"""a of the offline mean; tuned in the paper on a reference that is treated as the target, never on the target."""
+
+
+def population_mean(p_out: np.ndarray, slope: float = OFFLINE_SLOPE) -> np.ndarray:
+    """Estimate p̄ (N,) from the label probabilities (K, N) of models that never saw the examples.
+
+    p̄ = ½ ((1 + a) · mean p_out + (1 − a)), at least (1 − a) / 2.
+    """
+    return ((1 + slope) * p_out.mean(0) + (1 - slope)) / 2
+
+
+def online_mean(p_in: np.ndarray, p_out: np.ndarray) -> np.ndarray:
+    """Estimate p̄ (N,) from models that saw the examples (K, N) and from models that did not (K', N)."""
+    return (p_in.mean(0) + p_out.mean(0)) / 2
+
+
+def rmia_scores(ratios: np.ndarray, population: np.ndarray, gamma: float = GAMMA) -> np.ndarray:
+    """Compute the share of population examples z with ratio(x) / ratio(z) > γ, for each x.
+
+    `ratios` (N,) and `population` (M,) are p / p̄ of the attacked model; the result (N,) is in [0, 1].
+    """
+    return np.searchsorted(np.sort(population) * gamma, ratios, "left") / len(population)

@@ -1,0 +1,284 @@
+"""Metrics on request that read outputs alone: closed forms, golden numbers, and kept implementations."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_outputs import held_against, made, model_outputs
+from scipy import stats
+from test_attackers import of_one_class
+
+from tasks.errors import InvalidValue
+from tasks.evaluation import (
+    METRICS,
+    choose_metrics,
+    every_metric,
+    list_of_shadows,
+    list_on_request,
+    measure,
+    metric_named,
+)
+from tasks.evaluation.attacks import features
+from tasks.evaluation.attacks.entropy import share_taken_for_members
+from tasks.evaluation.attacks.rates import (
+    audit,
+    clopper_pearson,
+    epsilon_bound,
+    true_positive_rate,
+)
+from tasks.evaluation.attacks.svc import svc_efficacy
+from tasks.evaluation.attacks.two_sample import log_probabilities, two_sample_auc
+from tasks.evaluation.composite import multiply_closeness
+from tasks.evaluation.logits import log_odds, softmax
+from tasks.evaluation.outputs import Evaluation
+from tasks.evaluation.scores import combine_nomus, divide_aus
+from tasks.evaluation.shadows.interpolation import interpolation_scores
+from tasks.evaluation.shadows.rmia import online_mean, population_mean, rmia_scores
+from tasks.evaluation.statistics import pooled_deviation
+
+
+def asked(case: Evaluation, *names: str) -> dict[str, float | None]:
+    found = measure(case, names)
+    return {name: found[name] for name in names}
+
+
+def held(on_forget: float, **more: object) -> Evaluation:
+    """A model beside the references, with an original that fits the forget set."""
+    known = held_against(model_outputs(2, on_forget=3.0), 4)
+    case = held_against(model_outputs(1, on_forget=on_forget), 4, **more)  # type: ignore[arg-type]
+    return dataclasses.replace(case, original=lambda: known)
+
+
+def test_no_row_pays_for_what_is_on_request() -> None:
+    found = measure(held(0.0))
+    assert set(found) & set(list_on_request()) == set()
+    assert set(measure(held(0.0), ["tow_mia"])) - set(found) == {"tow_mia"}
+
+
+def test_the_list_in_the_docs_is_that_of_the_registry() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    spelt = {"up": "more", "down": "less", "references": "as retrained"}
+    for name, metric in every_metric().items():
+        best = metric.best
+        ideal = f"{best:g}" if isinstance(best, float) else spelt[best]
+        line = next(
+            (one for one in text.splitlines() if one.startswith(f"| `{name}` | {ideal} |")), ""
+        )
+        assert metric.help.replace("|", "\\|") in line, name
+
+
+def test_metrics_are_chosen_by_name() -> None:
+    assert choose_metrics("") == ()
+    trained = list_of_shadows()
+    assert list(choose_metrics("all")) == [n for n in list_on_request() if n not in trained]
+    assert list(choose_metrics("shadows,zrf")) == ["zrf", *trained]
+    assert set(choose_metrics("all")) - set(choose_metrics("all,-pgd_gap")) == {"pgd_gap"}
+    assert choose_metrics("zrf, tow") == ("zrf",), "tow is in every row"
+    with pytest.raises(InvalidValue, match=r"unknown metric 'zrff' \(did you mean zrf\?\)"):
+        choose_metrics("zrff")
+
+
+@pytest.mark.parametrize("name", [n for n in METRICS if every_metric()[n].tier == "request"])
+def test_what_is_on_request_says_what_it_is_or_what_it_is_beside(name: str) -> None:
+    metric = every_metric()[name]
+    text = inspect.getdoc(metric.function) or ""
+    says_it = "Range" in text or "[0, 1]" in text
+    assert says_it or any(other in text for other in METRICS if other != name)
+
+
+def grid(mean: float, count: int = 100_000) -> np.ndarray:
+    """The quantiles of N(mean, 1): a sample without noise."""
+    return stats.norm.ppf((np.arange(count) + 0.5) / count) + mean
+
+
+@pytest.mark.parametrize(
+    ("shift", "rate", "expected"),
+    [(1, 0.01, 0.092362), (1, 0.001, 0.018298), (2, 0.01, 0.372081), (2, 0.001, 0.137805)],
+)
+def test_the_rate_at_few_false_alarms_is_the_closed_form(
+    shift: int, rate: float, expected: float
+) -> None:
+    found = true_positive_rate(grid(shift), grid(0), rate)
+    assert found is not None
+    assert found.value == pytest.approx(expected, abs=4e-4)
+    assert found.low < expected < found.high
+
+
+def test_a_rate_that_the_sample_cannot_show_is_refused_and_ties_count_for_nobody() -> None:
+    assert true_positive_rate(grid(1, 50), grid(0, 99), 0.01) is None
+    assert true_positive_rate(grid(1, 50), grid(0, 100), 0.01) is not None
+    tied = true_positive_rate(np.ones(10), np.ones(200), 0.01)
+    assert tied is not None
+    assert tied.value == 0.0
+
+
+def test_clopper_pearson_is_scipys() -> None:
+    for hits, count in ((0, 20), (3, 20), (20, 20), (100, 1000)):
+        theirs = stats.binomtest(hits, count).proportion_ci(0.95, "exact")
+        assert clopper_pearson(hits, count) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_the_bound_on_epsilon_by_hand_and_that_it_proves_nothing_of_equals() -> None:
+    assert clopper_pearson(100, 1000)[0] == pytest.approx(0.082105, abs=1e-6)
+    assert clopper_pearson(10, 1000)[1] == pytest.approx(0.018313, abs=1e-6)
+    assert epsilon_bound(100, 1000, 10, 1000) == pytest.approx(1.50025, abs=1e-5)
+    assert epsilon_bound(500, 500, 0, 500) < math.log(500 / 3.6)
+    rng = np.random.default_rng(0)
+    same, other = rng.normal(size=(2, 1000))
+    assert audit(same, other) < 0.3
+    far = audit(same + 6, other)
+    assert far == pytest.approx(audit(same - 6, other), abs=0.2), "either side counts"
+    assert 4 < far < math.log(500 / 3.6)
+
+
+def test_features_of_a_prediction_by_hand() -> None:
+    logits = np.log([[0.7, 0.2, 0.1]])
+    first, last = np.array([0]), np.array([2])
+    assert features.modified_entropy(logits, first) == pytest.approx(0.162167, abs=1e-6)
+    assert features.modified_entropy(logits, last) == pytest.approx(2.959736, abs=1e-6)
+    assert features.entropy(logits, first) == pytest.approx(0.801819, abs=1e-6)
+    assert log_odds(logits, first) == pytest.approx(0.847298, abs=1e-6)
+    assert features.confidence(logits, last) == pytest.approx(0.1)
+    assert (features.correctness(logits, first), features.correctness(logits, last)) == (1, 0)
+    assert np.isfinite(features.modified_entropy(np.array([[1e4, 0, 0]]), first)).all()
+
+
+def test_svc_efficacy_by_what_is_told_apart_without_doubt() -> None:
+    """Retain examples are sure, test examples are not: the forgotten ones are one or the other."""
+    labels = np.arange(60) % 3
+    sure, unsure = np.eye(3)[labels] * 9, np.eye(3)[labels] * 0.2
+    sides = (sure, labels), (unsure, labels)
+    for feature in (features.confidence, features.entropy, features.modified_entropy):
+        assert svc_efficacy(*sides, (sure, labels), feature) == 0.0
+        assert svc_efficacy(*sides, (unsure, labels), feature) == 1.0
+    mixed = np.concatenate([sure[:15], unsure[:45]])
+    assert svc_efficacy(*sides, (mixed, labels), features.probability) == 0.75
+    wrong = np.roll(sure, 1, axis=1)
+    told = svc_efficacy((sure, labels), (wrong, labels), (wrong, labels), features.correctness)
+    assert told == 1.0
+
+
+def test_the_entropy_attack_weighs_both_sides_the_same() -> None:
+    """Overlapping sides of unequal size: balanced, the border lies halfway, as by resampling."""
+    rng = np.random.default_rng(0)
+    many, few = rng.normal(0, 1, (4000, 1)), rng.normal(2, 1, (400, 1))
+    asked_for = np.linspace(-1, 3, 401)[:, None]
+    found = share_taken_for_members(many, few, asked_for)
+    assert found == pytest.approx(0.5, abs=0.03)
+    assert found == pytest.approx(
+        share_taken_for_members(many, np.repeat(few, 10, 0), asked_for), abs=0.01
+    )
+
+
+def test_leak_of_retained_classes() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(300, 4))
+    kept = np.array([0, 2])
+    values = log_probabilities(logits, kept)
+    np.testing.assert_allclose(np.exp(values), softmax(logits[:, kept]), atol=1e-12)
+    assert two_sample_auc(values, values) == pytest.approx(0.5, abs=1e-9)
+    shifted = np.add(values, [0.0, -3.0])
+    assert two_sample_auc(values, shifted) > 0.9
+    assert asked(held(0.0), "retained_class_leak")["retained_class_leak"] is None
+
+
+def test_scores_of_papers_by_hand() -> None:
+    assert multiply_closeness([np.array([0.05]), np.array([-0.01]), np.array([0.02])]) == (
+        pytest.approx(0.92169)
+    )
+    assert divide_aus(0.94 - 0.92, 0.10 - 0.92) == pytest.approx(0.53846, abs=1e-5)
+    assert divide_aus(0.94 - 0.92, 0.10) == pytest.approx(0.89091, abs=1e-5)
+    assert combine_nomus(0.9, 0.5) == pytest.approx(0.7)
+
+
+def test_scores_read_the_accuracies_that_they_name() -> None:
+    """Right but on class 1, which is forgotten; the original is always right."""
+    labels = np.arange(120) % 4
+    right = made(np.full(120, 0.1), labels)
+    blind = dataclasses.replace(
+        right, logits=np.where((labels == 1)[:, None], [9.0, 0, 0, 0], right.logits)
+    )
+    before = Evaluation(right, right, right, right, (1,))
+    case = Evaluation(right, blind, blind, blind, (1,), original=lambda: before)
+    found = asked(case, "aus_class", "aus_random")
+    assert found["aus_class"] == 1.0, "nothing lost on the others, nothing left of the class"
+    assert found["aus_random"] == pytest.approx(0.75 / (1 + 0))
+    assert asked(dataclasses.replace(case, original=None), "aus_class")["aus_class"] is None
+
+
+def test_activation_distance_of_opposite_certainties_is_the_square_root_of_two() -> None:
+    case = of_one_class(1 - 1e-12, 1e-12, 1e-12)
+    found = metric_named("activation_distance")(case)
+    assert found == pytest.approx(math.sqrt(2))
+
+
+def test_excess_is_one_for_the_original_and_zero_below_the_floor() -> None:
+    original = held(3.0)
+    same = dataclasses.replace(original, original=lambda: original)
+    assert asked(same, "excess_divergence")["excess_divergence"] == pytest.approx(1)
+    between = asked(dataclasses.replace(held(1.5), original=lambda: original), "excess_divergence")[
+        "excess_divergence"
+    ]
+    assert between is not None
+    assert 0 < between < 1
+
+
+def test_shares_beyond_two_deviations_tell_both_sides_at_once() -> None:
+    """The two shares see what a mean hides; a model like the references has a few per cent of each."""
+    names = ("share_over_unlearned", "share_under_unlearned")
+    like, over, under = (asked(held(f), *names) for f in (0.0, -3.0, 3.0))
+    assert max(like.values()) < 0.1  # type: ignore[type-var,operator]
+    assert over[names[0]] > 0.9 > 0.1 > over[names[1]]  # type: ignore[operator]
+    assert under[names[1]] > 0.9 > 0.1 > under[names[0]]  # type: ignore[operator]
+    rng = np.random.default_rng(0)
+    assert pooled_deviation(rng.normal(5, 2, (4, 20_000)) + np.arange(20_000)) == (
+        pytest.approx(2, rel=0.02)
+    )
+
+
+def test_rmia_by_hand() -> None:
+    """mean p_out .5 at a = .3 gives p̄ .675; p .9 is 1.33333 times that."""
+    mean = population_mean(np.array([[0.4], [0.6]]), 0.3)
+    assert mean == pytest.approx([0.675])
+    assert 0.9 / mean == pytest.approx([1.33333], abs=1e-5)
+    assert population_mean(np.zeros((3, 1)), 0.3) == pytest.approx([0.35]), "never zero"
+    seen, never = np.full((2, 1), 0.9), np.full((3, 1), 0.5)
+    assert online_mean(seen, never) == pytest.approx([0.7])
+    assert rmia_scores(np.array([1.0, 2.5]), np.array([0.5, 1.0, 2.0, 4.0])).tolist() == [
+        0.25,
+        0.75,
+    ]
+    assert rmia_scores(np.array([2.5]), np.array([0.5, 1.0, 2.0]), gamma=2.0).tolist() == [2 / 3]
+
+
+def test_rmia_counts_on_either_side_of_a_half() -> None:
+    areas = [asked(held(f), "rmia_auc")["rmia_auc"] for f in (-2.0, 0.0, 2.0)]
+    assert areas[0] < 0.4 < areas[1] < 0.6 < areas[2]  # type: ignore[operator]
+
+
+def test_interpolation_goes_from_fitted_to_never_seen() -> None:
+    """The signal's limits give 0 and 1, and less of it never gives less; one shadow is enough."""
+    rng = np.random.default_rng(0)
+    shadows, original = rng.normal(size=(1, 400)), np.full(400, 6.0)
+    ends = [interpolation_scores(np.full(400, s), original, shadows) for s in (1e9, -1e9)]
+    assert ends[0] == pytest.approx(np.zeros(400), abs=1e-9)
+    assert ends[1] == pytest.approx(np.ones(400), abs=1e-9)
+    sharp = shadows / 100
+    for share in (0.25, 0.5, 0.75):
+        between = sharp[0] + share * (6 - sharp[0])
+        found = interpolation_scores(between, original, sharp).mean()
+        assert found == pytest.approx(1 - share**2, abs=0.02), "steps weigh by their α"
+
+
+def test_the_score_of_a_reference_is_near_that_of_a_model_that_never_saw() -> None:
+    fitted, like = (
+        asked(held(f), "interpolation_score")["interpolation_score"] for f in (3.0, 0.0)
+    )
+    reference = asked(held(0.0, reference=1), "interpolation_score")["interpolation_score"]
+    assert fitted < 0.5 < like  # type: ignore[operator]
+    assert reference == pytest.approx(like, abs=0.1)

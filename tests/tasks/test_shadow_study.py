@@ -1,0 +1,119 @@
+"""Shadow models on few digits: the design is trained once, goes on after a kill, and its attacks are sane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tasks.datasets.dataset import Dataset, LabelledImages
+from tasks.errors import InvalidValue
+from tasks.evaluation import list_of_shadows
+from tasks.evaluation.shadows.incidence import IN, OUT, UNLEARN, measure_memorisation
+from tasks.evaluation.shadows.outputs import Shadows
+from tasks.problem import Problem
+from tasks.references import use_references
+from tasks.shadows.limits import check_study
+from tasks.shadows.study import load_roles, make_shadows
+from tasks.task import Task
+from tasks.unlearners import unlearner_class
+from tasks.unlearners.base import Unlearner
+from tasks.workbench import Workbench
+
+CPU = torch.device("cpu")
+MODELS = 8
+
+
+@dataclass(frozen=True)
+class Nothing(Unlearner):
+    """Leave the model as it is."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True)
+class TooMuch(Unlearner):
+    """Climb the forget set's loss, far beyond what a model that never saw it has."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        x, y = problem.forget.take(torch.arange(len(problem.forget)))
+        optimizer = torch.optim.SGD(problem.model.parameters(), lr=0.05)
+        for _ in range(15):
+            optimizer.zero_grad()
+            (-F.cross_entropy(problem.model(x), y).clamp(max=12)).backward()
+            optimizer.step()
+        yield
+
+
+@pytest.fixture(scope="module")
+def few(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A random tenth of 300 digits is forgotten; four references."""
+    train = LabelledImages(digits.train.images[:300], digits.train.labels[:300])
+    small = replace(digits, train=train)
+    task = Task.named("digits-random:0.1")
+    bench = Workbench(task, small, tmp_path_factory.mktemp("artifacts"), CPU)
+    use_references(bench, 4)
+    return bench
+
+
+def judge(bench: Workbench, unlearner: Unlearner) -> tuple[Shadows, dict[str, float | None]]:
+    shadows = make_shadows(bench, unlearner, 0, MODELS)
+    model = bench.model(bench.artifact("original"))[0]
+    return shadows, bench.evaluate(model, asked=list_of_shadows(), shadows=shadows)
+
+
+def test_a_method_that_does_nothing_leaves_what_lira_finds_in_the_original(few: Workbench) -> None:
+    shadows, found = judge(few, Nothing())
+    roles = shadows.roles
+    assert roles.before.shape == roles.after.shape == (MODELS, 30)
+    np.testing.assert_array_equal(roles.before, roles.after)
+    assert {(roles.roles == role).sum() for role in (OUT, IN)} == {MODELS * 30 / 4}
+    assert (roles.roles == UNLEARN).sum() == MODELS * 30 / 2
+    assert found["u_lira_offline_auc"] == pytest.approx(found["lira_original_auc"], abs=0.1)
+    assert found["ruli_efficacy_auc"] == found["u_lira_offline_auc"]
+    assert found["lira_original_auc"] > 0.6, "300 digits are memorised"  # type: ignore[operator]
+    memorised = measure_memorisation(roles.correct, roles.roles)
+    assert found["mean_memorisation"] == pytest.approx(memorised.mean())
+    assert abs(memorised.mean()) < 0.1, (
+        "digits are easy: who never saw one gets it right all the same"
+    )
+    low, high = found["u_lira_auc_low"], found["u_lira_auc_high"]
+    assert low < found["u_lira_auc"] < high  # type: ignore[operator]
+    assert found["u_lira_tpr_1_percent"] is None, "60 pairs cannot show 1 %"
+
+
+def test_over_unlearning_is_found_and_told_from_too_little(few: Workbench) -> None:
+    _, found = judge(few, TooMuch())
+    assert found["u_lira_offline_auc"] < 0.5  # type: ignore[operator]
+    assert found["ruli_efficacy_auc"] < 0.35  # type: ignore[operator]
+    assert found["klom_mean"] > found["klom_floor"]  # type: ignore[operator]
+    assert found["klom_95"] >= found["klom_mean"]  # type: ignore[operator]
+    assert found["forgetting_quality"] <= 1  # type: ignore[operator]
+
+
+def test_what_is_stored_is_neither_trained_nor_unlearned_again(
+    few: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_roles(few, Nothing(), 0, MODELS, lambda *_: None)
+    again = Workbench(few.task, few.dataset, few.cache.root, CPU)
+    told: list[str] = []
+    monkeypatch.setattr(Nothing, "unlearn", None)
+    second = load_roles(again, Nothing(), 0, MODELS, lambda what, *_: told.append(what))
+    assert told == []
+    np.testing.assert_array_equal(first.after, second.after)
+
+
+def test_what_shadow_models_cannot_judge_is_refused_first() -> None:
+    plain = unlearner_class("finetune")()
+    check_study(plain, {"outputs"}, models=3, references=0)
+    with pytest.raises(InvalidValue, match="3 shadow models: valid are multiples of 4"):
+        check_study(plain, {"shadows"}, models=3, references=0)
+    with pytest.raises(InvalidValue, match=r"2 references: .* valid: 4 or more"):
+        check_study(plain, {"repeats"}, models=16, references=2)
+    with pytest.raises(InvalidValue, match="needs update_log of the original's training"):
+        check_study(unlearner_class("amnesiac")(), {"repeats"}, models=16, references=8)
