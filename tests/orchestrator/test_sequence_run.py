@@ -37,7 +37,8 @@ def test_the_page_runs(tmp_path: Path) -> None:
     for number, request in enumerate(("class:1", "class:7", "random:0.05"), 1):
         assert f"request {number} of 3, {request}: forget set: " in ran
         assert f"after request {number}, {request} (epoch " in ran
-    assert ran.count("test_accuracy_retained = ") == 3
+    assert "after all requests, together (epoch " in ran
+    assert ran.count("\n    test_accuracy_retained = ") == 4
     (name,) = list_sequences(str(tmp_path / "results"))
     stored = read_sequence(str(tmp_path / "results"), name)
     wanted = [*(c.name for c in SEQUENCE), "epoch", *METRICS, *(c.name for c in COSTS)]
