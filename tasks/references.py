@@ -6,7 +6,7 @@ import numpy as np
 
 from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.references import SPLITS, ReferenceOutputs
-from tasks.evaluation.verification import verify_halves
+from tasks.evaluation.traits.verification import verify_halves
 from tasks.provenance import content_key, source_version
 from tasks.roles import reference_role
 from tasks.storage.roots import open_root
@@ -15,7 +15,7 @@ from tasks.workbench import Workbench
 
 READ_BY = tuple(
     str(HERE / file)
-    for file in ("evaluation/outputs.py", "evaluation/verification.py", "datasets/halves.py")
+    for file in ("evaluation/outputs.py", "evaluation/traits/verification.py", "datasets/halves.py")
 )
 """The code that decides which outputs are kept: those that other code kept are other ones."""
 

@@ -18,8 +18,8 @@ from tasks.forget_sets.scored.base import ScoredForgetSet
 from tasks.provenance import content_key, files_of, source_version
 from tasks.roles import GivenOriginal
 from tasks.sequences.requests import build_requests, split_requests
+from tasks.sequences.task_names import split_name
 from tasks.sequences.timeline import Step, Timeline, plan_requests, whole_step
-from tasks.task_names import split_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from tasks.evaluation.metric import Metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS
 from tasks.needs import NEEDS
-from tasks.task_names import TASKS, split_name
+from tasks.sequences.task_names import TASKS, split_name
 from tasks.unlearners import UNLEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent

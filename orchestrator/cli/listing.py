@@ -18,7 +18,7 @@ from tasks.needs import NEEDS, need_class
 from tasks.recipe import Recipe
 from tasks.registry import Registry
 from tasks.search_space import parameters
-from tasks.task_names import TASKS
+from tasks.sequences.task_names import TASKS
 from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
 
 

@@ -62,23 +62,23 @@ METRICS = Registry(
         "tow": "tasks.evaluation.composite:tow",
         "over_unlearned": "tasks.evaluation.composite:over_unlearned",
         "under_unlearned": "tasks.evaluation.composite:under_unlearned",
-        "targeted_error": "tasks.evaluation.taught_errors:targeted_error",
-        "validation_targeted_error": "tasks.evaluation.taught_errors:validation_targeted_error",
-        "interclass_error": "tasks.evaluation.taught_errors:interclass_error",
-        "forget_targeted_error": "tasks.evaluation.taught_errors:forget_targeted_error",
-        "attack_success": "tasks.evaluation.taught_errors:attack_success",
-        "validation_attack_success": "tasks.evaluation.taught_errors:validation_attack_success",
-        "learned_accuracy": "tasks.evaluation.updates:learned_accuracy",
-        "stale_answers": "tasks.evaluation.updates:stale_answers",
-        "verification_auc": "tasks.evaluation.verification:verification_auc",
-        "validation_verification_auc": "tasks.evaluation.verification:validation_verification_auc",
-        "verification_leakage": "tasks.evaluation.verification:verification_leakage",
+        "targeted_error": "tasks.evaluation.traits.taught_errors:targeted_error",
+        "validation_targeted_error": "tasks.evaluation.traits.taught_errors:validation_targeted_error",
+        "interclass_error": "tasks.evaluation.traits.taught_errors:interclass_error",
+        "forget_targeted_error": "tasks.evaluation.traits.taught_errors:forget_targeted_error",
+        "attack_success": "tasks.evaluation.traits.taught_errors:attack_success",
+        "validation_attack_success": "tasks.evaluation.traits.taught_errors:validation_attack_success",
+        "learned_accuracy": "tasks.evaluation.traits.updates:learned_accuracy",
+        "stale_answers": "tasks.evaluation.traits.updates:stale_answers",
+        "verification_auc": "tasks.evaluation.traits.verification:verification_auc",
+        "validation_verification_auc": "tasks.evaluation.traits.verification:validation_verification_auc",
+        "verification_leakage": "tasks.evaluation.traits.verification:verification_leakage",
         "validation_verification_leakage": (
-            "tasks.evaluation.verification:validation_verification_leakage"
+            "tasks.evaluation.traits.verification:validation_verification_leakage"
         ),
-        "test_accuracy_forgotten_part": "tasks.evaluation.forgotten_parts:test_accuracy_forgotten_part",
+        "test_accuracy_forgotten_part": "tasks.evaluation.traits.forgotten_parts:test_accuracy_forgotten_part",
         "validation_accuracy_forgotten_part": (
-            "tasks.evaluation.forgotten_parts:validation_accuracy_forgotten_part"
+            "tasks.evaluation.traits.forgotten_parts:validation_accuracy_forgotten_part"
         ),
         "activation_distance": "tasks.evaluation.distances:activation_distance",
         "excess_divergence": "tasks.evaluation.distances:excess_divergence",

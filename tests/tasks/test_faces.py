@@ -15,7 +15,7 @@ from tasks.datasets.synthetic_faces import TRAITS, make_faces, share_traits, wri
 from tasks.errors import InvalidValue
 from tasks.evaluation.outputs import Evaluation, Outputs
 from tasks.evaluation.references import ReferenceOutputs
-from tasks.evaluation.verification import (
+from tasks.evaluation.traits.verification import (
     cosine_similarities,
     verification_auc,
     verification_leakage,

@@ -15,8 +15,8 @@ from tasks.errors import InvalidValue
 from tasks.models import AUTO, LEAST_SIDE, MODELS, model_class
 from tasks.models.network import Network
 from tasks.provenance import content_key, files_of, source_version
+from tasks.sequences.task_names import TASKS
 from tasks.task import Task
-from tasks.task_names import TASKS
 
 HERE = "float32", "cpu"
 """The dtype and the type of device of a model."""

@@ -19,8 +19,8 @@ from tasks.forget_sets import FORGET_SETS, forget_set
 from tasks.models import MODELS, model_class
 from tasks.registry import Registry, one_of
 from tasks.search_space import search_space
+from tasks.sequences.task_names import split_name
 from tasks.task import Task
-from tasks.task_names import split_name
 from tasks.trial import run_trial
 from tasks.unlearners import UNLEARNERS, unlearner_class
 from tasks.unlearners.base import Passes, begin_unlearning, passes_of

@@ -12,7 +12,7 @@ from made_outputs import evaluation, made
 from tasks.datasets.dataset import Dataset
 from tasks.errors import InvalidValue
 from tasks.evaluation.outputs import Evaluation
-from tasks.evaluation.updates import learned_accuracy, stale_answers
+from tasks.evaluation.traits.updates import learned_accuracy, stale_answers
 from tasks.forget_sets import forget_mask, traits_of
 from tasks.roles import ORIGINAL, RETRAINED
 from tasks.task import Task

@@ -1,24 +1,22 @@
-"""What a script or a notebook calls; the command line is built on the same functions."""
+"""Sweeps from Python: run them, go on with them, read what they found."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.api.settings import convert_settings
 from orchestrator.config import REMOTE, SweepConfig
-from tasks.datasets.options import DataOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
-    from orchestrator.results.influence import Influence
-    from orchestrator.results.sequences.files import StoredSequence
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.status import SweepStatus
 
@@ -95,7 +93,7 @@ def sweep(
     ray:// address runs on the cluster, where the terminal alone is told. Raises InvalidValue or
     DatasetNotFound for bad input, before anything is run.
     """
-    chosen = dataclasses.replace(config or SweepConfig(), **_plain(settings)).validate()
+    chosen = dataclasses.replace(config or SweepConfig(), **convert_settings(settings)).validate()
     name = _run_where_asked(chosen, observers)
     return SweepResult(name, chosen.storage, chosen.objective)
 
@@ -170,104 +168,6 @@ def export(
     )
 
 
-def run_trial(
-    task: str,
-    unlearner: str,
-    params: Mapping[str, Any] | None = None,
-    *,
-    data_dir: str | Path | None = None,
-    label_column: str | None = None,
-    image_size: int | None = None,
-    model: str = "auto",
-    recipe: str | None = None,
-    original: str | Path | None = None,
-    seed: int = 0,
-    trial_seed: int | None = None,
-    device: str = "auto",
-    calibration: bool = False,
-    metrics: str = "",
-    storage: str | Path = "./results",
-) -> list[Row]:
-    """Run one trial in this process, without Ray or Optuna; returns a dict of metrics and costs per point.
-
-    The trained models are kept under the storage root; no row is written. Raises InvalidValue.
-    """
-    from orchestrator.sweeps.single_trial import SingleTrial
-
-    trial = SingleTrial(
-        task=task,
-        unlearner=unlearner,
-        params=params or {},
-        data_dir=Path(data_dir) if data_dir is not None else None,
-        options=DataOptions(label_column, image_size),
-        model=model,
-        recipe=recipe,
-        original=Path(original) if original is not None else None,
-        seed=seed,
-        trial_seed=seed if trial_seed is None else trial_seed,
-        device=device,
-        calibration=calibration,
-        metrics=metrics,
-        storage=str(storage),
-    )
-    return list(trial.run(lambda text: None, lambda *progress: None))
-
-
-def run_sequence(
-    task: str, unlearner: str, params: Mapping[str, Any] | None = None, **settings: Any
-) -> StoredSequence:
-    """Unlearn one request after another, as "digits-class:1;class:7" spells them; returns what they led to.
-
-    The settings are those of `run_trial`, and `references`. The result has `rows`, a dict of metrics and costs for each
-    request, and a `matrix` of accuracies; in a notebook it shows itself as a picture. It is kept under the storage
-    root. Raises InvalidValue.
-    """
-    from orchestrator.sweeps.single_trial import SingleTrial
-
-    given = {"trial_seed": settings.get("seed", 0), **_plain(settings)}
-    trial = SingleTrial(task=task, unlearner=unlearner, params=params or {}, **given)
-    return trial.run_sequence(lambda text: None, lambda *progress: None, lambda row: None)
-
-
-def influence(
-    task: str,
-    test_example: int,
-    *,
-    solver: str = "cg",
-    damping: float = 0.01,
-    curvature_examples: int = 5000,
-    data_dir: str | Path | None = None,
-    model: str = "auto",
-    recipe: str | None = None,
-    original: str | Path | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    storage: str | Path = "./results",
-) -> Influence:
-    """Compute how each training example influences the original model's loss on one held-out example.
-
-    In a notebook the result shows itself as a picture. The original model is kept under the storage root.
-    Raises InvalidValue.
-    """
-    from orchestrator.sweeps.influence import InfluenceQuery
-
-    query = InfluenceQuery(
-        task=task,
-        test_example=test_example,
-        solver=solver,
-        damping=damping,
-        curvature_examples=curvature_examples,
-        data_dir=Path(data_dir) if data_dir is not None else None,
-        model=model,
-        recipe=recipe,
-        original=Path(original) if original is not None else None,
-        seed=seed,
-        device=device,
-        storage=str(storage),
-    )
-    return query.run(lambda text: None, lambda *progress: None, lambda *steps: None)
-
-
 def front(results: pa.Table, objective: str = "pareto") -> pa.Table:
     """Return the rows of trials in `results` that no other dominates; raises InvalidValue."""
     import pyarrow as pa
@@ -276,19 +176,6 @@ def front(results: pa.Table, objective: str = "pareto") -> pa.Table:
 
     rows = front_rows(results.to_pylist(), objective_named(objective))
     return pa.Table.from_pylist(rows, schema=results.schema)
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with the types that SweepConfig declares, where people write others."""
-    plain = dict(settings)
-    unlearners: str | Iterable[str] | None = plain.get("unlearners")
-    if unlearners is not None:
-        names = unlearners.split(",") if isinstance(unlearners, str) else unlearners
-        plain["unlearners"] = tuple(name.strip() for name in names)
-    for name, kind in {"storage": str, "data_dir": Path, "original": Path}.items():
-        if plain.get(name) is not None:
-            plain[name] = kind(plain[name])
-    return plain
 
 
 def _run_where_asked(config: SweepConfig, observers: Sequence[Observer] | None) -> str:
