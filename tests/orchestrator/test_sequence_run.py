@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from program import ENVIRONMENT, ROOT
 
 from orchestrator.results.columns import COSTS, SEQUENCE
 from orchestrator.results.sequences.files import list_sequences, read_sequence
-from tasks.evaluation import METRICS
+from tasks.evaluation import list_in_rows
 
 PAGE = (ROOT / "docs" / "sequences.md").read_text()
 
@@ -22,7 +23,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
     environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     said = []
     for line in block.splitlines():
-        python, *words = line.split()
+        python, *words = shlex.split(line)
         assert python == "python"
         done = subprocess.run(
             [sys.executable, *words],
@@ -41,7 +42,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
     assert ran.count("\n    test_accuracy_retained = ") == 4
     (name,) = list_sequences(str(tmp_path / "results"))
     stored = read_sequence(str(tmp_path / "results"), name)
-    wanted = [*(c.name for c in SEQUENCE), "epoch", *METRICS, *(c.name for c in COSTS)]
+    wanted = [*(c.name for c in SEQUENCE), "epoch", *list_in_rows(), *(c.name for c in COSTS)]
     assert [list(row) for row in stored.rows] == 3 * [wanted]
     assert [row["step"] for row in stored.rows] == [1, 2, 3]
     matrix = stored.matrix
