@@ -75,9 +75,9 @@ def test_a_trial_is_one_row_that_run_gives_again(settings: WorkerSettings) -> No
     )
     params = {"epochs": 2, "lr": 0.03}
     (again,) = orchestrator.run_trial(NAME, "finetune", params, storage=settings.storage)
-    assert [again[name] for name in list_in_rows()] == [first[name] for name in list_in_rows()]
+    assert [again[name] for name in METRICS] == [first[name] for name in METRICS]
     assert again["flops"] == first["flops"]
     followed = orchestrator.run_sequence(NAME, "finetune", params, storage=settings.storage)
-    assert [followed.whole[name] for name in list_in_rows()] == [first[name] for name in list_in_rows()]
+    assert [followed.whole[name] for name in METRICS] == [first[name] for name in METRICS]
     assert [row["request"] for row in followed.rows] == ["class:1", "class:7"]
     assert followed.rows[-1]["flops"] == first["flops"]
