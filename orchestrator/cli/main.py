@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +9,28 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.cli.influence import influence
+from orchestrator.cli.output import drop_output, prepare_output, spell_error
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
-from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.config import JobConfig, SweepConfig, check_name, split_commas
+from orchestrator.reporting.plain_text import make_plain
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InputError
 from tasks.registry import one_of
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-LONGEST = 1000
-"""Most characters of an error message."""
-
 STORAGE = SweepConfig().storage
 SweepName = Annotated[str, Parameter(help="Name of the sweep.")]
 Storage = Annotated[str, Parameter(help="Storage root: results and trained models.")]
+Code = Annotated[
+    tuple[str, ...],
+    Parameter(
+        converter=split_commas,
+        n_tokens=1,
+        show_default=False,
+        negative=(),
+        help="Code that the stored sweep may import, as module:attribute,…: a store alone imports nothing.",
+    ),
+]
 Loader = Annotated[str, Parameter(help="auto, ffcv, mapped or resident.")]
 Device = Annotated[str, Parameter(help="auto, cpu or cuda.")]
 Calibration = Annotated[
@@ -55,7 +62,14 @@ def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
 
 
 @app.command
-def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | None = None) -> int:
+def resume(
+    name: SweepName,
+    /,
+    *,
+    storage: Storage = STORAGE,
+    address: str | None = None,
+    code: Code = (),
+) -> int:
     """Continue a sweep that was interrupted or killed.
 
     Parameters
@@ -63,10 +77,9 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
     address
         Ray cluster, if it is not the one used before.
     """
-    from orchestrator.sweeps.folder import read_config
+    from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    config = read_config(name, storage)
-    return _run_sweep(dataclasses.replace(config, address=address or config.address))
+    return _run_sweep(read_to_resume(name, storage, address, code))
 
 
 @app.command
@@ -78,6 +91,7 @@ def confirm(
     points: str = SweepConfig.points,
     storage: Storage = STORAGE,
     address: str | None = None,
+    code: Code = (),
 ) -> int:
     """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
@@ -94,7 +108,7 @@ def confirm(
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    return DONE if confirm_and_report(name, seeds, points, storage, address) else FAILED
+    return DONE if confirm_and_report(name, seeds, points, storage, address, code) else FAILED
 
 
 @app.command
@@ -185,7 +199,13 @@ app.command(influence)
 
 @app.command
 def export(
-    name: SweepName, trial: str | None = None, /, *, output: Path, storage: Storage = STORAGE
+    name: SweepName,
+    trial: str | None = None,
+    /,
+    *,
+    output: Path,
+    storage: Storage = STORAGE,
+    code: Code = (),
 ) -> int:
     """Write the weights of one trial to a file, with a card that says what they are. The trial runs again.
 
@@ -198,7 +218,7 @@ def export(
     """
     from orchestrator.cli.reports import export_and_report
 
-    export_and_report(name, trial, storage, output)
+    export_and_report(name, trial, storage, output, code)
     return DONE
 
 
@@ -242,20 +262,8 @@ def _run_sweep(config: SweepConfig) -> int:
 
 
 def _print(text: str) -> None:
-    """Print text unchanged and flush, because a person may follow the log."""
-    print(text, end="", flush=True)
-
-
-def _line(error: BaseException) -> str:
-    """Return an error's message and notes as one line, shortened if a quoted value is long."""
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    line = " ".join("; ".join([message, *getattr(error, "__notes__", ())]).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
-
-
-def _drop_output() -> None:
-    """Discard standard output: Python flushes it again at exit, and would print an error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print text and flush, because a person may follow the log."""
+    print(make_plain(text), end="", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -263,23 +271,24 @@ def main(arguments: list[str] | None = None) -> int:
 
     Any other exception is a bug: it passes, with its traceback.
     """
+    prepare_output()
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return int(code or DONE)
     except (CycloptsError, InputError) as error:
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # the reader stopped, as in `orchestrator list columns | head`
-        _drop_output()
+        drop_output()
         return FAILED
     except OSError as error:  # a SurroundingsError, or standard output is closed or its disk full
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:  # standard output itself cannot be written
-            _drop_output()
+            drop_output()
         return FAILED
     except KeyboardInterrupt as error:
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         return INTERRUPTED
