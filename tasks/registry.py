@@ -70,7 +70,7 @@ class Registry(Mapping[str, str]):
         """
         name, _, argument = spec.partition(":")
         found = None if name in self._entries else REFERENCE.match(spec)
-        if found and _is_installed(found[0]) and name not in self._plugins():
+        if found and is_installed(found[0]) and name not in self._plugins():
             name, argument = found[0], spec[found.end() :].removeprefix(":")
         return name, argument
 
@@ -78,7 +78,7 @@ class Registry(Mapping[str, str]):
         """Tell whether `name` is one of `names`, or `module:attribute` of a module that is installed."""
         if name in self._entries:
             return True
-        return _is_installed(name) if REFERENCE.fullmatch(name) else name in self._plugins()
+        return is_installed(name) if REFERENCE.fullmatch(name) else name in self._plugins()
 
     def _reference(self, name: str) -> str:
         if name in self._entries:
@@ -93,6 +93,9 @@ class Registry(Mapping[str, str]):
         return {point.name: point.value for point in entry_points(group=self.group)}
 
 
-def _is_installed(reference: str) -> bool:
+def is_installed(reference: str) -> bool:
     """Tell whether there is a package that `module:attribute` may be in; nothing is imported."""
-    return find_spec(reference.partition(":")[0].partition(".")[0]) is not None
+    try:
+        return find_spec(reference.partition(":")[0].partition(".")[0]) is not None
+    except ValueError:  # a module that is loaded and has no specification, such as __main__
+        return True

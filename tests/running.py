@@ -102,7 +102,9 @@ class Sweep:
 
     def resume(self, *more: str) -> Driver:
         """Another driver, which goes on with it."""
-        return self._process("resume", self.name, "--storage", self.storage, *more)
+        own = [name for name in self.unlearners if ":" in name]
+        code = ("--code", ",".join(own)) if own else ()
+        return self._process("resume", self.name, "--storage", self.storage, *code, *more)
 
     def _process(self, *arguments: str | Path) -> Driver:
         models = len(self.models())

@@ -103,17 +103,17 @@ def resume(
     *,
     storage: str | Path = "./results",
     address: str | None = None,
+    code: Sequence[str] = (),
     observers: Sequence[Observer] | None = None,
 ) -> SweepResult:
     """Go on with a sweep that was interrupted or killed; returns what was found.
 
-    Raises InvalidValue for an unknown name, listing the sweeps under this storage root.
+    `code` lists what the store names as `module:attribute` and may import. Raises InvalidValue for an
+    unknown name, listing the sweeps under this storage root, and for code that is not in `code`.
     """
-    from orchestrator.sweeps.folder import read_config
+    from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    config = read_config(name, str(storage))
-    config = dataclasses.replace(config, address=address or config.address)
-    return sweep(config, observers=observers)
+    return sweep(read_to_resume(name, str(storage), address, code), observers=observers)
 
 
 def confirm(
@@ -124,19 +124,21 @@ def confirm(
     metrics: str = SweepConfig.metrics,
     storage: str | Path = "./results",
     address: str | None = None,
+    code: Sequence[str] = (),
     observers: Sequence[Observer] | None = None,
 ) -> Confirmation:
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
     With `points="methods"` one point of each method runs again: the recommended one, else its best
-    attempt. `metrics` names metrics on request, or all. Raises InvalidValue for an unknown sweep, one that
-    has not ended, and one without such points.
+    attempt. `metrics` names metrics on request, or all. For `code` see `resume`. Raises InvalidValue for an
+    unknown sweep, one that has not ended, and one without such points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    for config in plan_repeats(name, seeds, str(storage), address, points, metrics):
+    repeats = plan_repeats(name, seeds, str(storage), address, points, metrics, tuple(code))
+    for config in repeats:
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
     return read_confirmation(stored.storage, name, stored.objective, points)
@@ -155,16 +157,23 @@ def export(
     *,
     output: str | Path = "model.safetensors",
     storage: str | Path = "./results",
+    code: Sequence[str] = (),
 ) -> Exported:
     """Write the weights of a trial [default: the recommended point] and a card beside them.
 
-    The trial runs again in this process. Raises InvalidValue for bad input, SurroundingsError if the
-    metrics are not those of the trial's row.
+    The trial runs again in this process. For `code` see `resume`. Raises InvalidValue for bad input,
+    SurroundingsError if the metrics are not those of the trial's row.
     """
     from orchestrator.sweeps.export import export_trial
 
     return export_trial(
-        name, trial, str(storage), Path(output), say=lambda text: None, training=lambda *_: None
+        name,
+        trial,
+        str(storage),
+        Path(output),
+        code=tuple(code),
+        say=lambda text: None,
+        training=lambda *_: None,
     )
 
 
@@ -184,6 +193,10 @@ def _run_where_asked(config: SweepConfig, observers: Sequence[Observer] | None) 
 
     if not config.address.startswith(REMOTE):
         return _run_here(config, observers)
+    from orchestrator.reporting.terminal import Terminal, open_console
+
+    for observer in [Terminal(open_console())] if observers is None else observers:
+        observer.say(f"connecting to the Ray cluster at {config.address}")
     there = dataclasses.replace(config, address="auto")
     return str(run_on_cluster(config.address, _run_here, there, None))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.config import SweepConfig
+from orchestrator.config import SweepConfig, split_commas
 
 STORAGE = SweepConfig().storage
 TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
@@ -63,5 +63,15 @@ Shadows = Annotated[
     int,
     Parameter(
         help="Shadow models that are trained for the metrics that need them: a multiple of 4."
+    ),
+]
+Code = Annotated[
+    tuple[str, ...],
+    Parameter(
+        converter=split_commas,
+        n_tokens=1,
+        show_default=False,
+        negative=(),
+        help="Code that the stored sweep may import, as module:attribute,…: a store alone imports nothing.",
     ),
 ]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import sys
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator.cli.flags import STORAGE, Storage, SweepName
+from orchestrator.cli.flags import STORAGE, Code, Storage, SweepName
 from orchestrator.cli.influence import influence
+from orchestrator.cli.output import drop_output, prepare_output, spell_error
 from orchestrator.cli.single_trial import run
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.reporting.plain_text import make_plain
 from tasks.errors import InputError
 from tasks.registry import one_of
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-LONGEST = 1000
-"""Most characters of an error message."""
 
 app = App(
     name="orchestrator",
@@ -42,7 +40,14 @@ def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
 
 
 @app.command
-def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | None = None) -> int:
+def resume(
+    name: SweepName,
+    /,
+    *,
+    storage: Storage = STORAGE,
+    address: str | None = None,
+    code: Code = (),
+) -> int:
     """Continue a sweep that was interrupted or killed.
 
     Parameters
@@ -50,10 +55,9 @@ def resume(name: SweepName, /, *, storage: Storage = STORAGE, address: str | Non
     address
         Ray cluster, if it is not the one used before.
     """
-    from orchestrator.sweeps.folder import read_config
+    from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    config = read_config(name, storage)
-    return _run_sweep(dataclasses.replace(config, address=address or config.address))
+    return _run_sweep(read_to_resume(name, storage, address, code))
 
 
 @app.command
@@ -66,6 +70,7 @@ def confirm(
     metrics: str = SweepConfig.metrics,
     storage: Storage = STORAGE,
     address: str | None = None,
+    code: Code = (),
 ) -> int:
     """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
@@ -84,7 +89,7 @@ def confirm(
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    done = confirm_and_report(name, seeds, points, metrics, storage, address)
+    done = confirm_and_report(name, seeds, points, metrics, storage, address, code)
     return DONE if done else FAILED
 
 
@@ -115,7 +120,13 @@ app.command(influence)
 
 @app.command
 def export(
-    name: SweepName, trial: str | None = None, /, *, output: Path, storage: Storage = STORAGE
+    name: SweepName,
+    trial: str | None = None,
+    /,
+    *,
+    output: Path,
+    storage: Storage = STORAGE,
+    code: Code = (),
 ) -> int:
     """Write the weights of one trial to a file, with a card that says what they are. The trial runs again.
 
@@ -128,7 +139,7 @@ def export(
     """
     from orchestrator.cli.reports import export_and_report
 
-    export_and_report(name, trial, storage, output)
+    export_and_report(name, trial, storage, output, code)
     return DONE
 
 
@@ -172,20 +183,8 @@ def _run_sweep(config: SweepConfig) -> int:
 
 
 def _print(text: str) -> None:
-    """Print text unchanged and flush, because a person may follow the log."""
-    print(text, end="", flush=True)
-
-
-def _line(error: BaseException) -> str:
-    """Return an error's message and notes as one line, shortened if a quoted value is long."""
-    message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-    line = " ".join("; ".join([message, *getattr(error, "__notes__", ())]).split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
-
-
-def _drop_output() -> None:
-    """Discard standard output: Python flushes it again at exit, and would print an error."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print text and flush, because a person may follow the log."""
+    print(make_plain(text), end="", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -193,23 +192,24 @@ def main(arguments: list[str] | None = None) -> int:
 
     Any other exception is a bug: it passes, with its traceback.
     """
+    prepare_output()
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return int(code or DONE)
     except (CycloptsError, InputError) as error:
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # the reader stopped, as in `orchestrator list columns | head`
-        _drop_output()
+        drop_output()
         return FAILED
     except OSError as error:  # a SurroundingsError, or standard output is closed or its disk full
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:  # standard output itself cannot be written
-            _drop_output()
+            drop_output()
         return FAILED
     except KeyboardInterrupt as error:
-        print(f"orchestrator: {_line(error)}", file=sys.stderr)
+        print(f"orchestrator: {spell_error(error)}", file=sys.stderr)
         return INTERRUPTED

@@ -26,11 +26,18 @@ def sweep_and_report(config: SweepConfig) -> int:
     if not config.address.startswith(REMOTE):
         return _sweep_here(config)
     there = dataclasses.replace(config, address="auto")
+    print(f"connecting to the Ray cluster at {config.address}", flush=True)
     return int(run_on_cluster(config.address, _sweep_here, there))
 
 
 def confirm_and_report(
-    name: str, seeds: int, points: str, metrics: str, storage: str, address: str | None
+    name: str,
+    seeds: int,
+    points: str,
+    metrics: str,
+    storage: str,
+    address: str | None,
+    code: tuple[str, ...] = (),
 ) -> int:
     """Run points of sweep `name` again with fresh seeds, and print which of them hold.
 
@@ -38,8 +45,8 @@ def confirm_and_report(
     """
     storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
-        return _confirm_here(name, seeds, points, metrics, storage, address)
-    there = name, seeds, points, metrics, storage, "auto"
+        return _confirm_here(name, seeds, points, metrics, storage, address, code)
+    there = name, seeds, points, metrics, storage, "auto", code
     return int(run_on_cluster(address, _confirm_here, *there))
 
 
@@ -58,11 +65,15 @@ def report_status(name: str, storage: str) -> None:
     print_front(found.config, terminal.console)
 
 
-def export_and_report(name: str, trial_id: str | None, storage: str, output: Path) -> None:
+def export_and_report(
+    name: str, trial_id: str | None, storage: str, output: Path, code: tuple[str, ...] = ()
+) -> None:
     """Write the weights of a trial, and print where they are. See `export_trial`."""
     from orchestrator.sweeps.export import export_trial
 
-    done = export_trial(name, trial_id, storage, output, say=print, training=print_training)
+    done = export_trial(
+        name, trial_id, storage, output, code=code, say=print, training=print_training
+    )
     print(
         f"{done.trial_id}: weights in {done.weights}, card in {done.card}; largest difference of a metric from "
         f"its row: {done.largest_difference:.2g}"
@@ -127,7 +138,13 @@ def _sweep_here(config: SweepConfig) -> int:
 
 
 def _confirm_here(
-    name: str, seeds: int, points: str, metrics: str, storage: str, address: str | None
+    name: str,
+    seeds: int,
+    points: str,
+    metrics: str,
+    storage: str,
+    address: str | None,
+    code: tuple[str, ...],
 ) -> int:
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import Terminal, open_console
@@ -136,7 +153,7 @@ def _confirm_here(
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
-    repeats = plan_repeats(name, seeds, storage, address, points, metrics)
+    repeats = plan_repeats(name, seeds, storage, address, points, metrics, code)
     try:
         complete = sum(run_sweep(config, terminal).complete for config in repeats)
     except (OSError, KeyboardInterrupt) as error:

@@ -6,10 +6,17 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from orchestrator.cluster.answer import check_answer
 from orchestrator.cluster.own_code import package_code
+from orchestrator.cluster.private_node import (
+    LOOPBACK,
+    make_token_private,
+    open_private_folder,
+    refuse_after_private,
+)
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, REMOTE
 from tasks.errors import ClusterFault, InvalidValue
@@ -58,19 +65,37 @@ def connect_ray(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterat
     """Connect to Ray for the duration of the block; yield the resources of the cluster.
 
     `address` is local, auto or ray://HOST:PORT. local starts a private cluster on this machine, in
-    the environment `getting_ready`. auto is the cluster that this machine belongs to. Raises
-    InvalidValue if there is no such cluster, ClusterFault if a private cluster does not start.
+    the environment `getting_ready`; it listens on loopback alone. auto is the cluster that this machine
+    belongs to. Raises InvalidValue if no such cluster answers within a minute, ClusterFault if a private
+    cluster does not start.
     """
-    variables = {**ENVIRONMENT, **getting_ready}
+    private = address == LOCAL
+    if not private:
+        refuse_after_private(address)
+    variables = {**ENVIRONMENT, **getting_ready, **(LOOPBACK if private else {})}
     os.environ.update({k: v for k, v in variables.items() if k not in os.environ})
     import ray
 
     if ray.is_initialized():  # this driver already runs on the cluster, see `run_on_cluster`
         yield _resources()
         return
-    options: dict[str, Any] = {"include_dashboard": False}
-    if address != LOCAL:
-        options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
+    with ExitStack() as stack:
+        options: dict[str, Any] = {"include_dashboard": False}
+        if private:
+            make_token_private()
+            options["_temp_dir"] = stack.enter_context(open_private_folder())
+        else:
+            check_answer(address)
+            options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
+        _initialise(address, options)
+        stack.callback(ray.shutdown)
+        yield _resources()
+
+
+def _initialise(address: str, options: Mapping[str, Any]) -> None:
+    """Start or join the cluster; see `connect_ray`."""
+    import ray
+
     try:
         ray.init(
             address,
@@ -80,17 +105,16 @@ def connect_ray(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterat
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InvalidValue(
-            f"--address {address}: no Ray cluster to connect to ({read_first_line(error)})"
+            f"--address {address}: no Ray cluster to connect to ({join_lines(error)})"
         ) from error
     except Exception as error:  # Ray has no exception class for a machine that is too busy
-        raise ClusterFault(f"Ray could not be started here: {read_first_line(error)}") from error
+        raise ClusterFault(f"Ray could not be started here: {join_lines(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # Replace Ray's own handler: a driver that receives SIGTERM ends as on Ctrl-C.
+    # Replace Ray's own handler: a driver that receives SIGTERM ends as on Ctrl-C. So does one whose terminal
+    # is closed, unless nohup started it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield _resources()
-    finally:
-        ray.shutdown()
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def _resources() -> Resources:
@@ -103,3 +127,8 @@ def _resources() -> Resources:
 def read_first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the error's class if it has no message."""
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def join_lines(error: Exception) -> str:
+    """Return an error's whole message as one line: Ray names both versions of a mismatch below the first one."""
+    return " ".join(str(error).split()) or type(error).__name__

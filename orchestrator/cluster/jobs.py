@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.dashboard import open_client, temporary_job, translate_faults
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.search.database_url import (
+    PASSWORD,
+    hide_password,
+    normalise_database,
+    remove_password,
+)
 from tasks.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -37,12 +43,15 @@ def submit_sweep(config: JobConfig) -> str:
     client = open_client(config.address)
     with translate_faults(config.address):
         job = _send(client, entrypoint, {SWEEP: config.name})
-    where = f" --storage {config.storage}" if config.storage else ""
+    where = ["--storage", config.storage] if config.storage else []
+    status = ["orchestrator", "status", config.name, "--address", config.address, *where]
+    logs = ["ray", "job", "logs", "--follow", "--address", config.address, job]
+    stop = ["ray", "job", "stop", "--address", config.address, job]
     return (
         f"sweep {config.name} is job {job} of {config.address}\n"
-        f"how far it is: orchestrator status {config.name} --address {config.address}{where}\n"
-        f"what it says:  ray job logs --follow --address {config.address} {job}\n"
-        f"to stop it:    ray job stop --address {config.address} {job}\n"
+        f"how far it is: {shlex.join(status)}\n"
+        f"what it says:  {shlex.join(logs)}\n"
+        f"to stop it:    {shlex.join(stop)}\n"
         "to continue after a stop or after the head was lost: submit the same again, with "
         f"--name {config.name}"
     )
@@ -93,6 +102,7 @@ def _flags(config: JobConfig) -> list[str]:
     common = {f.name: getattr(config, f.name) for f in dataclasses.fields(SweepConfig)}
     sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
     sweep.validate()
+    _check_database(sweep.optuna_storage)
     for name in ("data_dir", "original"):
         if getattr(sweep, name) is not None:
             _require_absolute(name.replace("_", "-"), str(getattr(sweep, name)))
@@ -117,6 +127,19 @@ def _require_absolute(flag: str, path: str) -> str:
     if "://" not in path and not PurePosixPath(path).is_absolute():
         raise InvalidValue(f"--{flag} {path}: on a cluster, give an absolute path or a URI")
     return path
+
+
+def _check_database(url: str | None) -> None:
+    """Raise InvalidValue for a relative path, and for a password: a cluster's dashboard shows a job's command."""
+    if url is None:
+        return
+    if normalise_database(url) != url:
+        raise InvalidValue(f"--optuna-storage {url}: on a cluster, give an absolute path")
+    if remove_password(url) != url:
+        raise InvalidValue(
+            f"--optuna-storage {hide_password(url)}: a dashboard shows a job's command, so leave the password out, "
+            f"and set {PASSWORD} on the head of the cluster"
+        )
 
 
 def _make_dated_name(config: SweepConfig) -> str:

@@ -13,7 +13,7 @@ from orchestrator.config.defaults import (
     PRESETS,
     REMOTE,
 )
-from orchestrator.config.sweep import JobConfig, SweepConfig
+from orchestrator.config.sweep import JobConfig, SweepConfig, split_commas
 
 __all__ = [
     "DEFAULT_REFERENCES",
@@ -31,4 +31,5 @@ __all__ = [
     "check_name",
     "check_requested",
     "check_seed",
+    "split_commas",
 ]

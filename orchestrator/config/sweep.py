@@ -18,6 +18,7 @@ from orchestrator.config.checks import check_name, check_requested, check_seed
 from orchestrator.config.defaults import LOCAL, PRESETS, REMOTE
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.recommendation import check_points
+from orchestrator.search.database_url import normalise_database, remove_password
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
@@ -29,8 +30,12 @@ from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
 
+LARGEST = 2**63
+"""Numbers of stored settings are below this."""
 
-def _comma_list(_type: Any, tokens: Any) -> tuple[str, ...]:
+
+def split_commas(_type: Any, tokens: Any) -> tuple[str, ...]:
+    """Convert the value of a flag: names separated by commas."""
     return tuple(part.strip() for part in tokens[0].value.split(",") if part.strip())
 
 
@@ -42,7 +47,7 @@ class SweepConfig:
     task: str | None = None
     """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
     unlearners: Annotated[
-        tuple[str, ...], Parameter(converter=_comma_list, n_tokens=1, show_default=False)
+        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
     ] = ()
     """Methods to compare, separated by commas; all; family:NAME [default: eight cheap ones of five families]."""
     trials: int | None = None
@@ -99,8 +104,14 @@ class SweepConfig:
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
     points: str = "front"
     """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
+    code: Annotated[
+        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
+    ] = ()
+    """Code that a stored sweep may import, as module:attribute,…: a store alone imports nothing."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
+    budgets: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them."""
 
     def validate(self) -> SweepConfig:
         """Return the settings with the preset filled in.
@@ -120,6 +131,8 @@ class SweepConfig:
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
         objective_named(config.objective)
         check_requested(config.metrics)
+        url = config.optuna_storage and normalise_database(config.optuna_storage)
+        config = dataclasses.replace(config, optuna_storage=url)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
@@ -178,8 +191,14 @@ class SweepConfig:
         return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
-        """Return the settings as JSON, for the sweep's folder."""
-        return json.dumps(dataclasses.asdict(self), indent=1, default=str)
+        """Return the settings as JSON, for the sweep's folder.
+
+        `code` is left out: only a user can allow code. So is the password of a database.
+        """
+        stored = dataclasses.asdict(self)
+        del stored["code"]
+        stored["optuna_storage"] = remove_password(self.optuna_storage)
+        return json.dumps(stored, indent=1, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> SweepConfig:
@@ -190,7 +209,7 @@ class SweepConfig:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             raise TypeError("not a JSON object")
-        values = dict(stored)
+        values = {name: value for name, value in stored.items() if name != "code"}
         values["unlearners"] = tuple(values.get("unlearners") or ())
         for name in ("data_dir", "original"):
             if values.get(name) is not None:
@@ -249,4 +268,6 @@ def _is_of_type(value: Any, declared: Any) -> bool:
     if declared == tuple[str, ...]:
         return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
     accepted = tuple(typing.get_origin(t) or t for t in typing.get_args(declared) or (declared,))
+    if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
+        return False
     return isinstance(value, accepted) or (float in accepted and isinstance(value, int))

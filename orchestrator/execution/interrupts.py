@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heeded at safe points only: a library interrupted half-way may swallow it."""
+"""Ctrl-C, SIGTERM and SIGHUP, heeded at safe points only: a library interrupted half-way may swallow it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def is_hangup_ignored() -> bool:
+    """Tell whether this process outlives its terminal, as nohup asks for."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 class Interrupts:
@@ -19,7 +24,8 @@ class Interrupts:
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Hold requests back for the length of the block."""
-        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        numbers = [n for n in SIGNALS if n != signal.SIGHUP or not is_hangup_ignored()]
+        before = {number: signal.signal(number, self._note) for number in numbers}
         try:
             yield
         finally:

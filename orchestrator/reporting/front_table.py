@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import SweepConfig
+from orchestrator.reporting.plain_text import make_cell, make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
@@ -22,7 +23,7 @@ from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
 from tasks.errors import InvalidValue
 from tasks.search_space import parameters
-from tasks.unlearners import unlearner_class
+from tasks.unlearners import loaded_unlearner_class
 
 Row = dict[str, Any]
 
@@ -42,7 +43,7 @@ def print_front(config: SweepConfig, console: Console) -> None:
     chosen, floor = front_rows(rows, objective), find_noise_floor(rows)
     best = choose_point(chosen, floor)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
-    table = Table(title=f"Pareto front of {config.name}")
+    table = Table(title=make_cell(f"Pareto front of {config.name}"))
     table.add_column("")
     table.add_column("method", no_wrap=True)
     for column in SHOWN:
@@ -54,7 +55,8 @@ def print_front(config: SweepConfig, console: Console) -> None:
     for row, tied in zip(chosen, ties, strict=True):
         cells = [_number(row[column]) for column in SHOWN]
         mark = "*" if row is best else "≈" if tied else ""
-        table.add_row(mark, row["unlearner"], *cells, spell_searched(row))
+        method = make_cell(row["unlearner"] or "-")
+        table.add_row(mark, method, *cells, make_cell(spell_searched(row)))
     console.print(table)
     said = [f"The front is chosen on: {', '.join(objective.metrics)}."]
     if not chosen and any(row["role"] == "trial" for row in rows):
@@ -64,7 +66,7 @@ def print_front(config: SweepConfig, console: Console) -> None:
     if best is not None:
         said.extend(list_recommendation(config, best))
     for text in (*said, f"{len(rows)} rows under {config.storage}/rows/{config.name}"):
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        console.print(make_plain(text), soft_wrap=True, highlight=False, markup=False)
 
 
 def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:
@@ -93,13 +95,13 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     name, storage = config.name, config.storage
     assert name is not None
     found = read_confirmation(storage, name, config.objective, points)
-    table = Table(title=f"{points.capitalize()} of {name}, run again with fresh seeds")
+    table = Table(title=make_cell(f"{points.capitalize()} of {name}, run again with fresh seeds"))
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"
         table.add_column(heading, justify=justify)
     table.add_column("hyper-parameters", overflow="fold", min_width=16)
     for model, cells in list_lines(found):
-        table.add_row(*cells, spell_searched(model.searched))
+        table.add_row(*map(make_cell, [*cells, spell_searched(model.searched)]))
     _print_whole(table, console)
     header, lines = list_requested(found)
     if lines:
@@ -110,7 +112,7 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
             requested.add_row(*cells)
         _print_whole(requested, console)
     for text in list_notes(found):
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(make_plain(text), highlight=False, soft_wrap=True, markup=False)
 
 
 def _print_whole(table: Table, console: Console) -> None:
@@ -131,7 +133,7 @@ def spell_searched(row: Row) -> str:
         return ""
     params = json.loads(row["params"] or "{}")
     try:
-        declared = parameters(unlearner_class(row["unlearner"] or ""))
+        declared = parameters(loaded_unlearner_class(row["unlearner"] or ""))
     except InvalidValue:
         declared = {}
     names = [name for name, p in declared.items() if p.domain is not None]

@@ -11,7 +11,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.results.recommendation import RULE
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS, parameters
-from tasks.unlearners import unlearner_class
+from tasks.unlearners import loaded_unlearner_class
 
 Row = dict[str, Any]
 NEEDED = ("task", "model", "task_seed", "seed", "threads", "references")
@@ -52,7 +52,7 @@ def _changed(row: Row) -> Row:
     if EPOCHS in params:
         params[EPOCHS] = row["epoch"]
     try:
-        declared = parameters(unlearner_class(row["unlearner"] or ""))
+        declared = parameters(loaded_unlearner_class(row["unlearner"] or ""))
     except InvalidValue:  # the method is not installed here
         return params
     return {n: v for n, v in params.items() if n not in declared or declared[n].default != v}

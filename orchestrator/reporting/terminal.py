@@ -11,6 +11,7 @@ from rich.panel import Panel
 
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.reporting.observer import Observer
+from orchestrator.reporting.plain_text import make_cell, make_plain
 from orchestrator.reporting.progress import Progress
 
 LIVE_EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.25, 10.0
@@ -30,7 +31,7 @@ class Terminal(Observer):
 
     def say(self, text: str) -> None:
         """Print one line that stays."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(make_plain(text), highlight=False, markup=False, soft_wrap=True)
 
     def training(self, what: str, done: int, total: int, seconds: float) -> None:
         """Print the progress of a model's training, at most once a second."""
@@ -67,7 +68,9 @@ class Terminal(Observer):
         if self._live is None:
             self.say(progress.format_line())
         else:
-            self._live.update(Panel(progress.format_line().replace("; ", "\n"), title="sweep"))
+            self._live.update(
+                Panel(make_cell(progress.format_line().replace("; ", "\n")), title="sweep")
+            )
 
 
 def open_console() -> Console:

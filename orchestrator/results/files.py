@@ -8,15 +8,17 @@ import itertools
 import posixpath
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from orchestrator.results.checks.digest import ForeignFile, check_version, seal_file, verify_digest
+from orchestrator.results.checks.ranges import check_ranges
 from orchestrator.results.columns import COLUMNS
-from tasks.errors import StorageFault
+from tasks.errors import StorageError, StorageFault
 from tasks.storage.base import Storage, read_several
 
 ROWS = "rows"
@@ -37,7 +39,7 @@ SCHEMA = pa.schema(
         pa.field(c.name, ARROW[c.type], metadata={"help": c.help, "unit": c.unit})
         for c in COLUMNS.values()
     ],
-    metadata={"schema_version": "1"},
+    metadata={"schema_version": "2"},
 )
 """Every column in order; help and unit travel in each Parquet file."""
 
@@ -49,8 +51,18 @@ OWN = 1 << 40
 MERGED = re.compile(r"compacted-(\d{6})-")
 GENERATIONS = SCHEMA.append(pa.field(GENERATION, pa.int64()))
 
-CHECKED = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=CHECKED)
+PAGES_CHECKED = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+"""For files without a digest: the checksums of their pages are better than nothing."""
+WHOLE_CHECKED = ds.ParquetFileFormat()
+
+
+class UncheckedRows(UserWarning):
+    """Rows of an earlier version were read, whose files have no digest."""
+
+
+OnDamage = Callable[[str, Exception], None]
 
 
 class Content(NamedTuple):
@@ -60,6 +72,8 @@ class Content(NamedTuple):
     """In the present schema."""
     current: bool
     """True if the file itself has the present schema too."""
+    sealed: bool
+    """True if the file has a digest."""
 
 
 class Part(NamedTuple):
@@ -71,6 +85,8 @@ class Part(NamedTuple):
     """Rows in the present schema, with their generation."""
     current: bool
     """True if the files themselves have the present schema too."""
+    unsealed: int
+    """Number of these files that have no digest."""
 
 
 def encode_table(table: pa.Table, *, merged: bool = False) -> bytes:
@@ -83,7 +99,7 @@ def encode_table(table: pa.Table, *, merged: bool = False) -> bytes:
     pq.write_table(
         table, content, write_page_checksum=True, use_dictionary=merged, write_statistics=merged
     )
-    return bytes(content.getvalue().to_pybytes())
+    return seal_file(content.getvalue().to_pybytes())
 
 
 def read_generation(file: str) -> int:
@@ -107,39 +123,70 @@ def name_merged_file(generation: int, digest: str) -> str:
 def read_at_once(
     place: Storage, sweep: str | None, columns: Sequence[str] = SCHEMA.names
 ) -> pa.Table | None:
-    """Read all rows on all cores by Arrow; None if the files are in a bucket or one is damaged.
+    """Read all rows on all cores by Arrow; None if a file is damaged or another program's.
 
-    `columns` are the columns to read; they must include UNIQUE.
+    `columns` are the columns to read; they must include UNIQUE. Warns of files without a digest.
     """
-    if place.folder is None:
-        return None
-    paths = [str(place.folder / file) for file in _files(place, sweep)]
-    paths.sort(key=read_generation)
+    paths = sorted(_files(place, sweep), key=read_generation)
+    tables: list[pa.Table] = []
+    unsealed = 0
     try:
-        tables = [
-            add_generation(
-                ds.dataset(some, schema=SCHEMA, format=PARQUET)
-                .to_table([*columns])
-                .combine_chunks(),
-                generation,
-            )
-            for generation, files in itertools.groupby(paths, read_generation)
-            for some in _some_at_a_time(list(files))
-        ]
+        for generation, files in itertools.groupby(paths, read_generation):
+            for some in _some_at_a_time(list(files)):
+                rows, without = _scan(place, some, columns)
+                tables.append(add_generation(rows, generation))
+                unsealed += without
+    except StorageError:
+        raise
+    except StorageFault as error:
+        if error.errno != errno.EIO:
+            raise
+        return None
     except Exception:  # `read_whole` reads each file, and finds the damaged or deleted one
         return None
-    return None if not tables or any(map(_nameless, tables)) else pa.concat_tables(tables)
+    if not tables or any(map(_nameless, tables)):
+        return None
+    _warn_of_unsealed(unsealed)
+    return pa.concat_tables(tables)
 
 
-def read_whole(place: Storage, sweep: str | None) -> tuple[list[Part], int]:
-    """Read every undamaged file, warn of each damaged one, and return the number of these too."""
+def _scan(place: Storage, files: Sequence[str], columns: Sequence[str]) -> tuple[pa.Table, int]:
+    """Return these columns of some files, and how many files have no digest; raise if one is damaged."""
+    fragments, unsealed = [], 0
+    for content in read_several(place, place.read, files):
+        if content is None:
+            raise FileNotFoundError
+        sealed = verify_digest(content)
+        unsealed += not sealed
+        form = WHOLE_CHECKED if sealed else PAGES_CHECKED
+        fragments.append(form.make_fragment(pa.BufferReader(content)))
+        if not sealed:
+            check_version(fragments[-1].physical_schema.metadata)
+    dataset = ds.FileSystemDataset(fragments, SCHEMA, WHOLE_CHECKED)
+    rows = dataset.to_table([*columns]).combine_chunks()
+    if unsealed:
+        check_ranges(rows)
+    return rows, unsealed
+
+
+def read_whole(
+    place: Storage, sweep: str | None, on_damage: OnDamage | None = None
+) -> tuple[list[Part], int]:
+    """Read every undamaged file, and return the number of damaged ones too.
+
+    `on_damage` gets the name and the error of each damaged file; without it there is a warning.
+    """
     while True:
         read = _read_each(place, _files(place, sweep))
         if read is not None:
             break  # else a file was merged into another meanwhile: read again
     parts, damaged = read
     for file, error in damaged.items():
-        warn_of_damage(f"{place.root}/{file}", error)
+        if on_damage is None:
+            warn_of_damage(f"{place.root}/{file}", error)
+        else:
+            on_damage(file, error)
+    _warn_of_unsealed(sum(part.unsealed for part in parts))
     return parts, len(damaged)
 
 
@@ -158,15 +205,25 @@ def read_file(place: Storage, file: str) -> Content | Exception | None:
     if content is None:
         return None
     try:
-        source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        rows = source.read(use_threads=False)  # several files are read at a time
-        every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
-        present = every.select(SCHEMA.names).cast(SCHEMA)
+        return _decode(content)
     except Exception as error:  # Arrow has no common class for the errors that damage causes
         return error
+
+
+def _decode(content: bytes) -> Content:
+    """Return the content of an undamaged file; raise any error for another one."""
+    sealed = verify_digest(content)
+    source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    if not sealed:
+        check_version(source.schema_arrow.metadata)
+    rows = source.read(use_threads=False)  # several files are read at a time
+    every = pa.concat_tables([SCHEMA.empty_table(), rows], promote_options="permissive")
+    present = every.select(SCHEMA.names).cast(SCHEMA)
     if _nameless(present):
-        return ValueError(f"rows without {', '.join(UNIQUE)}")
-    return Content(present, rows.schema.equals(SCHEMA))
+        raise ValueError(f"rows without {', '.join(UNIQUE)}")
+    if not sealed:
+        check_ranges(present)
+    return Content(present, rows.schema.equals(SCHEMA), sealed)
 
 
 def add_generation(rows: pa.Table, generation: int) -> pa.Table:
@@ -176,9 +233,19 @@ def add_generation(rows: pa.Table, generation: int) -> pa.Table:
 
 
 def warn_of_damage(file: str, error: Exception | None) -> None:
-    """Warn that a damaged file was skipped, with the first line of the error."""
+    """Warn that a file was skipped, with the first line of the error."""
     reason = next(iter(str(error).splitlines()), "")
-    warnings.warn(f"skipped a damaged results file: {file} ({reason})", stacklevel=4)
+    what = "a foreign" if isinstance(error, ForeignFile) else "a damaged results"
+    warnings.warn(f"skipped {what} file: {file} ({reason})", stacklevel=4)
+
+
+def _warn_of_unsealed(files: int) -> None:
+    if files:
+        warnings.warn(
+            f"{files} results files of an earlier version have no checksum: they are read unchecked",
+            UncheckedRows,
+            stacklevel=4,
+        )
 
 
 def _read_each(
@@ -191,7 +258,7 @@ def _read_each(
     parts: list[Part] = []
     damaged: dict[str, Exception] = {}
     for some in _some_at_a_time(files):
-        groups: dict[tuple[str, bool, int], dict[str, pa.Table]] = {}
+        groups: dict[tuple[str, bool, int], dict[str, Content]] = {}
         contents = read_several(place, functools.partial(read_file, place), some)
         for file, content in zip(some, contents, strict=True):
             if content is None:
@@ -200,11 +267,12 @@ def _read_each(
                 damaged[file] = content
                 continue
             group = posixpath.dirname(file), content.current, read_generation(file)
-            groups.setdefault(group, {})[file] = content.rows
-        for (folder, current, generation), tables in groups.items():
-            rows = pa.concat_tables(tables.values()).combine_chunks()
+            groups.setdefault(group, {})[file] = content
+        for (folder, current, generation), found in groups.items():
+            rows = pa.concat_tables(c.rows for c in found.values()).combine_chunks()
             rows = add_generation(rows, generation)
-            parts.append(Part(folder, list(tables), rows, current))
+            unsealed = sum(not c.sealed for c in found.values())
+            parts.append(Part(folder, list(found), rows, current, unsealed))
     return parts, damaged
 
 

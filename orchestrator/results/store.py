@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from orchestrator.results.checks.digest import ForeignFile
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.files import (
     GENERATIONS,
@@ -24,6 +25,7 @@ from orchestrator.results.files import (
     SCHEMA,
     UNIQUE,
     Content,
+    OnDamage,
     Part,
     encode_table,
     name_merged_file,
@@ -34,9 +36,13 @@ from orchestrator.results.files import (
     warn_of_damage,
 )
 from orchestrator.results.versions import NEEDED, columns_behind, drop_repeats, translate_old_rows
+from tasks.errors import StorageFault
 from tasks.registry import one_of
 from tasks.storage.base import Storage
 from tasks.storage.roots import open_root
+
+DAMAGED = ".damaged"
+"""Suffix of a file that was set aside."""
 
 __all__ = [
     "COLUMNS",
@@ -45,6 +51,7 @@ __all__ = [
     "read_finished_trials",
     "read_results",
     "read_stored_rows",
+    "set_file_aside",
     "write_rows",
 ]
 
@@ -74,25 +81,29 @@ def write_rows(
         folder = f"{ROWS}/{sweep}"
         others = [f"{folder}/{n}" for n in place.list_names(folder) if n.startswith(instead_of)]
         for other in others:
-            if other != file:
+            if other != file and not other.endswith(DAMAGED):
                 place.delete(other)
     return stored
 
 
 def read_results(
-    storage: str | Path, sweep: str | None = None, columns: Iterable[str] = SCHEMA.names
+    storage: str | Path,
+    sweep: str | None = None,
+    columns: Iterable[str] = SCHEMA.names,
+    on_damage: OnDamage | None = None,
 ) -> pa.Table:
     """Read all rows of a storage root, or of one sweep, with these `columns` of the present schema.
 
     A root without results gives an empty table. Columns that an older version did not write are
-    null; columns of a newer version are left out. A damaged file is skipped with a warning. Raises
-    InvalidValue for an unknown column, listing the valid ones.
+    null; columns of a newer version are left out. A damaged file is skipped with a warning, or given
+    to `on_damage` if there is one. Files of an earlier version, which have no digest, are read with a
+    warning. Raises InvalidValue for an unknown column, listing the valid ones.
     """
     wanted = [one_of("column", name, SCHEMA.names) for name in dict.fromkeys(columns)]
     place = open_root(storage)
     table = read_at_once(place, sweep, columns_behind([*NEEDED, *wanted]))
     if table is None:
-        parts, _ = read_whole(place, sweep)
+        parts, _ = read_whole(place, sweep, on_damage)
         table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
     rows = drop_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
     return translate_old_rows(rows).select(wanted)
@@ -109,15 +120,39 @@ def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str
     return []
 
 
-def read_finished_trials(storage: str | Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each finished trial of a sweep, by trial_id and in order of epoch."""
-    rows = read_results(storage, sweep).to_pylist()
+def read_finished_trials(
+    storage: str | Path, sweep: str, on_damage: OnDamage | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each finished trial of a sweep, by trial_id and in order of epoch.
+
+    For `on_damage` see `read_results`.
+    """
+    rows = read_results(storage, sweep, on_damage=on_damage).to_pylist()
     ended = {row["trial_id"] for row in rows if row["final"]}
     trials: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in sorted(ended)}
     for row in rows:
         if row["trial_id"] in ended:
             trials[row["trial_id"]].append(row)
     return trials
+
+
+def set_file_aside(storage: str | Path, file: str, error: Exception) -> str:
+    """Rename a damaged file of rows so that no reader finds it; return a line that says so.
+
+    A file of another program stays where it is. So does a file that the disk cannot read.
+    """
+    place = open_root(storage)
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    if isinstance(error, ForeignFile):
+        return f"{place.root}/{file} is left out: {reason}"
+    said = f"{place.root}/{file} is damaged ({reason}): its trials run again"
+    kept = f"{file}{DAMAGED}"
+    try:
+        place.write(kept, place.read(file) or b"")
+        place.delete(file)
+    except StorageFault as fault:
+        return f"{said}; it stays where it is ({fault.strerror or fault})"
+    return f"{said}; it is kept as {kept}"
 
 
 def compact_rows(storage: str | Path, sweep: str | None = None) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial
 
+from orchestrator.search.database_url import add_password, hide_password, remove_secret
 from orchestrator.search.study import UnlearnerStudy
 from tasks.errors import InvalidValue
 
@@ -125,11 +126,13 @@ class DatabaseView(StudyView):
         try:
             self._database = RDBStorage(url)
         except Exception as error:  # SQLAlchemy and the driver of the database raise their own
-            reason = str(error).splitlines()[0]
-            raise InvalidValue(f"--optuna-storage {url}: cannot be opened ({reason})") from error
+            reason = remove_secret(str(error).splitlines()[0], url)
+            raise InvalidValue(
+                f"--optuna-storage {hide_password(url)}: cannot be opened ({reason})"
+            ) from None
         if not is_own and self._present():
             raise InvalidValue(
-                f"--optuna-storage {url} has studies of another sweep {sweep!r}, "
+                f"--optuna-storage {hide_password(url)} has studies of another sweep {sweep!r}, "
                 "which is not under this --storage; choose another --name"
             )
 
@@ -174,7 +177,7 @@ def open_view(
     Nothing is written yet. Raises InvalidValue as DatabaseView does.
     """
     if url is not None:
-        return DatabaseView(sweep, url, is_own=is_own)
+        return DatabaseView(sweep, add_password(url), is_own=is_own)
     return JournalView(sweep, folder) if folder is not None else None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.config import SweepConfig
 from tasks.errors import InvalidValue
 from tasks.search_space import search_space
-from tasks.unlearners import unlearner_class
+from tasks.unlearners import loaded_unlearner_class, unlearner_class
 
 
 def budgets(config: SweepConfig) -> dict[str, int]:
@@ -25,10 +26,34 @@ def budgets(config: SweepConfig) -> dict[str, int]:
     return {name: trials if has_space else 1 for name, has_space in searched.items()}
 
 
+def stored_budgets(config: SweepConfig) -> dict[str, int]:
+    """Return what `budgets` says of a stored sweep, without importing code that the store names."""
+    decided = config.budgets or {}
+    budget: dict[str, int] = {}
+    for name in config.unlearners:
+        count = decided.get(name)
+        if isinstance(count, int):
+            budget[name] = count
+        elif find_fault(name):
+            budget[name] = config.trials or 1
+        else:
+            budget.update(budgets(replace(config, unlearners=(name,))))
+    return budget
+
+
 def missing(unlearner: str) -> str:
     """Why a method cannot be had; nothing if it can."""
     try:
         unlearner_class(unlearner)
+    except InvalidValue as error:
+        return str(error)
+    return ""
+
+
+def find_fault(unlearner: str) -> str:
+    """Say why a method that a store names is not at hand; nothing if it is. No code of its own is imported."""
+    try:
+        loaded_unlearner_class(unlearner)
     except InvalidValue as error:
         return str(error)
     return ""

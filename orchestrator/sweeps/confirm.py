@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
+from orchestrator.sweeps.stored.named_code import list_code, list_code_of_config, refuse_unnamed
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS, parameters
 from tasks.unlearners import unlearner_class
@@ -46,16 +48,19 @@ def plan_repeats(
     address: str | None,
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
+    code: tuple[str, ...] = (),
 ) -> list[SweepConfig]:
     """Return the sweeps that run points of sweep `name` again, with the next `seeds` seeds.
 
-    They run at `address`, or else where the sweep ran. Raises InvalidValue as `complete_repeat` does.
+    They run at `address`, or else where the sweep ran, and may import the `code` that the user named.
+    Raises InvalidValue as `complete_repeat` does.
     """
     check_seeds(seeds)
     base = read_config(name, storage)
     where = address or base.address
+    refuse_unnamed(name, list_code_of_config(base), code)
     chosen = SweepConfig(
-        confirms=name, points=points, metrics=metrics, storage=storage, address=where
+        confirms=name, points=points, metrics=metrics, storage=storage, address=where, code=code
     )
     return [
         complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
@@ -82,6 +87,8 @@ def complete_repeat(config: SweepConfig) -> SweepConfig:
     if config.given is not None:  # the sweep is resumed; the code may have changed since
         return _with_given(config, config.given)
     base, plain = read_config(config.confirms, config.storage), SweepConfig()
+    named = [*list_code_of_config(config), *config.code]
+    refuse_unnamed(base.name, list_code_of_config(base), named)
     if base.confirms:
         raise InvalidValue(
             f"sweep {base.name!r} confirms another sweep: confirm {base.confirms} instead"
@@ -104,7 +111,9 @@ def complete_repeat(config: SweepConfig) -> SweepConfig:
     begun = open_sweeps(config.storage).read(f"{config.name}/{CONFIG}")
     # The points may have changed since this sweep began.
     before = read_config(config.name, config.storage).given if begun else None
-    return _with_given(config, before or list_proposals(base, config.points))
+    given = before or list_proposals(base, config.points)
+    refuse_unnamed(base.name, list_code(given), named)
+    return _with_given(config, given)
 
 
 def list_proposals(base: SweepConfig, points: str) -> Given:
@@ -117,7 +126,7 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
     if any(trials_left(base, read_finished_trials(base.storage, base.name)).values()):
         raise InvalidValue(
             f"sweep {base.name!r} has not ended, so its points may still change; "
-            f"to continue it: orchestrator resume {base.name} --storage {base.storage}"
+            f"to continue it: orchestrator resume {base.name} --storage {shlex.quote(base.storage)}"
         )
     objective = objective_named(base.objective)
     rows = read_results(base.storage, base.name, {*NEEDED, *objective.columns}).to_pylist()

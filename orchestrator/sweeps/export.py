@@ -16,6 +16,7 @@ from orchestrator.results.recommendation import recommend_point
 from orchestrator.results.store import read_results
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.single_trial import SingleTrial
+from orchestrator.sweeps.stored.named_code import list_code_of_row, refuse_unnamed
 from tasks.errors import InvalidValue, SurroundingsError
 from tasks.registry import one_of
 from tasks.task import Task
@@ -52,17 +53,20 @@ def export_trial(
     storage: str,
     output: Path,
     *,
+    code: tuple[str, ...] = (),
     say: Callable[[str], None],
     training: Callable[[str, int, int, float], None],
 ) -> Exported:
     """Run a trial of sweep `name` again and write its weights, with a card of the same name ending in .json.
 
-    Without `trial_id` it is the recommended point. Raises InvalidValue for a sweep, trial or file name that
-    will not do, before anything runs, and SurroundingsError if the metrics are not the row's.
+    Without `trial_id` it is the recommended point. Code that the row names is imported only if it is in
+    `code`. Raises InvalidValue for a sweep, trial or file name that will not do, before anything runs, and
+    SurroundingsError if the metrics are not the row's.
     """
     output = check_output("--output", output, SUFFIX)
     config = read_config(name, storage)
     row = _choose_row(config, trial_id)
+    refuse_unnamed(name, list_code_of_row(row), code)
     trial = _trial_of(config, row)
     point = next(p for p in trial.points(say, training) if p.epoch == row["epoch"])
     difference = _check_metrics(row, point)

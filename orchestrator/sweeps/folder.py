@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 from orchestrator.config import SweepConfig, check_name
+from orchestrator.sweeps.stored.sealed_config import check_settings, seal_settings
 from tasks.errors import InvalidValue, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normalise_root, open_root
@@ -112,13 +113,13 @@ def read_config(name: str, storage: str) -> SweepConfig:
         listed = ", ".join(n.rstrip("/") for n in known) or "none yet"
         raise InvalidValue(f"no sweep {name!r} under {storage}; there are: {listed}")
     try:
-        config = SweepConfig.from_json(content.decode())
+        config = SweepConfig.from_json(check_settings(content.decode()))
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidValue(f"{sweeps.root}/{file} is damaged: {error}") from error
-    return dataclasses.replace(config, storage=storage)
+    return dataclasses.replace(config, name=name, storage=storage)
 
 
 def store_config(config: SweepConfig, own: Storage) -> None:
     """Write the configuration of a new sweep into its folder; never overwrite an existing one."""
     if not own.read(CONFIG):
-        own.write(CONFIG, config.to_json().encode())
+        own.write(CONFIG, seal_settings(config.to_json()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
+from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
@@ -128,11 +130,16 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         image_size=config.image_size or before.image_size,
         optuna_storage=config.optuna_storage or before.optuna_storage,
     )
+    # What the user gave names code; what only the store gave may not.
+    refuse_unnamed(
+        config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
+    )
     different = before.list_differences(filled)
     if different:
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
-            f"choose another --name, or go on with it by: orchestrator resume {config.name}"
+            "choose another --name, or go on with it by: "
+            + shlex.join(["orchestrator", "resume", config.name, "--storage", config.storage])
         )
     return filled
 
@@ -189,6 +196,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         calibration=task.calibration,
     )
     _warn_of_random_search(decided.sampler, decided.trials or trials, say)
+    decided = dataclasses.replace(decided, budgets=budgets(decided))
     return SweepPlan(
         name=name,
         task=task,
@@ -197,7 +205,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
         options=decided.data_options,
         loader=decided.loader,
-        budgets=budgets(decided),
+        budgets=decided.budgets or {},
         objective=objective_named(decided.objective),
         sampler=decided.sampler,
         seed=decided.seed,

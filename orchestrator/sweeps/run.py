@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
-from orchestrator.config import SweepConfig
+from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.reporting.observer import Observer
 from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
-from orchestrator.results.store import read_finished_trials
+from orchestrator.results.store import read_finished_trials, set_file_aside
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.stored.named_code import list_code_of_config
+from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from tasks.errors import StorageError, StorageFault
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
@@ -44,6 +46,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
 
     Raises InputError for bad input, before anything is run.
     """
+    from orchestrator.search.database_url import remove_password
     from orchestrator.search.view import open_view
 
     config = choose_task(adopt_stored(complete_repeat(config.validate())), observer.say)
@@ -52,7 +55,9 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
         url = config.optuna_storage
-        board = open_view(name, own.folder, url, is_own=url == _url_before(config, own))
+        _say_whom_to_ask(config, observer)
+        known = remove_password(url) == _url_before(config, own)
+        board = open_view(name, own.folder, url, is_own=known)
         with connect_ray(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
             store_config(plan.config, own)
@@ -67,10 +72,22 @@ def _url_before(config: SweepConfig, own: Storage) -> str | None:
     return read_config(str(config.name), config.storage).optuna_storage
 
 
+def _say_whom_to_ask(config: SweepConfig, observer: Observer) -> None:
+    """Name the database and the cluster before they are connected to: a store may have named them."""
+    from orchestrator.search.database_url import hide_password
+
+    if config.optuna_storage is not None:
+        observer.say(f"the studies are shown in {hide_password(config.optuna_storage)}")
+    if config.address != LOCAL:
+        observer.say(f"connecting to the Ray cluster at {config.address}")
+
+
 @contextmanager
 def resumable(plan: SweepPlan) -> Iterator[None]:
     """Add how to go on to whatever ends the block too early; a bucket that goes away is no bad input."""
-    command = f"orchestrator resume {plan.name} --storage {shlex.quote(plan.storage)}"
+    words = ["orchestrator", "resume", plan.name, "--storage", plan.storage]
+    code = list_code_of_config(plan.config)
+    command = shlex.join([*words, "--code", ",".join(code)] if code else words)
     hint = f"finished trials are kept; to go on: {command}"
     try:
         yield
@@ -151,7 +168,13 @@ class _Run:
         return Outcome(plan, progress.done, progress.failed)
 
     def _finished(self) -> dict[str, list[Row]]:
-        rows = read_finished_trials(self._plan.storage, self._plan.name)
+        storage, say = self._plan.storage, self._observer.say
+
+        def set_aside(file: str, error: Exception) -> None:
+            say(f"NOTICE: {set_file_aside(storage, file, error)}")
+
+        rows = read_finished_trials(storage, self._plan.name, set_aside)
+        check_own_rows(self._plan.config, (trial[-1] for trial in rows.values()))
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
     def _studies(self, finished: Mapping[str, Sequence[Row]]) -> list[UnlearnerStudy]:

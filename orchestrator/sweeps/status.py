@@ -10,8 +10,9 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.store import read_finished_trials
-from orchestrator.sweeps.budget import budgets, missing
+from orchestrator.sweeps.budget import find_fault, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
+from orchestrator.sweeps.stored.sealed_config import check_own_rows
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class SweepStatus:
         """The state in one line, with the command that continues the sweep."""
         if self.state != NOT_RUNNING:
             return f"{self.name}: {self.state}"
-        storage = shlex.quote(self.config.storage)
-        return f"{self.name}: {self.state}; to continue: orchestrator resume {self.name} --storage {storage}"
+        words = ["orchestrator", "resume", self.name, "--storage", self.config.storage]
+        return f"{self.name}: {self.state}; to continue: {shlex.join(words)}"
 
 
 FINISHED, RUNNING, NOT_RUNNING = "finished", "running", "not running"
@@ -46,14 +47,17 @@ def read_status(name: str, storage: str) -> SweepStatus:
     """
     config = read_config(name, storage)
     trials = read_finished_trials(config.storage, name)
+    check_own_rows(config, (rows[-1] for rows in trials.values()))
     models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
     floor = find_noise_floor(models.values())
-    progress = Progress(objective_named(config.objective), sum(budgets(config).values()), floor)
+    progress = Progress(
+        objective_named(config.objective), sum(stored_budgets(config).values()), floor
+    )
     progress.resume([rows for name, rows in trials.items() if name not in models])
     state = NOT_RUNNING
     if progress.left == 0:
         state = FINISHED
     elif is_held(name, config.storage):
         state = RUNNING
-    unknown = tuple(filter(None, map(missing, config.unlearners)))
+    unknown = tuple(filter(None, map(find_fault, config.unlearners)))
     return SweepStatus(name, state, progress, config, unknown)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
 from tasks.needs import check_needs
-from tasks.registry import Registry, one_of
+from tasks.registry import REFERENCE, Registry, one_of
 
 if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
@@ -116,6 +117,18 @@ def list_needing(names: Iterable[str], need: str) -> list[str]:
 def list_needs(names: Iterable[str]) -> set[str]:
     """Collect what the methods of these names declare in `needs`."""
     return {need for name in names for need in unlearner_class(name).needs}
+
+
+def loaded_unlearner_class(name: str) -> type[Unlearner]:
+    """Find a class as `unlearner_class` does, but import no module that only `name` names.
+
+    `name` may come from a store, which is data. Raises InvalidValue if `name` is `module:Class` and the
+    module is not imported yet.
+    """
+    module = name.partition(":")[0]
+    if REFERENCE.fullmatch(name) and name not in UNLEARNERS and module not in sys.modules:
+        raise InvalidValue(f"unlearner {name!r} is code that the store names: it was not imported")
+    return unlearner_class(name)
 
 
 def unlearner_class(name: str) -> type[Unlearner]:

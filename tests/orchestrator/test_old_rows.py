@@ -84,7 +84,7 @@ def test_a_method_that_is_gone(tmp_path, capsys):
     said = status(stored(tmp_path, LOST, **rows), capsys)
     assert "old: finished" in said
     assert "strength=0.5" in said
-    assert f"NOTICE: cannot import unlearner '{LOST}'" in said
+    assert f"NOTICE: unlearner '{LOST}' is code that the store names" in said
 
 
 def test_the_front_at_the_end_of_a_sweep(tmp_path, capsys):

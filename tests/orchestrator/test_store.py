@@ -18,7 +18,7 @@ from program import ROOT
 from store_rows import files, identities, put, strictly, trial
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.files import ARROW
+from orchestrator.results.files import ARROW, encode_table
 from orchestrator.results.store import (
     compact_rows,
     read_finished_trials,
@@ -38,7 +38,7 @@ def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> 
         assert field.type == ARROW[column.type]
         assert field.metadata[b"help"].decode() == column.help != ""
         assert field.metadata[b"unit"].decode() == column.unit
-    assert schema.metadata[b"schema_version"] == b"1"
+    assert schema.metadata[b"schema_version"] == b"2"
 
 
 def test_seconds_flops_and_fractions_have_units() -> None:
@@ -96,7 +96,7 @@ def test_one_sweep_or_all(three: str) -> None:
 
 def test_some_columns_are_those_of_the_same_rows(three: str) -> None:
     """Of a trial that was stored twice, too: which rows count is not said by the columns asked for."""
-    put(three, "again.parquet", read_results(three, "s").slice(0, 2))
+    put(three, "again.parquet", encode_table(read_results(three, "s").slice(0, 2)))
     every = read_results(three)
     some = read_results(three, columns=["epoch", "test_accuracy", "epoch"])
     assert some.equals(every.select(["epoch", "test_accuracy"]))

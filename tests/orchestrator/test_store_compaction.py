@@ -12,6 +12,7 @@ from store_rows import Row, files, put, strictly, trial
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
+from orchestrator.results.files import encode_table
 from orchestrator.results.store import (
     SCHEMA,
     compact_rows,
@@ -160,7 +161,7 @@ def test_a_file_of_another_version_is_read_but_never_rewritten(
     three: str, other: pa.Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Merged into the present schema, the columns of a newer version would be gone for good."""
-    put(three, "other.parquet", other)
+    put(three, "other.parquet", encode_table(other))
     content, before = files(three)["other.parquet"], read_results(three)
     with pytest.warns(UserWarning, match="left 1 files of another version as they are"):
         assert main(["compact", "--storage", three]) == 0

@@ -39,7 +39,7 @@ def test_a_file_of_an_older_schema_reads_with_nulls(three: str) -> None:
             "final": [True],
         }
     )
-    put(three, "old.parquet", old)
+    put(three, "old.parquet", old, version="1")
     table = strictly(three)
     assert table.schema.names == list(COLUMNS)
     (row,) = [r for r in table.to_pylist() if r["trial_id"] == "z-0"]
@@ -49,7 +49,7 @@ def test_a_file_of_an_older_schema_reads_with_nulls(three: str) -> None:
 def test_a_file_of_a_newer_schema_reads_without_what_is_unknown(three: str) -> None:
     newer = SCHEMA.append(pa.field("mia_of_the_future", pa.float64()))
     rows = [{**r, "mia_of_the_future": 0.5} for r in trial("z-0")]
-    put(three, "new.parquet", pa.Table.from_pylist(rows, schema=newer))
+    put(three, "new.parquet", pa.Table.from_pylist(rows, schema=newer), version="1")
     table = strictly(three)
     assert table.schema.names == list(COLUMNS)
     assert ("s", "z-0", 2) in identities(table)
@@ -87,7 +87,7 @@ def test_a_value_that_was_altered_on_the_disk_is_noticed(three: str) -> None:
 
 
 def test_rows_that_do_not_say_whose_they_are_are_damage(three: str) -> None:
-    put(three, "k.parquet", pa.table({"test_accuracy": [0.5], "final": [True]}))
+    put(three, "k.parquet", pa.table({"test_accuracy": [0.5], "final": [True]}), version="1")
     with pytest.warns(UserWarning, match=r"k\.parquet \(rows without sweep, trial_id, epoch\)"):
         assert set(read_finished_trials(three, "s")) == {"a-0", "a-1", "b-0"}
 

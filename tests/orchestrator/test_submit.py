@@ -100,26 +100,34 @@ OURS = "import json; from orchestrator.cluster.connection import package_code; p
 
 
 @pytest.mark.parametrize("installed", [False, True])
-def test_what_is_sent_is_a_checkout_or_our_packages_and_nobody_elses(tmp_path, installed):
-    """Of what `pip install` put beside everything else, our packages alone."""
+def test_what_is_sent_is_our_packages_and_nothing_beside_them(tmp_path, installed):
+    """Neither what `pip install` put there, nor what lies in a checkout: models, environments, secrets."""
     for package in ("orchestrator", "tasks"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "somebody_elses").mkdir()
+    (tmp_path / ".env").write_text("TOKEN=secret")
     if not installed:
         (tmp_path / "pyproject.toml").touch()
     sent = json.loads(subprocess.check_output([sys.executable, "-c", OURS], cwd=tmp_path))
-    if installed:
-        assert sent == {"py_modules": [f"{tmp_path}/orchestrator", f"{tmp_path}/tasks"]}
-    else:
-        assert sent["working_dir"] == str(tmp_path)
+    assert sent["py_modules"] == [f"{tmp_path}/orchestrator", f"{tmp_path}/tasks"]
+    assert "working_dir" not in sent
 
 
 def test_every_module_of_ours_is_sent():
-    """Neither `excludes` nor .gitignore, both of which Ray heeds, names a folder of the program."""
+    """Neither `excludes` nor a .gitignore in a package, both of which Ray heeds, names a file of the program."""
     from ray._private.thirdparty.pathspec import PathSpec
 
-    ignored = (ROOT / ".gitignore").read_text().splitlines()
-    left_out = PathSpec.from_lines("gitwildmatch", [*package_code()["excludes"], *ignored])
-    files = [f for package in ("orchestrator", "tasks") for f in (ROOT / package).rglob("*.py")]
+    packages = [ROOT / package for package in ("orchestrator", "tasks")]
+    assert [package for package in packages if any(package.rglob(".gitignore"))] == []
+    left_out = PathSpec.from_lines("gitwildmatch", package_code()["excludes"])
+    files = [f for package in packages for f in package.rglob("*.py")]
     assert [f for f in files if left_out.match_file(str(f.relative_to(ROOT)))] == []
-    assert left_out.match_file("results/rows/first/a.txt")
+    assert left_out.match_file("orchestrator/__pycache__/api.pyc")
+
+
+def test_a_password_is_put_into_no_jobs_command(capsys):
+    url = "postgresql://alice:s3cretPW@127.0.0.1:1/db"
+    assert main(["submit", "--optuna-storage", url, "--storage", "/mnt/sweeps"]) == 2
+    said = capsys.readouterr().err
+    assert "ORCHESTRATOR_OPTUNA_PASSWORD" in said
+    assert "s3cretPW" not in said

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
@@ -15,7 +15,7 @@ from tasks.datasets.dataset import LabelledImages
 from tasks.provenance import source_version
 
 CHECKSUM = "sha256"
-"""File with the digest of pixels and labels; a data set needs that digest anyway, for its fingerprint."""
+"""File with the seal of a copy, see `_seal`."""
 
 
 def machine_cache() -> Path:
@@ -39,15 +39,11 @@ def open_cached_arrays(
     with FileLock(folder / "lock"):
         try:
             return _map_arrays(folder)
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-        ):  # numpy's errors for absent, truncated and empty files
+        except Exception:  # numpy and Python's parser raise many kinds for damaged headers
             data = decode(list(files))
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
-            (folder / CHECKSUM).write_text(data.compute_digest())
+            _replace(folder / CHECKSUM, lambda file: file.write(_seal(data).encode()))
             return _map_arrays(folder)
 
 
@@ -67,13 +63,29 @@ def _map_arrays(folder: Path) -> LabelledImages:
     if len(images) != len(labels):
         raise ValueError("images and labels differ in length")
     data = LabelledImages(images, labels)
-    if (folder / CHECKSUM).read_text() != data.compute_digest():
+    if (folder / CHECKSUM).read_bytes() != _seal(data).encode():
         raise ValueError("the checksum is another")
     return data
 
 
+def _seal(data: LabelledImages) -> str:
+    """Return a digest of pixels and labels, with their types and shapes.
+
+    The digest, which a data set needs anyway for its fingerprint, is of the bytes alone. A flipped bit in the
+    header of a file may turn the bytes of the labels around.
+    """
+    arrays = (data.images, data.labels)
+    return " ".join([data.compute_digest(), *(f"{a.dtype.str}{a.shape}" for a in arrays)])
+
+
 def _save(path: Path, array: np.ndarray) -> None:
+    _replace(path, lambda file: np.save(file, array))
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a new file and give it the name of `path`; a link in its place is replaced, not followed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "wb") as file:
-        np.save(file, array)
+    partial.unlink(missing_ok=True)
+    with open(partial, "xb") as file:
+        write(file)
     os.replace(partial, path)

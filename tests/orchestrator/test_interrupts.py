@@ -1,0 +1,34 @@
+"""Signals that ask a sweep to stop are held back until a safe point."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from orchestrator.execution.interrupts import SIGNALS, Interrupts
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_at_the_next_safe_point(number):
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        interrupts = Interrupts()
+        with interrupts.deferred():
+            os.kill(os.getpid(), number)
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.check()
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_driver_that_nohup_started_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        interrupts = Interrupts()
+        with interrupts.deferred():
+            os.kill(os.getpid(), signal.SIGHUP)
+            interrupts.check()
+    finally:
+        signal.signal(signal.SIGHUP, before)
