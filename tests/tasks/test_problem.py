@@ -106,12 +106,12 @@ def test_a_blank_is_drawn_from_the_problem_s_generator(bench: Workbench, given) 
 class Wants(Unlearner):
     """Needs what nobody has."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"shards"})
+    needs: ClassVar[frozenset[str]] = frozenset({"crystal_ball"})
 
 
 def test_the_workbench_refuses_a_method_that_needs_what_no_problem_offers(bench: Workbench) -> None:
     with pytest.raises(
-        InvalidValue, match=r"^Wants needs shards, which no problem offers; valid: .*$"
+        InvalidValue, match=r"^Wants needs crystal_ball, which no problem offers; valid: .*$"
     ):
         bench.problem(Wants(), 0)
 

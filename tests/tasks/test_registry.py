@@ -191,11 +191,11 @@ def test_a_plug_in_s_passes_of_before_are_read(plugins: Path) -> None:
 
 def test_a_method_that_needs_what_no_problem_offers_is_refused(plugins: Path) -> None:
     (plugins / "own_shrink.py").write_text(
-        PLUGIN + 'class Wants(Shrink):\n    needs = frozenset({"shards", "crystal-ball"})\n'
+        PLUGIN + 'class Wants(Shrink):\n    needs = frozenset({"tea-leaves", "crystal-ball"})\n'
     )
     with pytest.raises(InvalidValue) as raised:
         unlearner_class("own_shrink:Wants")
-    assert "'own_shrink:Wants' needs crystal-ball, shards" in str(raised.value)
+    assert "'own_shrink:Wants' needs crystal-ball, tea-leaves" in str(raised.value)
     assert "valid:" in str(raised.value)
     assert "\n" not in str(raised.value)
 
