@@ -27,7 +27,7 @@ def one_of(kind: str, name: str, valid: Iterable[str]) -> str:
         return name
     close = difflib.get_close_matches(name, names, 1)
     hint = f" (did you mean {close[0]}?)" if close else ""
-    raise InvalidValue(f"unknown {kind} {name!r}{hint}; valid: {', '.join(names)}")
+    raise InvalidValue(f"unknown {kind} {name!r}{hint}; valid: {', '.join(names) or 'none'}")
 
 
 class Registry(Mapping[str, str]):
