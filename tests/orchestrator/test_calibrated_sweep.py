@@ -20,6 +20,7 @@ from orchestrator.sweeps.confirm import plan_repeats
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import read_config, store_config
 from orchestrator.sweeps.plan import adopt_stored, resolve
+from orchestrator.sweeps.stored.sealed_config import DIGEST, seal_settings
 from tasks.errors import InvalidValue
 from tasks.storage.roots import open_root
 from tasks.task import Task
@@ -62,6 +63,7 @@ def keep(config: SweepConfig, storage: Path) -> SweepConfig:
     file = storage / "sweeps" / "s" / "config.json"
     stored = json.loads(file.read_text())
     assert stored.pop("calibration") is False
+    del stored[DIGEST]  # nor was there one
     file.write_text(json.dumps(stored))
     return config
 
@@ -92,7 +94,9 @@ def test_confirming_a_sweep_keeps_one_even_if_its_front_needs_none(
     storage = shutil.copytree(trained, tmp_path / "storage")
     file = storage / "sweeps" / "first" / "config.json"
     assert not any(c.calibration for c in plan_repeats("first", 2, str(storage), None))
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"calibration": True}))
+    stored = json.loads(file.read_text()) | {"calibration": True}
+    del stored[DIGEST]
+    file.write_bytes(seal_settings(json.dumps(stored)))
     assert all(c.calibration for c in plan_repeats("first", 2, str(storage), None))
 
 
