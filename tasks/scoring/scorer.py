@@ -59,7 +59,6 @@ class Scorer:
     def early_error(self) -> np.ndarray:
         """Mean ‖p − onehot(y)‖₂ (N,) of EARLY_MODELS models after EARLY_SHARE of their training."""
 
-
         def read(seen: Outputs) -> dict[str, np.ndarray]:
             return {"error": measure_error(seen.probabilities, seen.labels)}
 
