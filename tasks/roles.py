@@ -8,14 +8,23 @@ from tasks.errors import InvalidValue
 
 ORIGINAL, RETRAINED = "original", "retrained"
 REFERENCE = "reference-"
-SCORING, EARLY = "scoring", "early-"
+SCORING, EARLY, MEMORISATION = "scoring", "early-", "memorisation-"
 SHADOW, REPEAT = "shadow-", "repeat-"
 SEED_STRIDE = 1_000_000
 """Between the training seeds of a task's references: tasks whose seeds are neighbours share none."""
 SCORING_OFFSET = SEED_STRIDE // 2
 """Between the training seeds of the original and of the scoring model."""
+MEMORISATION_OFFSET = SEED_STRIDE // 8
+"""Between the training seeds of the original and of the first model that memorisation is read from."""
 SHADOW_OFFSET, REPEAT_OFFSET = SEED_STRIDE // 4, 3 * SEED_STRIDE // 4
 """Between the training seeds of the original and of the first shadow model, and of the first repeat."""
+OFFSETS = {
+    EARLY: SCORING_OFFSET,
+    MEMORISATION: MEMORISATION_OFFSET,
+    SHADOW: SHADOW_OFFSET,
+    REPEAT: REPEAT_OFFSET,
+}
+"""By the beginning of a numbered role."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,11 @@ def early_role(number: int) -> str:
     return f"{EARLY}{number}"
 
 
+def memorisation_role(number: int) -> str:
+    """Spell the role of scoring model `number`, from 1, of those that are trained on a part of the examples."""
+    return f"{MEMORISATION}{number}"
+
+
 def shadow_role(number: int) -> str:
     """Spell the role of shadow model `number`, from 0: trained without its own part of the examples."""
     return f"{SHADOW}{number}"
@@ -67,11 +81,9 @@ def repeat_role(number: int) -> str:
 
 def training_seed(role: str, task_seed: int) -> int:
     """Give the seed that a model is trained with; the task's own for the original and the retrained one."""
-    for prefix, offset in ((SHADOW, SHADOW_OFFSET), (REPEAT, REPEAT_OFFSET)):
+    for prefix, offset in OFFSETS.items():
         if role.startswith(prefix):
             return task_seed + offset + SEED_STRIDE * int(role.removeprefix(prefix))
     if role == SCORING:
         return task_seed + SCORING_OFFSET
-    if role.startswith(EARLY):
-        return task_seed + SCORING_OFFSET + SEED_STRIDE * int(role.removeprefix(EARLY))
     return task_seed + SEED_STRIDE * reference_number(role)

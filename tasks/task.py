@@ -38,7 +38,9 @@ TRAINED_BY = tuple(
     )
 )
 """The code that trains a model of any family: a cached one that other code made is not it."""
-SCORED_BY = tuple(str(HERE / "scoring" / file) for file in ("scorer.py", "training_log.py"))
+SCORED_BY = tuple(
+    str(HERE / "scoring" / file) for file in ("scorer.py", "training_log.py", "memorisation.py")
+)
 """The code that scores training examples."""
 
 

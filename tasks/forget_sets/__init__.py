@@ -32,6 +32,7 @@ FORGET_SETS = Registry(
         "replace": "tasks.forget_sets.updates.replace:Replace",
         "cluster": "tasks.forget_sets.scored.cluster:Cluster",
         "proxy": "tasks.forget_sets.scored.proxy:Proxy",
+        "memorised": "tasks.forget_sets.scored.memorised:Memorised",
         "el2n": "tasks.forget_sets.scored.el2n:EL2N",
         "loss": "tasks.forget_sets.scored.loss:Loss",
         "boundary": "tasks.forget_sets.scored.boundary:Boundary",

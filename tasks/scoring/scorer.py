@@ -15,8 +15,9 @@ from tasks.errors import Diverged, InvalidValue
 from tasks.evaluation.outputs import Outputs, outputs
 from tasks.models.network import Network
 from tasks.problem import Problem
-from tasks.roles import SCORING, early_role
-from tasks.scoring.training_log import TrainingLog, measure_error
+from tasks.roles import SCORING, early_role, memorisation_role, training_seed
+from tasks.scoring.memorisation import BLOCK, Memorisation, draw_seen, read_memorisation
+from tasks.scoring.training_log import TrainingLog, measure_error, read_epoch
 from tasks.unlearners import unlearner_class
 from tasks.unlearners.base import begin_unlearning
 
@@ -52,16 +53,18 @@ class Scorer:
     @cached_property
     def log(self) -> dict[str, np.ndarray]:
         """Means over the epochs of the scoring model's training, each (N,)."""
-        state = self._scoring_state
-        return {
-            n.removeprefix(LOG): t.double().numpy() for n, t in state.items() if n.startswith(LOG)
-        }
+        return _unpack(self._scoring_state)
 
     @cached_property
     def early_error(self) -> np.ndarray:
         """Mean ‖p − onehot(y)‖₂ (N,) of EARLY_MODELS models after EARLY_SHARE of their training."""
-        found = [self._train_early(number) for number in range(1, EARLY_MODELS + 1)]
-        return np.mean(found, 0)
+
+        def read(seen: Outputs) -> dict[str, np.ndarray]:
+            return {"error": measure_error(seen.probabilities, seen.labels)}
+
+        roles = map(early_role, range(1, EARLY_MODELS + 1))
+        found = [self._train_to_read(role, self.split, read, EARLY_SHARE) for role in roles]
+        return np.mean([log["error"] for log in found], 0)
 
     @property
     def logits(self) -> np.ndarray:
@@ -86,6 +89,23 @@ class Scorer:
             (slopes,) = torch.autograd.grad((first - second).sum(), images)
             found.append(slopes.flatten(1).norm(dim=1).cpu())
         return torch.cat(found).double().numpy()
+
+    def memorisation(self, models: int) -> Memorisation:
+        """Train `models`, a multiple of BLOCK, each on its part of the examples, and read all examples.
+
+        More of them go on where fewer ended: the first ones are the same.
+        """
+        firsts = range(1, models + 1, BLOCK)
+        seeds = (training_seed(memorisation_role(first), self.seed) for first in firsts)
+        seen = np.concatenate([draw_seen(len(self.split), seed) for seed in seeds])
+        logs = []
+        for number, row in enumerate(seen, 1):
+            part = self.split.at(torch.from_numpy(np.flatnonzero(row)))
+            logs.append(self._train_to_read(memorisation_role(number), part, read_epoch))
+        correct, confidence = (
+            np.stack([log[name] for log in logs]) for name in ("accuracy", "confidence")
+        )
+        return read_memorisation(correct, confidence, seen)
 
     def losses_after(self, method: str, mask: np.ndarray) -> np.ndarray:
         """Let a method with its defaults forget the marked examples; return the losses (N,) afterwards.
@@ -120,24 +140,27 @@ class Scorer:
             if trained is None:
                 return None
             state, record = trained
-            means = {f"{LOG}{n}": torch.from_numpy(v).float() for n, v in log.means().items()}
-            return state | means, record
+            return state | _pack(log.means()), record
 
         return self._cached(SCORING, train)
 
-    def _train_early(self, number: int) -> np.ndarray:
-        role, seen = early_role(number), dict[str, torch.Tensor]()
-
-        def watch(model: Network) -> None:
-            found = self._read(model)
-            error = measure_error(found.probabilities, found.labels)
-            seen[f"{LOG}error"] = torch.from_numpy(error).float()
+    def _train_to_read(
+        self,
+        role: str,
+        split: Split,
+        read: Callable[[Outputs], dict[str, np.ndarray]],
+        share: float = 1.0,
+    ) -> dict[str, np.ndarray]:
+        """Train a model on `split`, and keep what is `read` of its outputs on all examples, not its weights."""
 
         def train(is_over: Callable[[], bool]) -> Trained | None:
-            trained = self.train(role, self.split, is_over, watch, EARLY_SHARE)
-            return None if trained is None else (seen, trained[1])
+            trained = self.train(role, split, is_over, share=share)
+            if trained is None:
+                return None
+            state, record = trained
+            return _pack(read(self._read(self._load(state)))), record
 
-        return self._cached(role, train)[f"{LOG}error"].double().numpy()
+        return _unpack(self._cached(role, train))
 
     def _cached(
         self, role: str, train: Callable[[Callable[[], bool]], Trained | None]
@@ -145,7 +168,10 @@ class Scorer:
         return self.cache.get(self.key(role), train, on_wait=lambda: self.on_wait(role)).state
 
     def _scoring_model(self) -> Network:
-        model, state = self.make_model(), self._scoring_state
+        return self._load(self._scoring_state)
+
+    def _load(self, state: dict[str, torch.Tensor]) -> Network:
+        model = self.make_model()
         model.load_state_dict({n: t for n, t in state.items() if not n.startswith(LOG)})
         return model
 
@@ -155,3 +181,13 @@ class Scorer:
 
     def _read(self, model: Network) -> Outputs:
         return outputs(model, self.split)
+
+
+def _pack(log: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Write what was logged as tensors that an artifact keeps; see LOG."""
+    return {f"{LOG}{name}": torch.from_numpy(values).float() for name, values in log.items()}
+
+
+def _unpack(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """Read what `_pack` wrote, beside which there may be weights."""
+    return {n.removeprefix(LOG): t.double().numpy() for n, t in state.items() if n.startswith(LOG)}

@@ -23,7 +23,16 @@ from tasks.forget_sets.scored.entangled import group_by_distance, measure_entang
 from tasks.forget_sets.scored.worst_case import mark_heaviest, project_weights
 from tasks.models.small_cnn import SmallCNN
 from tasks.references import use_references
-from tasks.roles import ORIGINAL, SCORING, early_role, reference_role, training_seed
+from tasks.roles import (
+    ORIGINAL,
+    SCORING,
+    early_role,
+    memorisation_role,
+    reference_role,
+    repeat_role,
+    shadow_role,
+    training_seed,
+)
 from tasks.scoring.training_log import LAST, TrainingLog, measure_error
 from tasks.task import Task
 from tasks.trial import baseline_point, reference_point, run_trial
@@ -124,7 +133,15 @@ def test_clusters_are_numbered_by_their_size_and_features_count_alike() -> None:
 
 
 def test_no_two_models_of_neighbouring_tasks_share_a_seed() -> None:
-    roles = [ORIGINAL, SCORING, *map(early_role, range(1, 6)), *map(reference_role, range(1, 9))]
+    roles = [
+        ORIGINAL,
+        SCORING,
+        *map(early_role, range(1, 6)),
+        *map(memorisation_role, range(1, 41)),
+        *map(reference_role, range(1, 9)),
+        *map(shadow_role, range(16)),
+        *map(repeat_role, range(8)),
+    ]
     seeds = [training_seed(role, task) for role in roles for task in range(20)]
     assert len(set(seeds)) == len(seeds)
 
@@ -177,6 +194,7 @@ KINDS = {
     "cluster:1:0:3": None,
     "proxy:confidence:low:50": 50,
     "proxy:accuracy:mid:50": 50,
+    "memorised:top:50:10": 50,
     "el2n:top:50": 50,
     "loss:top:50": 50,
     "boundary:50": 50,
@@ -308,6 +326,13 @@ REFUSED = [
     ("proxy:", "unknown proxy|its form is"),
     ("proxy:confidence:50", "its form is proxy:"),
     ("proxy:confidence:low:9", "at least 10"),
+    ("memorised:50", r"its form is memorised:top\|low\|mid:COUNT"),
+    ("memorised:best:50", "valid: top, low, mid"),
+    ("memorised:top:1195", "as many retained"),
+    ("memorised:top:50:many", "no whole number"),
+    ("memorised:top:50:5", "at least 10"),
+    ("memorised:top:50:16", "16 models; valid: multiples of 10"),
+    ("memorised:top:50:20:7", "its form is memorised:"),
     ("el2n:top:1195", "as many retained"),
     ("el2n:best:50", "valid: top, low, mid"),
     ("loss:50", "its form is loss:"),

@@ -15,7 +15,7 @@ from tasks.evaluation.shadows.forgetting_quality import (
     forgetting_quality,
     mean_quality,
 )
-from tasks.evaluation.shadows.incidence import IN, OUT, UNLEARN, assign_roles, measure_memorisation
+from tasks.evaluation.shadows.incidence import IN, OUT, UNLEARN, assign_roles
 from tasks.evaluation.shadows.klom import divergences, gaussian_divergences, klom
 from tasks.evaluation.shadows.likelihood import (
     attack_each,
@@ -27,6 +27,7 @@ from tasks.evaluation.shadows.likelihood import (
     score_u_lira,
 )
 from tasks.evaluation.shadows.swap import Arm, swap_advantage
+from tasks.scoring.memorisation import measure_memorisation
 
 
 def test_every_example_has_each_role_in_as_many_models() -> None:
@@ -48,7 +49,7 @@ def test_memorisation_is_the_loss_of_accuracy_without_the_example() -> None:
     correct = np.ones((8, 3), bool)
     correct[:, 1] = roles[:, 1] != OUT
     correct[:, 2] = False
-    assert measure_memorisation(correct, roles).tolist() == [0, 1, 0]
+    assert measure_memorisation(correct, roles != OUT).tolist() == [0, 1, 0]
 
 
 def shadows(models: int, shift: float, seed: int = 0, count: int = 1500) -> tuple[np.ndarray, ...]:

@@ -31,18 +31,3 @@ def check_models(models: int) -> None:
     """Raise InvalidValue unless so many shadow models can be balanced."""
     if models < 8 or models % 4:
         raise InvalidValue(f"{models} shadow models: valid are multiples of 4, from 8 up")
-
-
-def measure_memorisation(correct: np.ndarray, roles: np.ndarray) -> np.ndarray:
-    """Estimate P(right | seen) − P(right | never seen) of each example, before unlearning: (targets,).
-
-    `correct` (models, targets) says whether the models got the examples right. Source: Feldman and Zhang, 2020.
-    """
-    out = roles == OUT
-    seen, never = (_mean_where(correct, mask) for mask in (~out, out))
-    return seen - never
-
-
-def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.where(mask, values, 0).sum(0) / mask.sum(0)
-    return found

@@ -16,7 +16,7 @@ from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation
 from tasks.evaluation.shadows.forgetting_quality import Quality
 from tasks.evaluation.shadows.forgetting_quality import forgetting_quality as compute_quality
-from tasks.evaluation.shadows.incidence import OUT, UNLEARN, measure_memorisation
+from tasks.evaluation.shadows.incidence import OUT, UNLEARN
 from tasks.evaluation.shadows.klom import Klom, klom
 from tasks.evaluation.shadows.likelihood import (
     attack_each,
@@ -26,6 +26,7 @@ from tasks.evaluation.shadows.likelihood import (
     score_u_lira,
 )
 from tasks.evaluation.shadows.outputs import RoleSignals
+from tasks.scoring.memorisation import measure_memorisation
 
 SEED = 0
 
@@ -109,7 +110,7 @@ def mean_memorisation(evaluation: Evaluation) -> float | None:
     Range [−1, 1]. It describes the target examples, not the method. Source: Feldman and Zhang, 2020.
     """
     return _read(
-        evaluation, lambda seen: float(measure_memorisation(seen.correct, seen.roles).mean())
+        evaluation, lambda seen: float(measure_memorisation(seen.correct, seen.roles != OUT).mean())
     )
 
 

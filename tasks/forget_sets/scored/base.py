@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tasks.datasets.dataset import Dataset
+    from tasks.scoring.memorisation import Memorisation
 
 
 class Scores(Protocol):
@@ -45,6 +46,10 @@ class Scores(Protocol):
     @property
     def margin_slopes(self) -> np.ndarray:
         """‖∇ₓ(z₁ − z₂)‖₂ (N,) of the two highest logits of the scoring model; one backward pass an example."""
+        ...
+
+    def memorisation(self, models: int) -> Memorisation:
+        """Tell how far each example is memorised: by so many models, each trained on a part of the examples."""
         ...
 
     def losses_after(self, method: str, mask: np.ndarray) -> np.ndarray:
