@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 import orchestrator
-from orchestrator.results.columns import MEASURED
 from orchestrator.results.store import read_results
 from orchestrator.worker.baselines import prepare_models, train_model
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings
 from orchestrator.worker.trainable import UnlearningTrial
+from tasks.evaluation import list_in_rows
 from tasks.task import Task
 
 NAME = "digits-class:1;class:7"
-METRICS = [column.name for column in MEASURED]
+METRICS = list_in_rows()
 
 
 @pytest.fixture(scope="module")
