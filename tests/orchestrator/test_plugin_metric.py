@@ -27,7 +27,7 @@ def plugin(tmp_path: Path) -> Path:
     info.mkdir(parents=True)
     (folder / "own_lira.py").write_text(LIRA)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-lira\nVersion: 1.0\n")
-    entry_points = "[orchestrator.metrics]\nlira_auc = own_lira:crystal_auc\n"
+    entry_points = "[orchestrator.metrics]\ncrystal_auc = own_lira:crystal_auc\n"
     (info / "entry_points.txt").write_text(entry_points)
     return folder
 
