@@ -1,6 +1,6 @@
 """Every setting of a sweep."""
 
-from orchestrator.config.checks import check_name, check_requested, check_seed
+from orchestrator.config.checks import check_has_model, check_name, check_requested, check_seed
 from orchestrator.config.defaults import (
     DEFAULT_REFERENCES,
     DEFAULT_REFERENCES_BY_TASK,
@@ -28,6 +28,7 @@ __all__ = [
     "REMOTE",
     "JobConfig",
     "SweepConfig",
+    "check_has_model",
     "check_name",
     "check_requested",
     "check_seed",

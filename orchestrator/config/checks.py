@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
 
@@ -13,6 +15,12 @@ def check_requested(metrics: str) -> None:
         raise InvalidValue(
             f"--metrics {', '.join(alone)}: trains shadow models, which `orchestrator run` alone does"
         )
+
+
+def check_has_model(original: Path | None, model: str) -> None:
+    """Raise InvalidValue for an original that is given without the family that its weights are of."""
+    if original is not None and model == "auto":
+        raise InvalidValue("--original needs --model: the family that the weights are of")
 
 
 def check_seed(seed: int) -> int:

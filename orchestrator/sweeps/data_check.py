@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import DEFAULT_UNLEARNERS, FALLBACK_TASK, LOCAL, SweepConfig
+from orchestrator.config import (
+    DEFAULT_UNLEARNERS,
+    FALLBACK_TASK,
+    LOCAL,
+    SweepConfig,
+    check_has_model,
+)
 from orchestrator.results.objectives import find_undefined, objective_named
 from orchestrator.sweeps.plan import SweepPlan, make_task
 from tasks.datasets.halves import held_out_halves
@@ -83,8 +89,7 @@ def _with_original(
     """Check the original model if it is given, keep it under the storage root, and note which it is."""
     if config.original is None:
         return config
-    if config.model == "auto":
-        raise InvalidValue("--original needs --model: the family that the weights are of")
+    check_has_model(config.original, config.model)
     from tasks.models.given_original import adopt_original
 
     open_root(config.storage).check()

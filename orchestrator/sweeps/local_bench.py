@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.config import check_seed
+from orchestrator.config import check_has_model, check_seed
 from tasks.datasets.loaders import check_loader, choose_loader, count_free_bytes
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.datasets.sources import check_data_dir
@@ -65,8 +65,7 @@ class LocalBench:
             raise InvalidValue(f"--cpus-per-trial {self.cpus} is out of range: at least 1")
         normalise_root(self.storage)
         spell_settings(self.recipe or "")
-        if self.original is not None and self.model == "auto":
-            raise InvalidValue("--original needs --model: the family that the weights are of")
+        check_has_model(self.original, self.model)
 
     def load_task(self, say: Say, *, calibration: bool = False) -> "tuple[Task, Dataset]":
         """Load the task, perhaps with a calibration split, and its data; raises InputError.

@@ -73,23 +73,31 @@ class SingleTrial(LocalBench):
         for role in (ORIGINAL, *list_trained(method.needs)):
             bench.artifact(role, training)
         use_references(bench, self.references, training)
-        asked, shadows = choose_metrics(self.metrics), None
+        shadows = None
         if self._of_shadows():
             say(
                 "NOTICE: metrics by shadow models train models as the original is: see the lines that follow"
             )
             shadows = make_shadows(bench, method, self.trial_seed, self.shadows, training)
         if not bench.task.joint:
-            yield from run_trial(bench, method, self.trial_seed, asked, shadows)
+            yield from run_trial(bench, method, self.trial_seed, self._asked, shadows)
             return
         steps = functools.partial(self._open, dataset=dataset, say=say, training=training)
         yield from run_whole(
-            bench, lambda step, start: steps(step, start=start), method, self.trial_seed, asked
+            bench,
+            lambda step, start: steps(step, start=start),
+            method,
+            self.trial_seed,
+            self._asked,
         )
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        return choose_metrics(self.metrics)
 
     def _of_shadows(self) -> bool:
         """Tell whether metrics are asked for that need shadow models."""
-        return not set(choose_metrics(self.metrics)).isdisjoint(list_of_shadows())
+        return not set(self._asked).isdisjoint(list_of_shadows())
 
     def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
         """Unlearn one request after another; show each as a row, then all as one, and store what they led to.
@@ -125,9 +133,7 @@ class SingleTrial(LocalBench):
         bench = self._open(task.whole(), dataset, say, training)
         use_references(bench, self.references, training)
         assert last.point.model is not None
-        point = replace(
-            last.point, metrics=bench.evaluate(last.point.model, None, choose_metrics(self.metrics))
-        )
+        point = replace(last.point, metrics=bench.evaluate(last.point.model, None, self._asked))
         return {"step": last.task.step, "request": ";".join(task.requests)} | _row(point)
 
     def _begin(self, say: Say) -> tuple[Task, Dataset, Unlearner]:
@@ -135,10 +141,10 @@ class SingleTrial(LocalBench):
         self.check_settings()
         check_seed(self.trial_seed)
         check_count(self.references)
-        asked = choose_metrics(self.metrics)
+        needs = {metric_named(name).needs for name in self._asked}
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         check_replayable(self.original, method.needs, self.unlearner)
-        check_study(method, {metric_named(n).needs for n in asked}, self.shadows, self.references)
+        check_study(method, needs, self.shadows, self.references)
         if self._of_shadows():
             refuse_sequence(self.task, "--metrics by shadow models")
         calibration = self.calibration or CALIBRATION in method.needs
