@@ -81,3 +81,8 @@ def run(unlearner: Unlearner, problem: Problem) -> list[Tensor]:
 def flat(model: Network) -> Tensor:
     """All trainable weights in one vector."""
     return torch.cat([p.detach().flatten() for p in trainable(model)])
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether two states are equal bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

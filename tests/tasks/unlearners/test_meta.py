@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_problem import everything, linear_problem, problem_of, run
+from tiny_problem import everything, linear_problem, problem_of, run, same
 
 from tasks.errors import InvalidValue
 from tasks.problem import Problem
@@ -26,11 +26,6 @@ def state_after(unlearner: Unlearner, problem: Problem) -> dict[str, torch.Tenso
     for _ in unlearner.unlearn(problem):
         pass
     return problem.model.state_dict()
-
-
-def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    """Whether they are the same to the last bit."""
-    return a.keys() == b.keys() and all(torch.equal(a[n], b[n]) for n in a)
 
 
 @pytest.mark.parametrize("proxy", ["confidence", "max-confidence", "entropy"])
@@ -77,7 +72,7 @@ def test_the_sizes_of_the_parts_add_up(count: int) -> None:
 def test_nothing_for_all_parts_changes_nothing(bench: Workbench) -> None:
     problem, meter = bench.problem(Rum(), 0)
     before = copy.deepcopy(problem.model.state_dict())
-    assert equal(state_after(Rum(medium="nothing", high="nothing"), problem), before)
+    assert same(state_after(Rum(medium="nothing", high="nothing"), problem), before)
     assert meter.gradient_samples == 0
 
 
@@ -90,9 +85,9 @@ def test_one_part_that_is_the_whole_is_the_method_itself(bench: Workbench, inner
     assert method is not None
     alone = state_after(method, bench.problem(method, 3)[0])
     rum = Rum(high=inner, **ONE_PART)  # type: ignore[arg-type]
-    assert equal(state_after(rum, bench.problem(rum, 3)[0]), alone)
+    assert same(state_after(rum, bench.problem(rum, 3)[0]), alone)
     first = Rum(low=inner, medium="nothing", high="nothing", low_share=1.0, medium_share=0.0)
-    assert equal(state_after(first, bench.problem(first, 3)[0]), alone)
+    assert same(state_after(first, bench.problem(first, 3)[0]), alone)
 
 
 def test_a_part_is_unlearned_while_the_later_ones_are_retained() -> None:
@@ -133,7 +128,7 @@ def test_the_three_parts_are_three_methods_in_turn(bench: Workbench) -> None:
         method = read_method(text)
         assert method is not None
         state_after(method, stage(problem, parts[number], parts[number + 1 :]))
-    assert equal(problem.model.state_dict(), whole)
+    assert same(problem.model.state_dict(), whole)
 
 
 @pytest.mark.parametrize(

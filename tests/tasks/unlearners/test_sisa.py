@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_problem import same
 
 from tasks.models.ensemble import join_members
 from tasks.models.network import Network
@@ -35,11 +36,6 @@ class SisaOfOne(Sisa):
     """SISA that is a plain training."""
 
     needs = frozenset({"test_sisa:OneShard"})
-
-
-def same(a: State, b: State) -> bool:
-    """Whether two states are equal bit for bit."""
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def after(bench: Workbench, unlearner: Sisa | Retrain) -> Network:

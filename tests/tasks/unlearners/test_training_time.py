@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_problem import CPU, LinearModel, images_of
+from tiny_problem import CPU, LinearModel, images_of, same
 
 from tasks.datasets.splits import ResidentSource
 from tasks.errors import InvalidValue
@@ -31,11 +31,6 @@ def after(bench: Workbench, unlearner: Unlearner) -> State:
     problem, _ = bench.problem(unlearner, 0)
     assert len(list(unlearner.unlearn(problem))) == 1
     return problem.model.state_dict()
-
-
-def same(a: State, b: State) -> bool:
-    """Whether two states are equal bit for bit."""
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_checkpoints_are_states_of_the_originals_training(bench: Workbench) -> None:
