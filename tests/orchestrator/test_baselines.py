@@ -31,7 +31,15 @@ def prepared(settings: WorkerSettings) -> dict[str, dict[str, object]]:
         _, *events = prepare_models(settings, False)
     rows = events[-1]
     assert isinstance(rows, dict)
-    return rows
+    return measured(rows)
+
+
+def measured(rows: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    """Return what `rows` say: a row that was read back has each column, so also the empty ones."""
+    return {
+        role: {column: value for column, value in row.items() if value is not None}
+        for role, row in rows.items()
+    }
 
 
 def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
@@ -40,7 +48,7 @@ def test_a_resume_on_other_hardware_goes_on_from_the_same_models(settings):
     assert {row["dtype"] for row in there.values()} == {"bfloat16"}
     first, *events = prepare_models(settings, False)
     assert (first.dtype, first.missing) == ("bfloat16", ())
-    assert events == [there], "a model was trained again"
+    assert [measured(rows) for rows in events] == [there], "a model was trained again"
 
 
 def test_each_reference_is_a_row_that_differs_in_its_training_alone(settings):
