@@ -101,6 +101,7 @@ def sweep(
 def resume(
     name: str,
     *,
+    trials: int | None = None,
     storage: str | Path = "./results",
     address: str | None = None,
     code: Sequence[str] = (),
@@ -108,12 +109,14 @@ def resume(
 ) -> SweepResult:
     """Go on with a sweep that was interrupted or killed; returns what was found.
 
-    `code` lists what the store names as `module:attribute` and may import. Raises InvalidValue for an
-    unknown name, listing the sweeps under this storage root, and for code that is not in `code`.
+    `trials` is a new number of trials per method, also for a sweep that has ended. `code` lists what the store
+    names as `module:attribute` and may import. Raises InvalidValue for an unknown name, listing the sweeps
+    under this storage root, for fewer trials than before, and for code that is not in `code`.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    return sweep(read_to_resume(name, str(storage), address, code), observers=observers)
+    config = read_to_resume(name, str(storage), address, code, trials)
+    return sweep(config, observers=observers)
 
 
 def confirm(
@@ -207,4 +210,4 @@ def _run_here(config: SweepConfig, observers: Sequence[Observer] | None) -> str:
     from orchestrator.sweeps.run import run_sweep
 
     told = [Terminal(open_console())] if observers is None else observers
-    return run_sweep(config, Observers(told)).plan.name
+    return str(run_sweep(config, Observers(told)).config.name)

@@ -44,20 +44,23 @@ def resume(
     name: SweepName,
     /,
     *,
+    trials: int | None = None,
     storage: Storage = STORAGE,
     address: str | None = None,
     code: Code = (),
 ) -> int:
-    """Continue a sweep that was interrupted or killed.
+    """Continue a sweep that was interrupted or killed, or give a finished one more trials.
 
     Parameters
     ----------
+    trials
+        New number of trials per unlearner in all; more than before.
     address
         Ray cluster, if it is not the one used before.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    return _run_sweep(read_to_resume(name, storage, address, code))
+    return _run_sweep(read_to_resume(name, storage, address, code, trials))
 
 
 @app.command

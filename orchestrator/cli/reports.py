@@ -132,8 +132,8 @@ def _sweep_here(config: SweepConfig) -> int:
 
     terminal = Terminal(open_console())
     outcome = run_sweep(config, terminal)
-    with resumable(outcome.plan):
-        print_front(outcome.plan.config, terminal.console)
+    with resumable(outcome.config):
+        print_front(outcome.config, terminal.console)
     return outcome.complete
 
 

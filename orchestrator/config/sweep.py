@@ -30,6 +30,8 @@ from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
 
+ASKED = ("code", "more_trials")
+"""Settings that a store neither keeps nor gives: a user asks for them each time."""
 LARGEST = 2**63
 """Numbers of stored settings are below this."""
 
@@ -108,6 +110,8 @@ class SweepConfig:
         tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
     ] = ()
     """Code that a stored sweep may import, as module:attribute,…: a store alone imports nothing."""
+    more_trials: Annotated[bool, Parameter(parse=False)] = False
+    """Whether the stored sweep gets more trials than it has: `resume --trials` asks for that."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
     budgets: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
@@ -193,10 +197,10 @@ class SweepConfig:
     def to_json(self) -> str:
         """Return the settings as JSON, for the sweep's folder.
 
-        `code` is left out: only a user can allow code. So is the password of a database.
+        What only a user can ask for is left out: code that is allowed, and more trials. So is the password of
+        a database.
         """
-        stored = dataclasses.asdict(self)
-        del stored["code"]
+        stored = {k: v for k, v in dataclasses.asdict(self).items() if k not in ASKED}
         stored["optuna_storage"] = remove_password(self.optuna_storage)
         return json.dumps(stored, indent=1, default=str)
 
@@ -209,7 +213,7 @@ class SweepConfig:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             raise TypeError("not a JSON object")
-        values = {name: value for name, value in stored.items() if name != "code"}
+        values = {name: value for name, value in stored.items() if name not in ASKED}
         values["unlearners"] = tuple(values.get("unlearners") or ())
         for name in ("data_dir", "original"):
             if values.get(name) is not None:

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from orchestrator.config import SweepConfig
-from orchestrator.reporting.plain_text import make_cell, make_plain
+from orchestrator.reporting.fitted_table import FittedTable, Line
+from orchestrator.reporting.numbers import spell_column, spell_number
+from orchestrator.reporting.plain_text import make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes, list_requested
 from orchestrator.results.noise import find_noise_floor
-from orchestrator.results.objectives import SCORING, front_rows, objective_named
+from orchestrator.results.objectives import SCORING, front_rows, objective_named, read_value
 from orchestrator.results.recommendation import TIED, choose_point, find_tied
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
@@ -31,62 +32,89 @@ SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ANOTHER = "  another retrain, ±"
 """The noise floor: half the interval that holds a further retrain with 95 % probability."""
-ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params"
-"""Columns that identify a row."""
+ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params", "final", "error"
+"""Columns that identify a row, and say how its trial ended."""
+LABELS = "", "trial", "epoch"
+SHORT = {"validation": "valid.", "indistinguishability": "indistin-\nguishability"}
+"""Words of headings that would widen a table."""
 
 
 def print_front(config: SweepConfig, console: Console) -> None:
-    """Print the front of a sweep and the place of its results."""
+    """Print the front of a sweep, why trials failed, and the place of the results."""
     objective = objective_named(config.objective)
     columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
-    chosen, floor = front_rows(rows, objective), find_noise_floor(rows)
-    best = choose_point(chosen, floor)
-    chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
-    table = Table(title=make_cell(f"Pareto front of {config.name}"))
-    table.add_column("")
-    table.add_column("method", no_wrap=True)
-    for column in SHOWN:
-        table.add_column(COLUMNS[column].headline or column, justify="right", no_wrap=True)
-    table.add_column("hyper-parameters", overflow="fold")
-    for name, values in _model_lines(rows):
-        table.add_row("", name, *(_number(value) for value in values), "")
-    ties = find_tied(chosen, floor, objective)
-    for row, tied in zip(chosen, ties, strict=True):
-        cells = [_number(row[column]) for column in SHOWN]
-        mark = "*" if row is best else "≈" if tied else ""
-        method = make_cell(row["unlearner"] or "-")
-        table.add_row(mark, method, *cells, make_cell(spell_searched(row)))
-    console.print(table)
-    said = [f"The front is chosen on: {', '.join(objective.metrics)}."]
-    if not chosen and any(row["role"] == "trial" for row in rows):
+    front, floor = front_rows(rows, objective), find_noise_floor(rows)
+    best, ties = choose_point(front, floor), find_tied(front, floor, objective)
+    marks = {id(row): "≈" for row, tied in zip(front, ties, strict=True) if tied}
+    marks |= {id(best): "*"} if best is not None else {}
+    front.sort(key=lambda row: (objective.gains(row) or (0.0,))[0])
+    shown = [*objective.metrics, *(name for name in SHOWN if name not in objective.metrics)]
+    _make_table(config, shown, rows, front, marks).print(console)
+    said = [
+        f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
+    ]
+    if not front and any(row["role"] == "trial" for row in rows):
         said.append("No point is better than the original model beyond the noise between retrains.")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
         said.extend(list_recommendation(config, best))
+    said += Sweep("", rows).list_reasons()
     for text in (*said, f"{len(rows)} rows under {config.storage}/rows/{config.name}"):
         console.print(make_plain(text), soft_wrap=True, highlight=False, markup=False)
 
 
-def _model_lines(rows: list[Row]) -> Iterator[tuple[str, list[float | None]]]:
+def _make_table(
+    config: SweepConfig, shown: list[str], rows: list[Row], front: list[Row], marks: dict[int, str]
+) -> FittedTable:
+    """Make the table of the models and the front: of each point the columns `shown`, with its mark by `id`."""
+    models = list(_model_lines(rows, shown))
+    values = [v for _, v in models] + [[read_value(row, name) for name in shown] for row in front]
+    spelled = [spell_column(column) for column in zip(*values, strict=True)]
+    cells = list(zip(*spelled, strict=True)) if values else []
+    lines = [Line(("", name, ""), row) for (name, _), row in zip(models, cells, strict=False)]
+    lines += [
+        Line((marks.get(id(row), ""), row["trial_id"], str(row["epoch"])), own, spell_searched(row))
+        for row, own in zip(front, cells[len(models) :], strict=True)
+    ]
+    headings = [spell_heading(name) for name in shown]
+    return FittedTable(
+        f"Pareto front of {config.name}", LABELS, headings, "hyper-parameters", lines
+    )
+
+
+def spell_heading(name: str) -> str:
+    """Spell a column as a heading of several short lines."""
+    column = COLUMNS.get(name)
+    if column is not None and column.headline:
+        return column.headline
+    return "\n".join(SHORT.get(word, word) for word in name.split("_"))
+
+
+def _model_lines(rows: list[Row], shown: list[str]) -> Iterator[tuple[str, list[float | None]]]:
     """Yield the values of the original, of the references' mean, and of the noise between retrains."""
     sweep = Sweep("", rows)
     original, references = sweep.baseline(ORIGINAL), sweep.references
     if original is not None:
-        yield ORIGINAL, [original[column] for column in SHOWN]
+        yield ORIGINAL, [read_value(original, name) for name in shown]
     if len(references) == 1:
-        yield RETRAINED, [references[0][column] for column in SHOWN]
+        yield RETRAINED, [read_value(references[0], name) for name in shown]
     if len(references) < 2:
         return
-    found = [[r[c] for r in references if r[c] is not None] for c in SHOWN]
-    mean = [statistics.fmean(values) if values else None for values in found]
-    yield f"{RETRAINED}, mean of {len(references)}", mean
+    found = [[v for r in references if (v := read_value(r, name)) is not None] for name in shown]
+    yield (
+        f"{RETRAINED}, mean of {len(references)}",
+        [statistics.fmean(values) if values else None for values in found],
+    )
     floor = find_noise_floor(rows)
     if floor is not None:
         yield (
             ANOTHER,
-            [floor.width(c) if len(v) > 1 else None for c, v in zip(SHOWN, found, strict=True)],
+            [
+                floor.width(name) if len(values) > 1 and name in COLUMNS else None
+                for name, values in zip(shown, found, strict=True)
+            ],
         )
 
 
@@ -95,32 +123,19 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     name, storage = config.name, config.storage
     assert name is not None
     found = read_confirmation(storage, name, config.objective, points)
-    table = Table(title=make_cell(f"{points.capitalize()} of {name}, run again with fresh seeds"))
-    for heading in HEADER:
-        justify: Any = "left" if heading == HEADER[0] else "right"
-        table.add_column(heading, justify=justify)
-    table.add_column("hyper-parameters", overflow="fold", min_width=16)
-    for model, cells in list_lines(found):
-        table.add_row(*map(make_cell, [*cells, spell_searched(model.searched)]))
-    _print_whole(table, console)
-    header, lines = list_requested(found)
-    if lines:
-        requested = Table(title="Metrics on request, over fresh seeds")
-        for heading in header:
-            requested.add_column(heading, overflow="fold")
-        for cells in lines:
-            requested.add_row(*cells)
-        _print_whole(requested, console)
+    lines = [
+        Line(cells[:1], cells[1:], spell_searched(model.searched))
+        for model, cells in list_lines(found)
+    ]
+    title = f"{points.capitalize()} of {name}, run again with fresh seeds"
+    FittedTable(title, HEADER[:1], HEADER[1:], "hyper-parameters", lines).print(console)
+    header, requested = list_requested(found)
+    if requested:
+        lines = [Line(cells[:2], cells[2:]) for cells in requested]
+        title = "Metrics on request, over fresh seeds"
+        FittedTable(title, header[:2], header[2:], "", lines).print(console)
     for text in list_notes(found):
         console.print(make_plain(text), highlight=False, soft_wrap=True, markup=False)
-
-
-def _print_whole(table: Table, console: Console) -> None:
-    """Print a table; a file or a pipe has no limited width, so that nothing is cut there."""
-    if not console.is_terminal:
-        unbounded = console.options.update(max_width=10_000)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
-    console.print(table)
 
 
 def spell_searched(row: Row) -> str:
@@ -140,10 +155,4 @@ def spell_searched(row: Row) -> str:
     names += [name for name in params if name not in declared]
     if "epochs" in names:
         params["epochs"] = row["epoch"]
-    return " ".join(f"{name}={_number(params.get(name))}" for name in names)
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return " ".join(f"{name}={spell_number(params.get(name))}" for name in names)

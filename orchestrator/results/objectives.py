@@ -38,7 +38,7 @@ class Objective:
 
     def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
         """Return the row's values in the metrics' own units; None if one is missing or not finite."""
-        found = [score(row) if m == SCORE else row[m] for m in self.metrics]
+        found = [read_value(row, metric) for metric in self.metrics]
         values = tuple(float(v) for v in found if v is not None and math.isfinite(v))
         return values if len(values) == len(found) else None
 
@@ -82,6 +82,11 @@ def _named(objective: Objective) -> list[str]:
 
 SCORING = (*STEERING, "relative_cost", "unlearn_seconds")
 """Columns that the scalar score and the live view read."""
+
+
+def read_value(row: Mapping[str, Any], metric: str) -> float | None:
+    """Return a row's value of an objective's metric, which may be the score; None if it has none."""
+    return score(row) if metric == SCORE else row[metric]
 
 
 def score(row: Mapping[str, Any]) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +15,8 @@ Row = dict[str, Any]
 
 TRIAL, ORIGINAL, RETRAINED = ROLES
 """Roles of rows. The models of the last two roles have trial ids: the first retrained model has its role's."""
+NUMBER = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
+"""A number in a reason, but for the line number behind the name of a file."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -56,10 +60,33 @@ class Sweep:
         found = {r["trial_id"]: r for r in self.rows if r["role"] == RETRAINED}
         return [found[name] for name in sorted(found, key=lambda name: (name != RETRAINED, name))]
 
+    def list_reasons(self) -> list[str]:
+        """List why trials failed or were pruned: a line for each method and reason, with counts.
+
+        Reasons that differ in numbers alone are one; a line number (`bad.py:17`) is no such number.
+        """
+        trials = Counter(r["unlearner"] for r in self.rows if r["role"] == TRIAL and r["final"])
+        found: dict[tuple[Any, ...], list[str]] = {}
+        for row in [*self.failures, *self.pruned]:
+            reason = " ".join((row["error"] or "for no stored reason").split())
+            key = row["unlearner"], row["state"], *NUMBER.split(reason)
+            found.setdefault(key, []).append(reason)
+        return [
+            f"{method or 'an unnamed method'}: {len(reasons)} of {trials[method]} {state}: {_join(reasons)}"
+            for (method, state, *_), reasons in found.items()
+        ]
+
     def baseline(self, role: str) -> Row | None:
         """Return the complete row of the original or the retrained model; None if it is missing."""
         found = [r for r in self.rows if r["trial_id"] == role and r["state"] == "complete"]
         return max(found, key=finished_at) if found else None
+
+
+def _join(reasons: list[str]) -> str:
+    """Return texts that differ in numbers alone as one, with … for the numbers that differ."""
+    numbers = zip(*map(NUMBER.findall, reasons), strict=True)
+    told = (values[0] if len(set(values)) == 1 else "…" for values in numbers)
+    return NUMBER.sub(lambda _: next(told), reasons[0])
 
 
 def finished_at(row: Row) -> datetime:

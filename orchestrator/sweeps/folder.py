@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 from orchestrator.config import SweepConfig, check_name
-from orchestrator.sweeps.stored.sealed_config import check_settings, seal_settings
+from orchestrator.sweeps.stored.sealed_config import check_settings, replace_settings, seal_settings
 from tasks.errors import InvalidValue, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normalise_root, open_root
@@ -120,6 +120,15 @@ def read_config(name: str, storage: str) -> SweepConfig:
 
 
 def store_config(config: SweepConfig, own: Storage) -> None:
-    """Write the configuration of a new sweep into its folder; never overwrite an existing one."""
-    if not own.read(CONFIG):
+    """Write the configuration of a new sweep into its folder; of an existing one replace the trials alone.
+
+    Those are replaced only if more were asked for. A kill leaves the old or the new configuration.
+    """
+    before = own.read(CONFIG)
+    if not before:
         own.write(CONFIG, seal_settings(config.to_json()))
+    elif config.more_trials:
+        own.write(
+            CONFIG,
+            replace_settings(before, trials=config.trials, budgets=dict(config.budgets or {})),
+        )

@@ -134,12 +134,17 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     refuse_unnamed(
         config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
     )
-    different = before.list_differences(filled)
+    is_more = (filled.trials or 1) > (before.trials or 1)
+    grown = dataclasses.replace(before, trials=filled.trials) if is_more else before
+    different = (grown if filled.more_trials else before).list_differences(filled)
     if different:
+        only_more = ["--trials", str(filled.trials)] * (not grown.list_differences(filled))
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
             "choose another --name, or go on with it by: "
-            + shlex.join(["orchestrator", "resume", config.name, "--storage", config.storage])
+            + shlex.join(
+                ["orchestrator", "resume", config.name, *only_more, "--storage", config.storage]
+            )
         )
     return filled
 

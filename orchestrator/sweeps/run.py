@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.stored.ended import find_ended_rows
 from orchestrator.sweeps.stored.named_code import list_code_of_config
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from tasks.errors import StorageError, StorageFault
@@ -36,7 +37,8 @@ Row = dict[str, Any]
 class Outcome:
     """How a sweep ended."""
 
-    plan: SweepPlan
+    config: SweepConfig
+    """The settings in the form that the sweep's folder keeps."""
     complete: int
     failed: int
 
@@ -49,19 +51,24 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     from orchestrator.search.database_url import remove_password
     from orchestrator.search.view import open_view
 
-    config = choose_task(adopt_stored(complete_repeat(config.validate())), observer.say)
+    config = adopt_stored(complete_repeat(config.validate()))
+    ended = find_ended_rows(config)
+    if ended is None:  # else nothing runs: neither the data nor Ray are needed
+        config = choose_task(config, observer.say)
     _warn_of_test_data(config, observer)
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
         url = config.optuna_storage
-        _say_whom_to_ask(config, observer)
+        _say_whom_to_ask(config, observer, connects=ended is None)
         known = remove_password(url) == _url_before(config, own)
         board = open_view(name, own.folder, url, is_own=known)
+        if ended is not None:
+            return _tell_ended(config, ended, board, observer)
         with connect_ray(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
             store_config(plan.config, own)
-            with resumable(plan):
+            with resumable(plan.config):
                 return _Run(plan, board, resources, observer).to_the_end()
 
 
@@ -72,22 +79,50 @@ def _url_before(config: SweepConfig, own: Storage) -> str | None:
     return read_config(str(config.name), config.storage).optuna_storage
 
 
-def _say_whom_to_ask(config: SweepConfig, observer: Observer) -> None:
+def _say_whom_to_ask(config: SweepConfig, observer: Observer, *, connects: bool) -> None:
     """Name the database and the cluster before they are connected to: a store may have named them."""
     from orchestrator.search.database_url import hide_password
 
     if config.optuna_storage is not None:
         observer.say(f"the studies are shown in {hide_password(config.optuna_storage)}")
-    if config.address != LOCAL:
+    if config.address != LOCAL and connects:
         observer.say(f"connecting to the Ray cluster at {config.address}")
 
 
+def _tell_ended(
+    config: SweepConfig, rows: Mapping[str, list[Row]], board: StudyView | None, observer: Observer
+) -> Outcome:
+    """Tell that a sweep has ended, with the same events as after a search; show its studies again."""
+    from orchestrator.reporting.progress import Progress
+
+    trials = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
+    _show_studies(config, list(trials.values()), board, observer.say)
+    words = ["orchestrator", "resume", str(config.name), "--trials", str(2 * (config.trials or 1))]
+    more = "" if config.confirms else f"; for more trials: {spell_resume(words, config)}"
+    observer.say(
+        f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run{more}"
+    )
+    models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
+    progress = Progress(
+        objective_named(config.objective), len(trials), find_noise_floor(models), None
+    )
+    progress.resume(list(trials.values()))
+    observer.started(progress)
+    observer.ended(progress)
+    return Outcome(config, progress.done, progress.failed)
+
+
+def spell_resume(words: Sequence[str], config: SweepConfig) -> str:
+    """Spell a command that resumes a sweep: `words`, its storage root, and the code that it names."""
+    code = list_code_of_config(config)
+    where = ["--storage", config.storage]
+    return shlex.join([*words, *where, *(["--code", ",".join(code)] if code else [])])
+
+
 @contextmanager
-def resumable(plan: SweepPlan) -> Iterator[None]:
+def resumable(config: SweepConfig) -> Iterator[None]:
     """Add how to go on to whatever ends the block too early; a bucket that goes away is no bad input."""
-    words = ["orchestrator", "resume", plan.name, "--storage", plan.storage]
-    code = list_code_of_config(plan.config)
-    command = shlex.join([*words, "--code", ",".join(code)] if code else words)
+    command = spell_resume(["orchestrator", "resume", str(config.name)], config)
     hint = f"finished trials are kept; to go on: {command}"
     try:
         yield
@@ -143,7 +178,7 @@ class _Run:
             )
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
-        studies = self._studies(finished)
+        studies = _show_studies(plan.config, list(finished.values()), self._board, observer.say)
         models = preparation.wait_for_models(plan.concurrent, left, observer)
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
@@ -165,7 +200,7 @@ class _Run:
                 tuning.run(studies, left, progress, observer)
         finally:
             observer.ended(progress)
-        return Outcome(plan, progress.done, progress.failed)
+        return Outcome(plan.config, progress.done, progress.failed)
 
     def _finished(self) -> dict[str, list[Row]]:
         storage, say = self._plan.storage, self._observer.say
@@ -177,22 +212,28 @@ class _Run:
         check_own_rows(self._plan.config, (trial[-1] for trial in rows.values()))
         return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
 
-    def _studies(self, finished: Mapping[str, Sequence[Row]]) -> list[UnlearnerStudy]:
-        """Build the study of each method from the finished trials, and show them to who looks."""
-        from orchestrator.search.study import UnlearnerStudy
 
-        plan, rows = self._plan, list(finished.values())
-        studies = [
-            UnlearnerStudy(
-                unlearner,
-                plan.objective,
-                plan.sampler,
-                plan.seed,
-                rows,
-                plan.given.get(unlearner),
-            )
-            for unlearner in plan.budgets
-        ]
-        if self._board is not None:
-            self._board.rebuild(studies, self._observer.say)
-        return studies
+def _show_studies(
+    config: SweepConfig,
+    finished: Sequence[Sequence[Row]],
+    board: StudyView | None,
+    say: Callable[[str], None],
+) -> list[UnlearnerStudy]:
+    """Build the study of each method from the finished trials, and show them to who looks."""
+    from orchestrator.search.study import UnlearnerStudy
+
+    objective, given = objective_named(config.objective), config.given or {}
+    studies = [
+        UnlearnerStudy(
+            unlearner,
+            objective,
+            config.sampler,
+            config.seed,
+            finished,
+            given.get(unlearner),
+        )
+        for unlearner in config.unlearners
+    ]
+    if board is not None:
+        board.rebuild(studies, say)
+    return studies

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
-from program import rows_of
+from program import ROOT, rows_of
 from running import Sweep
 
 from orchestrator.cli.main import main
 from orchestrator.results.store import write_rows
 from orchestrator.search.samplers import derived_seed
+from orchestrator.sweeps.folder import read_config
+from orchestrator.sweeps.stored.ended import find_ended_rows
 
 
 @pytest.mark.slow  # the random search below is killed too
@@ -46,9 +51,12 @@ def test_ctrl_c_keeps_what_is_finished_and_exits_130(storage, orchestrate):
     assert f"orchestrator resume stopped --storage {storage}" in output.splitlines()[-1]
     assert "Traceback" not in output
     assert len(sweep.ended()) >= 2
-    done = orchestrate("resume", "stopped", "--storage", storage)
+    more = dataclasses.replace(sweep, trials=sweep.trials + 1)
+    done = orchestrate("resume", "stopped", "--trials", more.trials, "--storage", storage)
     assert done.returncode == 0, done.stdout + done.stderr
-    sweep.assert_whole()
+    more.assert_whole()
+    kept = read_config("stopped", str(storage))
+    assert (kept.trials, kept.budgets) == (4, dict.fromkeys(sweep.unlearners, 4))
 
 
 def test_a_second_driver_on_the_same_sweep_is_refused(trained, capsys):
@@ -57,15 +65,69 @@ def test_a_second_driver_on_the_same_sweep_is_refused(trained, capsys):
     assert "is being run by another process" in capsys.readouterr().err
 
 
-def test_resuming_a_finished_sweep_runs_nothing_also_when_its_files_were_merged(
-    trained, tmp_path, orchestrate
+RESUMED = """
+import sys
+from orchestrator.cli.main import main
+code = main(["resume", "first", "--storage", sys.argv[1]])
+print(code, sorted(set(sys.modules) & {"ray", "torch"}))
+"""
+
+
+def test_resuming_a_finished_sweep_says_so_without_ray_also_when_its_files_were_merged(
+    trained, tmp_path
 ):
     storage = shutil.copytree(trained, tmp_path / "storage")
     before = rows_of(storage, "first")
     assert main(["compact", "--storage", str(storage)]) == 0
-    done = orchestrate("resume", "first", "--storage", storage)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", RESUMED, storage], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 []", done.stdout + done.stderr
+    assert "sweep first is finished: 12 trials" in done.stdout
+    assert "Pareto front of first" in done.stdout
     assert rows_of(storage, "first") == before
+
+
+def test_a_sweep_that_lacks_anything_has_not_ended(trained, tmp_path):
+    """A trial, a model's row, or a file of rows that can be read: a driver makes each of them again."""
+    config = read_config("first", str(trained))
+    assert find_ended_rows(config) is not None
+    assert find_ended_rows(dataclasses.replace(config, trials=4)) is None
+    assert find_ended_rows(dataclasses.replace(config, name="second")) is None
+    kinds = ("[!or]*.parquet", "original-*.parquet", "reference-*.parquet")
+    for number, (kind, harm) in enumerate(itertools.product(kinds, (os.unlink, cut))):
+        storage = tmp_path / str(number)
+        for part in ("sweeps", "rows"):
+            shutil.copytree(trained / part / "first", storage / part / "first")
+        harm(next((storage / "rows" / "first").glob(kind)))
+        assert find_ended_rows(dataclasses.replace(config, storage=str(storage))) is None
+
+
+def cut(file: Path) -> None:
+    """As a full disk does."""
+    os.truncate(file, file.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"), [("2", "has 3 per method already"), ("0", "has 3 per method already")]
+)
+def test_fewer_trials_than_before_are_refused_and_nothing_is_written(trained, capsys, trials, said):
+    file = trained / "sweeps" / "first" / "config.json"
+    before = file.read_bytes()
+    assert main(["resume", "first", "--trials", trials, "--storage", str(trained)]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+    assert file.read_bytes() == before
+
+
+def test_more_trials_of_a_running_sweep_are_refused(trained, capsys):
+    file = trained / "sweeps" / "first" / "config.json"
+    before = file.read_bytes()
+    with FileLock(trained / "sweeps" / "first" / "driver.lock"):
+        assert main(["resume", "first", "--trials", "4", "--storage", str(trained)]) == 2
+    assert "is being run by another process" in capsys.readouterr().err
+    assert file.read_bytes() == before
 
 
 def test_a_killed_random_search_runs_the_very_trials_of_an_undisturbed_one(storage, orchestrate):

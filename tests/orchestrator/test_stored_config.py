@@ -15,6 +15,7 @@ from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import read_config, store_config
+from orchestrator.sweeps.stored.sealed_config import DIGEST, check_settings
 from tasks.errors import InvalidValue
 from tasks.storage.roots import open_root
 
@@ -97,6 +98,20 @@ def test_an_empty_one_is_none_yet(root: str, capsys: pytest.CaptureFixture[str])
         assert "no sweep 's'" in capsys.readouterr().err
     store_config(CONFIG, open_root(f"{root}/sweeps/s"))
     assert read_config("s", root).trials == CONFIG.trials
+
+
+def test_more_trials_replace_nothing_else_not_even_what_a_newer_version_set(root: str) -> None:
+    own = open_root(f"{root}/sweeps/s")
+    older = json.loads(CONFIG.to_json()) | {"setting_of_the_future": 1}
+    keep(root, json.dumps(older))
+    grown = dataclasses.replace(CONFIG, trials=5, budgets={"ssd": 5, "finetune": 5}, seed=9)
+    store_config(grown, own)
+    assert json.loads(own.read("config.json") or b"") == older, "nobody asked for more"
+    store_config(dataclasses.replace(grown, more_trials=True), own)
+    kept = json.loads(check_settings((own.read("config.json") or b"").decode()))
+    changed = {"trials": 5, "budgets": {"ssd": 5, "finetune": 5}}
+    assert {k: v for k, v in kept.items() if k != DIGEST} == older | changed
+    assert DIGEST in kept
 
 
 VALUES = st.recursive(

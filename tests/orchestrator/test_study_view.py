@@ -234,7 +234,7 @@ def test_a_resume_replaces_the_journal_and_runs_nothing_again(trained, tmp_path)
     link(journal, elsewhere)
     said, _ = (process := sweep.resume()).communicate(timeout=300)
     assert process.returncode == 0, said
-    assert "going on: 12 trials are finished" in said
+    assert "sweep first is finished: 12 trials" in said
     assert rows_of(storage, "first") == before
     assert elsewhere.read_text() == "of somebody else"
     for unlearner in ("finetune", "finetune-l1", "gradient-ascent", "ssd"):

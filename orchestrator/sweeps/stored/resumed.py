@@ -8,16 +8,39 @@ from collections.abc import Sequence
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
+from tasks.errors import InvalidValue
 
 
 def read_to_resume(
-    name: str, storage: str, address: str | None = None, code: Sequence[str] = ()
+    name: str,
+    storage: str,
+    address: str | None = None,
+    code: Sequence[str] = (),
+    trials: int | None = None,
 ) -> SweepConfig:
     """Read the configuration of a sweep that is to be resumed at `address`, or else where it ran.
 
-    `code` is what the user allows the store to import. Raises InvalidValue for an unknown sweep, and for
-    one that names other code.
+    `code` is what the user allows the store to import, and `trials` the new number of trials per method, if
+    the sweep is to have more. Raises InvalidValue for an unknown sweep, for one that names other code, and
+    for fewer trials than before.
     """
     config = read_config(name, storage)
     refuse_unnamed(name, list_code_of_config(config), code)
-    return dataclasses.replace(config, address=address or config.address, code=tuple(code))
+    config = dataclasses.replace(config, address=address or config.address, code=tuple(code))
+    return config if trials is None else _ask_for_trials(config, trials)
+
+
+def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:
+    """Return the configuration with so many trials per method; nothing is stored before the sweep runs."""
+    before = config.trials or 1
+    if config.confirms:
+        raise InvalidValue(
+            f"--trials: sweep {config.name!r} runs points of {config.confirms!r} again, once each; for more, "
+            f"give more seeds to: orchestrator confirm {config.confirms}"
+        )
+    if trials < before:
+        raise InvalidValue(
+            f"--trials {trials}: sweep {config.name!r} has {before} per method already, and no trial is dropped; "
+            f"give {before + 1} or more"
+        )
+    return dataclasses.replace(config, trials=trials, more_trials=trials > before)

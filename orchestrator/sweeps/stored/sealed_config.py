@@ -22,6 +22,16 @@ def seal_settings(text: str) -> bytes:
     return json.dumps({**settings, DIGEST: _digest(settings)}, indent=1).encode()
 
 
+def replace_settings(stored: bytes, **changes: Any) -> bytes:
+    """Return stored settings with some of them changed, and with their new digest.
+
+    All others stay, also those of a newer version. Raises ValueError as `check_settings` does.
+    """
+    settings = json.loads(check_settings(stored.decode()))
+    settings.pop(DIGEST, None)
+    return seal_settings(json.dumps({**settings, **changes}))
+
+
 def check_settings(text: str) -> str:
     """Return the text of stored settings; raise ValueError if they are not those that were stored."""
     stored = json.loads(text)
