@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
     from orchestrator.sweeps.export import Exported
-    from orchestrator.sweeps.status import SweepStatus
 
 Row = dict[str, Any]
 
@@ -145,13 +144,6 @@ def confirm(
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
     return read_confirmation(stored.storage, name, stored.objective, points)
-
-
-def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:
-    """Return how far a sweep is; another process may be running it. Raises InvalidValue."""
-    from orchestrator.sweeps.status import read_status
-
-    return read_status(name, str(storage))
 
 
 def export(

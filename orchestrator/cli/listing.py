@@ -110,6 +110,8 @@ def _columns() -> Iterator[str]:
         yield f"{column.name} ({column.type}){unit}: {column.help}{of_sequence}"
 
 
+SWEEPS = "sweeps"
+"""What is listed from a storage root, not from a registry."""
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
     "datasets": lambda: _described(DATASETS),

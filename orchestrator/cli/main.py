@@ -11,7 +11,8 @@ from orchestrator.cli.flags import STORAGE, Code, Storage, SweepName
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
 from orchestrator.cli.single_trial import run
-from orchestrator.cluster.jobs import ask_status_there, submit_sweep
+from orchestrator.cli.stored_sweeps import compare, delete, rename, status
+from orchestrator.cluster.jobs import submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from orchestrator.reporting.plain_text import make_plain
 from tasks.errors import InputError
@@ -96,27 +97,8 @@ def confirm(
     return DONE if done else FAILED
 
 
-@app.command
-def status(name: SweepName, /, *, storage: str | None = None, address: str | None = None) -> int:
-    """Show how far a sweep is, and its front so far. The sweep may run on another machine.
-
-    Parameters
-    ----------
-    storage
-        Storage root of the sweep [default: ./results, or the cluster's own].
-    address
-        Dashboard of the Ray cluster that runs the sweep, if this machine cannot read the storage root.
-    """
-    if address is not None:
-        said, code = ask_status_there(name, storage or "", address)
-        _print(said)
-        return code
-    from orchestrator.cli.reports import report_status
-
-    report_status(name, storage or STORAGE)
-    return DONE
-
-
+for stored in (status, delete, rename, compare):
+    app.command(stored)
 app.command(run)
 app.command(influence)
 
@@ -147,17 +129,24 @@ def export(
 
 
 @app.command(name="list")
-def list_(what: str, /) -> int:
-    """List the available tasks, forget-sets, unlearners, metrics, objectives, models, samplers, loaders or columns.
+def list_(what: str, /, *, storage: Storage = STORAGE) -> int:
+    """List the stored sweeps, or what is available: tasks, unlearners, metrics and the like.
 
     Parameters
     ----------
     what
-        One of these words.
+        sweeps, tasks, datasets, forget-sets, unlearners, metrics, objectives, models, samplers, loaders or columns.
+    storage
+        Storage root of the sweeps.
     """
-    from orchestrator.cli.listing import LISTINGS
+    from orchestrator.cli.listing import LISTINGS, SWEEPS
 
-    for line in LISTINGS[one_of("listing", what, LISTINGS)]():
+    if one_of("listing", what, [SWEEPS, *LISTINGS]) == SWEEPS:
+        from orchestrator.cli.status_report import report_sweeps
+
+        report_sweeps(storage)
+        return DONE
+    for line in LISTINGS[what]():
         print(line)
     return DONE
 

@@ -50,21 +50,6 @@ def confirm_and_report(
     return int(run_on_cluster(address, _confirm_here, *there))
 
 
-def report_status(name: str, storage: str) -> None:
-    """Print how far a sweep is, and its front so far. Raises InvalidValue for an unknown name."""
-    from orchestrator.reporting.front_table import print_front
-    from orchestrator.reporting.terminal import Terminal, open_console
-    from orchestrator.sweeps.status import read_status
-
-    found = read_status(name, storage)
-    terminal = Terminal(open_console())
-    for reason in found.missing:
-        terminal.say(f"NOTICE: {reason}")
-    terminal.say(found.headline)
-    terminal.say(found.progress.format_line())
-    print_front(found.config, terminal.console)
-
-
 def export_and_report(
     name: str, trial_id: str | None, storage: str, output: Path, code: tuple[str, ...] = ()
 ) -> None:

@@ -60,6 +60,11 @@ class Progress:
         return self._pareto != before
 
     @property
+    def best(self) -> Mapping[str, float]:
+        """The best value of each metric of the objective so far."""
+        return self._best
+
+    @property
     def left(self) -> int:
         """Number of trials that have not ended."""
         return max(0, self.total - self.done - self.failed)

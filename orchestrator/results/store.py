@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from orchestrator.results.checks.digest import ForeignFile
+from orchestrator.results.checks.digest import ForeignFile, check_version, verify_digest
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.files import (
     GENERATIONS,
@@ -36,18 +37,21 @@ from orchestrator.results.files import (
     warn_of_damage,
 )
 from orchestrator.results.versions import NEEDED, columns_behind, drop_repeats, translate_old_rows
-from tasks.errors import StorageFault
+from tasks.errors import InvalidValue, StorageFault
 from tasks.registry import one_of
 from tasks.storage.base import Storage
 from tasks.storage.roots import open_root
 
 DAMAGED = ".damaged"
 """Suffix of a file that was set aside."""
+NAMING = "sweep", "confirms"
+"""Columns with the name of a sweep."""
 
 __all__ = [
     "COLUMNS",
     "SCHEMA",
     "compact_rows",
+    "copy_rows",
     "read_finished_trials",
     "read_results",
     "read_stored_rows",
@@ -121,13 +125,16 @@ def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str
 
 
 def read_finished_trials(
-    storage: str | Path, sweep: str, on_damage: OnDamage | None = None
+    storage: str | Path,
+    sweep: str,
+    on_damage: OnDamage | None = None,
+    columns: Iterable[str] = SCHEMA.names,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of each finished trial of a sweep, by trial_id and in order of epoch.
 
-    For `on_damage` see `read_results`.
+    For `on_damage` see `read_results`. `columns` must include trial_id and final.
     """
-    rows = read_results(storage, sweep, on_damage=on_damage).to_pylist()
+    rows = read_results(storage, sweep, columns, on_damage).to_pylist()
     ended = {row["trial_id"] for row in rows if row["final"]}
     trials: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in sorted(ended)}
     for row in rows:
@@ -185,6 +192,42 @@ def compact_rows(storage: str | Path, sweep: str | None = None) -> tuple[int, in
     if others:
         warnings.warn(f"left {others} files of another version as they are", stacklevel=2)
     return sum(len(part.files) for part in parts) + damaged, rows
+
+
+def copy_rows(storage: str | Path, sweep: str, copy: str, names: Mapping[str, str]) -> int:
+    """Write each file of a sweep's rows for the sweep `copy`, which may be the same; return their number.
+
+    In the rows, sweeps are called by their new `names`. A file of another program is copied as it is. Raises
+    InvalidValue for a damaged file.
+    """
+    place = open_root(storage)
+    files = place.list_names(f"{ROWS}/{sweep}")
+    for name in files:
+        content = place.read(f"{ROWS}/{sweep}/{name}")
+        if content is not None:
+            place.write(f"{ROWS}/{copy}/{name}", rename_in_file(name, content, names))
+    return len(files)
+
+
+def rename_in_file(name: str, content: bytes, names: Mapping[str, str]) -> bytes:
+    """Return the file of rows `name` with the new names of sweeps; the same bytes give the same result."""
+    if not name.endswith(".parquet"):
+        return content
+    try:
+        if not verify_digest(content):
+            check_version(pq.read_schema(pa.BufferReader(content)).metadata)
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    except ForeignFile:
+        return content
+    except Exception as error:  # Arrow has no common class for the errors that damage causes
+        raise InvalidValue(
+            f"{name} of the sweep's rows is damaged ({error}): `orchestrator resume` runs its trials again"
+        ) from error
+    for column in set(NAMING) & set(table.column_names):
+        at, field = table.column_names.index(column), table.schema.field(column)
+        renamed = [names.get(value, value) for value in table[column].to_pylist()]
+        table = table.set_column(at, field, pa.array(renamed, field.type))
+    return encode_table(table, merged=read_generation(name) != OWN)
 
 
 def _create_or_replace(place: Storage, file: str, content: bytes) -> list[dict[str, Any]]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.files import OnDamage
 from orchestrator.results.noise import find_noise_floor
-from orchestrator.results.objectives import objective_named
+from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.budget import find_fault, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
-from orchestrator.sweeps.stored.sealed_config import check_own_rows
+from orchestrator.sweeps.stored.sealed_config import COMPARED, check_own_rows
+
+NEEDED = ("trial_id", "role", "state", "epoch", "final", "finished_at", *COMPARED, *SCORING)
+"""Columns that a status reads, beside those of the objective."""
 
 
 @dataclass(frozen=True)
@@ -21,43 +26,46 @@ class SweepStatus:
 
     name: str
     state: str
-    """finished, running, or not running."""
+    """finished, running, or unfinished."""
     progress: Progress
     config: SweepConfig
     missing: tuple[str, ...]
     """One line for each method of the sweep that is not available here, with the reason."""
+    ended_at: datetime | None
+    """When the last trial ended so far, failed ones included; None before the first."""
 
     @property
     def headline(self) -> str:
         """The state in one line, with the command that continues the sweep."""
-        if self.state != NOT_RUNNING:
+        if self.state != UNFINISHED:
             return f"{self.name}: {self.state}"
         words = ["orchestrator", "resume", self.name, "--storage", self.config.storage]
-        return f"{self.name}: {self.state}; to continue: {shlex.join(words)}"
+        return f"{self.name}: {self.state}, and nothing runs it; to continue: {shlex.join(words)}"
 
 
-FINISHED, RUNNING, NOT_RUNNING = "finished", "running", "not running"
+FINISHED, RUNNING, UNFINISHED = "finished", "running", "unfinished"
 
 
-def read_status(name: str, storage: str) -> SweepStatus:
+def read_status(name: str, storage: str, on_damage: OnDamage | None = None) -> SweepStatus:
     """Return the status of the sweep `name` under a storage root.
 
-    Stored results are shown even if their method is not installed here. Raises InvalidValue for an
-    unknown name, listing the known ones.
+    Stored results are shown even if their method is not installed here. `on_damage` is told of damaged files
+    of rows; see `read_results`. Raises InvalidValue for an unknown name, listing the known ones.
     """
     config = read_config(name, storage)
-    trials = read_finished_trials(config.storage, name)
+    objective = objective_named(config.objective)
+    columns = [*NEEDED, *objective.columns]
+    trials = read_finished_trials(config.storage, name, on_damage, columns)
     check_own_rows(config, (rows[-1] for rows in trials.values()))
     models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
     floor = find_noise_floor(models.values())
-    progress = Progress(
-        objective_named(config.objective), sum(stored_budgets(config).values()), floor
-    )
+    progress = Progress(objective, sum(stored_budgets(config).values()), floor)
     progress.resume([rows for name, rows in trials.items() if name not in models])
-    state = NOT_RUNNING
+    state = UNFINISHED
     if progress.left == 0:
         state = FINISHED
     elif is_held(name, config.storage):
         state = RUNNING
     unknown = tuple(filter(None, map(find_fault, config.unlearners)))
-    return SweepStatus(name, state, progress, config, unknown)
+    ends = [at for rows in trials.values() if (at := rows[-1]["finished_at"]) is not None]
+    return SweepStatus(name, state, progress, config, unknown, max(ends, default=None))

@@ -74,6 +74,9 @@ class Storage(Protocol):
     def delete(self, name: str) -> None:
         """Remove an object, if it exists."""
 
+    def remove_folder(self, folder: str) -> None:
+        """Remove all objects in a folder and below, and the folder; a kill leaves some of them."""
+
     def list_names(self, folder: str = "", after: str = "") -> list[str]:
         """List the names directly in a folder, sorted; only names after `after`.
 

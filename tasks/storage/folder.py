@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -92,6 +93,16 @@ class FolderStorage:
         """Remove a file, if it exists."""
         with name_faulty_file(self.folder / name):
             retry_briefly(lambda: (self.folder / name).unlink(missing_ok=True))
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder with all that is in it, if it exists."""
+
+        def remove() -> None:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.folder / folder)
+
+        with name_faulty_file(self.folder / folder):
+            retry_briefly(remove)
 
     def list_names(self, folder: str = "", after: str = "") -> list[str]:
         """List files and, with a slash at the end, folders, sorted."""

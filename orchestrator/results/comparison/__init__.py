@@ -1,0 +1,1 @@
+"""Two sweeps of one task beside each other."""

@@ -1,0 +1,235 @@
+"""Whether the fronts of two sweeps differ beyond their noise.
+
+The ruler is one for all sweeps, whatever they optimised: the hypervolume of accuracy on retained classes,
+indistinguishability and the saved share of a retrain's cost, on the test half. It is at most 1, and the points are
+those of the front that the validation half chose.
+
+The noise of a hypervolume is what a further retrain could change: all points of the front move by the least
+difference in a column that is more than noise (`NoiseFloor.least_gain`), down and up, in accuracy and in
+indistinguishability. The larger change of each column counts, and the two are added as independent errors are.
+Two fronts differ if their hypervolumes are further apart than the noise of both, added in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.noise import NoiseFloor, find_noise_floor
+from orchestrator.results.objectives import OBJECTIVES, front_rows
+from orchestrator.results.pareto import compute_hypervolume, dominates
+from orchestrator.results.recommendation import choose_point
+from orchestrator.results.sweep_rows import ORIGINAL, Row, Sweep
+from tasks.errors import InvalidValue
+
+ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
+NOISY = ACCURACY, HIDDEN
+"""Columns of the ruler in which retrained models differ."""
+WORST = (0.0, 0.0, -1.0)
+"""The reference point: no accuracy, no indistinguishability, the cost of a retrain."""
+PARETO = OBJECTIVES["pareto"]
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ComparedFront:
+    """The Pareto front of one sweep under the ruler."""
+
+    sweep: Sweep
+    floor: NoiseFloor | None
+    rows: list[Row] = field(repr=False)
+    """The points of the front that have all of the ruler's values."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep."""
+        return self.sweep.name
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """The points of the front, more is better."""
+        return [(row[ACCURACY], row[HIDDEN], -row[COST]) for row in self.rows]
+
+    @cached_property
+    def volume(self) -> float:
+        """Hypervolume of the front; 0 for an empty one."""
+        return compute_hypervolume(self.points, WORST)
+
+    @cached_property
+    def noise(self) -> float | None:
+        """Half the width of the interval that the noise between retrains leaves; None if nothing is known of it."""
+        if not self.points:
+            return 0.0
+        if self.floor is None or any(math.isinf(self.floor.width(name)) for name in NOISY):
+            return None
+        changes = [
+            max(
+                abs(self._move(axis, sign * self.floor.least_gain(name)) - self.volume)
+                for sign in (-1, 1)
+            )
+            for axis, name in enumerate(NOISY)
+        ]
+        return math.hypot(*changes)
+
+    def count_dominated(self, other: ComparedFront) -> int:
+        """Count the points of this front that a point of the other dominates."""
+        return sum(any(dominates(rival, point) for rival in other.points) for point in self.points)
+
+    def _move(self, axis: int, by: float) -> float:
+        """Return the hypervolume of the front with all points moved along one axis, within [0, 1]."""
+        moved = [[*point] for point in self.points]
+        for point in moved:
+            point[axis] = min(1.0, max(0.0, point[axis] + by))
+        return compute_hypervolume(moved, WORST)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The fronts of two sweeps of one task. In a notebook it shows itself as a picture."""
+
+    first: ComparedFront
+    second: ComparedFront
+    notices: tuple[str, ...]
+    """What makes the two less alike than one would think, a line each."""
+
+    @property
+    def difference(self) -> float:
+        """Hypervolume of the second front less that of the first."""
+        return self.second.volume - self.first.volume
+
+    @property
+    def noise(self) -> float | None:
+        """What a difference must exceed to be more than noise; None if nothing is known of it."""
+        parts = [front.noise for front in (self.first, self.second)]
+        known = [part for part in parts if part is not None]
+        return math.hypot(*known) if len(known) == len(parts) else None
+
+    @property
+    def differs(self) -> bool | None:
+        """Whether the fronts differ beyond their noise; None if nothing is known of it."""
+        return None if self.noise is None else abs(self.difference) > self.noise
+
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        better = self.second if self.difference > 0 else self.first
+        told = f"their hypervolumes differ by {abs(self.difference):.3f}"
+        if self.noise is None:
+            return f"Unknown whether the fronts differ: {told}, and a sweep has fewer than two references"
+        if self.differs:
+            return f"The front of {better.name} is better beyond the noise: {told}, the noise is {self.noise:.3f}"
+        return f"The fronts do not differ beyond their noise: {told}, the noise is {self.noise:.3f}"
+
+    def list_lines(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is compared, and its value for each of the two sweeps."""
+        pair = self.first, self.second
+        others = self.second, self.first
+        yield ("trials", *(str(_count_trials(front)) for front in pair))
+        yield ("of these failed", *(str(len(front.sweep.failures)) for front in pair))
+        yield ("points on the front", *(str(len(front.points)) for front in pair))
+        counts = (a.count_dominated(b) for a, b in zip(pair, others, strict=True))
+        yield ("of these dominated by the other front", *map(str, counts))
+        yield ("hypervolume", *(_spell_volume(front) for front in pair))
+        for axis, (name, pick) in enumerate(
+            ((ACCURACY, "best"), (HIDDEN, "best"), (COST, "least"))
+        ):
+            best = (max((p[axis] for p in front.points), default=None) for front in pair)
+            yield (f"{pick} {_title(name)}", *("-" if v is None else f"{abs(v):.4f}" for v in best))
+        chosen = [choose_point(front.rows, front.floor) for front in pair]
+        yield ("recommended", *(row["trial_id"] if row else "-" for row in chosen))
+        yield ("at epoch", *(str(row["epoch"]) if row else "-" for row in chosen))
+        for name in (ACCURACY, HIDDEN, COST):
+            yield (f"its {_title(name)}", *(f"{row[name]:.4f}" if row else "-" for row in chosen))
+
+    def render_png(self) -> bytes:
+        """Draw both fronts in one plane; return a PNG."""
+        from orchestrator.results.figures.two_fronts import Side, render_two_fronts
+
+        sides = [
+            Side(
+                f.name,
+                _drawable(f.sweep.points),
+                f.rows,
+                f.sweep.baseline(ORIGINAL),
+                f.sweep.references,
+            )
+            for f in (self.first, self.second)
+        ]
+        return render_two_fronts(self.first.sweep.task, self.verdict, sides[0], sides[1])
+
+    def draw(self, path: Path) -> None:
+        """Write the picture as PNG; raise OSError if the file cannot be written."""
+        path.write_bytes(self.render_png())
+
+    def _repr_png_(self) -> bytes:
+        return self.render_png()
+
+
+def compare_fronts(first: Sweep, second: Sweep) -> Comparison:
+    """Compare the fronts of two sweeps, from all their rows.
+
+    Raises InvalidValue if they have not the same task and data, for a sweep without rows, and for one sweep
+    given twice.
+    """
+    if first.name == second.name:
+        raise InvalidValue(f"{first.name!r} is given twice: a comparison needs two sweeps")
+    for sweep in (first, second):
+        if not sweep.rows:
+            raise InvalidValue(f"sweep {sweep.name!r} has no rows yet")
+    if first.task != second.task:
+        raise InvalidValue(
+            f"sweep {first.name!r} is of task {first.task}, {second.name!r} of {second.task}: only sweeps of one "
+            "task can be compared"
+        )
+    data = [_values(sweep, "data") for sweep in (first, second)]
+    if all(data) and data[0] != data[1]:
+        raise InvalidValue(
+            f"sweeps {first.name!r} and {second.name!r} have the same task, and other data: their accuracies "
+            "cannot be compared"
+        )
+    return Comparison(_front_of(first), _front_of(second), tuple(_list_notices(first, second)))
+
+
+def _front_of(sweep: Sweep) -> ComparedFront:
+    ruler = (ACCURACY, HIDDEN, COST)
+    rows = [r for r in front_rows(sweep.rows, PARETO) if all(_is_number(r[name]) for name in ruler)]
+    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows)
+
+
+def _list_notices(first: Sweep, second: Sweep) -> Iterator[str]:
+    for column, what in (("model", "models"), ("task_seed", "seeds, hence splits,")):
+        a, b = (_values(sweep, column) for sweep in (first, second))
+        if a and b and a != b:
+            told = " and ".join(", ".join(sorted(map(str, values))) for values in (a, b))
+            yield f"the {what} differ ({told}), which the noise between retrains does not cover"
+
+
+def _values(sweep: Sweep, column: str) -> set[Any]:
+    return {row[column] for row in sweep.rows if row[column] is not None}
+
+
+def _count_trials(front: ComparedFront) -> int:
+    return sum(bool(row["final"]) for row in front.sweep.rows if row["role"] == "trial")
+
+
+def _spell_volume(front: ComparedFront) -> str:
+    return f"{front.volume:.3f} ± " + ("?" if front.noise is None else f"{front.noise:.3f}")
+
+
+def _title(name: str) -> str:
+    headline = COLUMNS[name].headline or name
+    return headline.replace("-\n", "").replace("\n", " ")
+
+
+def _drawable(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if _is_number(row[ACCURACY]) and _is_number(row[HIDDEN])]
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
