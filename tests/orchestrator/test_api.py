@@ -36,9 +36,10 @@ def test_the_import_alone_takes_nothing() -> None:
 
 
 def test_every_public_name_is_there_and_no_other() -> None:
-    assert {"SweepConfig", "sweep", "resume", "confirm", "status", "run_trial", "read_results", "front"} <= set(
-        orchestrator.__all__
-    )  # fmt: skip
+    assert {
+        "SweepConfig", "sweep", "resume", "confirm", "status", "run_trial", "read_results", "front", "list_sweeps",
+        "compare", "rename", "delete",
+    } <= set(orchestrator.__all__)  # fmt: skip
     for name in orchestrator.__all__:
         assert getattr(orchestrator, name).__doc__, name
         assert name in dir(orchestrator)

@@ -38,6 +38,7 @@ NAMED = {
     "resume": ("s",),
     "status": ("s",),
     "compact": (),
+    "list": ("sweeps",),
 }
 
 
@@ -109,7 +110,7 @@ def test_a_second_driver_is_refused_while_the_first_one_lives(root: str, capsys)
     with hold_sweep(name, root, print):
         pass
     assert main(["status", "s", "--storage", root]) == 0
-    assert "s: not running" in capsys.readouterr().out
+    assert "s: unfinished" in capsys.readouterr().out
 
 
 @pytest.fixture

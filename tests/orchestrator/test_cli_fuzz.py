@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.cli.listing import LISTINGS
+from orchestrator.cli.listing import LISTINGS, SWEEPS
 from orchestrator.cli.main import main
 from orchestrator.config import PRESETS, SweepConfig
 
@@ -75,7 +75,8 @@ def test_any_values_of_a_single_run(
 
 @FUZZED
 @given(
-    command=st.sampled_from(["resume", "status"]), name=TEXT.filter(lambda t: not t.startswith("-"))
+    command=st.sampled_from(["resume", "status", "delete"]),
+    name=TEXT.filter(lambda t: not t.startswith("-")),
 )
 def test_any_name_of_a_sweep_that_is_not_there(command: str, name: str, empty: Path) -> None:
     assert "--name" in (line := said(command, name, f"--storage={empty}")) or "no sweep" in line
@@ -88,7 +89,7 @@ def test_any_sweep_to_compact(sweep: str, empty: Path) -> None:
 
 
 @FUZZED
-@given(what=TEXT.filter(lambda t: not t.startswith("-") and t not in LISTINGS))
+@given(what=TEXT.filter(lambda t: not t.startswith("-") and t not in (SWEEPS, *LISTINGS)))
 def test_any_listing(what: str) -> None:
     assert "unlearners" in said("list", what)
 

@@ -40,6 +40,16 @@ def test_names_are_those_directly_in_a_folder_in_order(root: str) -> None:
     assert storage.list_names(after="a") == ["b", "f/", "ü"]
 
 
+def test_a_folder_is_removed_with_all_below_and_nothing_beside(root: str) -> None:
+    storage = open_root(root)
+    for name in ("f/x", "f/g/y", "f/.hidden", "f-too/x", "fx"):
+        storage.write(name, b"")
+    storage.remove_folder("f")
+    storage.remove_folder("f")
+    assert storage.read("f/g/y") is storage.read("f/.hidden") is None
+    assert storage.list_names() == ["f-too/", "fx"]
+
+
 def test_more_names_than_one_answer_of_a_server_holds(root: str) -> None:
     storage = open_root(root)
     expected = [f"{n:04d}" for n in range(1005)]

@@ -126,7 +126,7 @@ class Comparison:
             return f"The front of {better.name} is better beyond the noise: {told}, the noise is {self.noise:.3f}"
         return f"The fronts do not differ beyond their noise: {told}, the noise is {self.noise:.3f}"
 
-    def list_lines(self) -> Iterator[tuple[str, str, str]]:
+    def list_lines(self) -> Iterator[tuple[str, ...]]:
         """Yield what is compared, and its value for each of the two sweeps."""
         pair = self.first, self.second
         others = self.second, self.first

@@ -53,10 +53,10 @@ def render_two_fronts(task: str, verdict: str, first: Side, second: Side) -> byt
     axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="best")
     figure.text(0.085, 0.945, f"Two fronts of {task}", fontsize=15, fontweight="bold", color=INK)
     figure.text(0.085, 0.875, fill(verdict, 120), fontsize=10, color=FAINT)
-    cheapest, dearest = (spell_cost(cost) for cost in (costs.least, costs.most))
+    span = f"{100 * costs.least:.2g} % to {spell_cost(costs.most)}"
     told = (
-        f"Strong markers are on the front, chosen on the validation half; drawn is the test half. A larger marker cost "
-        f"more, from {cheapest} to {dearest}. Stars: the original (hollow) and the retrained models."
+        "Strong markers are on the front, chosen on the validation half; drawn is the test half. A larger marker "
+        f"cost more, from {span}. Stars: the original (hollow) and the retrained models."
     )
     figure.text(0.085, 0.02, fill(told, 135), fontsize=8.5, color=FAINT, va="bottom")
     content = io.BytesIO()

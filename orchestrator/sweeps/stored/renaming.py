@@ -64,7 +64,7 @@ class Renaming:
             for old, new in (*names.items(), *((other, other) for other in self.linked)):
                 copy_rows(self.storage, old, new, names)
                 own[new].write(CONFIG, _rename_settings(own[old].read(CONFIG) or b"", new, names))
-            for old in reversed(names):  # the sweep itself last: it tells which confirm it
+            for old in reversed([*names]):  # the sweep itself last: it tells which confirm it
                 empty_sweep(place, own[old], old)
         for old in names:
             drop_folder(place, old)

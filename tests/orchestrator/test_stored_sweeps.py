@@ -1,0 +1,347 @@
+"""What becomes of stored sweeps: listed, watched, deleted, renamed; in a folder and in a bucket."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from program import ENVIRONMENT, ROOT, command
+from store_rows import NOON, files, strictly
+from store_sweeps import make_sweep
+
+import orchestrator
+from orchestrator.cli.main import main
+from orchestrator.results.confirmation import read_confirmation
+from orchestrator.results.store import copy_rows
+from orchestrator.sweeps.folder import hold_sweep, read_config, store_config
+from tasks.errors import InvalidValue
+from tasks.storage.roots import open_root
+
+POINTS = [(0.88, 0.65, 0.01), (0.80, 0.91, 0.23), None]
+
+
+def damage(root: str, file: str) -> None:
+    """Cut an object in half."""
+    place = open_root(root)
+    content = place.read(file) or b""
+    place.write(file, content[: len(content) // 2])
+
+
+@pytest.fixture
+def many(root: str) -> str:
+    """A finished sweep, one with trials left, one with a damaged file of rows, one with a damaged configuration."""
+    make_sweep(root, "older", POINTS, minute=5)
+    make_sweep(root, "newer", POINTS, minute=7, config={"trials": 4, "budgets": {"ssd": 4}})
+    make_sweep(root, "hurt", POINTS, minute=6)
+    damage(root, "rows/hurt/ssd-0key.parquet")
+    make_sweep(root, "broken", POINTS)
+    damage(root, "sweeps/broken/config.json")
+    return root
+
+
+def test_the_list_says_state_counts_best_values_and_when(many: str) -> None:
+    found = {sweep.name: sweep for sweep in orchestrator.list_sweeps(storage=many)}
+    assert list(found) == ["broken", "older", "hurt", "newer"], "the latest is last"
+    states = {name: (s.state, s.ended, s.planned, s.failed) for name, s in found.items()}
+    assert states == {
+        "older": ("finished", 3, 3, 1),
+        "newer": ("unfinished", 3, 4, 1),
+        "hurt": ("damaged", 2, 3, 1),
+        "broken": ("damaged", 0, 0, 0),
+    }
+    assert found["older"].best == {
+        "validation_accuracy_retained": 0.88,
+        "validation_indistinguishability": 0.91,
+        "relative_cost": 0.01,
+    }
+    assert found["older"].ended_at is not None
+    assert (found["older"].ended_at - NOON).total_seconds() == 300
+    assert found["older"].task == "digits-class:1"
+    assert "1 damaged files of rows" in found["hurt"].damage
+    assert "config.json is damaged" in found["broken"].damage
+
+
+def test_a_running_sweep_is_the_latest_and_cannot_be_deleted_or_renamed(many: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    make_sweep(many, "begun", [], config={"trials": 1, "budgets": {"ssd": 1}, "confirms": "older"})
+    assert orchestrator.status(storage=many).name == "newer"
+    with hold_sweep("begun", many, print):
+        assert orchestrator.list_sweeps(storage=many)[-1].state == "running"
+        assert orchestrator.status(storage=many).name == "begun"
+        for words in (
+            ["delete", "begun"],
+            ["delete", "older"],
+            ["rename", "older", "x"],
+            ["rename", "begun", "x"],
+        ):
+            assert main([*words, "--yes", "--storage", many]) == 2
+            line = capsys.readouterr().err
+            assert "sweep 'begun' is being run by another process" in line
+            assert line.count("\n") == 1
+
+
+def test_the_commands_print_what_the_functions_return(many: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["list", "sweeps", "--storage", many]) == 0
+    said = capsys.readouterr().out
+    assert "older" in said
+    assert "2026-01-01 12:05" in said
+    assert main(["status", "--storage", many]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("newer is the latest of 4 sweeps")
+    assert "newer: unfinished" in said
+    assert "ssd: 1 of 3 failed: RuntimeError: my bug 2 (bad.py:17)" in said
+
+
+def test_without_a_sweep_there_is_no_latest(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["status", "--storage", str(tmp_path)]) == 2
+    assert "no sweep under" in capsys.readouterr().err
+    assert main(["list", "sweeps", "--storage", str(tmp_path)]) == 0
+    assert "no sweep under" in capsys.readouterr().out
+    assert main(["status", "--address", "http://127.0.0.1:1"]) == 2
+    assert "give the NAME" in capsys.readouterr().err
+
+
+def watching(storage: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("status", "--watch", "--storage", storage), cwd=ROOT, env=ENVIRONMENT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["the driver ends", "Ctrl-C"])
+def test_watching_goes_on_until_the_sweep_has_no_driver_or_until_ctrl_c(
+    tmp_path: Path, end: str
+) -> None:
+    make_sweep(str(tmp_path), "s", POINTS, config={"trials": 4, "budgets": {"ssd": 4}})
+    with FileLock(tmp_path / "sweeps" / "s" / "driver.lock"):
+        process = watching(tmp_path)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "s is the only sweep\n"
+        assert process.stdout.readline().startswith("s: running: 3/4 trials")
+        if end == "Ctrl-C":
+            process.send_signal(signal.SIGINT)
+            said, errors = process.communicate(timeout=60)
+            assert process.returncode == 130
+            assert errors == "orchestrator: interrupted; the sweep goes on\n"
+            return
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "s: unfinished" in said
+    assert "Pareto front of s" in said
+
+
+def contents(root: str, folder: str = "") -> dict[str, bytes]:
+    """All objects below a folder but for locks, by name."""
+    place = open_root(root)
+    found: dict[str, bytes] = {}
+    for name in place.list_names(folder):
+        path = f"{folder}/{name}" if folder else name
+        if name.endswith("/"):
+            found |= contents(root, path.rstrip("/"))
+        elif not name.endswith(".lock"):
+            found[path] = place.read(path) or b""
+    return found
+
+
+def keep_models(root: str, *keys: str) -> None:
+    for key in keys:
+        for file in (f"{key}.json", f"{key}-0123456789abcdef.pt", f"{key}.lock"):
+            open_root(root).write(f"artifacts/{file}", b"{}")
+
+
+def test_a_deleted_sweep_goes_with_those_that_confirm_it_and_nothing_else(root: str) -> None:
+    make_sweep(root, "kept", POINTS)
+    keep_models(root, "shared")
+    before = contents(root)
+    make_sweep(root, "s", POINTS)
+    make_sweep(root, "s+seed-1", POINTS, config={"confirms": "s"})
+    make_sweep(root, "s-too", POINTS)
+    before |= contents(root, "rows/s-too") | contents(root, "sweeps/s-too")
+    gone = orchestrator.delete("s", storage=root)
+    assert gone.sweeps == ("s", "s+seed-1")
+    assert gone.row_files == 14
+    assert contents(root) == before
+    assert open_root(root).list_names("sweeps") == ["kept/", "s-too/"]
+    with pytest.raises(InvalidValue, match=r"no sweep 's' under .*; there are: kept, s-too"):
+        orchestrator.delete("s", storage=root)
+
+
+def test_models_go_only_if_asked_and_if_no_other_sweep_has_rows_of_them(root: str) -> None:
+    make_sweep(root, "kept", POINTS, original_key="shared")
+    make_sweep(root, "s", POINTS, original_key="shared", retrained_key="own")
+    keep_models(root, "shared", "own", "unknown", "ownother")
+    orchestrator.delete("s", models=True, storage=root)
+    left = {name.partition(".")[0].partition("-")[0] for name in contents(root, "artifacts")}
+    assert {name.rpartition("/")[2] for name in left} == {"shared", "unknown", "ownother"}
+
+
+def test_a_damaged_sweep_and_rows_without_a_sweep_can_be_deleted(many: str) -> None:
+    write = open_root(many).write
+    write("rows/copied/x.parquet", b"")
+    for name in ("broken", "hurt", "copied"):
+        orchestrator.delete(name, storage=many)
+    assert [sweep.name for sweep in orchestrator.list_sweeps(storage=many)] == ["older", "newer"]
+    assert open_root(many).list_names("rows") == ["newer/", "older/"]
+
+
+def test_a_deletion_that_was_cut_short_is_finished_by_the_same_command(root: str) -> None:
+    make_sweep(root, "s", POINTS)
+    open_root(root).remove_folder("rows/s")
+    orchestrator.delete("s", storage=root)
+    assert contents(root) == {} or set(contents(root)) == {".storage"}
+
+
+@pytest.mark.parametrize(
+    "words", [["delete", "s"], ["rename", "s", "t"]], ids=lambda words: words[0]
+)
+def test_without_a_terminal_nothing_happens_unless_yes_is_given(
+    tmp_path: Path, capsys, words
+) -> None:  # type: ignore[no-untyped-def]
+    root = str(tmp_path)
+    make_sweep(root, "s", POINTS)
+    before = contents(root)
+    assert main([*words, "--storage", root]) == 2
+    assert (
+        capsys.readouterr().err
+        == "orchestrator: without a terminal nobody can be asked: add --yes\n"
+    )
+    assert contents(root) == before
+    assert main([*words, "--yes", "--storage", root]) == 0
+    assert contents(root) != before
+    assert "files of rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"y\n", 0)])
+def test_on_a_terminal_the_answer_decides(tmp_path: Path, answer: bytes, code: int) -> None:
+    make_sweep(str(tmp_path), "s", POINTS)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command("delete", "s", "--storage", tmp_path), cwd=ROOT, env=ENVIRONMENT, stdin=theirs, stdout=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, answer)
+    assert process.wait(timeout=60) == code
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "7 files of rows" in said
+    assert "Delete all this? [y/N]" in said
+    assert (tmp_path / "sweeps" / "s").exists() == bool(code)
+
+
+@pytest.fixture
+def confirmed(root: str) -> str:
+    """A sweep, its confirmation with one seed, and another one that has a name of its own."""
+    make_sweep(root, "s", POINTS, data="d")
+    shared = {"confirms": "s", "points": "front"}
+    make_sweep(root, "s+seed-1", POINTS, config={**shared, "seed": 1}, task_seed=1)
+    make_sweep(root, "mine", POINTS, config={**shared, "seed": 2}, task_seed=2)
+    make_sweep(root, "other", POINTS, config={"seed": 3}, task_seed=3)
+    return root
+
+
+def seen(root: str, name: str) -> list[object]:
+    """The confirmed points of a sweep, but for the names of sweeps."""
+    found = read_confirmation(root, name, "pareto")
+    plain = [
+        {seed: {k: v for k, v in row.items() if k not in ("sweep", "confirms")} for seed, row in p.repeats.items()}
+        for p in found.points
+    ]  # fmt: skip
+    assert all(len(repeats) == 2 for repeats in plain)
+    return list(plain)
+
+
+def check_renamed(root: str, before: list[object]) -> None:
+    """The sweep `s` is `new` in every place, and nothing of the old name is left."""
+    assert open_root(root).list_names("sweeps") == ["mine/", "new+seed-1/", "new/", "other/"]
+    assert open_root(root).list_names("rows") == ["mine/", "new+seed-1/", "new/", "other/"]
+    assert seen(root, "new") == before
+    assert read_config("mine", root).confirms == read_config("new+seed-1", root).confirms == "new"
+    rows = strictly(root).to_pylist()
+    assert {(row["sweep"], row["confirms"]) for row in rows} == {
+        ("new", None), ("new+seed-1", "new"), ("mine", "new"), ("other", None),
+    }  # fmt: skip
+    assert {sweep.state for sweep in orchestrator.list_sweeps(storage=root)} == {"finished"}
+
+
+def test_a_renamed_sweep_keeps_its_rows_and_its_confirmation(confirmed: str) -> None:
+    before, other = seen(confirmed, "s"), files(confirmed, "other")
+    done = orchestrator.rename("s", "new", storage=confirmed)
+    assert done.names == {"s": "new", "s+seed-1": "new+seed-1"}
+    assert done.linked == ("mine",)
+    check_renamed(confirmed, before)
+    assert files(confirmed, "other") == other
+
+
+@pytest.mark.parametrize("moment", ["rows are copied", "all is copied", "the old ones go"])
+def test_a_renaming_that_was_killed_is_finished_by_the_same_command(
+    tmp_path: Path, moment: str
+) -> None:
+    """As the kill leaves it: a part of the new sweep, both of them, or both and not all of the old rows."""
+    root = str(tmp_path / "root")
+    make_sweep(root, "s", POINTS)
+    make_sweep(root, "s+seed-1", POINTS, config={"confirms": "s", "seed": 1}, task_seed=1)
+    make_sweep(root, "mine", POINTS, config={"confirms": "s", "seed": 2}, task_seed=2)
+    make_sweep(root, "other", POINTS, config={"seed": 3}, task_seed=3)
+    before = seen(root, "s")
+    if moment == "rows are copied":
+        copy_rows(root, "s", "new", {"s": "new", "s+seed-1": "new+seed-1"})
+        open_root(root).delete("rows/new/ssd-1key.parquet")
+    else:
+        done = shutil.copytree(root, tmp_path / "done")
+        orchestrator.rename("s", "new", storage=done)
+        for part in ("sweeps", "rows"):
+            for name in ("new", "new+seed-1", "mine"):
+                shutil.copytree(
+                    done / part / name, tmp_path / "root" / part / name, dirs_exist_ok=True
+                )
+    if moment == "the old ones go":
+        open_root(root).remove_folder("rows/s+seed-1")
+        open_root(root).delete("rows/s/ssd-0key.parquet")
+    if moment != "the old ones go":
+        assert len(strictly(root, "s")) == 7, "the old sweep is whole"
+    orchestrator.rename("s", "new", storage=root)
+    check_renamed(root, before)
+
+
+def test_a_name_that_is_taken_or_belongs_to_another_sweep_is_refused(
+    confirmed: str, capsys
+) -> None:  # type: ignore[no-untyped-def]
+    before = contents(confirmed)
+    make_sweep(confirmed, "same", POINTS, minute=1)  # the settings of `s`, and trials of its own
+    before |= contents(confirmed, "sweeps/same") | contents(confirmed, "rows/same")
+    for old, new, said in (
+        ("s", "other", "the name 'other' is taken"),
+        ("s", "same", "the name 'same' is taken"),
+        ("s", "s", "the name 's' is taken"),
+        ("s", "../x", "--name '../x'"),
+        ("nobody", "x", "no sweep 'nobody'"),
+        ("s+seed-1", "x", "is named after 's', which it confirms"),
+    ):
+        assert main(["rename", old, new, "--yes", "--storage", confirmed]) == 2
+        line = capsys.readouterr().err
+        assert said in line
+        assert line.count("\n") == 1
+    assert contents(confirmed) == before
+
+
+def test_damaged_rows_are_not_renamed(root: str) -> None:
+    make_sweep(root, "s", POINTS)
+    damage(root, "rows/s/ssd-1key.parquet")
+    before = contents(root, "rows/s")
+    with pytest.raises(InvalidValue, match=r"ssd-1key.parquet of the sweep's rows is damaged"):
+        orchestrator.rename("s", "new", storage=root)
+    assert contents(root, "rows/s") == before
+    assert read_config("s", root).trials == 3
+
+
+def test_a_new_sweep_may_have_the_name_of_a_deleted_one(root: str) -> None:
+    config = make_sweep(root, "s", POINTS)
+    orchestrator.delete("s", storage=root)
+    with hold_sweep("s", root, print) as own:
+        store_config(config, own)
+    assert orchestrator.status("s", storage=root).state == "unfinished"
