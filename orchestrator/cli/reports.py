@@ -113,7 +113,8 @@ def print_training(what: str, done: int, total: int, seconds: float) -> None:
 def _sweep_here(config: SweepConfig) -> int:
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import Terminal, open_console
-    from orchestrator.sweeps.run import resumable, run_sweep
+    from orchestrator.sweeps.run import run_sweep
+    from orchestrator.sweeps.stored.resumed import resumable
 
     terminal = Terminal(open_console())
     outcome = run_sweep(config, terminal)

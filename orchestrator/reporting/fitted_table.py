@@ -113,12 +113,15 @@ class FittedTable:
                 yield f"{INDENT}{_pad(name, longest)} {cell}"
 
     def _name(self, line: Line) -> str:
-        """Name a line without columns: the labels behind the first word with their headings, then the detail."""
-        pairs = zip(self.labels, line.labels, strict=True)
-        words = [(heading, cell.strip()) for heading, cell in pairs if cell.strip()]
-        marks = [cell for heading, cell in words if not heading]
-        (_, first), *others = [pair for pair in words if pair[0]]
-        text = " ".join([*marks, ", ".join([first, *(f"{h} {cell}" for h, cell in others)])])
+        """Name a line without columns: marks, the first label, the others with their headings, then the detail."""
+        pairs = zip(self.labels, map(str.strip, line.labels), strict=True)
+        filled = [(heading, label) for heading, label in pairs if label]
+        marks = [label for heading, label in filled if not heading]
+        named = [(heading, label) for heading, label in filled if heading]
+        told = [
+            label if n == 0 else f"{heading} {label}" for n, (heading, label) in enumerate(named)
+        ]
+        text = " ".join([*marks, ", ".join(told)]).strip()
         return f"{text}: {line.detail}" if line.detail else text
 
 

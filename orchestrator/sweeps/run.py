@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
@@ -19,28 +17,18 @@ from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
-from orchestrator.sweeps.stored.ended import find_ended_rows
-from orchestrator.sweeps.stored.named_code import list_code_of_config
+from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
+from orchestrator.sweeps.stored.resumed import resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
-from tasks.errors import StorageError, StorageFault
+from orchestrator.sweeps.stored.shown_studies import show_studies
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
 if TYPE_CHECKING:
-    from orchestrator.search.study import UnlearnerStudy
     from orchestrator.search.view import StudyView
+    from tasks.datasets.dataset import Dataset
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a sweep ended."""
-
-    config: SweepConfig
-    """The settings in the form that the sweep's folder keeps."""
-    complete: int
-    failed: int
 
 
 def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
@@ -64,12 +52,16 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         known = remove_password(url) == _url_before(config, own)
         board = open_view(name, own.folder, url, is_own=known)
         if ended is not None:
-            return _tell_ended(config, ended, board, observer)
+            return tell_ended(config, ended, board, observer)
         with connect_ray(config.address, getting_ready(config)) as resources:
             plan = resolve(config, name, resources, observer.say)
-            store_config(plan.config, own)
             with resumable(plan.config):
-                return _Run(plan, board, resources, observer).to_the_end()
+                finished, data = _read_finished(plan, observer.say)
+            store_config(
+                plan.config, own
+            )  # more trials too, now that nothing is wrong with the sweep
+            with resumable(plan.config):
+                return _Run(plan, board, resources, observer).to_the_end(finished, data)
 
 
 def _url_before(config: SweepConfig, own: Storage) -> str | None:
@@ -87,50 +79,6 @@ def _say_whom_to_ask(config: SweepConfig, observer: Observer, *, connects: bool)
         observer.say(f"the studies are shown in {hide_password(config.optuna_storage)}")
     if config.address != LOCAL and connects:
         observer.say(f"connecting to the Ray cluster at {config.address}")
-
-
-def _tell_ended(
-    config: SweepConfig, rows: Mapping[str, list[Row]], board: StudyView | None, observer: Observer
-) -> Outcome:
-    """Tell that a sweep has ended, with the same events as after a search; show its studies again."""
-    from orchestrator.reporting.progress import Progress
-
-    trials = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
-    _show_studies(config, list(trials.values()), board, observer.say)
-    words = ["orchestrator", "resume", str(config.name), "--trials", str(2 * (config.trials or 1))]
-    more = "" if config.confirms else f"; for more trials: {spell_resume(words, config)}"
-    observer.say(
-        f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run{more}"
-    )
-    models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
-    progress = Progress(
-        objective_named(config.objective), len(trials), find_noise_floor(models), None
-    )
-    progress.resume(list(trials.values()))
-    observer.started(progress)
-    observer.ended(progress)
-    return Outcome(config, progress.done, progress.failed)
-
-
-def spell_resume(words: Sequence[str], config: SweepConfig) -> str:
-    """Spell a command that resumes a sweep: `words`, its storage root, and the code that it names."""
-    code = list_code_of_config(config)
-    where = ["--storage", config.storage]
-    return shlex.join([*words, *where, *(["--code", ",".join(code)] if code else [])])
-
-
-@contextmanager
-def resumable(config: SweepConfig) -> Iterator[None]:
-    """Add how to go on to whatever ends the block too early; a bucket that goes away is no bad input."""
-    command = spell_resume(["orchestrator", "resume", str(config.name)], config)
-    hint = f"finished trials are kept; to go on: {command}"
-    try:
-        yield
-    except (OSError, KeyboardInterrupt) as error:
-        error.add_note(hint)
-        raise
-    except StorageError as error:
-        raise StorageFault(f"{error}; {hint}") from error
 
 
 def _warn_of_test_data(config: SweepConfig, observer: Observer) -> None:
@@ -151,15 +99,13 @@ class _Run:
         self._plan, self._board, self._observer = plan, board, observer
         self._resources = resources
 
-    def to_the_end(self) -> Outcome:
+    def to_the_end(self, finished: Mapping[str, list[Row]], data: Dataset) -> Outcome:
         """Train the models, then search; returns the counts of the whole sweep."""
         from orchestrator.reporting.progress import Progress
         from orchestrator.sweeps.budget import trials_left
         from orchestrator.sweeps.preparation import Preparation
 
         plan, observer = self._plan, self._observer
-        finished = self._finished()
-        data = check_same_data(plan, finished)
         settings = plan.worker_settings(data.fingerprint)
         left = trials_left(plan.config, finished)
         total = sum(left.values()) + len(finished)
@@ -178,7 +124,7 @@ class _Run:
             )
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
-        studies = _show_studies(plan.config, list(finished.values()), self._board, observer.say)
+        studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
         models = preparation.wait_for_models(plan.concurrent, left, observer)
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
@@ -202,38 +148,19 @@ class _Run:
             observer.ended(progress)
         return Outcome(plan.config, progress.done, progress.failed)
 
-    def _finished(self) -> dict[str, list[Row]]:
-        storage, say = self._plan.storage, self._observer.say
 
-        def set_aside(file: str, error: Exception) -> None:
-            say(f"NOTICE: {set_file_aside(storage, file, error)}")
+def _read_finished(
+    plan: SweepPlan, say: Callable[[str], None]
+) -> tuple[dict[str, list[Row]], Dataset]:
+    """Return the rows of each finished trial, and the data set; set damaged files of rows aside.
 
-        rows = read_finished_trials(storage, self._plan.name, set_aside)
-        check_own_rows(self._plan.config, (trial[-1] for trial in rows.values()))
-        return {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
+    Raises InvalidValue if the rows are of another task or of other data.
+    """
 
+    def set_aside(file: str, error: Exception) -> None:
+        say(f"NOTICE: {set_file_aside(plan.storage, file, error)}")
 
-def _show_studies(
-    config: SweepConfig,
-    finished: Sequence[Sequence[Row]],
-    board: StudyView | None,
-    say: Callable[[str], None],
-) -> list[UnlearnerStudy]:
-    """Build the study of each method from the finished trials, and show them to who looks."""
-    from orchestrator.search.study import UnlearnerStudy
-
-    objective, given = objective_named(config.objective), config.given or {}
-    studies = [
-        UnlearnerStudy(
-            unlearner,
-            objective,
-            config.sampler,
-            config.seed,
-            finished,
-            given.get(unlearner),
-        )
-        for unlearner in config.unlearners
-    ]
-    if board is not None:
-        board.rebuild(studies, say)
-    return studies
+    rows = read_finished_trials(plan.storage, plan.name, set_aside)
+    check_own_rows(plan.config, (trial[-1] for trial in rows.values()))
+    finished = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
+    return finished, check_same_data(plan, finished)

@@ -244,8 +244,10 @@ def test_other_data_than_those_of_the_finished_trials(trained, tmp_path, orchest
     rows = rows_of(storage, "first")
     shutil.rmtree(storage / "rows" / "first")
     write_rows(storage, "first", "all", [{**row, "data": "0123456789abcdef"} for row in rows])
-    refused = orchestrate("resume", "first", "--storage", storage)
+    kept = (storage / "sweeps" / "first" / "config.json").read_bytes()
+    refused = orchestrate("resume", "first", "--trials", "4", "--storage", storage)
     assert refused.returncode == 2
+    assert (storage / "sweeps" / "first" / "config.json").read_bytes() == kept
     assert "0123456789abcdef" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert {r["data"] for r in rows_of(storage, "first")} == {"0123456789abcdef"}

@@ -91,6 +91,13 @@ def test_a_line_that_is_too_long_is_laid_out_in_three_ways():
     assert printed(10, table)[-2:] == ["  test acc. 0.5", "  cost      0.25"]
 
 
+def test_lines_without_a_heading_of_their_own_are_named_too():
+    table = FittedTable("T", ("",), ("first", "second"), "", [Line(("volume",), ("0.5", "0.25"))])
+    assert printed(22, table)[-1] == "volume    0.5    0.25"
+    assert printed(18, table)[-2:] == ["volume", "    0.5    0.25"]
+    assert printed(12, table)[-3:] == ["volume", "  first  0.5", "  second 0.25"]
+
+
 def test_a_column_has_even_decimals():
     assert spell_column([0.5, 1.0, None]) == ["0.500", "1.000", "-"]
     assert spell_column([0.0071, 1.0, 0.0]) == ["0.0071", "1.0000", "0.0000"]

@@ -1,17 +1,37 @@
-"""Whether a stored sweep has ended, so that a driver has nothing left to run."""
+"""Whether a stored sweep has ended, so that a driver has nothing left to run, and what is told then."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.reporting.observer import Observer
+from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.objectives import objective_named
 from orchestrator.results.store import read_finished_trials
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL
 from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps
+from orchestrator.sweeps.stored.resumed import spell_resume
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
+from orchestrator.sweeps.stored.shown_studies import show_studies
+
+if TYPE_CHECKING:
+    from orchestrator.search.view import StudyView
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended."""
+
+    config: SweepConfig
+    """The settings in the form that the sweep's folder keeps."""
+    complete: int
+    failed: int
 
 
 def find_ended_rows(config: SweepConfig) -> dict[str, list[Row]] | None:
@@ -32,3 +52,29 @@ def find_ended_rows(config: SweepConfig) -> dict[str, list[Row]] | None:
     roles = [trial[-1]["role"] for trial in rows.values()]
     whole = ORIGINAL in roles and roles.count(RETRAINED) >= config.references
     return rows if whole and TRIAL in roles else None
+
+
+def tell_ended(
+    config: SweepConfig, rows: Mapping[str, list[Row]], board: StudyView | None, observer: Observer
+) -> Outcome:
+    """Tell that a sweep has ended, with the same events as after a search; show its studies again."""
+    from orchestrator.reporting.progress import Progress
+
+    trials = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
+    show_studies(config, list(trials.values()), board, observer.say)
+    more = (
+        ""
+        if config.confirms
+        else f"; for more trials: {spell_resume(config, '--trials', str(2 * (config.trials or 1)))}"
+    )
+    observer.say(
+        f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run{more}"
+    )
+    models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
+    progress = Progress(
+        objective_named(config.objective), len(trials), find_noise_floor(models), None
+    )
+    progress.resume(list(trials.values()))
+    observer.started(progress)
+    observer.ended(progress)
+    return Outcome(config, progress.done, progress.failed)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
-from tasks.errors import InvalidValue
+from tasks.errors import InvalidValue, StorageError, StorageFault
 
 
 def read_to_resume(
@@ -28,6 +30,27 @@ def read_to_resume(
     refuse_unnamed(name, list_code_of_config(config), code)
     config = dataclasses.replace(config, address=address or config.address, code=tuple(code))
     return config if trials is None else _ask_for_trials(config, trials)
+
+
+def spell_resume(config: SweepConfig, *flags: str) -> str:
+    """Spell the command that resumes a sweep, with these flags, its storage root, and the code that it names."""
+    words = ["orchestrator", "resume", str(config.name), *flags, "--storage", config.storage]
+    code = list_code_of_config(config)
+    return shlex.join([*words, "--code", ",".join(code)] if code else words)
+
+
+@contextmanager
+def resumable(config: SweepConfig) -> Iterator[None]:
+    """Add how to go on to whatever ends the block too early; a bucket that goes away is no bad input."""
+    command = spell_resume(config)
+    hint = f"finished trials are kept; to go on: {command}"
+    try:
+        yield
+    except (OSError, KeyboardInterrupt) as error:
+        error.add_note(hint)
+        raise
+    except StorageError as error:
+        raise StorageFault(f"{error}; {hint}") from error
 
 
 def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:

@@ -1,0 +1,41 @@
+"""The studies of a sweep, made of its stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config import SweepConfig
+from orchestrator.results.objectives import objective_named
+
+if TYPE_CHECKING:
+    from orchestrator.search.study import UnlearnerStudy
+    from orchestrator.search.view import StudyView
+
+Row = dict[str, Any]
+
+
+def show_studies(
+    config: SweepConfig,
+    finished: Sequence[Sequence[Row]],
+    board: StudyView | None,
+    say: Callable[[str], None],
+) -> list[UnlearnerStudy]:
+    """Build the study of each method from the finished trials, and show them to who looks."""
+    from orchestrator.search.study import UnlearnerStudy
+
+    objective, given = objective_named(config.objective), config.given or {}
+    studies = [
+        UnlearnerStudy(
+            unlearner,
+            objective,
+            config.sampler,
+            config.seed,
+            finished,
+            given.get(unlearner),
+        )
+        for unlearner in config.unlearners
+    ]
+    if board is not None:
+        board.rebuild(studies, say)
+    return studies
