@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.budget import find_fault, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
+from orchestrator.sweeps.stored.resumed import spell_resume
 from orchestrator.sweeps.stored.sealed_config import COMPARED, check_own_rows
 
 NEEDED = ("trial_id", "role", "state", "epoch", "final", "finished_at", *COMPARED, *SCORING)
@@ -39,8 +39,7 @@ class SweepStatus:
         """The state in one line, with the command that continues the sweep."""
         if self.state != UNFINISHED:
             return f"{self.name}: {self.state}"
-        words = ["orchestrator", "resume", self.name, "--storage", self.config.storage]
-        return f"{self.name}: {self.state}, and nothing runs it; to continue: {shlex.join(words)}"
+        return f"{self.name}: {self.state}, and nothing runs it; to continue: {spell_resume(self.config)}"
 
 
 FINISHED, RUNNING, UNFINISHED = "finished", "running", "unfinished"

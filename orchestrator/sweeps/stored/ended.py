@@ -62,14 +62,11 @@ def tell_ended(
 
     trials = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
     show_studies(config, list(trials.values()), board, observer.say)
-    more = (
-        ""
-        if config.confirms
-        else f"; for more trials: {spell_resume(config, '--trials', str(2 * (config.trials or 1)))}"
-    )
-    observer.say(
-        f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run{more}"
-    )
+    said = f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run"
+    if not config.confirms:
+        twice = str(2 * (config.trials or 1))
+        said += f"; for more trials: {spell_resume(config, '--trials', twice)}"
+    observer.say(said)
     models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
     progress = Progress(
         objective_named(config.objective), len(trials), find_noise_floor(models), None
