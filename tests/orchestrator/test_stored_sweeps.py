@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pty
 import shutil
 import signal
@@ -113,24 +113,20 @@ def watching(storage: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("end", ["the driver ends", "Ctrl-C"])
-def test_watching_goes_on_until_the_sweep_has_no_driver_or_until_ctrl_c(
-    tmp_path: Path, end: str
-) -> None:
+def test_watching_goes_on_until_the_sweep_has_no_driver_or_until_ctrl_c(tmp_path: Path) -> None:
     make_sweep(str(tmp_path), "s", POINTS, config={"trials": 4, "budgets": {"ssd": 4}})
     with FileLock(tmp_path / "sweeps" / "s" / "driver.lock"):
-        process = watching(tmp_path)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "s is the only sweep\n"
-        assert process.stdout.readline().startswith("s: running: 3/4 trials")
-        if end == "Ctrl-C":
-            process.send_signal(signal.SIGINT)
-            said, errors = process.communicate(timeout=60)
-            assert process.returncode == 130
-            assert errors == "orchestrator: interrupted; the sweep goes on\n"
-            return
-    said, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, "")
+        patient, stopped = watching(tmp_path), watching(tmp_path)
+        for process in (patient, stopped):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "s is the only sweep\n"
+            assert process.stdout.readline().startswith("s: running: 3/4 trials")
+        stopped.send_signal(signal.SIGINT)
+        _, errors = stopped.communicate(timeout=600)
+        assert stopped.returncode == 130
+        assert errors == "orchestrator: interrupted; the sweep goes on\n"
+    said, errors = patient.communicate(timeout=600)
+    assert (patient.returncode, errors) == (0, "")
     assert "s: unfinished" in said
     assert "Pareto front of s" in said
 
@@ -216,18 +212,22 @@ def test_without_a_terminal_nothing_happens_unless_yes_is_given(
     assert "files of rows" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"y\n", 0)])
-def test_on_a_terminal_the_answer_decides(tmp_path: Path, answer: bytes, code: int) -> None:
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), ("y\n", 0)])
+def test_on_a_terminal_the_answer_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
     make_sweep(str(tmp_path), "s", POINTS)
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command("delete", "s", "--storage", tmp_path), cwd=ROOT, env=ENVIRONMENT, stdin=theirs, stdout=theirs,
-    )  # fmt: skip
-    os.close(theirs)
-    os.write(ours, answer)
-    assert process.wait(timeout=60) == code
-    said = os.read(ours, 10_000).decode()
-    os.close(ours)
+    with (
+        open(theirs, "r+b", buffering=0, closefd=True) as terminal,
+        open(ours, "r+b", buffering=0) as user,
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(terminal))
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(terminal, write_through=True))
+        user.write(answer.encode())
+        assert main(["delete", "s", "--storage", str(tmp_path)]) == code
+        said = user.read(10_000).decode()
+        monkeypatch.undo()
     assert "7 files of rows" in said
     assert "Delete all this? [y/N]" in said
     assert (tmp_path / "sweeps" / "s").exists() == bool(code)
