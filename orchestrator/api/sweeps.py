@@ -51,6 +51,13 @@ class SweepResult:
         return recommend_point(self.results.to_pylist(), objective_named(self.objective))
 
     @property
+    def reasons(self) -> list[str]:
+        """Why trials failed or were pruned: a line for each method and reason, with counts."""
+        from orchestrator.results.sweep_rows import Sweep
+
+        return Sweep(self.name, self.results.to_pylist()).list_reasons()
+
+    @property
     def original(self) -> Row | None:
         """The row of the original model; None before it is measured."""
         return self._model("original")

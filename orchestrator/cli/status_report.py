@@ -66,7 +66,7 @@ def report_sweeps(storage: str) -> None:
         )
         for sweep in found
     ]
-    FittedTable(f"Sweeps under {root}", ("sweep", "task"), HEADINGS, "best", lines).print(
+    FittedTable(f"Sweeps under {root}", ("sweep", "task"), HEADINGS, "so far", lines).print(
         terminal.console
     )
     words = ["orchestrator", "status", found[-1].name, "--storage", root]
@@ -111,4 +111,4 @@ def _spell_best(sweep: StoredSweep) -> str:
     if sweep.damage:
         return sweep.damage
     best = ", ".join(f"{name} {value:.4g}" for name, value in sweep.best.items())
-    return f"{best or 'none yet'}{f'; confirms {sweep.confirms}' if sweep.confirms else ''}"
+    return f"best {best or 'none yet'}{f'; confirms {sweep.confirms}' if sweep.confirms else ''}"

@@ -150,10 +150,8 @@ def _agree(lines: Iterable[str], question: str, yes: bool) -> bool:
         print(make_plain(line))
     if yes:
         return True
-    try:
-        agreed = input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        agreed = False
+    print(f"{question} [y/N] ", end="", flush=True)  # `input` would ask on standard error
+    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
     if not agreed:
         print("nothing was changed")
     return agreed
