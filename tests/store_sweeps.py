@@ -20,6 +20,9 @@ ORIGINAL: Values = (0.90, 0.10, 0.0)
 REFERENCES: Sequence[Values] = ((0.90, 0.97, 1.0), (0.92, 0.99, 1.0), (0.91, 0.95, 1.0))
 """Standard deviations .01 and .02: a further retrain lies within .0497 and .0994 of the means."""
 
+POINTS: Sequence[Values | None] = ((0.88, 0.65, 0.01), (0.80, 0.91, 0.23), None)
+"""Two trials, and one that failed."""
+
 
 def make_row(trial_id: str, values: Values | None, **columns: Any) -> Row:
     """The one row of a trial or model; one without values failed."""
@@ -70,3 +73,23 @@ def make_sweep(
         prefix = "" if row["role"] == "trial" else f"{row['trial_id']}-"
         write_rows(root, name, f"{prefix}{row['trial_key']}", [{**row, **shared}])
     return settings
+
+
+def damage(root: str, file: str) -> None:
+    """Cut an object in half."""
+    place = open_root(root)
+    content = place.read(file) or b""
+    place.write(file, content[: len(content) // 2])
+
+
+def contents(root: str, folder: str = "") -> dict[str, bytes]:
+    """All objects below a folder but for locks, by name."""
+    place = open_root(root)
+    found: dict[str, bytes] = {}
+    for name in place.list_names(folder):
+        path = f"{folder}/{name}" if folder else name
+        if name.endswith("/"):
+            found |= contents(root, path.rstrip("/"))
+        elif not name.endswith(".lock"):
+            found[path] = place.read(path) or b""
+    return found

@@ -1,92 +1,25 @@
-"""Whether the fronts of two sweeps differ beyond their noise.
-
-The ruler is one for all sweeps, whatever they optimised: the hypervolume of accuracy on retained classes,
-indistinguishability and the saved share of a retrain's cost, on the test half. It is at most 1, and the points are
-those of the front that the validation half chose.
-
-The noise of a hypervolume is what a further retrain could change: all points of the front move by the least
-difference in a column that is more than noise (`NoiseFloor.least_gain`), down and up, in accuracy and in
-indistinguishability. The larger change of each column counts, and the two are added as independent errors are.
-Two fronts differ if their hypervolumes are further apart than the noise of both, added in the same way.
-"""
+"""Whether the fronts of two sweeps differ beyond their noise, by the rule in orchestrator.results.comparison.ruler."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.noise import NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import OBJECTIVES, front_rows
-from orchestrator.results.pareto import compute_hypervolume, dominates
+from orchestrator.results.comparison.ruler import (
+    ACCURACY,
+    COST,
+    HIDDEN,
+    ComparedFront,
+    is_number,
+    measure_front,
+)
 from orchestrator.results.recommendation import choose_point
 from orchestrator.results.sweep_rows import ORIGINAL, Row, Sweep
 from tasks.errors import InvalidValue
-
-ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
-NOISY = ACCURACY, HIDDEN
-"""Columns of the ruler in which retrained models differ."""
-WORST = (0.0, 0.0, -1.0)
-"""The reference point: no accuracy, no indistinguishability, the cost of a retrain."""
-PARETO = OBJECTIVES["pareto"]
-
-Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class ComparedFront:
-    """The Pareto front of one sweep under the ruler."""
-
-    sweep: Sweep
-    floor: NoiseFloor | None
-    rows: list[Row] = field(repr=False)
-    """The points of the front that have all of the ruler's values."""
-
-    @property
-    def name(self) -> str:
-        """Name of the sweep."""
-        return self.sweep.name
-
-    @cached_property
-    def points(self) -> list[Point]:
-        """The points of the front, more is better."""
-        return [(row[ACCURACY], row[HIDDEN], -row[COST]) for row in self.rows]
-
-    @cached_property
-    def volume(self) -> float:
-        """Hypervolume of the front; 0 for an empty one."""
-        return compute_hypervolume(self.points, WORST)
-
-    @cached_property
-    def noise(self) -> float | None:
-        """Half the width of the interval that the noise between retrains leaves; None if nothing is known of it."""
-        if not self.points:
-            return 0.0
-        if self.floor is None or any(math.isinf(self.floor.width(name)) for name in NOISY):
-            return None
-        changes = [
-            max(
-                abs(self._move(axis, sign * self.floor.least_gain(name)) - self.volume)
-                for sign in (-1, 1)
-            )
-            for axis, name in enumerate(NOISY)
-        ]
-        return math.hypot(*changes)
-
-    def count_dominated(self, other: ComparedFront) -> int:
-        """Count the points of this front that a point of the other dominates."""
-        return sum(any(dominates(rival, point) for rival in other.points) for point in self.points)
-
-    def _move(self, axis: int, by: float) -> float:
-        """Return the hypervolume of the front with all points moved along one axis, within [0, 1]."""
-        moved = [[*point] for point in self.points]
-        for point in moved:
-            point[axis] = min(1.0, max(0.0, point[axis] + by))
-        return compute_hypervolume(moved, WORST)
 
 
 @dataclass(frozen=True)
@@ -193,13 +126,9 @@ def compare_fronts(first: Sweep, second: Sweep) -> Comparison:
             f"sweeps {first.name!r} and {second.name!r} have the same task, and other data: their accuracies "
             "cannot be compared"
         )
-    return Comparison(_front_of(first), _front_of(second), tuple(_list_notices(first, second)))
-
-
-def _front_of(sweep: Sweep) -> ComparedFront:
-    ruler = (ACCURACY, HIDDEN, COST)
-    rows = [r for r in front_rows(sweep.rows, PARETO) if all(_is_number(r[name]) for name in ruler)]
-    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows)
+    return Comparison(
+        measure_front(first), measure_front(second), tuple(_list_notices(first, second))
+    )
 
 
 def _list_notices(first: Sweep, second: Sweep) -> Iterator[str]:
@@ -228,8 +157,4 @@ def _title(name: str) -> str:
 
 
 def _drawable(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if _is_number(row[ACCURACY]) and _is_number(row[HIDDEN])]
-
-
-def _is_number(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+    return [row for row in rows if is_number(row[ACCURACY]) and is_number(row[HIDDEN])]

@@ -68,7 +68,9 @@ def find_latest(storage: str) -> tuple[str, int]:
     if not names:
         raise InvalidValue(f"no sweep under {storage} yet; to start one: orchestrator sweep")
     ended: dict[str, tuple[bool, datetime]] = {}
-    for row in read_results(storage, None, ["sweep", "finished_at", "confirms"]).to_pylist():
+    columns = ["sweep", "finished_at", "confirms"]
+    # A damaged file of another sweep is no matter here: `list sweeps` tells of it.
+    for row in read_results(storage, None, columns, lambda file, error: None).to_pylist():
         rank = not row["confirms"], row["finished_at"] or _NEVER
         ended[row["sweep"]] = max(rank, ended.get(row["sweep"], rank))
     ranks = {n: (is_held(n, storage), *ended.get(n, (False, _NEVER))) for n in names}
