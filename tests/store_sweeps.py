@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from store_rows import NOON, Row
@@ -45,9 +45,13 @@ def make_sweep(
     models: tuple[Values, Sequence[Values]] = (ORIGINAL, REFERENCES),
     minute: int = 0,
     config: dict[str, Any] | None = None,
+    ends: Mapping[str, datetime] | None = None,
     **columns: Any,
 ) -> SweepConfig:
-    """Store a sweep of `ssd`, one trial a point; a point that is None failed. Ended at so many minutes past noon."""
+    """Store a sweep of `ssd`, one trial a point; a point that is None failed.
+
+    All ended so many minutes past noon, or each at its time in `ends`.
+    """
     settings = SweepConfig(
         **{"name": name, "storage": root, "task": "digits-class:1", "unlearners": ("ssd",), "model": "small-cnn",
            "trials": len(points), "references": 3, "budgets": {"ssd": len(points)}, **(config or {})}
@@ -65,7 +69,7 @@ def make_sweep(
         make_row(
             f"ssd-{n}", values, params=json.dumps({"selection": 10.0 + n}),
             error=None if values else f"RuntimeError: my bug {n} (bad.py:17)",
-            finished_at=NOON + timedelta(minutes=minute),
+            finished_at=(ends or {}).get(f"ssd-{n}", NOON + timedelta(minutes=minute)),
         )
         for n, values in enumerate(points)
     ]  # fmt: skip

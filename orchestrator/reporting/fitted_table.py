@@ -110,7 +110,11 @@ class FittedTable:
         for line in self.lines:
             yield from _fold(self._name(line), width, "")
             for name, cell in zip(names, line.cells, strict=True):
-                yield f"{INDENT}{_pad(name, longest)} {cell}"
+                text = f"{INDENT}{_pad(name, longest)} {cell}"
+                if cell and cell_len(text) <= width:
+                    yield text
+                elif cell:
+                    yield from (f"{INDENT}{name}", f"{INDENT * 2}{cell}")
 
     def _name(self, line: Line) -> str:
         """Name a line without columns: marks, the first label, the others with their headings, then the detail."""

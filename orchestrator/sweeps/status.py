@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
@@ -18,6 +21,10 @@ from orchestrator.sweeps.stored.sealed_config import COMPARED, check_own_rows
 
 NEEDED = ("trial_id", "role", "state", "epoch", "final", "finished_at", *COMPARED, *SCORING)
 """Columns that a status reads, beside those of the objective."""
+
+
+LATEST = 20
+"""Trials by which the time that is left is estimated."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,22 @@ def read_status(name: str, storage: str, on_damage: OnDamage | None = None) -> S
     check_own_rows(config, (rows[-1] for rows in trials.values()))
     models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
     floor = find_noise_floor(models.values())
-    progress = Progress(objective, sum(stored_budgets(config).values()), floor)
-    progress.resume([rows for name, rows in trials.items() if name not in models])
-    state = UNFINISHED
-    if progress.left == 0:
-        state = FINISHED
-    elif is_held(name, config.storage):
-        state = RUNNING
+    ended = [rows for name, rows in trials.items() if name not in models]
+    total = sum(stored_budgets(config).values())
+    left = max(0, total - len(ended))
+    state = FINISHED if not left else RUNNING if is_held(name, config.storage) else UNFINISHED
+    ends = sorted(at for rows in ended if (at := rows[-1]["finished_at"]) is not None)
+    expected = left * gap if state == RUNNING and (gap := measure_gap(ends)) else None
+    progress = Progress(objective, total, floor, expected)
+    progress.resume(ended)
     unknown = tuple(filter(None, map(find_fault, config.unlearners)))
-    ends = [at for rows in trials.values() if (at := rows[-1]["finished_at"]) is not None]
-    return SweepStatus(name, state, progress, config, unknown, max(ends, default=None))
+    return SweepStatus(name, state, progress, config, unknown, ends[-1] if ends else None)
+
+
+def measure_gap(ends: Sequence[datetime]) -> float | None:
+    """Return the usual seconds from one end of a trial to the next, of the latest; None of fewer than three.
+
+    It is the median: a driver may have stood still in between.
+    """
+    gaps = [(b - a).total_seconds() for a, b in pairwise(ends[-LATEST:])]
+    return statistics.median(gaps) if len(gaps) > 1 else None

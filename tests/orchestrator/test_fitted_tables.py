@@ -88,14 +88,15 @@ def test_a_line_that_is_too_long_is_laid_out_in_three_ways():
         "    beta=2e-05",
         "   0.5  0.25",
     ]
-    assert printed(10, table)[-2:] == ["  test acc. 0.5", "  cost      0.25"]
+    assert printed(10, table)[-4:] == ["  test acc.", "    0.5", "  cost", "    0.25"]
 
 
 def test_lines_without_a_heading_of_their_own_are_named_too():
     table = FittedTable("T", ("",), ("first", "second"), "", [Line(("volume",), ("0.5", "0.25"))])
     assert printed(22, table)[-1] == "volume    0.5    0.25"
     assert printed(18, table)[-2:] == ["volume", "    0.5    0.25"]
-    assert printed(12, table)[-3:] == ["volume", "  first  0.5", "  second 0.25"]
+    assert printed(13, table)[-3:] == ["volume", "  first  0.5", "  second 0.25"]
+    assert printed(10, table)[-4:] == ["  first", "    0.5", "  second", "    0.25"]
 
 
 def test_a_column_has_even_decimals():
