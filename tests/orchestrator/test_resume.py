@@ -25,7 +25,7 @@ from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.ended import find_ended_rows
 
 
-@pytest.mark.slow  # the random search below is killed too
+@pytest.mark.slow  # tests/faults/test_lost_nodes.py kills a driver too
 @pytest.mark.parametrize("finished", [0, 4])
 def test_a_killed_driver_is_resumed_without_loss_or_repetition(storage, orchestrate, finished):
     sweep = Sweep(storage, "killed")
@@ -130,6 +130,7 @@ def test_more_trials_of_a_running_sweep_are_refused(trained, capsys):
     assert file.read_bytes() == before
 
 
+@pytest.mark.slow  # three sweeps
 def test_a_killed_random_search_runs_the_very_trials_of_an_undisturbed_one(storage, orchestrate):
     """One trial at a time: they depend on the seed alone, and so do their names."""
     more = ("--sampler", "random", "--max-concurrent", "1")
