@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.panel import Panel
 
 from orchestrator.reporting.fitted_table import FittedTable, Line
-from orchestrator.reporting.front_table import print_front
+from orchestrator.reporting.front_table import FRONT_COLUMNS, print_front
 from orchestrator.reporting.plain_text import make_cell
 from orchestrator.reporting.terminal import Terminal, open_console
 from orchestrator.sweeps.status import RUNNING, SweepStatus, read_status
@@ -26,12 +26,12 @@ HEADINGS = "state", "trials", "failed", "last trial\n(UTC)"
 def report_status(name: str | None, storage: str) -> None:
     """Print how far a sweep is, and its front so far. Raises InvalidValue for an unknown name."""
     terminal = Terminal(open_console())
-    found = read_status(_choose(name, storage, terminal), storage)
+    found = read_status(_choose(name, storage, terminal), storage, more=FRONT_COLUMNS)
     for reason in found.missing:
         terminal.say(f"NOTICE: {reason}")
     terminal.say(found.headline)
     terminal.say(found.progress.format_line())
-    print_front(found.config, terminal.console)
+    print_front(found.config, terminal.console, found.rows)
 
 
 def watch_status(name: str | None, storage: str) -> None:

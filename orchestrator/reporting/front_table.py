@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 
 from orchestrator.config import SweepConfig
@@ -14,6 +15,7 @@ from orchestrator.reporting.fitted_table import FittedTable, Line
 from orchestrator.reporting.numbers import spell_column, spell_number
 from orchestrator.reporting.plain_text import make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
+from orchestrator.results.columnar.points import count_trials, keep_telling
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
 from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes, list_requested
@@ -39,11 +41,20 @@ SHORT = {"validation": "valid.", "indistinguishability": "indistin-\nguishabilit
 """Words of headings that would widen a table."""
 
 
-def print_front(config: SweepConfig, console: Console) -> None:
-    """Print the front of a sweep, why trials failed, and the place of the results."""
+FRONT_COLUMNS = (*ABOUT, *NEEDED, *SHOWN, *SCORING)
+"""Columns that a front reads, beside those of the objective."""
+
+
+def print_front(config: SweepConfig, console: Console, read: pa.Table | None = None) -> None:
+    """Print the front of a sweep, why trials failed, and the place of the results.
+
+    `read` are all rows of the sweep with FRONT_COLUMNS, if they were read already.
+    """
     objective = objective_named(config.objective)
-    columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
-    rows = read_results(config.storage, config.name, columns).to_pylist()
+    every = read
+    if every is None:
+        every = read_results(config.storage, config.name, [*FRONT_COLUMNS, *objective.columns])
+    rows, ended = keep_telling(every, objective).to_pylist(), count_trials(every)
     front, floor = front_rows(rows, objective), find_noise_floor(rows)
     best, ties = choose_point(front, floor), find_tied(front, floor, objective)
     marks = {id(row): "≈" for row, tied in zip(front, ties, strict=True) if tied}
@@ -54,14 +65,14 @@ def print_front(config: SweepConfig, console: Console) -> None:
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
     ]
-    if not front and any(row["role"] == "trial" for row in rows):
+    if not front and ended:
         said.append("No point is better than the original model beyond the noise between retrains.")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
         said.extend(list_recommendation(config, best))
-    said += Sweep("", rows).list_reasons()
-    for text in (*said, f"{len(rows)} rows under {config.storage}/rows/{config.name}"):
+    said += Sweep("", rows).list_reasons(ended)
+    for text in (*said, f"{len(every)} rows under {config.storage}/rows/{config.name}"):
         console.print(make_plain(text), soft_wrap=True, highlight=False, markup=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.reporting.durations import spell_duration
+from orchestrator.results.columnar.points import Standing
 from orchestrator.results.noise import NoiseFloor
 from orchestrator.results.objectives import OBJECTIVES, Objective
 from orchestrator.results.pareto import compute_hypervolume, join_front
@@ -38,8 +39,14 @@ class Progress:
         """Add trials that ended before this driver started. They do not count for its speed."""
         for rows in trials:
             self.finish(rows)
-        self._done_before = self.done + self.failed
-        self._start = time.monotonic()
+        self._begin()
+
+    def start_from(self, standing: Standing) -> None:
+        """Take over the trials that have ended before, summed up: the same as `resume` with their rows."""
+        self.done, self.failed, self.pruned = standing.done, standing.failed, standing.pruned
+        self._pareto, self._best = list(standing.front), dict(standing.best)
+        self._volume = None
+        self._begin()
 
     def finish(self, rows: Sequence[Row]) -> bool:
         """Add a trial that has ended; return whether the front changed.
@@ -88,6 +95,10 @@ class Progress:
             f"{self.failed} failed{f', {self.pruned} pruned' if self.pruned else ''}; best {best or 'none yet'}; "
             f"hypervolume {self.hypervolume:.3f}; {self._time_left()}"
         )
+
+    def _begin(self) -> None:
+        self._done_before = self.done + self.failed
+        self._start = time.monotonic()
 
     def _time_left(self) -> str:
         ended = self.done + self.failed

@@ -62,11 +62,17 @@ class NoiseFloor:
         accurate than a 95 % interval allows. Without a score, better in one of the metrics. Costs do not
         count, unless nothing else is asked for.
         """
-        asked = dict(zip(metrics, maximise, strict=True))
-        judged = [n for n in asked if n in SCORES] or [n for n in asked if n not in FREE]
+        judged = self.list_judged(metrics, maximise)
         return not judged or any(
-            self._gain(row, name, asked[name]) > self.least_gain(name) for name in judged
+            self._gain(row, name, up) > self.least_gain(name) for name, up in judged
         )
+
+    @staticmethod
+    def list_judged(metrics: Sequence[str], maximise: Sequence[bool]) -> list[tuple[str, bool]]:
+        """List the metrics in which a row may beat the original, each with whether it is maximised."""
+        asked = list(zip(metrics, maximise, strict=True))
+        scores = [pair for pair in asked if pair[0] in SCORES]
+        return scores or [pair for pair in asked if pair[0] not in FREE]
 
     def _gain(self, row: Row, name: str, up: bool) -> float:
         mine, its = row.get(name), self.original.get(name)

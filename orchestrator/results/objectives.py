@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.pareto import find_front
@@ -94,7 +96,12 @@ def score(row: Mapping[str, Any]) -> float | None:
     accuracy, hidden, cost = row[STEERING[0]], row[STEERING[1]], row["relative_cost"]
     if accuracy is None or hidden is None or cost is None:
         return None
-    return accuracy * hidden * max(0.0, 1 - cost)
+    return float(multiply_score(accuracy, hidden, cost))
+
+
+def multiply_score(accuracy: Any, hidden: Any, cost: Any) -> Any:
+    """Return the score of SCORING's first three columns: numbers, or arrays of them."""
+    return accuracy * hidden * np.maximum(0.0, 1 - cost)
 
 
 def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[str, Any]]:

@@ -18,25 +18,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.results.checks.digest import ForeignFile, check_version, verify_digest
+from orchestrator.results.columnar.scan import read_at_once
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.files import (
     GENERATIONS,
     OWN,
     ROWS,
     SCHEMA,
-    UNIQUE,
     Content,
     OnDamage,
     Part,
     encode_table,
     name_merged_file,
-    read_at_once,
     read_file,
     read_generation,
     read_whole,
     warn_of_damage,
 )
-from orchestrator.results.versions import NEEDED, columns_behind, drop_repeats, translate_old_rows
+from orchestrator.results.versions import (
+    NEEDED,
+    columns_behind,
+    drop_repeats,
+    sort_rows,
+    translate_old_rows,
+)
 from tasks.errors import InvalidValue, StorageFault
 from tasks.registry import one_of
 from tasks.storage.base import Storage
@@ -109,8 +114,7 @@ def read_results(
     if table is None:
         parts, _ = read_whole(place, sweep, on_damage)
         table = pa.concat_tables([GENERATIONS.empty_table(), *(part.rows for part in parts)])
-    rows = drop_repeats(table).sort_by([(name, "ascending") for name in UNIQUE])
-    return translate_old_rows(rows).select(wanted)
+    return translate_old_rows(sort_rows(drop_repeats(table))).select(wanted)
 
 
 def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
@@ -177,7 +181,7 @@ def compact_rows(storage: str | Path, sweep: str | None = None) -> tuple[int, in
             by_folder.setdefault(part.folder, []).append(part)
     rows = 0
     for folder, members in by_folder.items():
-        table = drop_repeats(pa.concat_tables(part.rows for part in members))
+        table = sort_rows(drop_repeats(pa.concat_tables(part.rows for part in members)))
         rows += len(table)
         files = sorted(file for part in members for file in part.files)
         before = [g for g in map(read_generation, files) if g != OWN]

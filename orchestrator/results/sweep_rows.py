@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,12 +61,15 @@ class Sweep:
         found = {r["trial_id"]: r for r in self.rows if r["role"] == RETRAINED}
         return [found[name] for name in sorted(found, key=lambda name: (name != RETRAINED, name))]
 
-    def list_reasons(self) -> list[str]:
+    def list_reasons(self, ended: Mapping[str | None, int] | None = None) -> list[str]:
         """List why trials failed or were pruned: a line for each method and reason, with counts.
 
-        Reasons that differ in numbers alone are one; a line number (`bad.py:17`) is no such number.
+        Reasons that differ in numbers alone are one; a line number (`bad.py:17`) is no such number. `ended` are
+        the trials of each method that have ended, if the rows are not all.
         """
-        trials = Counter(r["unlearner"] for r in self.rows if r["role"] == TRIAL and r["final"])
+        trials = ended or Counter(
+            r["unlearner"] for r in self.rows if r["role"] == TRIAL and r["final"]
+        )
         found: dict[tuple[Any, ...], list[str]] = {}
         for row in [*self.failures, *self.pruned]:
             reason = " ".join((row["error"] or "for no stored reason").split())

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.columnar.points import keep_ended, list_models, mask_trials, sum_up
 from orchestrator.results.files import OnDamage
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, objective_named
-from orchestrator.results.store import read_finished_trials
+from orchestrator.results.store import read_results
 from orchestrator.sweeps.budget import find_fault, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
 from orchestrator.sweeps.stored.resumed import spell_resume
@@ -40,6 +45,8 @@ class SweepStatus:
     """One line for each method of the sweep that is not available here, with the reason."""
     ended_at: datetime | None
     """When the last trial ended so far, failed ones included; None before the first."""
+    rows: pa.Table = field(repr=False, compare=False)
+    """Every row of the sweep, with the columns that were read."""
 
     @property
     def headline(self) -> str:
@@ -52,29 +59,49 @@ class SweepStatus:
 FINISHED, RUNNING, UNFINISHED = "finished", "running", "unfinished"
 
 
-def read_status(name: str, storage: str, on_damage: OnDamage | None = None) -> SweepStatus:
+def read_status(
+    name: str, storage: str, on_damage: OnDamage | None = None, more: Sequence[str] = ()
+) -> SweepStatus:
     """Return the status of the sweep `name` under a storage root.
 
     Stored results are shown even if their method is not installed here. `on_damage` is told of damaged files
-    of rows; see `read_results`. Raises InvalidValue for an unknown name, listing the known ones.
+    of rows; see `read_results`. `more` are further columns to read. Raises InvalidValue for an unknown name,
+    listing the known ones.
     """
     config = read_config(name, storage)
     objective = objective_named(config.objective)
-    columns = [*NEEDED, *objective.columns]
-    trials = read_finished_trials(config.storage, name, on_damage, columns)
-    check_own_rows(config, (rows[-1] for rows in trials.values()))
-    models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
-    floor = find_noise_floor(models.values())
-    ended = [rows for name, rows in trials.items() if name not in models]
+    columns = [*NEEDED, *objective.columns, *more]
+    rows = read_results(config.storage, name, columns, on_damage)
+    ended = keep_ended(rows)
+    check_own_rows(config, _list_different(ended))
+    floor = find_noise_floor(list_models(ended))
+    standing = sum_up(ended, objective, floor)
     total = sum(stored_budgets(config).values())
-    left = max(0, total - len(ended))
+    left = max(0, total - standing.done - standing.failed)
     state = FINISHED if not left else RUNNING if is_held(name, config.storage) else UNFINISHED
-    ends = sorted(at for rows in ended if (at := rows[-1]["finished_at"]) is not None)
+    ends = _list_latest_ends(ended)
     expected = left * gap if state == RUNNING and (gap := measure_gap(ends)) else None
     progress = Progress(objective, total, floor, expected)
-    progress.resume(ended)
+    progress.start_from(standing)
     unknown = tuple(filter(None, map(find_fault, config.unlearners)))
-    return SweepStatus(name, state, progress, config, unknown, ends[-1] if ends else None)
+    last = ends[-1] if ends else None
+    return SweepStatus(name, state, progress, config, unknown, last, rows)
+
+
+def _list_different(rows: pa.Table) -> list[dict[str, Any]]:
+    """Return a row for each different value of the columns that `check_own_rows` compares."""
+    last = rows.filter(rows["final"])
+    first = last.group_by([*COMPARED]).aggregate([("trial_id", "min")])
+    return sorted(
+        first.rename_columns([*COMPARED, "trial_id"]).to_pylist(), key=lambda row: row["trial_id"]
+    )
+
+
+def _list_latest_ends(rows: pa.Table) -> list[datetime]:
+    """Return when the latest trials ended, the last one last."""
+    ends = rows.filter(pc.and_(mask_trials(rows), rows["final"]))["finished_at"].drop_null()
+    order = pc.sort_indices(ends)
+    return list(ends.take(order[max(0, len(order) - LATEST) :]).to_pylist())
 
 
 def measure_gap(ends: Sequence[datetime]) -> float | None:

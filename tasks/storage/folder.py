@@ -27,7 +27,8 @@ class FolderStorage:
     """Objects are files. A lock is a lock of the kernel, which ends with its holder, also on NFS."""
 
     takeover_seconds = 0.0
-    readers = 1
+    readers = min(4, len(os.sched_getaffinity(0)))
+    """A file is read at once; but its reader checks and decodes it too, for which one core is slow."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.folder = str(folder), folder

@@ -67,11 +67,15 @@ def find_latest(storage: str) -> tuple[str, int]:
     names = list_sweep_names(storage)
     if not names:
         raise InvalidValue(f"no sweep under {storage} yet; to start one: orchestrator sweep")
+    if len(names) == 1:
+        return names[0], 1
     ended: dict[str, tuple[bool, datetime]] = {}
     columns = ["sweep", "finished_at", "confirms"]
     # A damaged file of another sweep is no matter here: `list sweeps` tells of it.
-    for row in read_results(storage, None, columns, lambda file, error: None).to_pylist():
-        rank = not row["confirms"], row["finished_at"] or _NEVER
+    rows = read_results(storage, None, columns, lambda file, error: None)
+    latest = rows.group_by(["sweep", "confirms"]).aggregate([("finished_at", "max")])
+    for row in latest.to_pylist():
+        rank = not row["confirms"], row["finished_at_max"] or _NEVER
         ended[row["sweep"]] = max(rank, ended.get(row["sweep"], rank))
     ranks = {n: (is_held(n, storage), *ended.get(n, (False, _NEVER))) for n in names}
     return max(names, key=lambda name: ranks[name]), len(names)
