@@ -115,6 +115,7 @@ def test_a_status_reads_the_same_from_many_files_and_from_one(tmp_path) -> None:
             assert getattr(one, field.name) == getattr(many, field.name)
     assert many.ended_at == NOON + timedelta(seconds=29)
     assert one.progress.format_line() == many.progress.format_line()
-    assert one.rows.sort_by("trial_id").to_pylist() == many.rows.sort_by("trial_id").to_pylist()
+    rows = str(many.rows.to_pylist())  # as text: values that are no number
+    assert str(one.rows.to_pylist()) == rows
     ids = read_results(tmp_path, "s")["trial_id"].to_pylist()
     assert ids == sorted(ids)
