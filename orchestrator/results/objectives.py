@@ -101,7 +101,9 @@ def score(row: Mapping[str, Any]) -> float | None:
 
 def multiply_score(accuracy: Any, hidden: Any, cost: Any) -> Any:
     """Return the score of SCORING's first three columns: numbers, or arrays of them."""
-    with np.errstate(invalid="ignore", over="ignore"):  # such a score is not finite, and counts as missing
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # such a score is not finite, and counts as missing
         return accuracy * hidden * np.maximum(0.0, 1 - cost)
 
 

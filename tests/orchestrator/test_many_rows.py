@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from store_sweeps import make_row, make_sweep
 
 from orchestrator.reporting.front_table import FRONT_COLUMNS
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.checks.digest import find_copy
 from orchestrator.results.columnar.points import (
     count_trials,
     find_front_of_many,
@@ -119,3 +121,17 @@ def test_a_status_reads_the_same_from_many_files_and_from_one(tmp_path) -> None:
     assert str(one.rows.to_pylist()) == rows
     ids = read_results(tmp_path, "s")["trial_id"].to_pylist()
     assert ids == sorted(ids)
+
+
+def test_the_copy_in_a_file_of_one_trial_holds_the_same_rows(tmp_path) -> None:
+    rows = make_trial(1, np.random.default_rng(1))
+    write_rows(tmp_path, "s", "k", [{**row, "sweep": "s"} for row in rows])
+    content = (tmp_path / "rows" / "s" / "k.parquet").read_bytes()
+    copy = find_copy(content)
+    assert copy is not None
+    others = pq.read_table(pa.BufferReader(content))
+    assert str(pa.ipc.open_stream(copy).read_all().to_pylist()) == str(others.to_pylist())
+    assert others.schema.names == SCHEMA.names
+    compact_rows(tmp_path)
+    (merged,) = (tmp_path / "rows" / "s").iterdir()
+    assert find_copy(merged.read_bytes()) is None

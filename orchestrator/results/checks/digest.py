@@ -1,11 +1,14 @@
 """The digest of a row file: the SHA-256 of all its other bytes, kept inside the file.
 
-    PAR1, column chunks | "SHA-256:", digest | footer, length of the footer, PAR1
+    PAR1, column chunks | copy, its length, "ARROW" | "SHA-256:", digest | footer, length of the footer, PAR1
 
 Parquet finds everything by offsets from the start of the file and by the length of its footer. So every
-reader skips the forty bytes before the footer. The checksums of Parquet's pages do not cover the footer: one
+reader skips what lies before the footer. The checksums of Parquet's pages do not cover the footer: one
 flipped bit there may turn a column into null, or one column into another. A digest inside the file is
 written and replaced together with the rows, in a folder and in a bucket alike.
+
+The copy, which only a file of one trial has, holds the same rows for this program: to parse a footer that
+describes all our columns would take longer than everything else.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from collections.abc import Mapping
 
 MARK = b"SHA-256:"
 LENGTH = len(MARK) + 32
+COPY_MARK = b"ARROW"
+COPY_LENGTH = 8
+"""Bytes of the number that is the length of the copy."""
 TAIL = 8
 """Bytes behind the footer: its length, and PAR1."""
 VERSION = b"schema_version"
@@ -27,11 +33,24 @@ class ForeignFile(ValueError):
     """A Parquet file that another program wrote."""
 
 
-def seal_file(content: bytes) -> bytes:
-    """Return the bytes of a Parquet file with its digest."""
+def seal_file(content: bytes, copy: bytes = b"") -> bytes:
+    """Return the bytes of a Parquet file with its digest, and with a copy of its rows in another form if given."""
     at = _find_footer(content)
-    digest = hashlib.sha256(content).digest()
-    return b"".join((content[:at], MARK, digest, content[at:]))
+    kept = [copy, len(copy).to_bytes(COPY_LENGTH, "little"), COPY_MARK] if copy else []
+    before = b"".join([content[:at], *kept])
+    digest = hashlib.sha256(before)
+    digest.update(content[at:])
+    return b"".join([before, MARK, digest.digest(), content[at:]])
+
+
+def find_copy(content: bytes) -> memoryview | None:
+    """Return the copy of the rows in a file whose digest was verified; None if it has none."""
+    end = _find_footer(content) - LENGTH - len(COPY_MARK)
+    at = end - COPY_LENGTH
+    if at < 0 or content[end : end + len(COPY_MARK)] != COPY_MARK:
+        return None
+    start = at - int.from_bytes(content[at:end], "little")
+    return memoryview(content)[start:at] if start >= 0 else None
 
 
 def verify_digest(content: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.results.checks.digest import check_version, verify_digest
+from orchestrator.results.checks.digest import check_version, find_copy, verify_digest
 from orchestrator.results.checks.ranges import check_ranges
 from orchestrator.results.files import (
     SCHEMA,
@@ -74,18 +74,28 @@ def _read_some(
 def _read_columns(place: Storage, wanted: pa.Schema, file: str) -> tuple[pa.Table, bool]:
     """Return the columns `wanted` of a file, and whether the file has a digest; raise if it is damaged.
 
-    The digest is checked before anything else. A data set of Arrow would take twice as long.
+    The digest is checked before anything else.
     """
     content = place.read(file)
     if content is None:
         raise FileNotFoundError(file)
     sealed = verify_digest(content)
+    copy = find_copy(content) if sealed else None
+    if copy is not None:
+        return _take_columns(pa.ipc.open_stream(copy).read_all(), wanted), sealed
     # The checksums of pages are better than nothing.
     source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=not sealed)
     if not sealed:
         check_version(source.schema_arrow.metadata)
     rows = source.read(wanted.names, use_threads=len(content) >= LARGE)
-    if rows.schema.equals(wanted):
-        return rows, sealed
+    return _take_columns(rows, wanted), sealed
+
+
+def _take_columns(rows: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Return the columns `wanted`, null where the file has none."""
+    if set(wanted.names) <= set(rows.column_names):
+        rows = rows.select(wanted.names)
+        if rows.schema.equals(wanted):
+            return rows
     every = pa.concat_tables([wanted.empty_table(), rows], promote_options="permissive")
-    return every.select(wanted.names).cast(wanted), sealed
+    return every.select(wanted.names).cast(wanted)
