@@ -10,7 +10,7 @@ import pytest
 from test_on_a_cpu import benchmark
 
 QUICK: dict[str, tuple[list[str], int]] = {
-    "store": (["--rows", "100", "200"], 10),
+    "store": (["--rows", "100", "200"], 14),
     "search": (["--seeds", "2", "--seconds", "4", "--samplers", "random,tpe"], 2 * 3 * 2 * 20),
     "resume": (["--trials", "30"], 5),
     "early_stopping": (["--costs", "0.5,1"], 4),
