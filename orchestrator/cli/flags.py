@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.config import SweepConfig, split_commas
+from orchestrator.config import NAMES, SweepConfig
 
 STORAGE = SweepConfig().storage
 TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
@@ -67,10 +67,8 @@ Shadows = Annotated[
 ]
 Code = Annotated[
     tuple[str, ...],
+    NAMES,
     Parameter(
-        converter=split_commas,
-        n_tokens=1,
-        show_default=False,
         negative=(),
         help="Code that the stored sweep may import, as module:attribute,…: a store alone imports nothing.",
     ),

@@ -13,7 +13,7 @@ from orchestrator.config.defaults import (
     PRESETS,
     REMOTE,
 )
-from orchestrator.config.sweep import JobConfig, SweepConfig, split_commas
+from orchestrator.config.sweep import NAMES, JobConfig, SweepConfig
 
 __all__ = [
     "DEFAULT_REFERENCES",
@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_UNLEARNERS",
     "FALLBACK_TASK",
     "LOCAL",
+    "NAMES",
     "PRESETS",
     "REMOTE",
     "JobConfig",
@@ -32,5 +33,4 @@ __all__ = [
     "check_name",
     "check_requested",
     "check_seed",
-    "split_commas",
 ]

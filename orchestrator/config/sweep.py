@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from orchestrator.config.checks import check_name, check_requested, check_seed
-from orchestrator.config.defaults import LOCAL, PRESETS, REMOTE
+from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
+from orchestrator.search.narrowing import check_assignments
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
@@ -35,8 +36,15 @@ LARGEST = 2**63
 
 
 def split_commas(_type: Any, tokens: Any) -> tuple[str, ...]:
-    """Convert the value of a flag: names separated by commas."""
-    return tuple(part.strip() for part in tokens[0].value.split(",") if part.strip())
+    """Convert the values of a flag: names separated by commas or spaces."""
+    parts = (part.strip() for token in tokens for part in token.value.split(","))
+    return tuple(part for part in parts if part)
+
+
+NAMES = Parameter(converter=split_commas, n_tokens=1, consume_multiple=True, show_default=False)
+"""Of a flag that takes names: separated by commas, or by spaces, or each with the flag again."""
+TEXTS = Parameter(consume_multiple=True, show_default=False)
+"""Of a flag that takes texts in which commas mean something: separated by spaces, or each with the flag again."""
 
 
 @Parameter(name="*", negative=())
@@ -46,10 +54,10 @@ class SweepConfig:
 
     task: str | None = None
     """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
-    unlearners: Annotated[
-        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
-    ] = ()
+    unlearners: Annotated[tuple[str, ...], NAMES] = ()
     """Methods to compare, separated by commas; all; family:NAME [default: eight cheap ones of five families]."""
+    set: Annotated[tuple[str, ...], TEXTS] = ()
+    """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None
     """Trials per unlearner [default: chosen by data set and device]."""
     objective: str = "pareto"
@@ -104,9 +112,7 @@ class SweepConfig:
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
     points: str = "front"
     """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
-    code: Annotated[
-        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
-    ] = ()
+    code: Annotated[tuple[str, ...], NAMES] = ()
     """Code that a stored sweep may import, as module:attribute,…: a store alone imports nothing."""
     given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
@@ -140,24 +146,10 @@ class SweepConfig:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:
             unlearner_class(name)
-        if len(set(config.unlearners)) < len(config.unlearners):
+        if len(dict.fromkeys(config.unlearners)) < len(config.unlearners):
             raise InvalidValue("--unlearners names a method twice")
-        for flag, value, least, limit in (
-            ("trials", config.trials, 1, math.inf),
-            ("max-concurrent", config.max_concurrent, 1, math.inf),
-            ("cpus-per-trial", config.cpus_per_trial, 1, math.inf),
-            ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
-            ("references", config.references, FEWEST, math.inf),
-            ("trial-seconds", config.trial_seconds, 1, math.inf),
-            ("cost-limit", config.cost_limit, 0, math.inf),
-        ):
-            if value is not None and not least <= value < limit:
-                below = "" if limit == math.inf else f", below {limit}"
-                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}{below}")
-        gpus = config.gpus_per_trial or 0
-        if gpus > 1 and gpus != int(gpus):
-            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
-        check_seed(config.seed)
+        check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
+        config._check_numbers()
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
@@ -165,6 +157,24 @@ class SweepConfig:
         if config.name is not None:
             check_name(config.name)
         return config
+
+    def _check_numbers(self) -> None:
+        """Raise InvalidValue for a number out of range."""
+        for flag, value, least in (
+            ("trials", self.trials, 1),
+            ("max-concurrent", self.max_concurrent, 1),
+            ("cpus-per-trial", self.cpus_per_trial, 1),
+            ("gpus-per-trial", self.gpus_per_trial, 0),
+            ("references", self.references, FEWEST),
+            ("trial-seconds", self.trial_seconds, 1),
+            ("cost-limit", self.cost_limit, 0),
+        ):
+            if value is not None and not least <= value < math.inf:
+                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+        gpus = self.gpus_per_trial or 0
+        if gpus > 1 and gpus != int(gpus):
+            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
+        check_seed(self.seed)
 
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:
@@ -209,15 +219,14 @@ class SweepConfig:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             raise TypeError("not a JSON object")
-        values = {name: value for name, value in stored.items() if name != "code"}
-        values["unlearners"] = tuple(values.get("unlearners") or ())
-        for name in ("data_dir", "original"):
-            if values.get(name) is not None:
-                values[name] = Path(values[name])
         types = typing.get_type_hints(cls)
-        known = {name: value for name, value in values.items() if name in types}
+        known = {n: value for n, value in stored.items() if n in types and n != "code"}
         for name, value in known.items():
-            if not _is_of_type(value, types[name]):
+            if types[name] == tuple[str, ...] and isinstance(value, list | None):
+                known[name] = tuple(value or ())
+            if name in ("data_dir", "original") and value is not None:
+                known[name] = Path(value)
+            if not _is_of_type(known[name], types[name]):
                 raise TypeError(f"{name} is {value!r}")
         return cls(**known)
 
@@ -226,6 +235,7 @@ class SweepConfig:
         deciding = (
             "task",
             "unlearners",
+            "set",
             "trials",
             "objective",
             "sampler",

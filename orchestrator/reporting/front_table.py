@@ -124,10 +124,10 @@ def _print_whole(table: Table, console: Console) -> None:
 
 
 def spell_searched(row: Row) -> str:
-    """Return the searched hyper-parameters of a row as text, with the epoch of this point.
+    """Return the searched hyper-parameters of a row as text, and others that are not at their default.
 
-    An older row may have hyper-parameters that its method does not declare any more: they are
-    included. If the method is not installed any more, all are included.
+    The epochs are those of this point. An older row may have hyper-parameters that its method does not declare
+    any more: they are included. If the method is not installed any more, all are included.
     """
     if row["role"] != "trial":
         return ""
@@ -136,7 +136,11 @@ def spell_searched(row: Row) -> str:
         declared = parameters(loaded_unlearner_class(row["unlearner"] or ""))
     except InvalidValue:
         declared = {}
-    names = [name for name, p in declared.items() if p.domain is not None]
+    names = [
+        name
+        for name, p in declared.items()
+        if p.domain is not None or params.get(name, p.default) != p.default
+    ]
     names += [name for name in params if name not in declared]
     if "epochs" in names:
         params["epochs"] = row["epoch"]

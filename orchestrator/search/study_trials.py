@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,13 +41,15 @@ class TrialMaker:
     """The domains as Optuna spells them."""
     notes: dict[str, Any]
     """What the sampler is to find noted with a stored trial."""
+    unstored: Mapping[str, Any] = field(default_factory=dict)
+    """Searched hyper-parameters that a row leaves out at this value."""
 
     def trial(self, last: Row) -> FinishedTrial:
         """Make a trial from its last stored row, without the hyper-parameters that no domain has.
 
         The domains may have been edited since the trial ran.
         """
-        stored = json.loads(last["params"] or "{}")
+        stored = {**self.unstored, **json.loads(last["params"] or "{}")}
         params = {n: stored[n] for n, d in self.domains.items() if n in stored and stored[n] in d}
         state, values = self.outcome(last)
         return _finished(

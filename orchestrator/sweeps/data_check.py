@@ -15,6 +15,7 @@ from orchestrator.config import (
     check_has_model,
 )
 from orchestrator.results.objectives import find_undefined, objective_named
+from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.plan import SweepPlan, make_task
 from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import check_loader
@@ -115,7 +116,12 @@ def _leave_out(
     if not kept:
         raise InvalidValue(why)
     say(f"NOTICE: left out {why}")
-    return dataclasses.replace(config, unlearners=kept)
+    return _with_methods(config, kept)
+
+
+def _with_methods(config: SweepConfig, kept: tuple[str, ...]) -> SweepConfig:
+    """Return the settings with these methods alone, and with what is set of their hyper-parameters."""
+    return dataclasses.replace(config, unlearners=kept, set=keep_assignments(config.set, kept))
 
 
 def _without_unfit_methods(
@@ -133,7 +139,7 @@ def _without_unfit_methods(
         raise InvalidValue("; ".join(reasons))
     for reason in reasons:
         say(f"NOTICE: left out: {reason}")
-    return dataclasses.replace(config, unlearners=tuple(kept)) if reasons else config
+    return _with_methods(config, tuple(kept)) if reasons else config
 
 
 def _with_calibration(

@@ -117,6 +117,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         config,
         task=config.task or before.task,
         unlearners=config.unlearners or before.unlearners,
+        set=config.set or before.set,
         trials=config.trials or before.trials,
         references=config.references or before.references,
         metrics=config.metrics or before.metrics,

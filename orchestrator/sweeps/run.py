@@ -144,7 +144,7 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = self._studies(finished)
-        models = preparation.wait_for_models(plan.concurrent, left, observer)
+        models = preparation.wait_for_models(plan.concurrent, left, observer, plan.config.set)
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
@@ -190,6 +190,7 @@ class _Run:
                 plan.seed,
                 rows,
                 plan.given.get(unlearner),
+                plan.config.set,
             )
             for unlearner in plan.budgets
         ]

@@ -65,6 +65,26 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         ),
         (("sweep", "--unlearners", "finetun"), "did you mean finetune?"),
         (("sweep", "--unlearners", "ssd,ssd"), "twice"),
+        ((*SWEEP, "--set", "sdd.selection=5"), "did you mean ssd?"),
+        (
+            (*SWEEP, "--set", "finetune.lr=.01"),
+            "unknown method of this sweep 'finetune'; valid: ssd",
+        ),
+        ((*SWEEP, "--set", "selecton=5"), "did you mean selection?"),
+        ((*SWEEP, "--set", "selection"), "[METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C"),
+        ((*SWEEP, "--set", "selection=9..5"), "selection=9..5 is empty: 9.0 is above 5.0"),
+        ((*SWEEP, "--set", "selection=5..many"), "selection=many is not a float above 0"),
+        ((*SWEEP, "--set", "selection=0,5"), "selection=0.0 is out of range: a float above 0"),
+        ((*SWEEP, "--set", "mixed=0..1"), "is not a bool"),
+        ((*SWEEP, "--set", "selection=5", "selection=6"), "selection is set twice"),
+        (
+            ("sweep", "--unlearners", "sfron", "--set", "period=1..3"),
+            "is a range, not choices of 1|2|5|10",
+        ),
+        (
+            ("sweep", "--unlearners", "rum", "--set", "high=salun(lr=-7,epochs=2)"),
+            "lr=-7.0 is out of range: a float above 0",
+        ),
         (("sweep", "--objective", "parreto"), "pareto"),
         (("sweep", "--objective", "test_acuracy:max"), "test_accuracy"),
         (("sweep", "--objective", "test_accuracy:sideways"), "maximize"),
@@ -116,8 +136,8 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         ),
         (("resume", "never-started"), "no sweep 'never-started'"),
         (
-            ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"),
-            "0.0001..0.1",
+            ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=-7"),
+            "a float above 0",
         ),
         (
             ("run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "rate=7"),
@@ -136,8 +156,8 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             "none|saliency|magnitude",
         ),
         (
-            ("run", "--task", "digits-class:1", "--unlearner", "rum", "--set", "high=salun(lr=7)"),
-            "0.001..0.1",
+            ("run", "--task", "digits-class:1", "--unlearner", "rum", "--set", "high=salun(lr=-7)"),
+            "above 0",
         ),
         (("list", "methods"), "unlearners"),
         (("swep",), "sweep"),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.search.narrowing import read_assignment
 from tasks.errors import InvalidValue
 from tasks.registry import REFERENCE, is_installed
 
@@ -28,8 +29,15 @@ def list_code(*values: Any) -> list[str]:
 
 def list_code_of_config(config: SweepConfig) -> list[str]:
     """List the code that the settings of a sweep name."""
+    given = map(read_assignment, config.set)
+    assigned = [part for a in given for part in (a.method, a.values)]
     return list_code(
-        config.task, config.model, config.sampler, config.unlearners, config.given or {}
+        config.task,
+        config.model,
+        config.sampler,
+        config.unlearners,
+        assigned,
+        config.given or {},
     )
 
 
