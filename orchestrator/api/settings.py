@@ -16,6 +16,9 @@ def convert_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         plain["unlearners"] = tuple(name.strip() for name in names)
     if plain.get("set") is not None:
         plain["set"] = _spell_assignments(plain["set"])
+    if plain.get("require") is not None:
+        limits = plain["require"]
+        plain["require"] = (limits,) if isinstance(limits, str) else tuple(limits)
     for name, kind in {"storage": str, "data_dir": Path, "original": Path}.items():
         if plain.get(name) is not None:
             plain[name] = kind(plain[name])

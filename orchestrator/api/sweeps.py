@@ -30,6 +30,7 @@ class SweepResult:
     name: str
     storage: str
     objective: str
+    """The sweep's objective, and what it requires, as `orchestrator.front` takes them."""
 
     @cached_property
     def results(self) -> pa.Table:
@@ -95,7 +96,7 @@ def sweep(
     """
     chosen = dataclasses.replace(config or SweepConfig(), **convert_settings(settings)).validate()
     name = _run_where_asked(chosen, observers)
-    return SweepResult(name, chosen.storage, chosen.objective)
+    return SweepResult(name, chosen.storage, chosen.aim)
 
 
 def resume(
@@ -141,7 +142,7 @@ def confirm(
     for config in repeats:
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
-    return read_confirmation(stored.storage, name, stored.objective, points)
+    return read_confirmation(stored.storage, name, stored.aim, points)
 
 
 def status(name: str, *, storage: str | Path = "./results") -> SweepStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from orchestrator.results.columns import COLUMNS, SEQUENCE
-from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
+from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
@@ -91,8 +91,9 @@ def _objectives() -> Iterator[str]:
     for name, o in OBJECTIVES.items():
         pairs = zip(o.metrics, o.directions, strict=True)
         what = ", ".join(f"{direction} {metric}" for metric, direction in pairs)
-        yield f"{name}: {what if name != SCORE else SCORE_HELP}"
+        yield f"{name}: {what} ({o.help})"
     yield "METRIC:DIRECTION,…: your own, of any metric or cost"
+    yield "--require 'METRIC>=VALUE' or '<=': a limit beside any of them, of any metric but those of the test half"
 
 
 def _models() -> Iterator[str]:

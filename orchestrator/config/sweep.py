@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from orchestrator.config.checks import check_name, check_requested, check_seed
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
-from orchestrator.results.objectives import objective_named
+from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
 from orchestrator.search.narrowing import check_assignments
@@ -61,7 +61,9 @@ class SweepConfig:
     trials: int | None = None
     """Trials per unlearner [default: chosen by data set and device]."""
     objective: str = "pareto"
-    """pareto, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
+    """pareto, forget, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
+    require: Annotated[tuple[str, ...], TEXTS] = ()
+    """Limit that a recommended point meets, as 'METRIC>=VALUE' or '<='. The search prefers points that do."""
     sampler: str = "tpe"
     """Optuna sampler: tpe, nsgaii, nsgaiii, gp, random, or your own as module:attribute."""
     name: str | None = None
@@ -135,7 +137,9 @@ class SweepConfig:
             config = dataclasses.replace(config, recipe=spell_settings(config.recipe) or None)
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
-        objective_named(config.objective)
+        for limit in config.require:
+            read_requirement(limit)
+        objective_named(config.aim)
         check_requested(config.metrics)
         url = config.optuna_storage and normalise_database(config.optuna_storage)
         config = dataclasses.replace(config, optuna_storage=url)
@@ -183,6 +187,11 @@ class SweepConfig:
         defaults = SweepConfig()
         left = {k: v for k, v in preset.items() if getattr(self, k) == getattr(defaults, k)}
         return dataclasses.replace(self, **left)
+
+    @property
+    def aim(self) -> str:
+        """The objective with what is required, as `objective_named` reads them."""
+        return ",".join((self.objective, *self.require))
 
     @property
     def data_options(self) -> DataOptions:
@@ -238,6 +247,7 @@ class SweepConfig:
             "set",
             "trials",
             "objective",
+            "require",
             "sampler",
             "model",
             "recipe",

@@ -31,17 +31,19 @@ SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ANOTHER = "  another retrain, ±"
 """The noise floor: half the interval that holds a further retrain with 95 % probability."""
+MISSED = "!"
+"""Mark of a point that does not meet a limit of the objective."""
 ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params"
 """Columns that identify a row."""
 
 
 def print_front(config: SweepConfig, console: Console) -> None:
     """Print the front of a sweep and the place of its results."""
-    objective = objective_named(config.objective)
+    objective = objective_named(config.aim)
     columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
     chosen, floor = front_rows(rows, objective), find_noise_floor(rows)
-    best = choose_point(chosen, floor)
+    best = choose_point(chosen, floor, objective)
     chosen.sort(key=lambda row: row[objective.metrics[0]] if row.get(objective.metrics[0]) else 0)
     table = Table(title=make_cell(f"Pareto front of {config.name}"))
     table.add_column("")
@@ -55,12 +57,16 @@ def print_front(config: SweepConfig, console: Console) -> None:
     for row, tied in zip(chosen, ties, strict=True):
         cells = [_number(row[column]) for column in SHOWN]
         mark = "*" if row is best else "≈" if tied else ""
+        mark = mark if objective.meets_limits(row) else MISSED
         method = make_cell(row["unlearner"] or "-")
         table.add_row(mark, method, *cells, make_cell(spell_searched(row)))
     console.print(table)
     said = [f"The front is chosen on: {', '.join(objective.metrics)}."]
     if not chosen and any(row["role"] == "trial" for row in rows):
         said.append("No point is better than the original model beyond the noise between retrains.")
+    if not all(map(objective.meets_limits, chosen)):
+        limits = ", ".join(map(str, objective.required))
+        said.append(f"{MISSED} does not meet what is required: {limits}")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
@@ -94,7 +100,7 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     """Print the means of a sweep's chosen points (see POINTS) over fresh seeds."""
     name, storage = config.name, config.storage
     assert name is not None
-    found = read_confirmation(storage, name, config.objective, points)
+    found = read_confirmation(storage, name, config.aim, points)
     table = Table(title=make_cell(f"{points.capitalize()} of {name}, run again with fresh seeds"))
     for heading in HEADER:
         justify: Any = "left" if heading == HEADER[0] else "right"

@@ -106,8 +106,7 @@ class UnlearnerStudy:
         self._seeds.add(seed)
         self._running[trial_id] = trial.number
         trial.set_user_attr(TRIAL_ID, trial_id)
-        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
-        self._show(self._storage.get_trial(known))
+        self._show(self._storage.get_trial(self._find(trial.number)))
         return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
 
     def tell(self, trial_id: str, rows: Sequence[Row]) -> None:
@@ -120,6 +119,8 @@ class UnlearnerStudy:
         number = self._running.pop(trial_id, None)
         if number is None:
             return
+        if self.objective.required:
+            self._maker.note_limits(optuna.Trial(self._study, self._find(number)), rows[-1])
         trial = self._close(number, *self._maker.outcome(rows[-1]))
         self._show(trial)
         self._add_points(trial, rows)
@@ -164,9 +165,13 @@ class UnlearnerStudy:
         return {name: whole[name] for name in self._space}
 
     def _close(self, number: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
-        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        known = self._find(number)
         self._storage.set_trial_state_values(known, state, values)
         return self._storage.get_trial(known)
+
+    def _find(self, number: int) -> int:
+        """Return the storage's id of a trial of the study."""
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
 def _show_nobody(trial: FrozenTrial) -> None:

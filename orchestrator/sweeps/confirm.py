@@ -29,7 +29,7 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "model", "recipe", "original", "calibration")
+DECIDING = ("task", "objective", "require", "model", "recipe", "original", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
     *DECIDING, "set", "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
@@ -129,7 +129,7 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
             f"sweep {base.name!r} has not ended, so its points may still change; "
             f"to continue it: orchestrator resume {base.name} --storage {shlex.quote(base.storage)}"
         )
-    objective = objective_named(base.objective)
+    objective = objective_named(base.aim)
     rows = read_results(base.storage, base.name, {*NEEDED, *objective.columns}).to_pylist()
     last: dict[str, Row] = {}
     for row in POINTS[points](rows, objective):

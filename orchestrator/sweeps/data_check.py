@@ -54,9 +54,9 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         dataset = wanted.load()
     check_loader(config.loader, dataset)
     traits = find_traits(wanted, dataset)
-    for name, lacking in find_undefined(objective_named(config.objective), traits).items():
+    for name, lacking in find_undefined(objective_named(config.aim), traits).items():
         raise InvalidValue(
-            f"--objective names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
+            f"--objective or --require names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
         )
     if wanted.joint:
         config = _without_unfit_methods(config, wanted, dataset, say)

@@ -99,7 +99,7 @@ def resumable(plan: SweepPlan) -> Iterator[None]:
 
 
 def _warn_of_test_data(config: SweepConfig, observer: Observer) -> None:
-    unsteady = steers_on_test(objective_named(config.objective))
+    unsteady = steers_on_test(objective_named(config.aim))
     if unsteady:
         observer.say(
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "

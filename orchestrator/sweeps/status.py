@@ -50,9 +50,7 @@ def read_status(name: str, storage: str) -> SweepStatus:
     check_own_rows(config, (rows[-1] for rows in trials.values()))
     models = {name: rows[-1] for name, rows in trials.items() if rows[-1]["role"] != "trial"}
     floor = find_noise_floor(models.values())
-    progress = Progress(
-        objective_named(config.objective), sum(stored_budgets(config).values()), floor
-    )
+    progress = Progress(objective_named(config.aim), sum(stored_budgets(config).values()), floor)
     progress.resume([rows for name, rows in trials.items() if name not in models])
     state = NOT_RUNNING
     if progress.left == 0:

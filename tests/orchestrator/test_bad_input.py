@@ -93,6 +93,17 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
             "entry point of the group orchestrator.metrics",
         ),
         (("sweep", "--objective", "pgd_gap:max"), "unknown metric 'pgd_gap'"),
+        ((*SWEEP, "--require", "forget_acuracy<=.1"), "did you mean forget_accuracy?"),
+        ((*SWEEP, "--require", "forget_accuracy=.1"), "METRIC>=VALUE"),
+        ((*SWEEP, "--require", "forget_accuracy<=low"), "'low' is not a number"),
+        (
+            (*SWEEP, "--require", "test_accuracy_retained>=.85"),
+            "not for choosing points; validation_accuracy_retained is",
+        ),
+        (
+            (*SWEEP, "--require", "validation_attack_success<=.1"),
+            "plants no trigger",
+        ),
         ((*RUN, "--metrics", "zrff"), "did you mean zrf?"),
         ((*RUN, "--metrics", "u_lira_auc", "--shadows", "6"), "multiples of 4"),
         ((*RUN, "--metrics", "klom_mean", "--references", "2"), "valid: 4 or more"),
