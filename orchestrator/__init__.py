@@ -3,11 +3,14 @@
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.2.0.dev0"
+
 _PLACES = {
     "SweepConfig": "orchestrator.config",
     "Observer": "orchestrator.reporting.observer",
     "SweepResult": "orchestrator.api",
     "sweep": "orchestrator.api",
+    "preview": "orchestrator.api",
     "resume": "orchestrator.api",
     "confirm": "orchestrator.api",
     "status": "orchestrator.api",

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.api.settings import convert_settings
-from orchestrator.config import REMOTE, SweepConfig
+from orchestrator.config import REMOTE, SweepConfig, convert_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
     from orchestrator.sweeps.export import Exported
+    from orchestrator.sweeps.preview.preview import Preview
     from orchestrator.sweeps.status import SweepStatus
 
 Row = dict[str, Any]
@@ -97,6 +97,16 @@ def sweep(
     chosen = dataclasses.replace(config or SweepConfig(), **convert_settings(settings)).validate()
     name = _run_where_asked(chosen, observers)
     return SweepResult(name, chosen.storage, chosen.aim)
+
+
+def preview(config: SweepConfig | None = None, /, **settings: Any) -> Preview:
+    """Find out what `sweep` would do with these settings, and what that costs; nothing is run or written.
+
+    Its `list_lines()` are what `orchestrator sweep --dry-run` prints. Raises as `sweep` does.
+    """
+    from orchestrator.sweeps.preview.preview import preview_sweep
+
+    return preview_sweep(dataclasses.replace(config or SweepConfig(), **convert_settings(settings)))
 
 
 def resume(

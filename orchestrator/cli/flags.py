@@ -65,6 +65,21 @@ Shadows = Annotated[
         help="Shadow models that are trained for the metrics that need them: a multiple of 4."
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(
+        name="--config",
+        help="File with settings: TOML, or the config.json of a sweep. The flags given here go before it.",
+    ),
+]
+"""Its settings are added before the flags are converted: see orchestrator.cli.given_values."""
+DryRun = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Print what the sweep would do, and what that costs. Nothing is run or written.",
+    ),
+]
 Code = Annotated[
     tuple[str, ...],
     NAMES,

@@ -15,7 +15,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from orchestrator.config.checks import check_name, check_requested, check_seed
+from orchestrator.config.conversion import check_types, convert_settings, convert_stored
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
+from orchestrator.config.files import read_settings
+from orchestrator.config.flags import INNER, NAMES, TEXTS
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
@@ -30,21 +33,6 @@ from tasks.registry import one_of
 from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
-
-LARGEST = 2**63
-"""Numbers of stored settings are below this."""
-
-
-def split_commas(_type: Any, tokens: Any) -> tuple[str, ...]:
-    """Convert the values of a flag: names separated by commas or spaces."""
-    parts = (part.strip() for token in tokens for part in token.value.split(","))
-    return tuple(part for part in parts if part)
-
-
-NAMES = Parameter(converter=split_commas, n_tokens=1, consume_multiple=True, show_default=False)
-"""Of a flag that takes names: separated by commas, or by spaces, or each with the flag again."""
-TEXTS = Parameter(consume_multiple=True, show_default=False)
-"""Of a flag that takes texts in which commas mean something: separated by spaces, or each with the flag again."""
 
 
 @Parameter(name="*", negative=())
@@ -82,7 +70,7 @@ class SweepConfig:
     """Settings of the training that differ from the family's, as lr=.1,epochs=5: see `list models`."""
     original: Path | None = None
     """File of weights (.pt or .safetensors) that are the original model [default: it is trained]."""
-    original_hash: Annotated[str | None, Parameter(parse=False)] = None
+    original_hash: Annotated[str | None, INNER] = None
     """Content hash of these weights: the sweep began with them."""
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
@@ -116,9 +104,9 @@ class SweepConfig:
     """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
     code: Annotated[tuple[str, ...], NAMES] = ()
     """Code that a stored sweep may import, as module:attribute,…: a store alone imports nothing."""
-    given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    given: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
-    budgets: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    budgets: Annotated[dict[str, Any] | None, INNER] = None
     """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them."""
 
     def validate(self) -> SweepConfig:
@@ -228,16 +216,21 @@ class SweepConfig:
         stored = json.loads(text)
         if not isinstance(stored, dict):
             raise TypeError("not a JSON object")
-        types = typing.get_type_hints(cls)
-        known = {n: value for n, value in stored.items() if n in types and n != "code"}
-        for name, value in known.items():
-            if types[name] == tuple[str, ...] and isinstance(value, list | None):
-                known[name] = tuple(value or ())
-            if name in ("data_dir", "original") and value is not None:
-                known[name] = Path(value)
-            if not _is_of_type(known[name], types[name]):
-                raise TypeError(f"{name} is {value!r}")
-        return cls(**known)
+        values = {name: value for name, value in stored.items() if name != "code"}
+        return cls(**convert_stored(values, typing.get_type_hints(cls)))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SweepConfig:
+        """Return the settings in a TOML file, or in the config.json of a sweep: see `read_settings`.
+
+        Raises InvalidValue.
+        """
+        given = read_settings(path, list_flags(cls))
+        values = {name.replace("-", "_"): value for name, value in given.items()}
+        try:
+            return cls(**check_types(convert_settings(values), typing.get_type_hints(cls)))
+        except TypeError as error:
+            raise InvalidValue(f"--config {path}: {error}") from error
 
     def list_differences(self, other: SweepConfig) -> list[str]:
         """Return one text per setting that affects the results and differs from `other`'s."""
@@ -269,6 +262,13 @@ class SweepConfig:
         ]
 
 
+def list_flags(config: type[SweepConfig]) -> list[str]:
+    """List the names of the settings that people give, as on the command line but for the hyphens before them."""
+    hints = typing.get_type_hints(config, include_extras=True)
+    inner = {n for n, hint in hints.items() if INNER in getattr(hint, "__metadata__", ())}
+    return [f.name.replace("_", "-") for f in dataclasses.fields(config) if f.name not in inner]
+
+
 @Parameter(name="*", negative=())
 @dataclass(frozen=True, kw_only=True)
 class JobConfig(SweepConfig):
@@ -282,12 +282,3 @@ class JobConfig(SweepConfig):
 
 def _make_absolute(path: Path | None) -> Path | None:
     return path and Path(os.path.abspath(os.path.expanduser(path)))
-
-
-def _is_of_type(value: Any, declared: Any) -> bool:
-    if declared == tuple[str, ...]:
-        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
-    accepted = tuple(typing.get_origin(t) or t for t in typing.get_args(declared) or (declared,))
-    if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
-        return False
-    return isinstance(value, accepted) or (float in accepted and isinstance(value, int))

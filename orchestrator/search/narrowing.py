@@ -57,6 +57,25 @@ def read_assignment(text: str) -> Assignment:
     return Assignment(text, method, name, values.strip())
 
 
+def spell_assignments(given: str | Iterable[str] | Mapping[str, Any]) -> tuple[str, ...]:
+    """Spell assignments as the command line does.
+
+    A mapping gives each hyper-parameter a value, the text of a range as in "1e-3..1e-2", or choices. A mapping in
+    it is of a method.
+    """
+    if not isinstance(given, Mapping):
+        return (given,) if isinstance(given, str) else tuple(given)
+    found: list[str] = []
+    for name, values in given.items():
+        if isinstance(values, Mapping):
+            found += [f"{name}.{text}" for text in spell_assignments(values)]
+        elif isinstance(values, Iterable) and not isinstance(values, str):
+            found.append(f"{name}={','.join(map(str, values))}")
+        else:
+            found.append(f"{name}={values}")
+    return tuple(found)
+
+
 def check_assignments(texts: Sequence[str], unlearners: Sequence[str]) -> None:
     """Check what is assigned to hyper-parameters of the methods of a sweep.
 

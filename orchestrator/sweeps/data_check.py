@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
 
 
-def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
+def choose_task(
+    config: SweepConfig, say: Callable[[str], None], *, keep_original: bool = True
+) -> SweepConfig:
     """Return the configuration with a task whose data are available.
+
+    An original model that is given is kept under the storage root, unless `keep_original` says no.
 
     Without a requested task, the digits are the fallback, with a notice. Raises DatasetNotFound if
     the data of a requested task are missing. Raises InvalidValue for an absent folder, and for
@@ -68,7 +72,7 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         config = _leave_out(config, lambda cls: bool(list_replaying(cls.needs)), why, say)
     config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
     config = _with_calibration(config, dataset, say)
-    return _with_original(config, wanted, dataset, say)
+    return _with_original(config, wanted, dataset, say) if keep_original else config
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:

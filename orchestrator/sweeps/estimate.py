@@ -24,6 +24,16 @@ def expect_values(unlearner: str, assignments: Sequence[str] = ()) -> dict[str, 
     return {**{name: p.default for name, p in declared.items()}, **space.fixed, **usual}
 
 
+def expect_cost(unlearner: str, sizes: Sizes, assignments: Sequence[str], limit: float) -> float:
+    """Return the expected cost of a trial, a share of a retrain's: what it passes forward and backward.
+
+    A trial that is measured after each epoch ends at the `limit`.
+    """
+    cls, usual = unlearner_class(unlearner), expect_values(unlearner, assignments)
+    share = cls.count_samples(sizes, usual) / (sizes.recipe_epochs * sizes.retain)
+    return min(share, limit) if cls.anytime else share
+
+
 def seconds_per_trial(unlearner: str, speed: Speed, assignments: Sequence[str] = ()) -> float:
     """Return the expected seconds of a trial whose hyper-parameters are drawn at random from what is searched."""
     cls, usual = unlearner_class(unlearner), expect_values(unlearner, assignments)

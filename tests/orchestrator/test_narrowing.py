@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from study_rows import PARETO, TASK, row, stored
 
-from orchestrator.api.settings import convert_settings
 from orchestrator.cli.main import app
 from orchestrator.cluster.jobs import build_entrypoint
-from orchestrator.config import JobConfig, SweepConfig
+from orchestrator.config import JobConfig, SweepConfig, convert_settings
 from orchestrator.search.narrowing import keep_assignments, narrow_space
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.sweeps.budget import budgets
