@@ -184,7 +184,10 @@ def read_requirement(text: str) -> Requirement:
     sign = AT_LEAST if AT_LEAST in text else AT_MOST
     name, found, value = (part.strip() for part in text.partition(sign))
     if not found:
-        raise InvalidValue(f"--require {text}: not of the form METRIC{AT_LEAST}VALUE or {AT_MOST}")
+        raise InvalidValue(
+            f"--require {text}: not of the form METRIC{AT_LEAST}VALUE or {AT_MOST}; in quotes, as a shell takes > and "
+            "< for itself"
+        )
     if name in COLUMNS and COLUMNS[name].half == "test":
         seen = f"validation_{name.removeprefix('test_')}"
         instead = f"; {seen} is" if seen in COLUMNS else ""
