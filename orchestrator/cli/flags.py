@@ -84,6 +84,7 @@ Code = Annotated[
     tuple[str, ...],
     NAMES,
     Parameter(
+        consume_multiple=False,  # the name of a sweep may follow
         negative=(),
         help="Code that the stored sweep may import, as module:attribute,…: a store alone imports nothing.",
     ),

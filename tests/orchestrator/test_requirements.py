@@ -38,7 +38,7 @@ def point(trial_id: str, accuracy: float, hidden: float, cost: float, forget: fl
     return {
         "sweep": "s", "trial_id": trial_id, "role": "trial", "unlearner": "ssd", "state": "complete", "epoch": 1,
         "params": "{}", "validation_accuracy_retained": accuracy, "validation_indistinguishability": hidden,
-        "relative_cost": cost, "forget_accuracy": forget,
+        "relative_cost": cost, "forget_accuracy": forget, "references": 2,
     }  # fmt: skip
 
 
@@ -131,11 +131,11 @@ def test_samplers_prefer_what_meets_the_limit(sampler: str) -> None:
 
 
 def test_a_study_of_rows_knows_the_same_limits() -> None:
-    aim = "pareto,forget_accuracy<=.15"
+    aim = "pareto,forget_accuracy<=.25"
     study, finished = told("tpe", aim, 4)
     again = UnlearnerStudy("finetune", objective_named(aim), "tpe", 0, finished)
     assert [t.constraints for t in again.trials] == [t.constraints for t in study.trials]
-    values = [t.constraints["forget_accuracy<=0.15"] for t in study.trials]
+    values = [t.constraints["forget_accuracy<=0.25"] for t in study.trials]
     assert min(values) < 0 < max(values)
 
 
