@@ -3,9 +3,8 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0.dev0"
-
 _PLACES = {
+    "__version__": "orchestrator.config.version",
     "SweepConfig": "orchestrator.config",
     "Observer": "orchestrator.reporting.observer",
     "SweepResult": "orchestrator.api",

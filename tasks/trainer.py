@@ -26,8 +26,8 @@ from tasks.datasets.loaders import open_source
 from tasks.datasets.splits import Split
 from tasks.errors import InvalidValue
 from tasks.forget_sets.description import describe_mask
-from tasks.model_keys import ModelKeys, spell_hardware
 from tasks.models import build_model
+from tasks.models.keys import find_model_key, spell_hardware
 from tasks.models.network import Network
 from tasks.needs import NEEDS, check_replayable, list_trained, trained_need
 from tasks.needs.base import Origin
@@ -103,9 +103,15 @@ class Trainer:
 
     def key(self, role: str) -> str:
         """Return the artifact key of the original model, of a reference, or of a need that is trained."""
-        about = self.dtype, self._hardware, self.choice.mask
-        keys = ModelKeys(self.task, self.dataset, *about)
-        return keys.find(role, self._start.key if self._start else None)
+        return find_model_key(
+            self.task,
+            self.dataset,
+            role,
+            dtype=self.dtype,
+            hardware=self._hardware,
+            mask=self.choice.mask,
+            start=self._start.key if self._start else None,
+        )
 
     def describe_choice(self) -> str:
         """Say in a line what is forgotten, and what choosing it took if a model did."""

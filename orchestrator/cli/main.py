@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator import __version__
 from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Storage, SweepName
 from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
@@ -15,6 +14,7 @@ from orchestrator.cli.output import drop_output, prepare_output, spell_error
 from orchestrator.cli.single_trial import run
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.config.version import __version__
 from orchestrator.reporting.plain_text import make_plain
 from tasks.errors import InputError
 from tasks.registry import one_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,8 +47,8 @@ def find_models(plan: SweepPlan, dataset: Dataset) -> FoundModels | str:
     import torch
 
     from tasks.artifacts import ArtifactCache
-    from tasks.model_keys import ModelKeys, spell_hardware
     from tasks.models import build_model
+    from tasks.models.keys import find_model_key, spell_hardware
     from tasks.scoring.choice import read_choice
 
     settings, task = plan.worker_settings(dataset.fingerprint), plan.task
@@ -62,9 +63,12 @@ def find_models(plan: SweepPlan, dataset: Dataset) -> FoundModels | str:
     with torch.random.fork_rng(devices=()):
         blank = build_model(task.model, dataset, device, settings=task.recipe_settings)
     dtype = str(blank.compute_dtype).removeprefix("torch.")
-    keys = ModelKeys(task, dataset, dtype, spell_hardware(device.type, plan.cpus), mask)
+    hardware = spell_hardware(device.type, plan.cpus)
+    find = functools.partial(
+        find_model_key, task, dataset, dtype=dtype, hardware=hardware, mask=mask
+    )
     cache = ArtifactCache(settings.artifacts)
-    found = {role: cache.load(keys.find(role)) for role in settings.trained}
+    found = {role: cache.load(find(role)) for role in settings.trained}
     records = [a.record for role, a in found.items() if a and role in settings.roles[1:]]
     seconds = [record.seconds for record in records if record]
     return FoundModels(
