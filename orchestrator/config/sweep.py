@@ -43,7 +43,7 @@ class SweepConfig:
     task: str | None = None
     """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
     unlearners: Annotated[tuple[str, ...], NAMES] = ()
-    """Methods to compare, separated by commas; all; family:NAME [default: eight cheap ones of five families]."""
+    """Methods to compare: NAME,NAME or NAME NAME; all; family:NAME [default: eight cheap ones of five families]."""
     set: Annotated[tuple[str, ...], TEXTS] = ()
     """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None
