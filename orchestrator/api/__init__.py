@@ -2,9 +2,9 @@
 
 from orchestrator.api.single import influence, run_sequence, run_trial
 from orchestrator.api.stored import compare, delete, list_sweeps, rename, status
-from orchestrator.api.sweeps import SweepResult, confirm, export, front, resume, sweep
+from orchestrator.api.sweeps import SweepResult, confirm, export, front, preview, resume, sweep
 
 __all__ = [
-    "SweepResult", "compare", "confirm", "delete", "export", "front", "influence", "list_sweeps", "rename", "resume",
-    "run_sequence", "run_trial", "status", "sweep",
+    "SweepResult", "compare", "confirm", "delete", "export", "front", "influence", "list_sweeps", "preview", "rename",
+    "resume", "run_sequence", "run_trial", "status", "sweep",
 ]  # fmt: skip

@@ -119,7 +119,7 @@ def _spell_flag(name: str, value: Any) -> tuple[str, ...]:
     flag = f"--{name.replace('_', '-')}"
     if value is True:
         return (flag,)
-    return flag, ",".join(value) if isinstance(value, tuple) else str(value)
+    return (flag, *value) if isinstance(value, tuple) else (flag, str(value))
 
 
 def _require_absolute(flag: str, path: str) -> str:

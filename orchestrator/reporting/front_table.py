@@ -32,6 +32,8 @@ SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ANOTHER = "  another retrain, ±"
 """The noise floor: half the interval that holds a further retrain with 95 % probability."""
+MISSED = "!"
+"""Mark of a point that does not meet a limit of the objective."""
 ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params", "final", "error"
 """Columns that identify a row, and say how its trial ended."""
 LABELS = "", "trial", "epoch"
@@ -41,21 +43,27 @@ SHORT = {"validation": "valid.", "indistinguishability": "indistin-\nguishabilit
 
 def print_front(config: SweepConfig, console: Console) -> None:
     """Print the front of a sweep, why trials failed, and the place of the results."""
-    objective = objective_named(config.objective)
+    objective = objective_named(config.aim)
     columns = [*ABOUT, *NEEDED, *SHOWN, *SCORING, *objective.columns]
     rows = read_results(config.storage, config.name, columns).to_pylist()
     front, floor = front_rows(rows, objective), find_noise_floor(rows)
-    best, ties = choose_point(front, floor), find_tied(front, floor, objective)
+    best, ties = choose_point(front, floor, objective), find_tied(front, floor, objective)
     marks = {id(row): "≈" for row, tied in zip(front, ties, strict=True) if tied}
     marks |= {id(best): "*"} if best is not None else {}
+    marks |= {id(row): MISSED for row in front if not objective.meets_limits(row)}
     front.sort(key=lambda row: (objective.gains(row) or (0.0,))[0])
-    shown = [*objective.metrics, *(name for name in SHOWN if name not in objective.metrics)]
+    shown = list(
+        dict.fromkeys([*objective.metrics, *(r.column for r in objective.required), *SHOWN])
+    )
     _make_table(config, shown, rows, front, marks).print(console)
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
     ]
     if not front and any(row["role"] == "trial" for row in rows):
         said.append("No point is better than the original model beyond the noise between retrains.")
+    if MISSED in marks.values():
+        limits = ", ".join(map(str, objective.required))
+        said.append(f"{MISSED} does not meet what is required: {limits}")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
@@ -122,7 +130,7 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     """Print the means of a sweep's chosen points (see POINTS) over fresh seeds."""
     name, storage = config.name, config.storage
     assert name is not None
-    found = read_confirmation(storage, name, config.objective, points)
+    found = read_confirmation(storage, name, config.aim, points)
     lines = [
         Line(cells[:1], cells[1:], spell_searched(model.searched))
         for model, cells in list_lines(found)
@@ -139,10 +147,10 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
 
 
 def spell_searched(row: Row) -> str:
-    """Return the searched hyper-parameters of a row as text, with the epoch of this point.
+    """Return the searched hyper-parameters of a row as text, and others that are not at their default.
 
-    An older row may have hyper-parameters that its method does not declare any more: they are
-    included. If the method is not installed any more, all are included.
+    The epochs are those of this point. An older row may have hyper-parameters that its method does not declare
+    any more: they are included. If the method is not installed any more, all are included.
     """
     if row["role"] != "trial":
         return ""
@@ -151,7 +159,11 @@ def spell_searched(row: Row) -> str:
         declared = parameters(loaded_unlearner_class(row["unlearner"] or ""))
     except InvalidValue:
         declared = {}
-    names = [name for name, p in declared.items() if p.domain is not None]
+    names = [
+        name
+        for name, p in declared.items()
+        if p.domain is not None or params.get(name, p.default) != p.default
+    ]
     names += [name for name in params if name not in declared]
     if "epochs" in names:
         params["epochs"] = row["epoch"]

@@ -59,7 +59,7 @@ def read_status(name: str, storage: str, on_damage: OnDamage | None = None) -> S
     of rows; see `read_results`. Raises InvalidValue for an unknown name, listing the known ones.
     """
     config = read_config(name, storage)
-    objective = objective_named(config.objective)
+    objective = objective_named(config.aim)
     columns = [*NEEDED, *objective.columns]
     trials = read_finished_trials(config.storage, name, on_damage, columns)
     check_own_rows(config, (rows[-1] for rows in trials.values()))
