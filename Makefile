@@ -2,6 +2,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 PACKAGES := tasks orchestrator analysis benchmarks
 BESIDE := tests/tasks tests/test_architecture.py
+BESIDE_WORKERS = $$(cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
 .DEFAULT_GOAL := help
@@ -28,13 +29,14 @@ lint: setup ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff format --check .
 	$(PYTHON_IN_VENV) -m mypy $(PACKAGES)
 
-# The tests of one process run beside each other; those that start Ray take the whole machine, one at a time.
+# The tests of one process run beside each other, one more than there are cores, since some wait for servers;
+# those that start Ray take the whole machine, one at a time.
 test: lint ## lint, and the tests that take seconds; ARGS chooses, such as ARGS='-k resume'
 ifdef ARGS
 	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(ARGS)
 else
 	@failed=0; \
-	$(PYTHON_IN_VENV) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal $(BESIDE) || failed=1; \
+	$(PYTHON_IN_VENV) -m pytest -m "not slow" -n $(BESIDE_WORKERS) --dist worksteal $(BESIDE) || failed=1; \
 	$(PYTHON_IN_VENV) -m pytest -m "not slow" $(BESIDE:%=--ignore=%) || failed=1; \
 	exit $$failed
 endif

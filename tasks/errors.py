@@ -53,6 +53,9 @@ class NodeLost(WorkerLost):
 class UnfitNode(SurroundingsError):
     """No trial can run on this node, for its data, its GPU or its own disk; the message says which node."""
 
+    node: str | None = None
+    """The cluster's id of the node, if there is a cluster."""
+
 
 class DashboardFault(SurroundingsError):
     """A dashboard that was there does not do what it is asked, or is there no more."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from orchestrator.cluster.connection import connect_ray, read_first_line
-from tasks.errors import InputError, NodeLost, SurroundingsError, UnfitNode, WorkerLost
+from tasks.errors import InputError, NodeLost, SurroundingsError, WorkerLost
 
 T = TypeVar("T")
 
@@ -38,8 +38,7 @@ def fetch_result(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
-        # A node that is unfit is left like one that is lost: another may be fit.
-        if isinstance(cause, InputError | SurroundingsError) and not isinstance(cause, UnfitNode):
+        if isinstance(cause, InputError | SurroundingsError):
             raise cause from error
         if isinstance(cause, OSError):
             failed = f"{type(cause).__name__}: {cause}, at {_deepest(str(error))}"

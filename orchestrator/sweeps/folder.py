@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
 from orchestrator.config import SweepConfig, check_name
 from orchestrator.sweeps.stored.sealed_config import check_settings, seal_settings
-from tasks.errors import InvalidValue, Taken
+from tasks.errors import InvalidValue, StorageFault, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normalise_root, open_root
 
@@ -72,13 +73,16 @@ def hold_named_sweep(config: SweepConfig, say: Say) -> Iterator[tuple[str, Stora
 def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
     """Yield the storage of the sweep's folder, and hold the driver's lock for the duration of the block.
 
-    Raises Taken if another driver runs the sweep, InvalidValue if the storage cannot be written.
+    Raises Taken if another driver runs the sweep, InvalidValue if the storage cannot be written, and
+    StorageFault from the block if the lock is lost.
     """
     own = open_root(f"{storage}/{SWEEPS}/{check_name(name)}")
     own.check()
 
+    lost = threading.Event()
+
     def stop() -> None:
-        say(f"sweep {name}: this process hung, so another may have taken the sweep over")
+        lost.set()
         # SIGINT is ignored in a background process of a script.
         deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
@@ -89,7 +93,23 @@ def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
             f"{own.takeover_seconds:.0f} s"
         )
     with own.lock(DRIVER_LOCK, on_held=functools.partial(refuse_sweep, name), on_lost=stop):
-        yield own
+        try:
+            yield own
+        except KeyboardInterrupt as interrupt:
+            if lost.is_set():
+                raise _explain_loss(name, interrupt) from interrupt
+            raise
+
+
+def _explain_loss(name: str, interrupt: KeyboardInterrupt) -> StorageFault:
+    """Return the fault of a driver that interrupted itself because it had lost its lock."""
+    fault = StorageFault(
+        f"sweep {name}: its lock was not renewed in time, since the storage was away or this process "
+        "hung; another driver may have taken the sweep over"
+    )
+    for note in getattr(interrupt, "__notes__", ()):
+        fault.add_note(note)
+    return fault
 
 
 def is_held(name: str, storage: str) -> bool:

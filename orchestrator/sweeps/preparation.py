@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import ray
-
-from orchestrator.cluster.remote_call import fetch_result
+from orchestrator.execution.model_jobs import ModelJob, follow_jobs
 from orchestrator.execution.ray_patches import free_resources
-from orchestrator.execution.worker_deaths import MAX_DEATHS, MAX_LOSSES
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
 from orchestrator.sweeps.estimate import sweep_seconds, training_seconds
-from orchestrator.worker.baselines import Event, Ready, Speed, Training, prepare_models, train_model
-from tasks.errors import NodeLost, WorkerLost
+from orchestrator.worker.baselines import Ready, Speed, Training, prepare_models, train_model
 
 if TYPE_CHECKING:
     from orchestrator.cluster.resources import Resources
@@ -35,7 +31,12 @@ class Preparation:
         """Estimated time of the search; None until the speed of the hardware is measured."""
         self._told = False
         self._is_room = _is_room(settings)
-        self._jobs = [_Job(settings, prepare_models, settings, calibrate)]
+        self._unfit: set[str] = set()
+        """Ids of the nodes that cannot prepare models."""
+        self._jobs = [self._start(settings, prepare_models, settings, calibrate)]
+
+    def _start(self, *arguments: Any) -> ModelJob:
+        return ModelJob(self._unfit, *arguments)
 
     def wait_for_models(
         self,
@@ -47,12 +48,13 @@ class Preparation:
         """Wait until all models are stored; return their rows by trial id, the original's first.
 
         `left` are the numbers of remaining trials by unlearner, `slots` of them run at a time, and
-        `assignments` narrow what they search: all serve the estimate. Raises WorkerLost if a process dies too often.
+        `assignments` narrow what they search: all serve the estimate. Raises WorkerLost if a process dies
+        too often, UnfitNode if no node can prepare the models.
         """
         self._warn_of_waiting(slots, observer)
         rows: dict[str, Row] = {}
         while not rows:
-            for event in _follow(self._jobs, observer):
+            for event in follow_jobs(self._jobs, observer):
                 match event:
                     case Ready(dtype, missing, forgotten):
                         if not self._told:
@@ -66,7 +68,7 @@ class Preparation:
                     case dict():
                         rows = event
             if not rows:  # all models are trained now, by several processes
-                self._jobs = [_Job(self._settings, prepare_models, self._settings, False)]
+                self._jobs = [self._start(self._settings, prepare_models, self._settings, False)]
         for row in rows.values():
             _tell_accuracy(row, observer)
         return rows
@@ -74,7 +76,7 @@ class Preparation:
     def _train(self, dtype: str, missing: tuple[str, ...]) -> None:
         """Start the trainings that the first process leaves to others, in the same dtype."""
         settings = self._settings.with_dtype(dtype)
-        self._jobs += [_Job(settings, train_model, settings, role) for role in missing]
+        self._jobs += [self._start(settings, train_model, settings, role) for role in missing]
 
     def _tell_estimate(
         self,
@@ -109,56 +111,6 @@ class Preparation:
                 f"NOTICE: the models are prepared on {_spell_resources(cpus, gpus)} each: these are in use, for "
                 "instance by another sweep; this sweep waits until they are free"
             )
-
-
-class _Job:
-    """A task on the cluster that yields events; started again if its process dies.
-
-    What it has stored is kept. It is restarted up to MAX_LOSSES times after losing its node, and
-    MAX_DEATHS times after a crash, as a trial is.
-    """
-
-    def __init__(
-        self, settings: WorkerSettings, work: Callable[..., Iterator[Event]], *arguments: Any
-    ) -> None:
-        alone: Any = ray.remote(
-            num_cpus=settings.cpus,
-            num_gpus=settings.gpus,
-            max_retries=0,
-            num_returns="streaming",
-            max_calls=1,  # the process then ends: no trial could reuse it, and it holds a gigabyte
-        )
-        self._task, self._arguments = alone(work), arguments
-        self._losses = self._deaths = 0
-        self.events: Any = self._task.remote(*arguments)
-
-    def fetch_event(self, observer: Observer) -> Event | None:
-        """Return the next event; None after a restart. Raises StopIteration at the end, WorkerLost."""
-        try:
-            event: Event = fetch_result(next(self.events))
-            return event
-        except WorkerLost as error:
-            lost = isinstance(error, NodeLost)
-            self._losses, self._deaths = self._losses + lost, self._deaths + (not lost)
-            if self._deaths > MAX_DEATHS or self._losses > MAX_LOSSES:
-                raise
-            observer.say(f"NOTICE: {error} while preparing the models; this part starts again")
-            self.events = self._task.remote(*self._arguments)
-            return None
-
-
-def _follow(jobs: list[_Job], observer: Observer) -> Iterator[Event]:
-    """Yield the events of several jobs as they come; jobs may be added meanwhile."""
-    while jobs:
-        (ready, *_), _ = ray.wait([job.events for job in jobs], num_returns=1)
-        job = next(job for job in jobs if job.events is ready)
-        try:
-            event = job.fetch_event(observer)
-        except StopIteration:
-            jobs.remove(job)
-            continue
-        if event is not None:
-            yield event
 
 
 def _is_room(settings: WorkerSettings) -> bool:

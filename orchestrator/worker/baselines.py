@@ -15,6 +15,7 @@ from orchestrator.results.store import read_finished_trials, write_rows
 from orchestrator.worker.identity import collect_provenance
 from orchestrator.worker.node_faults import blame_node
 from orchestrator.worker.settings import WorkerSettings, get_workbench
+from tasks.errors import UnfitNode
 
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
@@ -127,8 +128,16 @@ def _train(settings: WorkerSettings, role: str, tell: Tell) -> None:
 
 
 def _build_bench(settings: WorkerSettings, tell: Tell) -> Workbench:
-    with blame_node():
-        return get_workbench(settings, settings.cpus, lambda *progress: tell(Training(*progress)))
+    try:
+        with blame_node():
+            return get_workbench(
+                settings, settings.cpus, lambda *progress: tell(Training(*progress))
+            )
+    except UnfitNode as unfit:
+        import ray
+
+        unfit.node = ray.get_runtime_context().get_node_id()
+        raise
 
 
 def _measure_models(settings: WorkerSettings, bench: Workbench, stored: Rows) -> Rows:

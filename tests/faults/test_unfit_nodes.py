@@ -16,7 +16,8 @@ from running import HEAD, Driver, Sweep, new_node
 from waiting import FOLDER, GO
 
 from tasks.datasets.cifar10 import load_cifar10
-from tasks.datasets.formats.decoded_cache import machine_cache
+from tasks.datasets.dataset import LabelledImages
+from tasks.datasets.formats.decoded_cache import CHECKSUM, _seal, machine_cache
 
 pytestmark = pytest.mark.slow
 
@@ -51,9 +52,10 @@ def no_disk(elsewhere: Path) -> Path:
 def other_pictures(elsewhere: Path) -> Path:
     """A node that has other pictures where the rest have theirs."""
     shutil.copytree(machine_cache().parent, elsewhere)
-    for file in elsewhere.rglob("images.npy"):
-        images = np.load(file)
-        np.save(file, 255 - images)
+    for folder in (file.parent for file in elsewhere.rglob("images.npy")):
+        data = LabelledImages(255 - np.load(folder / "images.npy"), np.load(folder / "labels.npy"))
+        np.save(folder / "images.npy", data.images)
+        (folder / CHECKSUM).write_text(_seal(data))  # without it the node would decode them again
     return elsewhere
 
 

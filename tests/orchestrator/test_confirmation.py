@@ -77,15 +77,15 @@ def test_one_point_of_each_method_runs_again_with_the_same_models(first, orchest
     assert all(point.repeats.keys() == {1} for point in found.points)
 
 
-def test_each_trial_of_the_front_runs_once_with_each_fresh_seed_also_after_a_kill(
-    first, orchestrate
-):
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_each_trial_of_the_front_runs_once_with_each_fresh_seed(first, orchestrate, killed):
     asked = ("confirm", "first", "--seeds", "2", "--storage", first)
-    process = Driver(command(*asked), ENVIRONMENT, 0)
-    while not any(row["role"] == "trial" for row in rows_of(first, "first+seed-1")):
-        assert process.poll() is None, process.said
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if killed:
+        process = Driver(command(*asked), ENVIRONMENT, 0)
+        while not any(row["role"] == "trial" for row in rows_of(first, "first+seed-1")):
+            assert process.poll() is None, process.said
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     before = files(first)
     done = orchestrate(*asked)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from program import ENVIRONMENT, FEWER, ROOT, rows_of
 from running import Sweep
 
@@ -51,6 +52,7 @@ def swept(altered: str, storage: Path, trials: int) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.slow  # test_ray_contract.py asks the same of each name, without a sweep
 def test_what_is_for_speed_alone_is_left_out_with_a_notice(storage: Path) -> None:
     sweep = Sweep(storage, "other", unlearners=("ssd",), trials=4)
     done = swept(SLOWER, storage, sweep.trials)

@@ -20,7 +20,7 @@ from orchestrator.results.store import write_rows
 from orchestrator.search.samplers import derived_seed
 
 
-@pytest.mark.slow  # the random search below is killed too
+@pytest.mark.slow  # tests/faults/test_lost_nodes.py kills a driver too
 @pytest.mark.parametrize("finished", [0, 4])
 def test_a_killed_driver_is_resumed_without_loss_or_repetition(storage, orchestrate, finished):
     sweep = Sweep(storage, "killed")
@@ -68,6 +68,7 @@ def test_resuming_a_finished_sweep_runs_nothing_also_when_its_files_were_merged(
     assert rows_of(storage, "first") == before
 
 
+@pytest.mark.slow  # three sweeps
 def test_a_killed_random_search_runs_the_very_trials_of_an_undisturbed_one(storage, orchestrate):
     """One trial at a time: they depend on the seed alone, and so do their names."""
     more = ("--sampler", "random", "--max-concurrent", "1")

@@ -18,6 +18,7 @@ from tasks.evaluation import list_in_rows
 PAGE = (ROOT / "docs" / "sequences.md").read_text()
 
 
+@pytest.mark.slow  # test_sequence_trial.py runs a sequence too
 def test_the_page_runs(tmp_path: Path) -> None:
     (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}

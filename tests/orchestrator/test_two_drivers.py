@@ -43,6 +43,7 @@ class Meanwhile(io.StringIO):
         return super().write(text)
 
 
+@pytest.mark.slow  # a race of seconds; the test above is of the usual one
 def test_a_sweep_that_began_and_ended_before_the_claim_keeps_its_configuration(storage):
     """The driver says that its objective is on the test half after it has found the name free."""
     other = Sweep(storage, "raced", unlearners=("ssd",), trials=1)

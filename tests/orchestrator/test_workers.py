@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from program import rows_of
 
 WITNESS = """
@@ -25,6 +26,7 @@ class Witness(Unlearner):
 """
 
 
+@pytest.mark.slow  # with two threads the models are others, and are trained anew
 def test_a_worker_has_its_trials_cpus_and_was_there_before_the_models_were_measured(
     storage: Path, tmp_path: Path, orchestrate
 ) -> None:
