@@ -57,9 +57,8 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
             plan = resolve(config, name, resources, observer.say)
             with resumable(plan.config):
                 finished, data = _read_finished(plan, observer.say)
-            store_config(
-                plan.config, own
-            )  # more trials too, now that nothing is wrong with the sweep
+            # More trials are stored now that nothing is wrong with the sweep.
+            store_config(plan.config, own)
             with resumable(plan.config):
                 return _Run(plan, board, resources, observer).to_the_end(finished, data)
 
