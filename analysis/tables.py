@@ -13,12 +13,20 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from orchestrator.results.columns import MEASURED
+from orchestrator.results.figures.values import MISSING, spell_value
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
-MISSING = "—"
-_MEASURED = {column.name for column in MEASURED}
+__all__ = [
+    "MISSING",
+    "Table",
+    "list_models",
+    "print_table",
+    "spell_floor",
+    "spell_params",
+    "spell_spread",
+    "spell_value",
+]
 
 
 @dataclass(frozen=True)
@@ -46,15 +54,6 @@ def print_table(table: Table, *, markdown: bool = False) -> None:
     console.print(grid)
     if table.caption:
         console.print(Text(f"{table.caption}\n", style="dim"), soft_wrap=True)
-
-
-def spell_value(column: str, value: float | None) -> str:
-    """Return a value of a column as text: three decimals for a measured fraction, else three digits."""
-    if value is None:
-        return MISSING
-    if column in _MEASURED:
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def list_models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
