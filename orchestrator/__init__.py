@@ -12,6 +12,7 @@ _PLACES = {
     "confirm": "orchestrator.api",
     "status": "orchestrator.api",
     "export": "orchestrator.api",
+    "report": "orchestrator.api",
     "run_trial": "orchestrator.api",
     "run_sequence": "orchestrator.api",
     "influence": "orchestrator.api",

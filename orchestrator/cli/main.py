@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from orchestrator.cli.flags import STORAGE, Code, Storage, SweepName
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
+from orchestrator.cli.report import report
 from orchestrator.cli.single_trial import run
 from orchestrator.cluster.jobs import ask_status_there, submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
@@ -116,6 +117,7 @@ def status(name: SweepName, /, *, storage: str | None = None, address: str | Non
 
 app.command(run)
 app.command(influence)
+app.command(report)
 
 
 @app.command
