@@ -69,10 +69,9 @@ def give_answer(content: SweepContent) -> Answer:
 def _spell_sentence(content: SweepContent, row: Row) -> str:
     """Say in one plain sentence what is kept, how well it is forgotten, and what that costs."""
     return (
-        f"This model answers {_percent(row[X])} of held-out images rightly that it is to keep "
-        f"({_beside(content, X, _percent)}), looks like a model that never saw the forgotten examples to a degree of "
-        f"{spell_value(Y, row[Y])} ({_beside(content, Y, lambda v: spell_value(Y, v))}; 1 is ideal), and costs "
-        f"{spell_cost(row[COST])}."
+        f"It keeps an accuracy of {_percent(row[X])} on held-out images ({_beside(content, X, _percent)}), is "
+        f"{spell_value(Y, row[Y])} indistinguishable from models that never saw the forgotten examples "
+        f"({_beside(content, Y, lambda v: spell_value(Y, v))}; 1 is ideal), and costs {spell_cost(row[COST])}."
     )
 
 
@@ -116,7 +115,7 @@ def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
     if ended < content.budget:
         yield f"The sweep is {content.state}: {ended} of {content.budget} trials so far, so this may change."
     if row is not None:
-        yield f"Recommended is {RULE}."
+        yield f"It is {RULE}."
         if find_kind(row) != NEITHER:
             yield (
                 f"The recommended point is {find_kind(row)}: the forgotten examples look "
@@ -124,7 +123,8 @@ def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
             )
         yield _spell_confirmed(content, row)
     if front.floor is not None:
-        yield _capitalise(explain_what_is_to_forget(front.floor).removeprefix("NOTICE: "))
+        told = explain_what_is_to_forget(front.floor).removeprefix("NOTICE: ")
+        yield f"{told[:1].upper()}{told[1:]}."
     if steers_on_test(content.objective):
         yield front.caption
     lost = len(content.sweep.failures)
@@ -163,7 +163,3 @@ def spell_confirm(content: SweepContent) -> str:
     return shlex.join(
         ["orchestrator", "confirm", content.name, "--seeds", str(ENOUGH), "--storage", content.config.storage]
     )  # fmt: skip
-
-
-def _capitalise(text: str) -> str:
-    return text[:1].upper() + text[1:]

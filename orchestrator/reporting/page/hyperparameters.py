@@ -21,7 +21,7 @@ from orchestrator.results.hyperparameters.importance import (
 )
 from orchestrator.results.sweep_rows import Row
 
-WIDE = 30.0
+WIDE = 10.0
 """Values that lie further apart than this ratio are drawn on a logarithmic axis."""
 
 

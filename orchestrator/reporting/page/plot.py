@@ -106,6 +106,13 @@ def describe_axis(name: str) -> Plot:
     }
 
 
+def bound_values(name: str) -> tuple[float, float]:
+    """Return the least and the highest value that a column can have."""
+    if name in _MEASURED:
+        return (0.0, 1.0) if COLUMNS[name].unit == "fraction" else (-math.inf, math.inf)
+    return 0.0, math.inf
+
+
 def describe_models(content: SweepContent) -> Iterable[Plot]:
     """Yield the original and the references, with their values."""
     original = content.sweep.baseline(ORIGINAL)
@@ -141,9 +148,7 @@ def _describe_confirmed(content: SweepContent, rows: Sequence[Row]) -> Iterable[
         if place is None or not point.repeats:
             continue
         ends = {
-            name: [
-                _short(v) for v in (m.mean, *m.clip(0.0, 1.0 if name in _MEASURED else math.inf))
-            ]
+            name: [_short(v) for v in (m.mean, *m.clip(*bound_values(name)))]
             for name, m in means.items()
             if m
         }

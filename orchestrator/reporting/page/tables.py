@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.reporting.front_table import SHOWN, spell_searched
 from orchestrator.reporting.page.content import SweepContent
+from orchestrator.reporting.page.plot import bound_values
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation
 from orchestrator.results.confirmation_table import (
@@ -17,7 +18,7 @@ from orchestrator.results.confirmation_table import (
     list_requested,
     spell_estimate,
 )
-from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind
+from orchestrator.results.figures.points import COST, NEITHER, find_kind
 from orchestrator.results.figures.values import MISSING, spell_value
 from orchestrator.results.recommendation import (
     RULE,
@@ -69,23 +70,22 @@ def make_front_table(content: SweepContent) -> SortedTable:
     rows = []
     for row in sorted(front.front, key=lambda row: row[COST] or 0.0):
         mark = "*" if row is front.recommended else "≈" if front.is_tied(row) else ""
-        kind = "" if find_kind(row) == NEITHER else find_kind(row)
-        method = Cell(f"{mark} {row['unlearner']}".strip(), row["unlearner"], kind)
-        trial = Cell(row["trial_id"], row["trial_id"])
+        kind = "" if find_kind(row) == NEITHER else f", {find_kind(row)}"
+        which = f"{row['trial_id']}{kind}"
+        method = Cell(f"{mark} {row['unlearner']}".strip(), row["unlearner"], which)
         rows.append(
-            [method, trial, _number(row["epoch"]), *_values(row, SHOWN), _text(spell_searched(row))]
+            [method, _number(row["epoch"]), *_values(row, SHOWN), _text(spell_searched(row))]
         )
     return SortedTable(
         f"Pareto front: {len(front.front)} of {len(front.measured)} points of {front.trials} trials",
         [
             _word("method"),
-            Heading("trial", number=False),
             Heading("epoch"),
             *_headings(SHOWN),
             _word("hyper-parameters"),
         ],
         rows,
-        [[name, Cell(""), Cell(""), *values, Cell("")] for name, values in _list_models(content)],
+        [[name, Cell(""), *values, Cell("")] for name, values in _list_models(content)],
         [
             front.caption,
             f"* recommended: {RULE}.",
@@ -104,34 +104,29 @@ def make_methods_table(content: SweepContent) -> SortedTable:
     rows = []
     for method in content.methods:
         row = chosen.get(method)
-        counts = [_number(_count(group, method)) for group in _ends(content)]
         on_front = _number(_count(content.front.front, method))
-        note = "" if recommended.get(method) is not None else "does not beat the original"
+        told = [] if row is None else [f"{row['trial_id']}, epoch {row['epoch']}"]
+        told += [] if recommended.get(method) is not None else ["does not beat the original"]
         values = [Cell(MISSING)] * len(SHOWN) if row is None else _measured_cells(content, row)
-        which = (
-            Cell(MISSING)
-            if row is None
-            else Cell(row["trial_id"], row["trial_id"], f"epoch {row['epoch']}")
-        )
-        params = Cell("") if row is None else _text(spell_searched(row))
-        rows.append([Cell(method, method, note), *counts, on_front, which, *values, params])
+        params = _text(spell_searched(row) if row else "")
+        name = Cell(method, method, "; ".join(told))
+        rows.append([name, _count_trials(content, method), on_front, *values, params])
     header = [
-        _word("method"), Heading("complete", "trials that ended by themselves"),
-        Heading("stopped", "trials that a limit stopped"), Heading("failed", "trials that ended by an error"),
+        _word("method"),
+        Heading("trials", "trials that ended"),
         Heading("on the front", "points of the method on the front of the sweep"),
-        Heading("point", "the trial that stands for the method", number=False),
-        *_headings(SHOWN), _word("hyper-parameters"),
-    ]  # fmt: skip
-    empty = [Cell("")] * 5
-    return SortedTable(
-        "Each method at its best point", header, rows,
-        [[name, *empty, *values, Cell("")] for name, values in _list_models(content)],
-        [
-            f"Best: {RULE}, on the front of this method alone; else the point with the highest accuracy × "
-            "indistinguishability.",
-            "n seeds: the mean over fresh seeds, with its 95 % interval. AUC: the 95 % interval of the loss attack.",
-        ],
-    )  # fmt: skip
+        *_headings(SHOWN),
+        _word("hyper-parameters"),
+    ]
+    models = [
+        [name, Cell(""), Cell(""), *values, Cell("")] for name, values in _list_models(content)
+    ]
+    notes = [
+        f"Best: {RULE}, on the front of this method alone; else the point with the highest accuracy × "
+        "indistinguishability.",
+        "n seeds: the mean over fresh seeds, with its 95 % interval. AUC: the 95 % interval of the loss attack.",
+    ]
+    return SortedTable("Each method at its best point", header, rows, models, notes)
 
 
 def make_confirmed_tables(content: SweepContent) -> Iterator[SortedTable]:
@@ -148,7 +143,8 @@ def make_confirmed_tables(content: SweepContent) -> Iterator[SortedTable]:
 
 
 def _make_confirmed(title: str, found: Confirmation) -> SortedTable:
-    models, rows = [], []
+    models: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for model, cells in list_lines(found):
         line = [
             Cell(cells[0], cells[0]),
@@ -201,8 +197,7 @@ def _measured_cells(content: SweepContent, row: Row) -> list[Cell]:
     cells = []
     for column in SHOWN:
         found = point.over_seeds(column) if point else None
-        most = 1.0 if column in (X, Y) else math.inf
-        note = f"{found.n} seeds: {spell_estimate(found, 0.0, most)}" if found else ""
+        note = f"{found.n} seeds: {spell_estimate(found, *bound_values(column))}" if found else ""
         if not note and column == "mia_class_matched_accuracy":
             note = _spell_auc(row)
         cells.append(Cell(spell_value(column, row[column]), row[column], note))
@@ -234,8 +229,15 @@ def _list_models(content: SweepContent) -> Iterator[tuple[Cell, list[Cell]]]:
         )
 
 
-def _ends(content: SweepContent) -> tuple[list[Row], list[Row], list[Row]]:
-    return content.sweep.finals, content.sweep.pruned, content.sweep.failures
+def _count_trials(content: SweepContent, method: str) -> Cell:
+    """Return the number of a method's trials, with those that were stopped and that failed."""
+    sweep = content.sweep
+    complete, stopped, failed = (
+        _count(group, method) for group in (sweep.finals, sweep.pruned, sweep.failures)
+    )
+    words = [f"{n} {what}" for n, what in ((stopped, "stopped"), (failed, "failed")) if n]
+    total = complete + stopped + failed
+    return Cell(str(total), total, ", ".join(words))
 
 
 def _count(rows: Sequence[Row], method: str) -> int:

@@ -36,7 +36,7 @@ def write_report(names: Sequence[str], storage: str, output: Path) -> Path:
     written.
     """
     configs, path = _check(names, storage, output)
-    _write(_read_contents(configs), path)
+    _write(read_contents(configs), path)
     return path
 
 
@@ -50,7 +50,7 @@ def watch_report(
         now = _list_row_files(configs)
         running = [c.name for c in configs if read_status(str(c.name), c.storage).state == RUNNING]
         if now != before or not running:
-            contents = _read_contents(configs)
+            contents = read_contents(configs)
             _write(contents, path, refresh=EVERY_SECONDS if running else None)
             say(f"{path}: {sum(len(content.rows) for content in contents)} rows")
         if not running:
@@ -72,7 +72,8 @@ def _check(names: Sequence[str], storage: str, output: Path) -> tuple[list[Sweep
     return configs, path
 
 
-def _read_contents(configs: Sequence[SweepConfig]) -> list[SweepContent]:
+def read_contents(configs: Sequence[SweepConfig]) -> list[SweepContent]:
+    """Read what the page tells of each sweep; all of them lie under one storage root."""
     from orchestrator.reporting.page.content import SweepContent
 
     names = pa.array([config.name for config in configs])

@@ -51,7 +51,7 @@ class Parallel {
     const shown = this.canvas.clientWidth, found = this.data.coordinates[this.chosen];
     if (!shown) return;
     const count = found.params.length + found.results.length;
-    const wide = Math.max(shown, count * 84);
+    const wide = Math.max(shown, count * 130);
     this.high = 340;
     this.canvas.style.overflowX = wide > shown ? "auto" : "";
     this.svg.style.width = `${wide}px`;
@@ -71,23 +71,22 @@ class Parallel {
       group.append(line.path);
       this.svg.append(group);
     }
-    axes.forEach((axis, i) => this.addAxis(axis, xs[i], step, i));
-    if (!this.current) this.told.textContent = `${this.lines.length} trials; the ones with a point on the front are drawn thick.`;
+    axes.forEach((axis, i) => this.addAxis(axis, xs[i], step));
+    if (!this.current) this.told.textContent = `${this.lines.length} trials; thick: with a point on the front; bold headings: results.`;
   }
 
-  addAxis(axis, x, step, i) {
+  addAxis(axis, x, step) {
     this.svg.append(make("line", { x1: x, x2: x, y1: 36, y2: this.high - 30, class: "axis" }));
     for (const [y, text] of axis.scale.ticks) {
       this.svg.append(make("line", { x1: x - 3, x2: x + 3, y1: y, y2: y, class: "axis" }));
       this.svg.append(make("text", { x: x + 6, y: y + 4, class: "tick" }, text));
     }
-    const words = axis.label.replace(/ \((validation|test) half\)/, " ($1)"), most = Math.max(8, Math.floor(step / 6.4)), lines = [""];
+    const words = axis.label.replace(/ \((validation|test) half\)/, " ($1)"), most = Math.max(8, Math.floor(step / 7.5)), lines = [""];
     for (const word of words.split(/[ _]/)) {
       if (lines.at(-1) && (lines.at(-1) + " " + word).length > most) lines.push(word);
       else lines[lines.length - 1] = `${lines.at(-1)} ${word}`.trim();
     }
-    lines.slice(0, 2).forEach((line, k) => this.svg.append(make("text", { x, y: 13 + 14 * k, "text-anchor": "middle", class: axis.result ? "title" : "" }, lines.length > 2 && k === 1 ? `${line}…` : line)));
-    if (axis.result && i) this.svg.append(make("text", { x, y: this.high - 12, "text-anchor": "middle" }, "result"));
+    lines.slice(0, 2).forEach((line, k) => this.svg.append(make("text", { x, y: 13 + 14 * k, "text-anchor": "middle", class: axis.result ? "head result" : "head" }, lines.length > 2 && k === 1 ? `${line}…` : line)));
   }
 
   hover(event) {

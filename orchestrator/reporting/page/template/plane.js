@@ -5,7 +5,7 @@ const SHOWN = [["all", "all points"], ["last", "last point of each trial"], ["fr
 
 class Plane {
   constructor(figure, data, paths) {
-    Object.assign(this, { figure, data, paths, hidden: new Set(), current: null, shown: "all", near: true, means: true });
+    Object.assign(this, { figure, data, paths, hidden: new Set(), current: null, shown: "all", near: true, means: false });
     this.svg = figure.querySelector(".canvas > svg");
     this.canvas = figure.querySelector(".canvas");
     this.tip = figure.querySelector(".tip");
@@ -29,7 +29,7 @@ class Plane {
     if (!this.paths && this.figure.dataset.kind === "plane") {
       addSelect(bar, "points", SHOWN, this.shown, (v) => this.set({ shown: v })).classList.add("points");
       addSwitch(bar, "only those that kept the accuracy", true, (on) => this.set({ near: on }));
-      if (this.data.confirmed.length) addSwitch(bar, "means over fresh seeds", true, (on) => this.set({ means: on }));
+      if (this.data.confirmed.length) addSwitch(bar, "all means over fresh seeds", false, (on) => this.set({ means: on }));
     }
   }
 
@@ -50,7 +50,8 @@ class Plane {
       key(svg, "a further retrain (95 %)");
     }
     if (this.paths) return;
-    key(sample("circle", "ring"), "outlined: on the front; larger: costs more; a tick up: over-unlearned, down: under-unlearned");
+    key(sample("circle", "ring"), "outlined: on the front; larger: costs more; a tick up: over-unlearned, down: under-unlearned; arrows point to better values");
+    if (this.data.confirmed.length) key(sample("plus", "mark"), "thin cross: the mean over fresh seeds, with 95 % intervals");
   }
 
   listen() {
@@ -111,7 +112,7 @@ class Plane {
     if (this.paths) this.addPaths(indices);
     this.addPoints(indices);
     this.addModels(models);
-    if (!this.paths && this.means) this.addMeans(indices);
+    if (!this.paths) this.addMeans(indices);
     this.top = make("g");
     this.svg.append(this.top);
     if (!this.current) this.told.textContent = `${indices.length} of ${this.data.points.trial.length} points are shown.`;
@@ -138,7 +139,7 @@ class Plane {
     band(this.y, "y");
     const words = (name) => {
       const axis = this.axes.get(name), unit = axis.unit ? `, ${axis.unit}` : "";
-      return `${axis.label}${unit}${axis.better ? ` (${axis.better} is better)` : ""}`;
+      return `${axis.better === "less" ? "← " : ""}${axis.label}${unit}${axis.better === "more" ? " →" : ""}`;
     };
     this.svg.append(make("text", { x: (MARGIN.left + right) / 2, y: this.size.high - 8, "text-anchor": "middle", class: "title" }, words(this.x)));
     this.svg.append(make("text", { transform: `translate(14,${(MARGIN.top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle", class: "title" }, words(this.y)));
@@ -194,15 +195,32 @@ class Plane {
 
   /* Crosses: the mean over fresh seeds with its 95 % intervals, joined with what the search had seen. */
   addMeans(indices) {
-    const shown = new Set(indices), keep = (v, from, to) => Math.max(Math.min(from, to), Math.min(Math.max(from, to), v));
-    for (const { point, values } of this.data.confirmed) {
-      const across = values[this.x], up = values[this.y];
-      if (!shown.has(point) || !across || !up) continue;
-      const inX = (v) => keep(this.sx.at(v), MARGIN.left, this.size.wide - MARGIN.right), inY = (v) => keep(this.sy.at(v), MARGIN.top, this.size.high - MARGIN.bottom);
-      const [x, x1, x2] = across.map(inX), [y, y1, y2] = up.map(inY), group = make("g", { class: `${this.tone(point)} mean` });
-      group.append(make("line", { x1: this.sx.at(this.value(point, this.x)), y1: this.sy.at(this.value(point, this.y)), x2: x, y2: y, class: "move" }));
-      group.append(make("path", { d: `M${x1},${y}H${x2}M${x},${y1}V${y2}`, class: "whisker" }));
-      this.layer.prepend(group);
+    const shown = new Set(indices.filter((n) => this.means || this.data.points.rank[n] === 3));
+    for (const found of this.data.confirmed) {
+      const drawn = shown.has(found.point) && this.mean(found);
+      if (drawn) this.layer.prepend(drawn);
+    }
+  }
+
+  mean({ point, values }) {
+    const keep = (v, from, to) => Math.max(Math.min(from, to), Math.min(Math.max(from, to), v));
+    const across = values[this.x], up = values[this.y];
+    if (!across || !up) return null;
+    const inX = (v) => keep(this.sx.at(v), MARGIN.left, this.size.wide - MARGIN.right), inY = (v) => keep(this.sy.at(v), MARGIN.top, this.size.high - MARGIN.bottom);
+    const [x, x1, x2] = across.map(inX), [y, y1, y2] = up.map(inY), group = make("g", { class: `${this.tone(point)} mean` });
+    group.append(make("line", { x1: this.sx.at(this.value(point, this.x)), y1: this.sy.at(this.value(point, this.y)), x2: x, y2: y, class: "move" }));
+    group.append(make("path", { d: `M${x1},${y}H${x2}M${x},${y1}V${y2}`, class: "whisker" }));
+    return group;
+  }
+
+  /* What fresh seeds say of the chosen point, along the two axes: drawn, and as lines of its card. */
+  addMeanOf(index, pairs) {
+    const found = this.paths ? null : this.data.confirmed.find((c) => c.point === index), drawn = found && this.mean(found);
+    if (!drawn) return;
+    this.top.append(drawn);
+    for (const name of new Set([this.x, this.y])) {
+      const axis = this.axes.get(name), [mean, low, high] = found.values[name].map((v) => spell(axis, v));
+      pairs.push([`${axis.label}, ${found.seeds} fresh seeds`, `${mean} [${low}, ${high}]`]);
     }
   }
 
@@ -253,6 +271,7 @@ class Plane {
       pairs.unshift(["trial", `${trial.id}${trial.state === "complete" ? "" : ` (${trial.state})`}`]);
       if (this.data.points.kind[n]) pairs.push(["", `${this.data.points.kind[n]}-unlearned`]);
       last = spellParams(trial.params);
+      this.addMeanOf(n, pairs);
     }
     this.top.append(make("circle", { cx: place.x, cy: place.y, r: 12, class: "here" }));
     showTip(this.tip, this.canvas, place.x, place.y, heading, pairs, last);

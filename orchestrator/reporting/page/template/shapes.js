@@ -74,7 +74,7 @@ function linearScale(values, from, to) {
   const room = 0.05 * (high - low);
   low -= room; high += room;
   const at = (v) => from + ((v - low) / (high - low)) * (to - from);
-  const rough = (high - low) / Math.max(2, Math.abs(to - from) / 90), power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / Math.max(2, Math.abs(to - from) / 70), power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((m) => power * m >= rough);
   const ticks = [];
   for (let v = Math.ceil(low / step) * step; v <= high; v += step) ticks.push([at(v), String(Number(v.toFixed(10)))]);
