@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -123,13 +124,26 @@ class Tab:
             self.requests.append(params["request"]["url"])
 
 
+def _lift(descriptor: int) -> int:
+    """Move a descriptor above those that the browser wants."""
+    lifted = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return lifted
+
+
 @contextmanager
 def open_tab(profile: Path) -> Iterator[Tab]:
     """Start a browser with a profile of its own, and stop it in the end."""
-    to_browser, mine = os.pipe()
-    its, from_browser = os.pipe()
-    # The browser reads from descriptor 3 and writes to descriptor 4.
-    command = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", find_chromium()]
+    to_browser, mine = map(_lift, os.pipe())
+    its, from_browser = map(_lift, os.pipe())
+    # The browser reads from descriptor 3 and writes to descriptor 4. Other shells know no descriptor above 9.
+    command = [
+        "bash",
+        "-c",
+        f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
+        "bash",
+        find_chromium(),
+    ]
     process = subprocess.Popen(
         [*command, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
         pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

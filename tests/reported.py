@@ -37,7 +37,7 @@ def store_sweep(
     for number, members in enumerate([*_models(), *_trials(reason)] if rows else []):
         _store(root, name, number, members)
     for seed in (1, 2) if confirmed else ():
-        repeats = [*_models(), *_trials(reason)[:1]]
+        repeats = [*_models(), *_trials(reason)]
         for number, members in enumerate(repeats):
             again = [
                 row

@@ -165,7 +165,7 @@ def test_watching_a_sweep_that_nobody_runs_ends_at_once(
 ) -> None:
     where = ["--storage", str(store), "--output", str(store / "live.html")]
     assert main(["report", "s", "--watch", *where]) == 0
-    assert capsys.readouterr().out == f"{store}/live.html: {len(read_results(store))} rows\n"
+    assert capsys.readouterr().out == f"{store}/live.html: {len(read_results(store, 's'))} rows\n"
     assert data_of((store / "live.html").read_text())["refresh"] is None
 
 
