@@ -138,7 +138,7 @@ def _spell_confirmed(content: SweepContent, row: Row) -> str:
     if point is None or not point.repeats:
         return (
             f"It is the best of {len(content.front.measured)} noisy points, and the best of many flatters. "
-            f"`{spell_confirm(content)}` says what holds with fresh seeds."
+            "The last command here runs the front again with fresh seeds."
         )
     accuracy, hidden = (spell_estimate(point.over_seeds(name)) for name in (X, Y))
     few = "" if len(point.tried) >= ENOUGH else " That is few."

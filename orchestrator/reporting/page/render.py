@@ -45,7 +45,7 @@ def render_page(contents: Sequence[SweepContent], *, refresh: float | None = Non
     script = "".join(_read(name) for name in SCRIPTS)
     return _environment().get_template("page.html").render(
         title=", ".join(content.name for content in contents),
-        sweeps=[_gather(content) for content in contents],
+        sweeps=[_gather(content, whole=refresh is None) for content in contents],
         comparison=make_comparison(contents) if several else None,
         style=Markup(_read("style.css")),
         script=Markup(script),
@@ -64,8 +64,8 @@ def embed_json(data: Any) -> Markup:
     return Markup(text)
 
 
-def _gather(content: SweepContent) -> dict[str, Any]:
-    """Return what the template says of one sweep."""
+def _gather(content: SweepContent, *, whole: bool) -> dict[str, Any]:
+    """Return what the template says of one sweep; importances, which take seconds, only of a `whole` page."""
     return {
         "name": content.name,
         "task": content.sweep.task if content.rows else content.config.task or "",
@@ -75,7 +75,7 @@ def _gather(content: SweepContent) -> dict[str, Any]:
         "front": make_front_table(content),
         "methods": make_methods_table(content),
         "confirmed": list(make_confirmed_tables(content)),
-        "importances": weigh_methods(content),
+        "importances": weigh_methods(content) if whole else [],
         "failures": make_failures_table(content),
         "commands": list_commands(content),
         "facts": list_facts(content),

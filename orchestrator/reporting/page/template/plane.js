@@ -26,9 +26,9 @@ class Plane {
     const xs = this.paths ? [["epoch", "epoch"], ...columns.filter(([n]) => this.axes.get(n).log)] : columns;
     addSelect(bar, this.paths ? "along" : "across", xs, this.x, (v) => this.set({ x: v })).classList.add("x");
     addSelect(bar, "up", columns, this.y, (v) => this.set({ y: v })).classList.add("y");
-    if (!this.paths && this.figure.dataset.kind === "plane") {
+    if (!this.paths) addSwitch(bar, "only those that kept the accuracy", true, (on) => this.set({ near: on }));
+    if (this.figure.dataset.kind === "plane") {
       addSelect(bar, "points", SHOWN, this.shown, (v) => this.set({ shown: v })).classList.add("points");
-      addSwitch(bar, "only those that kept the accuracy", true, (on) => this.set({ near: on }));
       if (this.data.confirmed.length) addSwitch(bar, "all means over fresh seeds", false, (on) => this.set({ means: on }));
     }
   }
