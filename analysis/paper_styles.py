@@ -128,8 +128,8 @@ STYLES: dict[str, Style] = {
             PaperColumn("Score ↑", score_challenge, 4),
         ),
         "Percent; F and score: fractions. FA: accuracy on the forget set; ideal: the retrained model's. MIA: accuracy "
-        "of the starting kit's attack on the loss; ideal: 50. F: forgetting quality, whose ideal is its null at the same "
-        "number of models and not 1. Score: F × RA and TA, each over the retrained model's.",
+        "of the starting kit's attack on the loss; ideal: 50. F: forgetting quality, whose ideal is its null at "
+        "the same number of models and not 1. Score: F × RA and TA, each over the retrained model's.",
         "F needs many models: `orchestrator run --metrics forgetting_quality` prints it for one method",
     ),
     "tofu": Style(

@@ -61,6 +61,8 @@ def test_hovering_a_point_shows_its_trial_and_leaving_hides_it(tab: Tab) -> None
     said = tab.ask(TIP)
     assert "on the front" in said or "recommended" in said
     assert "indistinguishability (test half)" in said
+    wide, high = tab.ask(f"(t => [t.offsetWidth, t.offsetHeight])({FIGURE}.querySelector('.tip'))")
+    assert high < 500 > wide, "a card of two columns, one line each"
     assert "Run it again: orchestrator run" in tab.ask(
         f"{FIGURE}.querySelector('.told').textContent"
     )

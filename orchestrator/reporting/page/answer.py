@@ -69,8 +69,8 @@ def give_answer(content: SweepContent) -> Answer:
 def _spell_sentence(content: SweepContent, row: Row) -> str:
     """Say in one plain sentence what is kept, how well it is forgotten, and what that costs."""
     return (
-        f"It keeps an accuracy of {_percent(row[X])} on held-out images ({_beside(content, X, _percent)}), is "
-        f"{spell_value(Y, row[Y])} indistinguishable from models that never saw the forgotten examples "
+        f"It keeps an accuracy of {_percent(row[X])} on held-out images ({_beside(content, X, _percent)}), reaches "
+        f"an indistinguishability of {spell_value(Y, row[Y])} from models that never saw the forgotten examples "
         f"({_beside(content, Y, lambda v: spell_value(Y, v))}; 1 is ideal), and costs {spell_cost(row[COST])}."
     )
 

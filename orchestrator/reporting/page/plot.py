@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestrator.reporting.page.content import SweepContent, list_points
+from orchestrator.reporting.page.content import ALSO, SweepContent, list_points
 from orchestrator.reporting.recommended import spell_run
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
 from orchestrator.results.figures.front import REACH
@@ -32,7 +32,7 @@ def describe_plot(content: SweepContent, most: int = MOST_POINTS) -> Plot:
     return {
         "name": content.name,
         "axes": [describe_axis(name) for name in content.axes],
-        "x": X, "y": Y, "cost": COST, "reach": REACH,
+        "x": X, "y": Y, "cost": COST, "reach": REACH, "card": list_card(content.axes),
         "methods": [{"name": name, "shape": SHAPES[n % len(SHAPES)]} for n, name in enumerate(content.methods)],
         "trials": _describe_trials(content, rows),
         "points": {
@@ -62,7 +62,7 @@ def describe_fronts(contents: Sequence[SweepContent]) -> Plot:
     ]  # fmt: skip
     return {
         "name": "all sweeps", "axes": [describe_axis(name) for name in axes], "x": X, "y": Y, "cost": COST,
-        "reach": REACH,
+        "reach": REACH, "card": list_card(axes),
         "methods": [{"name": c.name, "shape": SHAPES[n % len(SHAPES)]} for n, c in enumerate(contents)],
         "trials": trials,
         "points": {
@@ -104,6 +104,11 @@ def describe_axis(name: str) -> Plot:
         "log": name in _COSTS,
         "decimals": name in _MEASURED,
     }
+
+
+def list_card(axes: Sequence[str]) -> list[str]:
+    """Return the columns that the card of a point tells, whatever the axes are."""
+    return [name for name in axes if name not in ALSO]
 
 
 def bound_values(name: str) -> tuple[float, float]:

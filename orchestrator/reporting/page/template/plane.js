@@ -26,11 +26,9 @@ class Plane {
     const xs = this.paths ? [["epoch", "epoch"], ...columns.filter(([n]) => this.axes.get(n).log)] : columns;
     addSelect(bar, this.paths ? "along" : "across", xs, this.x, (v) => this.set({ x: v })).classList.add("x");
     addSelect(bar, "up", columns, this.y, (v) => this.set({ y: v })).classList.add("y");
+    if (this.figure.dataset.kind === "plane") addSelect(bar, "points", SHOWN, this.shown, (v) => this.set({ shown: v })).classList.add("points");
     if (!this.paths) addSwitch(bar, "only those that kept the accuracy", true, (on) => this.set({ near: on }));
-    if (this.figure.dataset.kind === "plane") {
-      addSelect(bar, "points", SHOWN, this.shown, (v) => this.set({ shown: v })).classList.add("points");
-      if (this.data.confirmed.length) addSwitch(bar, "all means over fresh seeds", false, (on) => this.set({ means: on }));
-    }
+    if (!this.paths && this.data.confirmed.length) addSwitch(bar, "all means over fresh seeds", false, (on) => this.set({ means: on }));
   }
 
   addKeys() {
@@ -259,7 +257,8 @@ class Plane {
     if (place.id === this.current?.id) return;
     this.current = place;
     this.top.replaceChildren();
-    const pairs = this.data.axes.map((axis) => [axis.label, spell(axis, place.model ? place.model.values[axis.name] : this.value(place.index, axis.name))]);
+    const told = new Set([...this.data.card, this.x, this.y]);
+    const pairs = this.data.axes.filter((axis) => told.has(axis.name)).map((axis) => [axis.label, spell(axis, place.model ? place.model.values[axis.name] : this.value(place.index, axis.name))]);
     let heading, last = "";
     if (place.model) heading = `${place.model.role}: ${place.model.id}`;
     else {

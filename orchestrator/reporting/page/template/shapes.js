@@ -149,5 +149,6 @@ function showTip(tip, canvas, x, y, heading, pairs, last) {
   tip.hidden = false;
   const wide = canvas.clientWidth, own = tip.offsetWidth;
   tip.style.left = `${Math.max(0, Math.min(wide - own, x + (x > wide / 2 ? -own - 14 : 14)))}px`;
-  tip.style.top = `${Math.max(0, y + 14)}px`;
+  const high = tip.offsetHeight, below = y + 14 + high <= canvas.clientHeight || y < canvas.clientHeight / 2;
+  tip.style.top = `${Math.max(0, below ? y + 14 : y - high - 14)}px`;
 }
