@@ -75,7 +75,8 @@ def test_any_values_of_a_single_run(
 
 @FUZZED
 @given(
-    command=st.sampled_from(["resume", "status"]), name=TEXT.filter(lambda t: not t.startswith("-"))
+    command=st.sampled_from(["resume", "status", "report"]),
+    name=TEXT.filter(lambda t: not t.startswith("-")),
 )
 def test_any_name_of_a_sweep_that_is_not_there(command: str, name: str, empty: Path) -> None:
     assert "--name" in (line := said(command, name, f"--storage={empty}")) or "no sweep" in line
