@@ -18,6 +18,7 @@ _PLACES = {
     "rename": "orchestrator.api",
     "delete": "orchestrator.api",
     "export": "orchestrator.api",
+    "report": "orchestrator.api",
     "run_trial": "orchestrator.api",
     "run_sequence": "orchestrator.api",
     "influence": "orchestrator.api",

@@ -11,6 +11,7 @@ from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Storage, S
 from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
+from orchestrator.cli.report import report
 from orchestrator.cli.single_trial import run
 from orchestrator.cli.stored_sweeps import compare, delete, rename, status
 from orchestrator.cluster.jobs import submit_sweep
@@ -119,6 +120,7 @@ for stored in (status, delete, rename, compare):
     app.command(stored)
 app.command(run)
 app.command(influence)
+app.command(report)
 
 
 @app.command
