@@ -13,12 +13,22 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from orchestrator.results.columns import MEASURED
+from orchestrator.results.figures.values import MISSING, escape_latex, spell_value
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
-MISSING = "—"
-_MEASURED = {column.name for column in MEASURED}
+__all__ = [
+    "MISSING",
+    "Table",
+    "list_models",
+    "print_latex",
+    "print_table",
+    "spell_floor",
+    "spell_mean",
+    "spell_params",
+    "spell_spread",
+    "spell_value",
+]
 
 
 @dataclass(frozen=True)
@@ -48,13 +58,27 @@ def print_table(table: Table, *, markdown: bool = False) -> None:
         console.print(Text(f"{table.caption}\n", style="dim"), soft_wrap=True)
 
 
-def spell_value(column: str, value: float | None) -> str:
-    """Return a value of a column as text: three decimals for a measured fraction, else three digits."""
-    if value is None:
+def print_latex(table: Table) -> None:
+    """Print a table as a LaTeX tabular with the rules of booktabs, its caption as a comment above."""
+    lines = [f"% {line}" for line in (table.title, *table.caption.splitlines())]
+    lines += [f"\\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule"]
+    lines += [_latex_line(table.header), r"\midrule"]
+    for number, row in enumerate(table.rows, start=1):
+        lines.append(_latex_line(row))
+        lines += [r"\midrule"] if number in table.sections and number < len(table.rows) else []
+    print("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return f"{' & '.join(map(escape_latex, cells))} \\\\"
+
+
+def spell_mean(values: Sequence[float], digits: int) -> str:
+    """Return `mean ± sample standard deviation` with these decimals; no ± for a single value."""
+    if not values:
         return MISSING
-    if column in _MEASURED:
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def list_models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:

@@ -4,10 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _PLACES = {
+    "__version__": "orchestrator.config.version",
     "SweepConfig": "orchestrator.config",
     "Observer": "orchestrator.reporting.observer",
     "SweepResult": "orchestrator.api",
     "sweep": "orchestrator.api",
+    "preview": "orchestrator.api",
     "resume": "orchestrator.api",
     "confirm": "orchestrator.api",
     "status": "orchestrator.api",
@@ -16,6 +18,7 @@ _PLACES = {
     "rename": "orchestrator.api",
     "delete": "orchestrator.api",
     "export": "orchestrator.api",
+    "report": "orchestrator.api",
     "run_trial": "orchestrator.api",
     "run_sequence": "orchestrator.api",
     "influence": "orchestrator.api",

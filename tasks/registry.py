@@ -99,3 +99,26 @@ def is_installed(reference: str) -> bool:
         return find_spec(reference.partition(":")[0].partition(".")[0]) is not None
     except ValueError:  # a module that is loaded and has no specification, such as __main__
         return True
+
+
+ANYWHERE = re.compile(rf"(?<![\w.])(?=({REFERENCE.pattern}))")
+"""Every place where `module:attribute` may begin. A task or an option may hold one inside a longer text."""
+
+
+def list_code(*values: Any) -> list[str]:
+    """List each `module:attribute` of an installed module in these texts, lists and mappings."""
+    texts = (text for value in values for text in _list_texts(value))
+    found = (match[1] for text in texts for match in ANYWHERE.finditer(text))
+    return [name for name in dict.fromkeys(found) if is_installed(name)]
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _list_texts(key)
+            yield from _list_texts(inner)
+    elif isinstance(value, Iterable):
+        for inner in value:
+            yield from _list_texts(inner)

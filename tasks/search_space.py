@@ -29,38 +29,83 @@ EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
-class Float:
-    """Real numbers in [low, high], searched on a logarithmic scale if `log`."""
+class Numbers:
+    """Numbers from `low` to `high`, both included, searched on a logarithmic scale if `log`.
+
+    Valid are the same numbers, unless one of `above`, `least` and `most` is given. Then the given ones alone bound
+    what is valid: `Float(1e-4, 1e-1, log=True, above=0)` is searched up to .1 and may be set to any positive number.
+    """
 
     low: float
     high: float
     log: bool = False
+    above: float | None = None
+    """What every valid number exceeds."""
+    least: float | None = None
+    most: float | None = None
 
     def __contains__(self, value: object) -> bool:
-        return isinstance(value, int | float) and self.low <= value <= self.high
+        return self.is_number(value) and self.low <= value <= self.high  # type: ignore[operator]
 
     def __str__(self) -> str:
-        return f"{self.low:g}..{self.high:g}{' (log)' if self.log else ''}"
+        return f"{self._spell(self.low)}..{self._spell(self.high)}{' (log)' if self.log else ''}"
+
+    def allows(self, value: object) -> bool:
+        """Tell whether a value is valid, searched or not."""
+        if not self.is_wider or not self.is_number(value):
+            return value in self
+        return (
+            (self.above is None or value > self.above)  # type: ignore[operator]
+            and (self.least is None or value >= self.least)  # type: ignore[operator]
+            and (self.most is None or value <= self.most)  # type: ignore[operator]
+        )
+
+    @property
+    def is_wider(self) -> bool:
+        """Whether more is valid than is searched."""
+        return (self.above, self.least, self.most) != (None, None, None)
+
+    def spell_valid(self) -> str:
+        """Spell what is valid, as in "above 0, at most 1"."""
+        bounds = {"above": self.above, "at least": self.least, "at most": self.most}
+        given = [f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None]
+        return ", ".join(given) or f"in {self}"
+
+    @staticmethod
+    def is_number(value: object) -> bool:
+        """Tell whether a value is of the kind that this domain holds."""
+        return isinstance(value, int | float)
+
+    @staticmethod
+    def _spell(bound: float) -> str:
+        return f"{bound:g}"
 
 
 @dataclass(frozen=True)
-class Int:
-    """Whole numbers in [low, high], both included, searched on a logarithmic scale if `log`."""
+class Float(Numbers):
+    """Real numbers; see Numbers."""
+
+
+@dataclass(frozen=True)
+class Int(Numbers):
+    """Whole numbers; see Numbers."""
 
     low: int
     high: int
-    log: bool = False
 
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, int) and self.low <= value <= self.high
+    @staticmethod
+    def is_number(value: object) -> bool:
+        """Tell whether a value is a whole number."""
+        return isinstance(value, int)
 
-    def __str__(self) -> str:
-        return f"{self.low}..{self.high}{' (log)' if self.log else ''}"
+    @staticmethod
+    def _spell(bound: float) -> str:
+        return str(bound)
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """One of a few named choices."""
+    """One of a few named choices; no other value is valid."""
 
     choices: tuple[str | int | float | bool, ...]
 
@@ -69,6 +114,14 @@ class Categorical:
 
     def __str__(self) -> str:
         return "|".join(str(choice) for choice in self.choices)
+
+    def allows(self, value: object) -> bool:
+        """Tell whether a value is valid."""
+        return value in self
+
+    def spell_valid(self) -> str:
+        """Spell what is valid."""
+        return f"in {self}"
 
 
 Domain = Float | Int | Categorical
@@ -94,8 +147,8 @@ class Parameter:
     option: Option | None = None
 
     @property
-    def valid(self) -> Domain | None:
-        """The values that it may have; None if its type alone decides."""
+    def declared(self) -> Domain | None:
+        """What says which values are valid, searched or not; None if the type alone decides."""
         return self.option.values if self.option is not None else self.domain
 
     def parse(self, text: str) -> Any:
@@ -111,21 +164,22 @@ class Parameter:
         return self.check(value)
 
     def check(self, value: Any) -> Any:
-        """Return the value itself; raises InvalidValue if it lies outside the domain or is not finite.
+        """Return the value itself; raises InvalidValue if it is not valid or not finite.
 
-        A setting that declares no values is a count of at least 1, or a number of at least 0.
+        What is valid may be more than what is searched. A setting that declares no values is a count of at
+        least 1, or a number of at least 0.
         """
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"{self.name}={value} is not {self._expected()}")
-        if self.valid is not None and value not in self.valid:
+        if self.declared is not None and not self.declared.allows(value):
             raise InvalidValue(f"{self.name}={value} is out of range: {self._expected()}")
         least = {int: 1, float: 0}.get(self.type)
-        if self.valid is None and least is not None and value < least:
+        if self.declared is None and least is not None and value < least:
             raise InvalidValue(f"{self.name}={value} is out of range: at least {least}")
         return value
 
     def _expected(self) -> str:
-        valid = f" in {self.valid}" if self.valid is not None else ""
+        valid = f" {self.declared.spell_valid()}" if self.declared is not None else ""
         return f"{'an' if self.type is int else 'a'} {self.type.__name__}{valid}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,11 +27,11 @@ from tasks.datasets.splits import Split
 from tasks.errors import InvalidValue
 from tasks.forget_sets.description import describe_mask
 from tasks.models import build_model
+from tasks.models.keys import find_model_key, spell_hardware
 from tasks.models.network import Network
 from tasks.needs import NEEDS, check_replayable, list_trained, trained_need
-from tasks.needs.base import Need, Origin
-from tasks.provenance import content_key, files_of, source_version
-from tasks.roles import ORIGINAL, RETRAINED, reference_number, training_seed
+from tasks.needs.base import Origin
+from tasks.roles import ORIGINAL, training_seed
 from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
 from tasks.task import Task
@@ -71,9 +70,7 @@ class Trainer:
         self._artifacts: dict[str, Artifact] = {}
         if start:
             self.restart(start)
-        # The number of threads decides in which order a CPU adds up, hence the weights.
-        threads = f"-{torch.get_num_threads()}" if device.type == "cpu" else ""
-        self._hardware = f"{device.type}{threads}"
+        self._hardware = spell_hardware(device.type, torch.get_num_threads())
         model = self.fresh_model()
         self._recipe = model.recipe
         self.dtype = str(model.compute_dtype).removeprefix("torch.")
@@ -106,15 +103,15 @@ class Trainer:
 
     def key(self, role: str) -> str:
         """Return the artifact key of the original model, of a reference, or of a need that is trained."""
-        about = self.dataset, self.dtype, self._hardware
-        if role == ORIGINAL:
-            return self._start.key if self._start else self.task.original_key(*about)
-        if NEEDS.has(role):
-            need = type(trained_need(role))
-            left_out = {"without": self.key(RETRAINED)} if need.of_forget_set else {}
-            source = source_version(*files_of(need, Need), inspect.getfile(Need))
-            return content_key(role=role, original=self.key(ORIGINAL), source=source, **left_out)
-        return self.task.retrained_key(*about, reference_number(role), mask=self.choice.mask)
+        return find_model_key(
+            self.task,
+            self.dataset,
+            role,
+            dtype=self.dtype,
+            hardware=self._hardware,
+            mask=self.choice.mask,
+            start=self._start.key if self._start else None,
+        )
 
     def describe_choice(self) -> str:
         """Say in a line what is forgotten, and what choosing it took if a model did."""

@@ -335,7 +335,7 @@ print("torch._C" in sys.modules, "sklearn" in sys.modules, file=sys.stderr)
     [
         ["list", "unlearners"],
         ["sweep", "--unlearners", "finetun"],
-        ["run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=7"],
+        ["run", "--task", "digits-class:1", "--unlearner", "finetune", "--set", "lr=-7"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -22,19 +22,14 @@ from benchmarks.methods.comparison import (
 )
 from orchestrator.results.confirmation import Estimate, Repeated
 from orchestrator.results.confirmation_table import spell_estimate
+from orchestrator.results.figures.values import MISSING, escape_latex
 from tasks.errors import InvalidValue
 
-MISSING = "—"
 BEGIN, END = "<!-- tables of methods: begin -->", "<!-- tables of methods: end -->"
 """What stands between these two lines of docs/methods.md is written by `python -m benchmarks.methods`."""
 COMMAND = "python -m benchmarks.methods"
 NOT_CHOSEN = "°"
 """Mark of a method no point of which was better than the original beyond the noise."""
-ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "—": "---", "°": r"$^\circ$", "−": "$-$",
-    "×": r"$\times$",
-}  # fmt: skip
 ALIGNED = "llrrrlrrrrrl"
 """A letter for each column, as LaTeX spells them: l of texts, r of numbers."""
 
@@ -181,11 +176,6 @@ def render_latex(comparisons: Sequence[Comparison]) -> str:
             )
         )
     return "\n\n".join(parts) + "\n"
-
-
-def escape_latex(text: str) -> str:
-    """Return a text with every character that LaTeX reads as a command, or may not have, replaced."""
-    return "".join(ESCAPES.get(character, character) for character in text)
 
 
 def write_tables(comparisons: Sequence[Comparison], markdown: Path, latex: Path) -> None:

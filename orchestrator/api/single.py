@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.api.settings import convert_settings
+from orchestrator.config import convert_settings
 from tasks.datasets.options import DataOptions
 
 if TYPE_CHECKING:

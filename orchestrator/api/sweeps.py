@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.api.settings import convert_settings
-from orchestrator.config import REMOTE, SweepConfig
+from orchestrator.config import REMOTE, SweepConfig, convert_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.reporting.observer import Observer
     from orchestrator.results.confirmation import Confirmation
     from orchestrator.sweeps.export import Exported
+    from orchestrator.sweeps.preview.preview import Preview
 
 Row = dict[str, Any]
 
@@ -29,6 +29,7 @@ class SweepResult:
     name: str
     storage: str
     objective: str
+    """The sweep's objective, and what it requires, as `orchestrator.front` takes them."""
 
     @cached_property
     def results(self) -> pa.Table:
@@ -101,7 +102,17 @@ def sweep(
     """
     chosen = dataclasses.replace(config or SweepConfig(), **convert_settings(settings)).validate()
     name = _run_where_asked(chosen, observers)
-    return SweepResult(name, chosen.storage, chosen.objective)
+    return SweepResult(name, chosen.storage, chosen.aim)
+
+
+def preview(config: SweepConfig | None = None, /, **settings: Any) -> Preview:
+    """Find out what `sweep` would do with these settings, and what that costs; nothing is run or written.
+
+    Its `list_lines()` are what `orchestrator sweep --dry-run` prints. Raises as `sweep` does.
+    """
+    from orchestrator.sweeps.preview.preview import preview_sweep
+
+    return preview_sweep(dataclasses.replace(config or SweepConfig(), **convert_settings(settings)))
 
 
 def resume(
@@ -150,7 +161,7 @@ def confirm(
     for config in repeats:
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))
-    return read_confirmation(stored.storage, name, stored.objective, points)
+    return read_confirmation(stored.storage, name, stored.aim, points)
 
 
 def export(

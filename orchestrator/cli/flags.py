@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.config import SweepConfig, split_commas
+from orchestrator.config import NAMES, SweepConfig
 
 STORAGE = SweepConfig().storage
 TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
@@ -65,12 +65,26 @@ Shadows = Annotated[
         help="Shadow models that are trained for the metrics that need them: a multiple of 4."
     ),
 ]
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(
+        name="--config",
+        help="File with settings: TOML, or the config.json of a sweep. The flags given here go before it.",
+    ),
+]
+"""Its settings are added before the flags are converted: see orchestrator.cli.given_values."""
+DryRun = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Print what the sweep would do, and what that costs. Nothing is run or written.",
+    ),
+]
 Code = Annotated[
     tuple[str, ...],
+    NAMES,
     Parameter(
-        converter=split_commas,
-        n_tokens=1,
-        show_default=False,
+        consume_multiple=False,  # the name of a sweep may follow
         negative=(),
         help="Code that the stored sweep may import, as module:attribute,…: a store alone imports nothing.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from orchestrator.results.columns import COLUMNS, SEQUENCE
-from orchestrator.results.objectives import OBJECTIVES, SCORE, SCORE_HELP
+from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
@@ -17,7 +17,7 @@ from tasks.models.recipe_settings import list_settings
 from tasks.needs import NEEDS, need_class
 from tasks.recipe import Recipe
 from tasks.registry import Registry
-from tasks.search_space import parameters
+from tasks.search_space import Numbers, Parameter, parameters
 from tasks.sequences.task_names import TASKS
 from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
 
@@ -68,9 +68,16 @@ def _unlearner(name: str) -> Iterator[str]:
     told = f" [{'; '.join(limits)}]" if limits else ""
     yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"
     for p in parameters(cls).values():
-        domain = f" in {p.valid}" if p.valid else ""
-        domain += "" if p.domain else ", not searched"
-        yield f"    {p.name} = {p.default}{domain}: {' '.join(p.help.split())}"
+        yield f"    {p.name} = {p.default}{_spell_domain(p)}: {' '.join(p.help.split())}"
+
+
+def _spell_domain(parameter: Parameter) -> str:
+    """Say what is searched, and what may be set where that is more."""
+    domain, valid = parameter.domain, parameter.declared
+    if domain is None:
+        return f" {valid.spell_valid()}, not searched" if valid else ", not searched"
+    wider = isinstance(domain, Numbers) and domain.is_wider
+    return f" in {domain}{f', valid {domain.spell_valid()}' if wider else ''}"
 
 
 def _metrics() -> Iterator[str]:
@@ -84,8 +91,9 @@ def _objectives() -> Iterator[str]:
     for name, o in OBJECTIVES.items():
         pairs = zip(o.metrics, o.directions, strict=True)
         what = ", ".join(f"{direction} {metric}" for metric, direction in pairs)
-        yield f"{name}: {what if name != SCORE else SCORE_HELP}"
+        yield f"{name}: {what} ({o.help})"
     yield "METRIC:DIRECTION,…: your own, of any metric or cost"
+    yield "--require 'METRIC>=VALUE' or '<=': a limit beside any of them, of any metric but those of the test half"
 
 
 def _models() -> Iterator[str]:

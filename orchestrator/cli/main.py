@@ -7,13 +7,16 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator.cli.flags import STORAGE, Code, Storage, SweepName
+from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Storage, SweepName
+from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
+from orchestrator.cli.report import report
 from orchestrator.cli.single_trial import run
 from orchestrator.cli.stored_sweeps import compare, delete, rename, status
 from orchestrator.cluster.jobs import submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.config.version import __version__
 from orchestrator.reporting.plain_text import make_plain
 from tasks.errors import InputError
 from tasks.registry import one_of
@@ -23,18 +26,34 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 app = App(
     name="orchestrator",
     help="Find the Pareto front of machine-unlearning methods.",
+    version=__version__,
+    config=[read_file, refuse_fractions],
     suppress_keyboard_interrupt=False,  # `main` prints a message then
 )
 
 
 @app.command
-def sweep(config: SweepConfig = SweepConfig()) -> int:  # noqa: B008 - frozen
+def sweep(
+    config: SweepConfig = SweepConfig(),  # noqa: B008 - frozen
+    *,
+    config_file: ConfigFile = None,
+    dry_run: DryRun = False,
+) -> int:
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
+    if dry_run:
+        from orchestrator.sweeps.preview.preview import preview_sweep
+
+        _print("".join(f"{line}\n" for line in preview_sweep(config).list_lines()))
+        return DONE
     return _run_sweep(config)
 
 
 @app.command(name="submit")
-def submit_(config: JobConfig = JobConfig()) -> int:  # noqa: B008 - frozen
+def submit_(
+    config: JobConfig = JobConfig(),  # noqa: B008 - frozen
+    *,
+    config_file: ConfigFile = None,
+) -> int:
     """Send a sweep to a Ray cluster as a job. The job does not need this machine any more."""
     _print(submit_sweep(config) + "\n")
     return DONE
@@ -101,6 +120,7 @@ for stored in (status, delete, rename, compare):
     app.command(stored)
 app.command(run)
 app.command(influence)
+app.command(report)
 
 
 @app.command

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.dashboard import open_client, temporary_job, translate_faults
 from orchestrator.config import JobConfig, SweepConfig, check_name
+from orchestrator.config.spelling import spell_flags
 from orchestrator.search.database_url import (
     PASSWORD,
     hide_password,
@@ -106,20 +107,7 @@ def _flags(config: JobConfig) -> list[str]:
     for name in ("data_dir", "original"):
         if getattr(sweep, name) is not None:
             _require_absolute(name.replace("_", "-"), str(getattr(sweep, name)))
-    given = {
-        f.name: getattr(sweep, f.name)
-        for f in dataclasses.fields(SweepConfig)
-        if getattr(sweep, f.name) != f.default
-    }
-    return [part for name, value in given.items() for part in _spell_flag(name, value)]
-
-
-def _spell_flag(name: str, value: Any) -> tuple[str, ...]:
-    """Spell a setting as the command line reads it; a switch has no value."""
-    flag = f"--{name.replace('_', '-')}"
-    if value is True:
-        return (flag,)
-    return flag, ",".join(value) if isinstance(value, tuple) else str(value)
+    return spell_flags(sweep)
 
 
 def _require_absolute(flag: str, path: str) -> str:

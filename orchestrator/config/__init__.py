@@ -1,6 +1,7 @@
 """Every setting of a sweep."""
 
 from orchestrator.config.checks import check_has_model, check_name, check_requested, check_seed
+from orchestrator.config.conversion import convert_settings
 from orchestrator.config.defaults import (
     DEFAULT_REFERENCES,
     DEFAULT_REFERENCES_BY_TASK,
@@ -13,7 +14,9 @@ from orchestrator.config.defaults import (
     PRESETS,
     REMOTE,
 )
-from orchestrator.config.sweep import JobConfig, SweepConfig, split_commas
+from orchestrator.config.files import read_settings
+from orchestrator.config.flags import NAMES
+from orchestrator.config.sweep import JobConfig, SweepConfig, list_flags
 
 __all__ = [
     "DEFAULT_REFERENCES",
@@ -24,6 +27,7 @@ __all__ = [
     "DEFAULT_UNLEARNERS",
     "FALLBACK_TASK",
     "LOCAL",
+    "NAMES",
     "PRESETS",
     "REMOTE",
     "JobConfig",
@@ -32,5 +36,7 @@ __all__ = [
     "check_name",
     "check_requested",
     "check_seed",
-    "split_commas",
+    "convert_settings",
+    "list_flags",
+    "read_settings",
 ]

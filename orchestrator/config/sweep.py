@@ -15,10 +15,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from orchestrator.config.checks import check_name, check_requested, check_seed
-from orchestrator.config.defaults import LOCAL, PRESETS, REMOTE
-from orchestrator.results.objectives import objective_named
+from orchestrator.config.conversion import check_types, convert_settings, convert_stored
+from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
+from orchestrator.config.files import read_settings
+from orchestrator.config.flags import INNER, NAMES, TEXTS
+from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
+from orchestrator.search.narrowing import check_assignments
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
@@ -32,13 +36,6 @@ from tasks.unlearners import expand_names, unlearner_class
 
 ASKED = ("code", "more_trials")
 """Settings that a store neither keeps nor gives: a user asks for them each time."""
-LARGEST = 2**63
-"""Numbers of stored settings are below this."""
-
-
-def split_commas(_type: Any, tokens: Any) -> tuple[str, ...]:
-    """Convert the value of a flag: names separated by commas."""
-    return tuple(part.strip() for part in tokens[0].value.split(",") if part.strip())
 
 
 @Parameter(name="*", negative=())
@@ -48,14 +45,16 @@ class SweepConfig:
 
     task: str | None = None
     """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
-    unlearners: Annotated[
-        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
-    ] = ()
-    """Methods to compare, separated by commas; all; family:NAME [default: eight cheap ones of five families]."""
+    unlearners: Annotated[tuple[str, ...], NAMES] = ()
+    """Methods to compare: NAME,NAME or NAME NAME; all; family:NAME [default: eight cheap ones of five families]."""
+    set: Annotated[tuple[str, ...], TEXTS] = ()
+    """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None
     """Trials per unlearner [default: chosen by data set and device]."""
     objective: str = "pareto"
-    """pareto, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
+    """pareto, forget, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
+    require: Annotated[tuple[str, ...], TEXTS] = ()
+    """Limit that a recommended point meets, as 'METRIC>=VALUE' or '<='. The search prefers points that do."""
     sampler: str = "tpe"
     """Optuna sampler: tpe, nsgaii, nsgaiii, gp, random, or your own as module:attribute."""
     name: str | None = None
@@ -74,7 +73,7 @@ class SweepConfig:
     """Settings of the training that differ from the family's, as lr=.1,epochs=5: see `list models`."""
     original: Path | None = None
     """File of weights (.pt or .safetensors) that are the original model [default: it is trained]."""
-    original_hash: Annotated[str | None, Parameter(parse=False)] = None
+    original_hash: Annotated[str | None, INNER] = None
     """Content hash of these weights: the sweep began with them."""
     seed: int = 0
     """Seed of the splits, the forget set, the training, the search and the trials."""
@@ -106,15 +105,13 @@ class SweepConfig:
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
     points: str = "front"
     """Which points of the confirmed sweep run again: front, or methods, which is one of each method."""
-    code: Annotated[
-        tuple[str, ...], Parameter(converter=split_commas, n_tokens=1, show_default=False)
-    ] = ()
+    code: Annotated[tuple[str, ...], NAMES] = ()
     """Code that a stored sweep may import, as module:attribute,…: a store alone imports nothing."""
-    more_trials: Annotated[bool, Parameter(parse=False)] = False
+    more_trials: Annotated[bool, INNER] = False
     """Whether the stored sweep gets more trials than it has: `resume --trials` asks for that."""
-    given: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    given: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
-    budgets: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
+    budgets: Annotated[dict[str, Any] | None, INNER] = None
     """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them."""
 
     def validate(self) -> SweepConfig:
@@ -133,7 +130,9 @@ class SweepConfig:
             config = dataclasses.replace(config, recipe=spell_settings(config.recipe) or None)
         self.data_options  # noqa: B018  # raises for a value out of range
         config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
-        objective_named(config.objective)
+        for limit in config.require:
+            read_requirement(limit)
+        objective_named(config.aim)
         check_requested(config.metrics)
         url = config.optuna_storage and normalise_database(config.optuna_storage)
         config = dataclasses.replace(config, optuna_storage=url)
@@ -144,24 +143,10 @@ class SweepConfig:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:
             unlearner_class(name)
-        if len(set(config.unlearners)) < len(config.unlearners):
+        if len(dict.fromkeys(config.unlearners)) < len(config.unlearners):
             raise InvalidValue("--unlearners names a method twice")
-        for flag, value, least, limit in (
-            ("trials", config.trials, 1, math.inf),
-            ("max-concurrent", config.max_concurrent, 1, math.inf),
-            ("cpus-per-trial", config.cpus_per_trial, 1, math.inf),
-            ("gpus-per-trial", config.gpus_per_trial, 0, math.inf),
-            ("references", config.references, FEWEST, math.inf),
-            ("trial-seconds", config.trial_seconds, 1, math.inf),
-            ("cost-limit", config.cost_limit, 0, math.inf),
-        ):
-            if value is not None and not least <= value < limit:
-                below = "" if limit == math.inf else f", below {limit}"
-                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}{below}")
-        gpus = config.gpus_per_trial or 0
-        if gpus > 1 and gpus != int(gpus):
-            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
-        check_seed(config.seed)
+        check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
+        config._check_numbers()
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
@@ -170,6 +155,24 @@ class SweepConfig:
             check_name(config.name)
         return config
 
+    def _check_numbers(self) -> None:
+        """Raise InvalidValue for a number out of range."""
+        for flag, value, least in (
+            ("trials", self.trials, 1),
+            ("max-concurrent", self.max_concurrent, 1),
+            ("cpus-per-trial", self.cpus_per_trial, 1),
+            ("gpus-per-trial", self.gpus_per_trial, 0),
+            ("references", self.references, FEWEST),
+            ("trial-seconds", self.trial_seconds, 1),
+            ("cost-limit", self.cost_limit, 0),
+        ):
+            if value is not None and not least <= value < math.inf:
+                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+        gpus = self.gpus_per_trial or 0
+        if gpus > 1 and gpus != int(gpus):
+            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
+        check_seed(self.seed)
+
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:
             return self
@@ -177,6 +180,11 @@ class SweepConfig:
         defaults = SweepConfig()
         left = {k: v for k, v in preset.items() if getattr(self, k) == getattr(defaults, k)}
         return dataclasses.replace(self, **left)
+
+    @property
+    def aim(self) -> str:
+        """The objective with what is required, as `objective_named` reads them."""
+        return ",".join((self.objective, *self.require))
 
     @property
     def data_options(self) -> DataOptions:
@@ -214,24 +222,30 @@ class SweepConfig:
         if not isinstance(stored, dict):
             raise TypeError("not a JSON object")
         values = {name: value for name, value in stored.items() if name not in ASKED}
-        values["unlearners"] = tuple(values.get("unlearners") or ())
-        for name in ("data_dir", "original"):
-            if values.get(name) is not None:
-                values[name] = Path(values[name])
-        types = typing.get_type_hints(cls)
-        known = {name: value for name, value in values.items() if name in types}
-        for name, value in known.items():
-            if not _is_of_type(value, types[name]):
-                raise TypeError(f"{name} is {value!r}")
-        return cls(**known)
+        return cls(**convert_stored(values, typing.get_type_hints(cls)))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> SweepConfig:
+        """Return the settings in a TOML file, or in the config.json of a sweep: see `read_settings`.
+
+        Raises InvalidValue.
+        """
+        given = read_settings(path, list_flags(cls))
+        values = {name.replace("-", "_"): value for name, value in given.items()}
+        try:
+            return cls(**check_types(convert_settings(values), typing.get_type_hints(cls)))
+        except TypeError as error:
+            raise InvalidValue(f"--config {path}: {error}") from error
 
     def list_differences(self, other: SweepConfig) -> list[str]:
         """Return one text per setting that affects the results and differs from `other`'s."""
         deciding = (
             "task",
             "unlearners",
+            "set",
             "trials",
             "objective",
+            "require",
             "sampler",
             "model",
             "recipe",
@@ -253,6 +267,13 @@ class SweepConfig:
         ]
 
 
+def list_flags(config: type[SweepConfig]) -> list[str]:
+    """List the names of the settings that people give, as on the command line but for the hyphens before them."""
+    hints = typing.get_type_hints(config, include_extras=True)
+    inner = {n for n, hint in hints.items() if INNER in getattr(hint, "__metadata__", ())}
+    return [f.name.replace("_", "-") for f in dataclasses.fields(config) if f.name not in inner]
+
+
 @Parameter(name="*", negative=())
 @dataclass(frozen=True, kw_only=True)
 class JobConfig(SweepConfig):
@@ -266,12 +287,3 @@ class JobConfig(SweepConfig):
 
 def _make_absolute(path: Path | None) -> Path | None:
     return path and Path(os.path.abspath(os.path.expanduser(path)))
-
-
-def _is_of_type(value: Any, declared: Any) -> bool:
-    if declared == tuple[str, ...]:
-        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
-    accepted = tuple(typing.get_origin(t) or t for t in typing.get_args(declared) or (declared,))
-    if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
-        return False
-    return isinstance(value, accepted) or (float in accepted and isinstance(value, int))

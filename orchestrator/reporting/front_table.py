@@ -34,6 +34,8 @@ SHOWN = tuple(name for name in HEADED if COLUMNS[name].half != "validation")
 """Columns of the table, reported on the test half; the front is chosen on the validation half."""
 ANOTHER = "  another retrain, ±"
 """The noise floor: half the interval that holds a further retrain with 95 % probability."""
+MISSED = "!"
+"""Mark of a point that does not meet a limit of the objective."""
 ABOUT = "trial_id", "finished_at", "role", "unlearner", "state", "epoch", "params", "final", "error"
 """Columns that identify a row, and say how its trial ended."""
 LABELS = "", "trial", "epoch"
@@ -50,23 +52,29 @@ def print_front(config: SweepConfig, console: Console, read: pa.Table | None = N
 
     `read` are all rows of the sweep with FRONT_COLUMNS, if they were read already.
     """
-    objective = objective_named(config.objective)
+    objective = objective_named(config.aim)
     every = read
     if every is None:
         every = read_results(config.storage, config.name, [*FRONT_COLUMNS, *objective.columns])
     rows, ended = keep_telling(every, objective).to_pylist(), count_trials(every)
     front, floor = front_rows(rows, objective), find_noise_floor(rows)
-    best, ties = choose_point(front, floor), find_tied(front, floor, objective)
+    best, ties = choose_point(front, floor, objective), find_tied(front, floor, objective)
     marks = {id(row): "≈" for row, tied in zip(front, ties, strict=True) if tied}
     marks |= {id(best): "*"} if best is not None else {}
+    marks |= {id(row): MISSED for row in front if not objective.meets_limits(row)}
     front.sort(key=lambda row: (objective.gains(row) or (0.0,))[0])
-    shown = [*objective.metrics, *(name for name in SHOWN if name not in objective.metrics)]
+    shown = list(
+        dict.fromkeys([*objective.metrics, *(r.column for r in objective.required), *SHOWN])
+    )
     _make_table(config, shown, rows, front, marks).print(console)
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
     ]
     if not front and ended:
         said.append("No point is better than the original model beyond the noise between retrains.")
+    if MISSED in marks.values():
+        limits = ", ".join(map(str, objective.required))
+        said.append(f"{MISSED} does not meet what is required: {limits}")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
@@ -133,7 +141,7 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
     """Print the means of a sweep's chosen points (see POINTS) over fresh seeds."""
     name, storage = config.name, config.storage
     assert name is not None
-    found = read_confirmation(storage, name, config.objective, points)
+    found = read_confirmation(storage, name, config.aim, points)
     lines = [
         Line(cells[:1], cells[1:], spell_searched(model.searched))
         for model, cells in list_lines(found)
@@ -150,10 +158,10 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
 
 
 def spell_searched(row: Row) -> str:
-    """Return the searched hyper-parameters of a row as text, with the epoch of this point.
+    """Return the searched hyper-parameters of a row as text, and others that are not at their default.
 
-    An older row may have hyper-parameters that its method does not declare any more: they are
-    included. If the method is not installed any more, all are included.
+    The epochs are those of this point. An older row may have hyper-parameters that its method does not declare
+    any more: they are included. If the method is not installed any more, all are included.
     """
     if row["role"] != "trial":
         return ""
@@ -162,7 +170,11 @@ def spell_searched(row: Row) -> str:
         declared = parameters(loaded_unlearner_class(row["unlearner"] or ""))
     except InvalidValue:
         declared = {}
-    names = [name for name, p in declared.items() if p.domain is not None]
+    names = [
+        name
+        for name, p in declared.items()
+        if p.domain is not None or params.get(name, p.default) != p.default
+    ]
     names += [name for name in params if name not in declared]
     if "epochs" in names:
         params["epochs"] = row["epoch"]

@@ -1,10 +1,10 @@
-"""What a search optimises: columns of the results store, each with a direction."""
+"""What a search aims at: columns of the results store, each with a direction, and limits that a point must meet."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,11 +18,36 @@ from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
 SCORE = "score"
-SCORE_HELP = (
-    "maximize validation_accuracy_retained x validation_indistinguishability x (1 - relative_cost)"
-)
 OWN = "METRIC:DIRECTION,…"
+AT_LEAST, AT_MOST = ">=", "<="
 STEERING = "validation_accuracy_retained", "validation_indistinguishability"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A limit that a point must meet: a column is at least, or at most, a value."""
+
+    column: str
+    sign: str
+    """AT_LEAST or AT_MOST."""
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.column}{self.sign}{self.value:g}"
+
+    def measure_excess(self, row: Mapping[str, Any]) -> float:
+        """Return by how much a row misses the limit, in the column's unit: at most 0 if the row meets it.
+
+        Infinite for a row without a finite value.
+        """
+        found = row.get(self.column)
+        if found is None or not math.isfinite(found):
+            return math.inf
+        return float(self.exceed(found))
+
+    def exceed(self, found: Any) -> Any:
+        """Return by how much a number, or each of an array, misses the limit."""
+        return self.value - found if self.sign == AT_LEAST else found - self.value
 
 
 @dataclass(frozen=True)
@@ -31,12 +56,20 @@ class Objective:
 
     metrics: tuple[str, ...]
     maximise: tuple[bool, ...]
+    required: tuple[Requirement, ...] = ()
+    """Limits: what misses one is not recommended."""
+    help: str = ""
+    """One line of a registered objective."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that `values` reads."""
-        metrics = {name for name in self.metrics if name != SCORE}
-        return tuple(sorted(metrics | set(SCORING if SCORE in self.metrics else ())))
+        """The columns that `values` and `meets_limits` read."""
+        names = {name for name in self.metrics if name != SCORE} | {r.column for r in self.required}
+        return tuple(sorted(names | set(SCORING if SCORE in self.metrics else ())))
+
+    def meets_limits(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row meets every limit."""
+        return all(limit.measure_excess(row) <= 0 for limit in self.required)
 
     def values(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
         """Return the row's values in the metrics' own units; None if one is missing or not finite."""
@@ -58,11 +91,21 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "pareto": Objective((*STEERING, "relative_cost"), (True, True, False)),
-    "accuracy": Objective((STEERING[0],), (True,)),
-    "mia": Objective((STEERING[1],), (True,)),
-    "time": Objective(("relative_cost",), (False,)),
-    SCORE: Objective((SCORE,), (True,)),
+    "pareto": Objective(
+        (*STEERING, "relative_cost"), (True, True, False), help="as a model that never saw the data"
+    ),
+    "forget": Objective(
+        (STEERING[0], "forget_accuracy", "relative_cost"),
+        (True, False, False),
+        help="as little as possible is right of a forgotten class; for other forget sets take pareto, as a retrained "
+        "model is right about most of them",
+    ),
+    "accuracy": Objective((STEERING[0],), (True,), help="the retained classes alone"),
+    "mia": Objective((STEERING[1],), (True,), help="the attacks alone"),
+    "time": Objective(("relative_cost",), (False,), help="the cost alone"),
+    SCORE: Objective(
+        (SCORE,), (True,), help=f"{STEERING[0]} x {STEERING[1]} x (1 - relative_cost)"
+    ),
 }
 """The search sees the validation half alone; the test half's columns are only reported."""
 
@@ -74,7 +117,8 @@ def steers_on_test(objective: Objective) -> list[str]:
 
 def find_undefined(objective: Objective, traits: Collection[Trait]) -> dict[str, Trait]:
     """Return the columns of an objective that are null for forget sets of these traits, each with what it lacks."""
-    wanted = {name: COLUMNS[name].only for name in _named(objective)}
+    names = [*_named(objective), *(limit.column for limit in objective.required)]
+    wanted = {name: COLUMNS[name].only for name in names}
     return {name: only for name, only in wanted.items() if only is not None and only not in traits}
 
 
@@ -111,10 +155,14 @@ def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[st
     """Return the rows of trials, trajectories included, that no other dominates.
 
     The original model is a point of cost 0: what it dominates within the references' noise is left out.
-    `rows` are those of one sweep, its models among them.
+    A row that misses a limit of the objective dominates none that meets all. `rows` are those of one sweep, its
+    models among them.
     """
     points = select_points(rows, objective)
-    return [points[i][0] for i in find_front([gains for _, gains in points])]
+    meeting = [i for i, (row, _) in enumerate(points) if objective.meets_limits(row)]
+    good = {meeting[i] for i in find_front([points[i][1] for i in meeting])}
+    others = set(find_front([gains for _, gains in points])).difference(meeting)
+    return [points[i][0] for i in sorted(good | others)]
 
 
 def select_points(
@@ -137,10 +185,46 @@ def select_points(
 
 
 def objective_named(text: str) -> Objective:
-    """Return a registered objective, or a user's own as `metric:direction,…`; raises InvalidValue."""
+    """Return a registered objective, or a user's own as `metric:direction,…`; raises InvalidValue.
+
+    Limits may stand among its parts, as in `pareto,validation_accuracy_retained>=.85`: see `read_requirement`.
+    """
+    parts = text.split(",")
+    limits = [part for part in parts if AT_LEAST in part or AT_MOST in part]
+    aim = _read_aim(",".join(part for part in parts if part not in limits))
+    return replace(aim, required=tuple(map(read_requirement, limits))) if limits else aim
+
+
+def read_requirement(text: str) -> Requirement:
+    """Read a limit, as METRIC>=VALUE or METRIC<=VALUE, of a metric that may steer a search, or of a cost.
+
+    Raises InvalidValue, which names the valid choices: for what is measured on the test half, too.
+    """
+    sign = AT_LEAST if AT_LEAST in text else AT_MOST
+    name, found, value = (part.strip() for part in text.partition(sign))
+    if not found:
+        raise InvalidValue(
+            f"--require {text}: not of the form METRIC{AT_LEAST}VALUE or {AT_MOST}; in quotes, as a shell takes > and "
+            "< for itself"
+        )
+    if name in COLUMNS and COLUMNS[name].half == "test":
+        seen = f"validation_{name.removeprefix('test_')}"
+        instead = f"; {seen} is" if seen in COLUMNS else ""
+        raise InvalidValue(f"--require {text}: the test half is not for choosing points{instead}")
+    valid = [c.name for c in (*MEASURED, *COSTS) if c.tier == "row" and c.half != "test"]
+    one_of("metric of --require", name, valid)
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise InvalidValue(f"--require {text}: {value!r} is not a number")
+    return Requirement(name, sign, limit)
+
+
+def _read_aim(text: str) -> Objective:
     if ":" not in text:
-        one_of("objective", text, [*OBJECTIVES, OWN])
-        return OBJECTIVES[text]
+        return OBJECTIVES[one_of("objective", text.strip(), [*OBJECTIVES, OWN])]
     valid = [column.name for column in (*MEASURED, *COSTS) if column.tier == "row"]
     metrics, maximise = [], []
     for part in text.split(","):

@@ -23,15 +23,18 @@ TIED = "no better than a cheaper point of the front, beyond the noise between re
 
 def recommend_point(rows: list[Row], objective: Objective) -> Row | None:
     """Choose one point of the front of a sweep's rows, its models among them; see `choose_point`."""
-    return choose_point(front_rows(rows, objective), find_noise_floor(rows))
+    return choose_point(front_rows(rows, objective), find_noise_floor(rows), objective)
 
 
-def choose_point(front: Sequence[Row], floor: NoiseFloor | None) -> Row | None:
-    """Choose one point of a front by RULE; None if the front is empty.
+def choose_point(
+    front: Sequence[Row], floor: NoiseFloor | None, objective: Objective | None = None
+) -> Row | None:
+    """Choose one point of a front by RULE, among those that meet the objective's limits; None if there is none.
 
     As good means: in accuracy and in indistinguishability, both on the validation half.
     """
-    front = [row for row in front if score(row) is not None]
+    meeting = [row for row in front if objective is None or objective.meets_limits(row)]
+    front = [row for row in meeting if score(row) is not None]
     if not front:
         return None
     best = max(front, key=lambda row: score(row) or 0.0)

@@ -18,9 +18,9 @@ from orchestrator.search.fast_proposals import (
     distribution,
     first_generation,
 )
+from orchestrator.search.narrowing import narrow_space
 from orchestrator.search.samplers import derived_seed, fixed, sampler_named
 from orchestrator.search.study_trials import TRIAL_ID, Row, TrialMaker, in_order
-from tasks.search_space import search_space
 from tasks.unlearners import unlearner_class
 
 KEY_DIGITS = 12
@@ -40,19 +40,22 @@ class UnlearnerStudy:
         seed: int,
         finished: Iterable[Sequence[Row]] = (),
         given: Sequence[Mapping[str, Any]] | None = None,
+        assignments: Sequence[str] = (),
     ) -> None:
         """Begin with the trials of this unlearner among the `finished`: the rows of each, by epoch.
 
-        `given` are the hyper-parameters to propose, one trial after another; else `sampler` does.
+        `given` are the hyper-parameters to propose, one trial after another; else `sampler` does, in the
+        space that the `assignments` narrow.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.unlearner, self.objective = unlearner, objective
         self._sampler, self._seed, self._given = sampler, seed, given
         self._class = unlearner_class(unlearner)
-        domains = search_space(self._class)
-        self._space = {name: distribution(domain) for name, domain in domains.items()}
+        searched = narrow_space(unlearner, assignments)
+        self._fixed = searched.fixed
+        self._space = {name: distribution(domain) for name, domain in searched.domains.items()}
         notes = first_generation(sampler_named(sampler, seed))
-        self._maker = TrialMaker(objective, domains, self._space, notes)
+        self._maker = TrialMaker(objective, searched.domains, self._space, notes, searched.unstored)
         self._storage = InMemoryStorage()
         directions = [StudyDirection[d.upper()] for d in objective.directions]
         self._study_id = self._storage.create_new_study(directions, unlearner)
@@ -89,8 +92,10 @@ class UnlearnerStudy:
             number, self._next = self._next, self._next + 1
             if seed in self._seeds:
                 continue
-            trial = self._sampled(number)
-            params = self._class.from_params(trial.params).params
+            chosen = self._next_given()
+            trial = self._sampled(number, chosen)
+            values = chosen or {**self._fixed, **trial.params}
+            params = self._class.from_params(dict(values)).params
             key = trial_key(task_key, self.unlearner, params, seed)
             trial_id = f"{self.unlearner}-{key[:KEY_DIGITS]}"
             if trial_id not in self._ids:
@@ -101,8 +106,7 @@ class UnlearnerStudy:
         self._seeds.add(seed)
         self._running[trial_id] = trial.number
         trial.set_user_attr(TRIAL_ID, trial_id)
-        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
-        self._show(self._storage.get_trial(known))
+        self._show(self._storage.get_trial(self._find(trial.number)))
         return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
 
     def tell(self, trial_id: str, rows: Sequence[Row]) -> None:
@@ -115,6 +119,8 @@ class UnlearnerStudy:
         number = self._running.pop(trial_id, None)
         if number is None:
             return
+        if self.objective.required:
+            self._maker.note_limits(optuna.Trial(self._study, self._find(number)), rows[-1])
         trial = self._close(number, *self._maker.outcome(rows[-1]))
         self._show(trial)
         self._add_points(trial, rows)
@@ -135,27 +141,37 @@ class UnlearnerStudy:
             self._storage.create_new_trial(self._study_id, point)
             self._show(point)
 
-    def _sampled(self, number: int) -> optuna.Trial:
+    def _sampled(self, number: int, chosen: Mapping[str, Any]) -> optuna.Trial:
         sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
         if self._given is not None:
-            sampler = fixed(self._next_given(self._given), sampler)
+            sampler = fixed(self._searched(chosen), sampler)
         elif self._alike:
             sampler = KnownSpace(sampler, self._space)
         self._study.sampler = sampler
         return self._study.ask(self._space)
 
-    def _next_given(self, given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the first that no stored and no running trial has."""
-        left = [{name: params[name] for name in self._space} for params in given]
+    def _next_given(self) -> Mapping[str, Any]:
+        """Return the first of the given that no stored and no running trial has; empty if none are given."""
+        left = list(self._given or ())
         for trial in self.trials:
-            if TRIAL_ID in trial.user_attrs and trial.params in left:
-                left.remove(trial.params)
-        return left[0]
+            same = [params for params in left if self._searched(params) == trial.params]
+            if TRIAL_ID in trial.user_attrs and same:
+                left.remove(same[0])
+        return left[0] if left else {}
+
+    def _searched(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of a trial's hyper-parameters that are searched."""
+        whole = {**self._maker.unstored, **params}
+        return {name: whole[name] for name in self._space}
 
     def _close(self, number: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
-        known = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        known = self._find(number)
         self._storage.set_trial_state_values(known, state, values)
         return self._storage.get_trial(known)
+
+    def _find(self, number: int) -> int:
+        """Return the storage's id of a trial of the study."""
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
 def _show_nobody(trial: FrozenTrial) -> None:

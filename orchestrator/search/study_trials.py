@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from orchestrator.results.objectives import Objective
 from tasks.search_space import EPOCHS, Domain
@@ -17,6 +17,8 @@ from tasks.search_space import EPOCHS, Domain
 Row = Mapping[str, Any]
 TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
 """User attributes: of a point, the trial that it belongs to; of a proposed trial, its own id."""
+WORST = 1e9
+"""By how much a row without a value misses a limit: JSON has no infinity."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 OWN_SECONDS = "load_seconds", "unlearn_seconds", "evaluate_seconds"
 
@@ -41,24 +43,33 @@ class TrialMaker:
     """The domains as Optuna spells them."""
     notes: dict[str, Any]
     """What the sampler is to find noted with a stored trial."""
+    unstored: Mapping[str, Any] = field(default_factory=dict)
+    """Searched hyper-parameters that a row leaves out at this value."""
 
     def trial(self, last: Row) -> FinishedTrial:
         """Make a trial from its last stored row, without the hyper-parameters that no domain has.
 
         The domains may have been edited since the trial ran.
         """
-        stored = json.loads(last["params"] or "{}")
+        stored = {**self.unstored, **json.loads(last["params"] or "{}")}
         params = {n: stored[n] for n, d in self.domains.items() if n in stored and stored[n] in d}
         state, values = self.outcome(last)
-        return _finished(
+        trial = _finished(
             last,
             state=state,
             values=values,
             params=params,
             distributions=self._distributions(params),
             user_attrs={TRIAL_ID: last["trial_id"]},
-            system_attrs=self.notes,
+            system_attrs=dict(self.notes),
         )
+        self.note_limits(trial, last)
+        return trial
+
+    def note_limits(self, trial: Trial | FrozenTrial, row: Row) -> None:
+        """Tell a trial by how much its row misses each limit of the objective: samplers read it there."""
+        for limit in self.objective.required:
+            trial.set_constraint(str(limit), min(limit.measure_excess(row), WORST))
 
     def outcome(self, last: Row) -> tuple[TrialState, Sequence[float] | None]:
         """Return the state and the values that a last row stands for: FAIL without finite values."""
@@ -80,7 +91,7 @@ class TrialMaker:
             if row["epoch"] not in epochs or values is None:
                 continue
             params = {**trial.params, EPOCHS: row["epoch"]}
-            yield _finished(
+            point = _finished(
                 row,
                 state=TrialState.COMPLETE,
                 values=values,
@@ -89,6 +100,8 @@ class TrialMaker:
                 user_attrs={TRAJECTORY_OF: trial.user_attrs[TRIAL_ID]},
                 system_attrs={},
             )
+            self.note_limits(point, row)
+            yield point
 
     def _distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
         if len(params) == len(self.space):

@@ -25,6 +25,7 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial
 
 from orchestrator.search.database_url import add_password, hide_password, remove_secret
+from orchestrator.search.fast_proposals import list_constraints
 from orchestrator.search.study import UnlearnerStudy
 from tasks.errors import InvalidValue
 
@@ -82,9 +83,11 @@ class StudyView:
         known = self._running.pop((study_id, trial.number), None)
         if known is None:
             plain = copy.copy(trial)
-            plain.system_attrs = {}  # a sampler's notes
+            plain.system_attrs = list_constraints(trial)  # without a sampler's notes
             known = storage.create_new_trial(study_id, plain)
         else:
+            for name, value in list_constraints(trial).items():
+                storage.set_trial_system_attr(known, name, value)
             storage.set_trial_state_values(known, trial.state, trial.values)
         if not trial.state.is_finished():
             self._running[study_id, trial.number] = known

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.search.narrowing import narrow_space
 from tasks.errors import InvalidValue
-from tasks.search_space import search_space
 from tasks.unlearners import loaded_unlearner_class, unlearner_class
 
 
@@ -21,7 +21,7 @@ def budgets(config: SweepConfig) -> dict[str, int]:
         return {name: len(config.given[name]) for name in config.unlearners}
     trials = config.trials or 1
     searched = {
-        name: missing(name) or search_space(unlearner_class(name)) for name in config.unlearners
+        name: missing(name) or narrow_space(name, config.set).domains for name in config.unlearners
     }
     return {name: trials if has_space else 1 for name, has_space in searched.items()}
 

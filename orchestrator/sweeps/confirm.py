@@ -18,24 +18,25 @@ from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_finished_trials, read_results
+from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code, list_code_of_config, refuse_unnamed
 from tasks.errors import InvalidValue
-from tasks.search_space import EPOCHS, parameters
+from tasks.search_space import EPOCHS
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "model", "recipe", "original", "calibration")
+DECIDING = ("task", "objective", "require", "model", "recipe", "original", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
+    *DECIDING, "set", "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
     "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
-NOT_TO_GIVE = ("unlearners", "trials", "sampler", "preset")
+NOT_TO_GIVE = ("unlearners", "set", "trials", "sampler", "preset")
 """Settings that a confirming sweep cannot have: it runs the chosen points and nothing else."""
 NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
 """Columns by which points are chosen and identified, in addition to the objective's columns."""
@@ -128,7 +129,7 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
             f"sweep {base.name!r} has not ended, so its points may still change; "
             f"to continue it: orchestrator resume {base.name} --storage {shlex.quote(base.storage)}"
         )
-    objective = objective_named(base.objective)
+    objective = objective_named(base.aim)
     rows = read_results(base.storage, base.name, {*NEEDED, *objective.columns}).to_pylist()
     last: dict[str, Row] = {}
     for row in POINTS[points](rows, objective):
@@ -153,18 +154,12 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
 def _with_given(config: SweepConfig, given: Given) -> SweepConfig:
     given = {name: [_runnable(name, params) for params in trials] for name, trials in given.items()}
     trials = max(map(len, given.values()))
-    return dataclasses.replace(config, unlearners=tuple(given), trials=trials, given=given)
+    kept = keep_assignments(config.set, tuple(given))
+    return dataclasses.replace(
+        config, unlearners=tuple(given), set=kept, trials=trials, given=given
+    )
 
 
 def _runnable(unlearner: str, params: Mapping[str, Any]) -> Row:
-    """Return all hyper-parameters of a trial; raise InvalidValue if the trial would run differently now."""
-    cls = unlearner_class(unlearner)
-    method = cls.from_params(dict(params))
-    for name, parameter in parameters(cls).items():
-        value = getattr(method, name)
-        if parameter.domain is None and value != parameter.default:
-            raise InvalidValue(
-                f"a point to confirm has {unlearner} with {name}={value}; {name} is now fixed at "
-                f"{parameter.default}, so this point cannot be run again"
-            )
-    return method.params
+    """Return all hyper-parameters of a trial; raise InvalidValue if its method no longer takes them."""
+    return unlearner_class(unlearner).from_params(dict(params)).params

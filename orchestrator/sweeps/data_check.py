@@ -15,6 +15,7 @@ from orchestrator.config import (
     check_has_model,
 )
 from orchestrator.results.objectives import find_undefined, objective_named
+from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.plan import SweepPlan, make_task
 from tasks.datasets.halves import held_out_halves
 from tasks.datasets.loaders import check_loader
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
     from tasks.unlearners.base import Unlearner
 
 
-def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
+def choose_task(
+    config: SweepConfig, say: Callable[[str], None], *, keep_original: bool = True
+) -> SweepConfig:
     """Return the configuration with a task whose data are available.
+
+    An original model that is given is kept under the storage root, unless `keep_original` says no.
 
     Without a requested task, the digits are the fallback, with a notice. Raises DatasetNotFound if
     the data of a requested task are missing. Raises InvalidValue for an absent folder, and for
@@ -53,9 +58,9 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         dataset = wanted.load()
     check_loader(config.loader, dataset)
     traits = find_traits(wanted, dataset)
-    for name, lacking in find_undefined(objective_named(config.objective), traits).items():
+    for name, lacking in find_undefined(objective_named(config.aim), traits).items():
         raise InvalidValue(
-            f"--objective names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
+            f"--objective or --require names {name}, which has no value in {wanted.name}: {LACKING[lacking]}"
         )
     if wanted.joint:
         config = _without_unfit_methods(config, wanted, dataset, say)
@@ -67,7 +72,7 @@ def choose_task(config: SweepConfig, say: Callable[[str], None]) -> SweepConfig:
         config = _leave_out(config, lambda cls: bool(list_replaying(cls.needs)), why, say)
     config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
     config = _with_calibration(config, dataset, say)
-    return _with_original(config, wanted, dataset, say)
+    return _with_original(config, wanted, dataset, say) if keep_original else config
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:
@@ -115,7 +120,12 @@ def _leave_out(
     if not kept:
         raise InvalidValue(why)
     say(f"NOTICE: left out {why}")
-    return dataclasses.replace(config, unlearners=kept)
+    return _with_methods(config, kept)
+
+
+def _with_methods(config: SweepConfig, kept: tuple[str, ...]) -> SweepConfig:
+    """Return the settings with these methods alone, and with what is set of their hyper-parameters."""
+    return dataclasses.replace(config, unlearners=kept, set=keep_assignments(config.set, kept))
 
 
 def _without_unfit_methods(
@@ -133,7 +143,7 @@ def _without_unfit_methods(
         raise InvalidValue("; ".join(reasons))
     for reason in reasons:
         say(f"NOTICE: left out: {reason}")
-    return dataclasses.replace(config, unlearners=tuple(kept)) if reasons else config
+    return _with_methods(config, tuple(kept)) if reasons else config
 
 
 def _with_calibration(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.search_space import EPOCHS, Categorical, Domain, Parameter, parameters
+from orchestrator.search.narrowing import narrow_space
+from tasks.search_space import EPOCHS, Categorical, Domain, parameters
 from tasks.unlearners import unlearner_class
 from tasks.unlearners.passes import Sizes
 
@@ -14,20 +16,39 @@ if TYPE_CHECKING:
     from orchestrator.worker.baselines import Speed
 
 
-def seconds_per_trial(unlearner: str, speed: Speed) -> float:
-    """Return the expected seconds of a trial whose hyper-parameters are drawn at random from their domains."""
-    cls = unlearner_class(unlearner)
-    usual = {name: _usual(parameter) for name, parameter in parameters(cls).items()}
+def expect_values(unlearner: str, assignments: Sequence[str] = ()) -> dict[str, Any]:
+    """Return each hyper-parameter's expected value in a sweep with these assignments, or its default."""
+    space = narrow_space(unlearner, assignments)
+    usual = {name: expected(domain) for name, domain in space.domains.items()}
+    declared = parameters(unlearner_class(unlearner))
+    return {**{name: p.default for name, p in declared.items()}, **space.fixed, **usual}
+
+
+def expect_cost(unlearner: str, sizes: Sizes, assignments: Sequence[str], limit: float) -> float:
+    """Return the expected cost of a trial, a share of a retrain's: what it passes forward and backward.
+
+    A trial that is measured after each epoch ends at the `limit`.
+    """
+    cls, usual = unlearner_class(unlearner), expect_values(unlearner, assignments)
+    share = cls.count_samples(sizes, usual) / (sizes.recipe_epochs * sizes.retain)
+    return min(share, limit) if cls.anytime else share
+
+
+def seconds_per_trial(unlearner: str, speed: Speed, assignments: Sequence[str] = ()) -> float:
+    """Return the expected seconds of a trial whose hyper-parameters are drawn at random from what is searched."""
+    cls, usual = unlearner_class(unlearner), expect_values(unlearner, assignments)
     sizes = Sizes(speed.retain, speed.forget, speed.recipe_epochs, speed.calibration)
     samples = cls.count_samples(sizes, usual)
     points = usual.get(EPOCHS, 1.0) if cls.anytime else 1.0
     return samples / speed.gradient_per_second + points * speed.evaluate_seconds
 
 
-def sweep_seconds(trials: Mapping[str, int], speed: Speed, concurrent: int) -> float:
+def sweep_seconds(
+    trials: Mapping[str, int], speed: Speed, concurrent: int, assignments: Sequence[str] = ()
+) -> float:
     """Return the expected seconds of a search with these numbers of trials by unlearner."""
-    work = sum(count * seconds_per_trial(name, speed) for name, count in trials.items())
-    return work / concurrent
+    seconds = {name: seconds_per_trial(name, speed, assignments) for name in trials}
+    return sum(count * seconds[name] for name, count in trials.items()) / concurrent
 
 
 def training_seconds(speed: Speed, concurrent: int) -> float:
@@ -39,15 +60,13 @@ def training_seconds(speed: Speed, concurrent: int) -> float:
     return max(ends)
 
 
-def _usual(parameter: Parameter) -> Any:
-    """A hyper-parameter's expected value, or its default if it is not searched."""
-    return parameter.default if parameter.domain is None else expected(parameter.domain)
-
-
-def expected(domain: Domain) -> float:
-    """Mean of a uniform (or log-uniform) draw from a numeric domain; 1 for a categorical one."""
+def expected(domain: Domain) -> Any:
+    """Mean of a uniform (or log-uniform) draw from a numeric domain, or of numeric choices; else the first choice."""
     if isinstance(domain, Categorical):
-        return 1.0
+        numbers = [c for c in domain.choices if isinstance(c, int | float)]
+        return (
+            statistics.fmean(numbers) if len(numbers) == len(domain.choices) else domain.choices[0]
+        )
     if domain.log:
         return (domain.high - domain.low) / math.log(domain.high / domain.low)
     return (domain.low + domain.high) / 2

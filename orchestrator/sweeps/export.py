@@ -89,9 +89,10 @@ def check_output(flag: str, path: Path, suffix: str) -> Path:
 def _choose_row(config: SweepConfig, trial_id: str | None) -> Row:
     rows = read_results(config.storage, config.name).to_pylist()
     if trial_id is None:
-        row = recommend_point(rows, objective_named(config.objective))
+        row = recommend_point(rows, objective_named(config.aim))
         if row is None:
-            raise InvalidValue(f"sweep {config.name!r} has no front yet: name a trial")
+            limits = f" that meets {', '.join(config.require)}" if config.require else " yet"
+            raise InvalidValue(f"sweep {config.name!r} has no front{limits}: name a trial")
         return row
     found = [r for r in rows if r["role"] == "trial" and r["state"] != "failed"]
     last = {r["trial_id"]: r for r in sorted(found, key=lambda r: r["epoch"])}

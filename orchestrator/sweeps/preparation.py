@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.execution.model_jobs import ModelJob, follow_jobs
@@ -39,13 +39,17 @@ class Preparation:
         return ModelJob(self._unfit, *arguments)
 
     def wait_for_models(
-        self, slots: int, left: Mapping[str, int], observer: Observer
+        self,
+        slots: int,
+        left: Mapping[str, int],
+        observer: Observer,
+        assignments: Sequence[str] = (),
     ) -> dict[str, Row]:
         """Wait until all models are stored; return their rows by trial id, the original's first.
 
-        `left` are the numbers of remaining trials by unlearner, and `slots` of them run at a time:
-        both serve the estimate. Raises WorkerLost if a process dies too often, UnfitNode if no node
-        can prepare the models.
+        `left` are the numbers of remaining trials by unlearner, `slots` of them run at a time, and
+        `assignments` narrow what they search: all serve the estimate. Raises WorkerLost if a process dies
+        too often, UnfitNode if no node can prepare the models.
         """
         self._warn_of_waiting(slots, observer)
         rows: dict[str, Row] = {}
@@ -58,7 +62,7 @@ class Preparation:
                             self._told = True
                         self._train(dtype, missing)
                     case Speed() as speed:
-                        self._tell_estimate(speed, slots, left, observer)
+                        self._tell_estimate(speed, slots, left, assignments, observer)
                     case Training(what, done, total, seconds):
                         observer.training(what, done, total, seconds)
                     case dict():
@@ -75,9 +79,15 @@ class Preparation:
         self._jobs += [self._start(settings, train_model, settings, role) for role in missing]
 
     def _tell_estimate(
-        self, speed: Speed, slots: int, left: Mapping[str, int], observer: Observer
+        self,
+        speed: Speed,
+        slots: int,
+        left: Mapping[str, int],
+        assignments: Sequence[str],
+        observer: Observer,
     ) -> None:
-        self.search_seconds = sweep_seconds(left, speed, slots) * len(self._settings.task.requests)
+        once = sweep_seconds(left, speed, slots, assignments)
+        self.search_seconds = once * len(self._settings.task.requests)
         training = training_seconds(speed, slots)
         models = f", {spell_duration(training)} of it for the models" if training else ""
         total = spell_duration(training + self.search_seconds)

@@ -57,9 +57,8 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
             plan = resolve(config, name, resources, observer.say)
             with resumable(plan.config):
                 finished, data = _read_finished(plan, observer.say)
-            store_config(
-                plan.config, own
-            )  # more trials too, now that nothing is wrong with the sweep
+            # More trials are stored now that nothing is wrong with the sweep.
+            store_config(plan.config, own)
             with resumable(plan.config):
                 return _Run(plan, board, resources, observer).to_the_end(finished, data)
 
@@ -82,7 +81,7 @@ def _say_whom_to_ask(config: SweepConfig, observer: Observer, *, connects: bool)
 
 
 def _warn_of_test_data(config: SweepConfig, observer: Observer) -> None:
-    unsteady = steers_on_test(objective_named(config.objective))
+    unsteady = steers_on_test(objective_named(config.aim))
     if unsteady:
         observer.say(
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
@@ -125,7 +124,7 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
-        models = preparation.wait_for_models(plan.concurrent, left, observer)
+        models = preparation.wait_for_models(plan.concurrent, left, observer, plan.config.set)
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])

@@ -69,7 +69,7 @@ def read_status(
     listing the known ones.
     """
     config = read_config(name, storage)
-    objective = objective_named(config.objective)
+    objective = objective_named(config.aim)
     columns = [*NEEDED, *objective.columns, *more]
     rows = read_results(config.storage, name, columns, on_damage)
     ended = keep_ended(rows)

@@ -29,7 +29,8 @@ class WorkerSettings:
     loader: str
     cpus: int
     gpus: float
-    objective_metrics: tuple[str, ...]
+    objective_columns: tuple[str, ...]
+    """What the driver reads of a row, beside what it always does."""
     trial_seconds: float | None
     options: DataOptions = AS_THEY_ARE
     """How the data are read."""

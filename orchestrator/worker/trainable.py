@@ -194,5 +194,5 @@ def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
     """Keep what the driver needs of the rows: the store has the rest, and the driver must stay small."""
     from orchestrator.results.objectives import SCORING
 
-    needed = {"epoch", "state", "error", *SCORING, *settings.objective_metrics}
+    needed = {"epoch", "state", "error", *SCORING, *settings.objective_columns}
     return [{name: row.get(name) for name in needed} for row in rows]

@@ -45,7 +45,7 @@ def choose_examples(
         return Choice(task.find_step(dataset).forget)
     storage, name, count = open_root(root), f"{task.mask_key(dataset)}.mask", len(dataset.train)
     start = time.perf_counter()
-    mask = decode_mask(storage.read(name), count)
+    mask = read_choice(task, dataset, root)
     if mask is not None:
         return Choice(mask)
     try:
@@ -61,6 +61,14 @@ def choose_examples(
         else:
             mask = first
     return Choice(mask, time.perf_counter() - start)
+
+
+def read_choice(task: Task, dataset: Dataset, root: str | Path) -> np.ndarray | None:
+    """Return the mask (N,) of the task's forget set as far as it is known: None if a model has yet to choose it."""
+    if not isinstance(task.forgotten, ScoredForgetSet):
+        return task.find_step(dataset).forget
+    stored = open_root(root).read(f"{task.mask_key(dataset)}.mask")
+    return decode_mask(stored, len(dataset.train))
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

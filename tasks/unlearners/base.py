@@ -115,11 +115,11 @@ class SGDUnlearner(Unlearner):
     if it makes its optimizer by `self.optimizer(model, self.masks(problem))` and steps by `descend`.
     """
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the chosen share of the retain set."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set visited in an epoch, drawn anew each time."""
     momentum: float = 0.9
     """SGD momentum."""

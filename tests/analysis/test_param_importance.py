@@ -9,7 +9,12 @@ import random
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from analysis.param_importance import compute_importances, encode_settings, main, rank_values
+from analysis.param_importance import main
+from orchestrator.results.hyperparameters.importance import (
+    compute_importances,
+    encode_settings,
+    rank_values,
+)
 
 
 def trials(row, count, method="finetune"):

@@ -62,7 +62,7 @@ def test_objective_of_the_users_own_selects_the_front(store, row, capsys):
 
 def test_unknown_objective_lists_the_valid_ones(store, row, capsys):
     assert main([str(store(row("finetune-0"))), "--objective", "best"]) == 2
-    assert "pareto, accuracy, mia, time, score" in capsys.readouterr().err
+    assert "pareto, forget, accuracy, mia, time, score" in capsys.readouterr().err
 
 
 def test_figures_are_written_and_readable(store, row, baselines, tmp_path):

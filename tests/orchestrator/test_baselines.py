@@ -17,7 +17,7 @@ from tasks.task import Task
 def settings(tmp_path: Path) -> WorkerSettings:
     return WorkerSettings(
         sweep="here", task=Task.named("digits-class:1"), storage=str(tmp_path), data_dir=None,
-        loader="auto", cpus=1, gpus=0.0, objective_metrics=(), trial_seconds=None,
+        loader="auto", cpus=1, gpus=0.0, objective_columns=(), trial_seconds=None,
     )  # fmt: skip
 
 

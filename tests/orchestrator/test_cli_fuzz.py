@@ -75,7 +75,7 @@ def test_any_values_of_a_single_run(
 
 @FUZZED
 @given(
-    command=st.sampled_from(["resume", "status", "delete"]),
+    command=st.sampled_from(["resume", "status", "delete", "report"]),
     name=TEXT.filter(lambda t: not t.startswith("-")),
 )
 def test_any_name_of_a_sweep_that_is_not_there(command: str, name: str, empty: Path) -> None:

@@ -162,10 +162,12 @@ def test_a_trial_is_cut_where_its_point_is_but_not_if_that_is_its_own_end(first)
         assert (asked if row["final"] else row["epoch"]) in epochs or asked is None
 
 
-def test_what_would_not_run_as_it_did_is_refused(first):
-    """A setting that no search moves has another default by now."""
+def test_a_point_runs_again_with_its_own_settings_or_is_refused(first):
+    """A setting that no search moves may have been set, or have another default by now."""
     (config,) = plan_repeats("first", 1, str(first), None)
     method, trials = next(iter(config.given.items()))
     changed = {method: [{**trials[0], "batch_size": 7}]}
-    with pytest.raises(InvalidValue, match=f"{method} with batch_size=7"):
-        complete_repeat(dataclasses.replace(config, given=changed))
+    assert complete_repeat(dataclasses.replace(config, given=changed)).given == changed
+    gone = {method: [{**trials[0], "of_the_past": 7}]}
+    with pytest.raises(InvalidValue, match="has no hyper-parameter 'of_the_past'"):
+        complete_repeat(dataclasses.replace(config, given=gone))

@@ -50,6 +50,13 @@ def test_the_front_of_many_points_is_that_of_a_few(points: list[tuple[float, ...
     assert find_front_of_many(np.array(points).reshape(-1, 3)).tolist() == find_front(points)
 
 
+LIMITED = (
+    "pareto,validation_accuracy_retained>=.5",
+    "score,relative_cost<=.3,validation_indistinguishability>=.4",
+)
+"""Objectives with limits, which a part of the points misses."""
+
+
 def make_trial(number: int, rng: np.random.Generator) -> list[Row]:
     """A trial of up to four points on a coarse grid, so that some tie; a value may be missing or infinite."""
     state = rng.choice(["complete", "complete", "failed", "pruned"])
@@ -71,7 +78,7 @@ def make_trial(number: int, rng: np.random.Generator) -> list[Row]:
     return [{**row, "trial_id": rows[0]["trial_id"]} for row in rows]
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [*OBJECTIVES, *LIMITED])
 @pytest.mark.parametrize("models", [MODELS, []], ids=["models", "no models"])
 @pytest.mark.parametrize("seed", range(5))
 def test_columns_say_what_rows_say(name: str, models: list[Row], seed: int) -> None:

@@ -17,7 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search import fast_proposals
-from orchestrator.search.fast_proposals import SEEN, KnownSpace, RecentStudy, first_generation
+from orchestrator.search.fast_proposals import (
+    SEEN,
+    KnownSpace,
+    RecentStudy,
+    first_generation,
+    list_constraints,
+)
 from orchestrator.search.samplers import SAMPLERS, sampler_named
 from orchestrator.search.study_trials import TrialMaker
 
@@ -146,6 +152,14 @@ def test_a_sampler_sees_the_last_finished_trials_and_all_since(finished):
 def test_every_sampler_proposes_in_a_long_study(name):
     study = long_study(SEEN + 5, SAMPLERS.resolve(name)(seed=0))
     assert 0.0 <= study.ask(SPACE).params["alpha"] <= 1.0
+
+
+def test_what_a_constraint_is_kept_in_is_found():
+    trial = optuna.create_trial(values=[0.0], system_attrs={"a-samplers:note": 1})
+    trial.set_constraint("x<=1", 0.5)
+    kept = list_constraints(trial)
+    assert list(kept.values()) == [0.5]
+    assert optuna.create_trial(values=[0.0], system_attrs=kept).constraints == {"x<=1": 0.5}
 
 
 def test_a_storage_in_memory_keeps_a_finished_trial_as_it_is_given():

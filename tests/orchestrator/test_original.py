@@ -123,7 +123,7 @@ def test_the_rows_of_the_models_say_where_they_come_from(file: Path) -> None:
     chosen = choose_task(config(file, recipe="epochs=3"), lambda line: None)
     settings = WorkerSettings(
         sweep="given", task=make_task(chosen), storage=chosen.storage, data_dir=None, loader="auto", cpus=1,
-        gpus=0.0, objective_metrics=(), trial_seconds=None,
+        gpus=0.0, objective_columns=(), trial_seconds=None,
     )  # fmt: skip
     first, *_ = prepare_models(settings, False)
     assert isinstance(first, Ready)

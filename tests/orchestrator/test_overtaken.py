@@ -33,7 +33,7 @@ def settings(storage: Path | str) -> WorkerSettings:
     """What a worker of a sweep `s` on the digits is told."""
     return WorkerSettings(
         sweep="s", task=Task.named("digits-class:1"), storage=str(storage), data_dir=None,
-        loader="auto", cpus=1, gpus=0.0, objective_metrics=(), trial_seconds=None,
+        loader="auto", cpus=1, gpus=0.0, objective_columns=(), trial_seconds=None,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> WorkerSettings:
     """A sweep of the sequence with its models, and their rows."""
     given: dict[str, Any] = {
         "sweep": "s", "task": Task.named(NAME).whole(), "storage": str(tmp_path_factory.mktemp("s")),
-        "data_dir": None, "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_metrics": (),
+        "data_dir": None, "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_columns": (),
         "trial_seconds": None,
     }  # fmt: skip
     made = WorkerSettings(**given)

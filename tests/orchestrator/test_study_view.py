@@ -20,6 +20,7 @@ from study_rows import PARETO, TASK, content, row, run, stored, study
 from whole import check_study, files_of
 
 from orchestrator.cli.main import main
+from orchestrator.results.objectives import objective_named
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.view import DatabaseView, JournalView, StudyView
 
@@ -84,6 +85,17 @@ def test_a_view_shows_what_the_study_knows_while_the_sweep_runs(tmp_path, kind):
     assert shown(tmp_path, "ssd").trials == []
     finetune.tell(trial["trial_id"], [row(1)])
     assert content(shown(tmp_path).trials) == content(finetune.trials)
+
+
+def test_a_view_shows_by_how_much_limits_are_missed(tmp_path, kind):
+    opened, shown = kind
+    limited = objective_named("pareto,relative_cost<=1.5")
+    finetune = UnlearnerStudy("finetune", limited, "nsgaii", 0)
+    opened(tmp_path).rebuild([finetune], refuse)
+    run(finetune, 1)
+    excesses = [trial.constraints for trial in shown(tmp_path).trials]
+    assert excesses == [{"relative_cost<=1.5": 0.5}, {"relative_cost<=1.5": -0.5}]
+    assert excesses == [trial.constraints for trial in finetune.trials]
 
 
 def test_the_view_of_the_next_driver_holds_the_rows_and_nothing_else(tmp_path, kind):

@@ -113,14 +113,15 @@ def test_what_is_sent_is_our_packages_and_nothing_beside_them(tmp_path, installe
     assert "working_dir" not in sent
 
 
-def test_every_module_of_ours_is_sent():
+def test_every_file_of_ours_is_sent():
     """Neither `excludes` nor a .gitignore in a package, both of which Ray heeds, names a file of the program."""
     from ray._private.thirdparty.pathspec import PathSpec
 
     packages = [ROOT / package for package in ("orchestrator", "tasks")]
     assert [package for package in packages if any(package.rglob(".gitignore"))] == []
     left_out = PathSpec.from_lines("gitwildmatch", package_code()["excludes"])
-    files = [f for package in packages for f in package.rglob("*.py")]
+    files = [f for package in packages for f in package.rglob("*.*") if f.suffix != ".pyc"]
+    assert {".py", ".html", ".css", ".js"} <= {f.suffix for f in files}
     assert [f for f in files if left_out.match_file(str(f.relative_to(ROOT)))] == []
     assert left_out.match_file("orchestrator/__pycache__/api.pyc")
 

@@ -40,7 +40,7 @@ FREE = Limits(cost=100.0)
 def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> WorkerSettings:
     given: dict[str, Any] = {
         "sweep": "s", "task": Task.named(task), "storage": str(storage), "data_dir": None,
-        "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_metrics": (), "trial_seconds": None,
+        "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_columns": (), "trial_seconds": None,
     }  # fmt: skip
     return WorkerSettings(**given | more)
 
@@ -157,7 +157,7 @@ def test_the_points_before_a_failure_are_kept_and_count_everywhere(storage):
     study = UnlearnerStudy(method, PARETO, "random", 0)
     trial = study.ask("task")
     trial["params"]["epochs"] = 5
-    result = step(settings(storage, objective_metrics=PARETO.metrics), method, **trial["params"])
+    result = step(settings(storage, objective_columns=PARETO.metrics), method, **trial["params"])
 
     rows = read_finished_trials(storage, "s")[f"{method}-0000"]
     assert [(r["epoch"], r["final"], r["state"]) for r in rows] == [

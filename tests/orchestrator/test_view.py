@@ -144,7 +144,8 @@ def test_the_expected_value_is_the_mean_of_what_is_drawn(domain: Domain):
 
 
 def test_a_choice_counts_once():
-    assert expected(Categorical((1, 2))) == 1.0
+    assert expected(Categorical((1, 2))) == 1.5
+    assert expected(Categorical(("none", "saliency"))) == "none"
 
 
 SPEED = Speed(

@@ -103,8 +103,9 @@ def keep_telling(rows: pa.Table, objective: Objective) -> pa.Table:
     points = np.isfinite(gains).all(1) & _to_numpy(pc.and_(is_trial, pc.invert(failed)))
     if SCORE not in objective.metrics:
         points &= _mask_beating(rows, objective, find_noise_floor(list_models(rows)))
-    among = np.flatnonzero(points)
-    kept[among[find_front_of_many(gains[among])]] = True
+    for may_lie in (points, points & _mask_meeting(rows, objective)):
+        among = np.flatnonzero(may_lie)
+        kept[among[find_front_of_many(gains[among])]] = True
     return rows.filter(pa.array(kept))
 
 
@@ -156,6 +157,15 @@ def _mask_beating(
             gains = (_read_column(rows, name) - its) * (1 if up else -1)
             beating |= gains > floor.least_gain(name)  # false where it is not a number
     return beating
+
+
+def _mask_meeting(rows: pa.Table, objective: Objective) -> NDArray[np.bool_]:
+    """Return for each row what `Objective.meets_limits` says."""
+    meeting = np.ones(len(rows), bool)
+    for limit in objective.required:
+        values = _read_column(rows, limit.column)
+        meeting &= np.isfinite(values) & (limit.exceed(values) <= 0)
+    return meeting
 
 
 def _read_column(rows: pa.Table, name: str) -> NDArray[np.float64]:

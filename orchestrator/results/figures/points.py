@@ -111,7 +111,7 @@ def select_front(sweep: Sweep, objective: Objective) -> Front:
         {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
         [row for row in sweep.references if is_drawable(row)],
         floor,
-        choose_point(front, floor),
+        choose_point(front, floor, objective),
         [row for row, tied in zip(front, ties, strict=True) if tied],
     )
 

@@ -68,9 +68,7 @@ def tell_ended(
         said += f"; for more trials: {spell_resume(config, '--trials', twice)}"
     observer.say(said)
     models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
-    progress = Progress(
-        objective_named(config.objective), len(trials), find_noise_floor(models), None
-    )
+    progress = Progress(objective_named(config.aim), len(trials), find_noise_floor(models), None)
     progress.resume(list(trials.values()))
     observer.started(progress)
     observer.ended(progress)

@@ -7,29 +7,26 @@ as the user who resumes, confirms or exports the sweep.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.search.narrowing import read_assignment
 from tasks.errors import InvalidValue
-from tasks.registry import REFERENCE, is_installed
-
-ANYWHERE = re.compile(rf"(?<![\w.])(?=({REFERENCE.pattern}))")
-"""Every place where `module:attribute` may begin. A task or an option may hold one inside a longer text."""
-
-
-def list_code(*values: Any) -> list[str]:
-    """List each `module:attribute` of an installed module in these texts, lists and mappings."""
-    texts = (text for value in values for text in _list_texts(value))
-    found = (match[1] for text in texts for match in ANYWHERE.finditer(text))
-    return [name for name in dict.fromkeys(found) if is_installed(name)]
+from tasks.registry import list_code
 
 
 def list_code_of_config(config: SweepConfig) -> list[str]:
     """List the code that the settings of a sweep name."""
+    given = map(read_assignment, config.set)
+    assigned = [part for a in given for part in (a.method, a.values)]
     return list_code(
-        config.task, config.model, config.sampler, config.unlearners, config.given or {}
+        config.task,
+        config.model,
+        config.sampler,
+        config.unlearners,
+        assigned,
+        config.given or {},
     )
 
 
@@ -47,15 +44,3 @@ def refuse_unnamed(sweep: str | None, code: Iterable[str], named: Sequence[str])
             f"the stored sweep {sweep!r} names code that is not this program's: {', '.join(unnamed)}. A store is "
             f"data and imports nothing; if you trust that code, add: --code {','.join(unnamed)}"
         )
-
-
-def _list_texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _list_texts(key)
-            yield from _list_texts(inner)
-    elif isinstance(value, Iterable):
-        for inner in value:
-            yield from _list_texts(inner)

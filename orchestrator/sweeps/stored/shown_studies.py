@@ -24,7 +24,7 @@ def show_studies(
     """Build the study of each method from the finished trials, and show them to who looks."""
     from orchestrator.search.study import UnlearnerStudy
 
-    objective, given = objective_named(config.objective), config.given or {}
+    objective, given = objective_named(config.aim), config.given or {}
     studies = [
         UnlearnerStudy(
             unlearner,
@@ -33,6 +33,7 @@ def show_studies(
             config.seed,
             finished,
             given.get(unlearner),
+            config.set,
         )
         for unlearner in config.unlearners
     ]

@@ -30,11 +30,11 @@ class NegMerge(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=TUNING_EPOCHS)
 
-    strength: Annotated[float, Float(0.1, 30.0, log=True)] = 1.0
+    strength: Annotated[float, Float(0.1, 30.0, log=True, above=0)] = 1.0
     """Length λ of the way back."""
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 3e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 3e-3
     """Learning rate of the fine-tunings: each draws its own, log-uniformly, within a factor of 3."""
-    epochs: Annotated[int, Int(1, 30, log=True)] = 4
+    epochs: Annotated[int, Int(1, 30, log=True, least=1)] = 4
     """Copies K; the model is the merge of all so far after each."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Whether the copies are tuned with the original's statistics of BatchNorm instead of each batch's own."""

@@ -25,11 +25,11 @@ class TaskNegation(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    strength: Annotated[float, Float(0.1, 30.0, log=True)] = 1.0
+    strength: Annotated[float, Float(0.1, 30.0, log=True, above=0)] = 1.0
     """Length λ of the way back."""
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 3e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 3e-3
     """SGD learning rate of the fine-tuning."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the forget set; the model is negated after each."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Whether the copy is tuned with the original's statistics of BatchNorm instead of each batch's own."""

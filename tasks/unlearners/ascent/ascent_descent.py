@@ -25,11 +25,11 @@ class AscentDescent(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-3
     """SGD learning rate of both phases."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Rounds of both phases."""
-    ascent_epochs: Annotated[int, Int(1, 10)] = 3
+    ascent_epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Rounds that begin with the ascent; the others only descend."""
     batch_size: int = 64
     """Examples per step, of either set."""

@@ -31,9 +31,9 @@ class RectifiedGradients(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-4
+    lr: Annotated[float, Float(1e-5, 1e-2, log=True, above=0)] = 1e-4
     """AdamW's learning rate."""
-    threshold: Annotated[float, Float(5e-3, 5.0, log=True)] = 0.02
+    threshold: Annotated[float, Float(5e-3, 5.0, log=True, above=0)] = 0.02
     """Retain loss above which the retain set has the greater weight."""
     slope: float = 100.0
     """How sharply the weight turns at the threshold."""

@@ -24,9 +24,9 @@ class GradientAscent(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-6, 1e-2, log=True)] = 1e-4
+    lr: Annotated[float, Float(1e-6, 1e-2, log=True, above=0)] = 1e-4
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 5)] = 1
+    epochs: Annotated[int, Int(1, 5, least=1)] = 1
     """Passes over the forget set."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Keep the statistics of BatchNorm: then the weights alone forget."""

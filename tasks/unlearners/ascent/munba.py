@@ -28,9 +28,9 @@ class NashBargaining(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, beside_once=1)
 
-    lr: Annotated[float, Float(1e-3, 3e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-3, 3e-1, log=True, above=0)] = 5e-2
     """SGD learning rate; the authors' is 1e-2, for more steps."""
-    clip: Annotated[float, Float(0.1, 2.0, log=True)] = 1.0
+    clip: Annotated[float, Float(0.1, 2.0, log=True, above=0)] = 1.0
     """Largest norm of the joint gradient; it is √2 before, where the two agree."""
     batch_size: int = 256
     """Examples per step, of each set."""

@@ -23,7 +23,7 @@ class NegativeGradientPlus(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
-    retain_weight: Annotated[float, Float(0.8, 0.999)] = 0.95
+    retain_weight: Annotated[float, Float(0.8, 0.999, least=0, most=1)] = 0.95
     """Share α of the retain loss in the total."""
     batch_size: int = 256
     """Examples per step, of each set."""

@@ -30,15 +30,15 @@ class ProjectedGradient(Unlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.1
+    lr: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.1
     """Learning rate η of the first epoch; it falls exponentially to a tenth after the last."""
     retained: Annotated[float, Float(0.3, 0.99)] = 0.9
     """Share of the sum of singular values that P may not exceed: the larger, the less may move."""
-    entropy_weight: Annotated[float, Float(0.0, 2.0)] = 1.0
+    entropy_weight: Annotated[float, Float(0.0, 2.0, least=0)] = 1.0
     """Weight w of the entropy of the outputs, which grows."""
-    epochs: Annotated[int, Int(1, 100, log=True)] = 10
+    epochs: Annotated[int, Int(1, 100, log=True, least=1)] = 10
     """Passes over the forget set; the authors' 100 is a limit."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set whose layer inputs are decomposed, in one forward pass."""
     offset: float = 0.1
     """Keeps the logarithm finite."""

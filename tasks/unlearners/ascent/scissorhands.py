@@ -41,15 +41,15 @@ class Scissorhands(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, beside_once=1, forget_batches=1)
     preparation: ClassVar[Passes] = Passes(forget_batches=1)
 
-    lr: Annotated[float, Float(2e-3, 3e-2, log=True)] = 5e-3
+    lr: Annotated[float, Float(2e-3, 3e-2, log=True, above=0)] = 5e-3
     """SGD learning rate."""
-    retain_share: Annotated[float, Float(0.2, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.2, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set visited in an epoch, drawn anew each time; too few steps repair nothing."""
     kept: Annotated[float, Float(0.8, 0.99)] = 0.97
     """Share of the weights below the cut: those above are drawn anew."""
-    forget_weight: Annotated[float, Float(1e-3, 0.3, log=True)] = 0.05
+    forget_weight: Annotated[float, Float(1e-3, 0.3, log=True, least=0)] = 0.05
     """Weight λ of the ascent on the forget set."""
-    blocks: Annotated[int, Int(1, 4)] = 2
+    blocks: Annotated[int, Int(1, 4, least=1)] = 2
     """Blocks before the head that are drawn anew and guarded; the authors take 4 of a ResNet-18."""
     batch_size: int = 64
     """Examples per step, of each set, and of the forget set to find what is sensitive; the authors' is 256."""

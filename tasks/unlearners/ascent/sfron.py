@@ -39,11 +39,11 @@ class FastSlowRemain(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, beside=0.2)
     preparation: ClassVar[Passes] = Passes(retain=1, forget=1, steps=False)
 
-    strength: Annotated[float, Float(1.0, 100.0, log=True)] = 25.0
+    strength: Annotated[float, Float(1.0, 100.0, log=True, above=0)] = 25.0
     """Weight α of the forget loss at the start."""
-    flattening: Annotated[float, Float(0.0, 2.0)] = 0.5
+    flattening: Annotated[float, Float(0.0, 2.0, least=0)] = 0.5
     """Exponent λ: how far examples that are forgotten already count less."""
-    threshold: Annotated[float, Float(0.1, 10.0, log=True)] = 1.0
+    threshold: Annotated[float, Float(0.1, 10.0, log=True, above=0)] = 1.0
     """Ratio γ of the importances from which the forget set moves a weight."""
     period: Annotated[int, Categorical((1, 2, 5, 10))] = 5
     """Steps on the retain set for each on the forget set."""

@@ -26,13 +26,13 @@ class BadTeacher(Unlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-5, 1e-2, log=True, above=0)] = 1e-3
     """Adam learning rate; the authors' is 1e-4, over hundreds of steps."""
-    epochs: Annotated[int, Int(1, 5)] = 3
+    epochs: Annotated[int, Int(1, 5, least=1)] = 3
     """Passes over the forget set and the chosen part of the retain set."""
-    retain_share: Annotated[float, Float(0.05, 1.0, log=True)] = 0.3
+    retain_share: Annotated[float, Float(0.05, 1.0, log=True, above=0, most=1)] = 0.3
     """Share of the retain set that is used, the same in all epochs."""
-    temperature: Annotated[float, Float(1.0, 5.0)] = 1.0
+    temperature: Annotated[float, Float(1.0, 5.0, above=0)] = 1.0
     """Temperature T of all outputs."""
     batch_size: int = 256
     """Examples per step."""

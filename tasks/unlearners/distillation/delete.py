@@ -26,9 +26,9 @@ class Delete(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 20)] = 5
+    epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes over the forget set."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""

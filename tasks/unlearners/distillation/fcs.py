@@ -37,15 +37,15 @@ class ForgetContrastRetain(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     preparation: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 4e-3
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 4e-3
     """SGD learning rate on the retain set: the authors' 0.001 for 64 examples, in proportion."""
-    epochs: Annotated[int, Int(1, 10)] = 8
+    epochs: Annotated[int, Int(1, 10, least=1)] = 8
     """Rounds of contrast and repair; the schedule of the contrast depends on it."""
-    flatten_lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-3
+    flatten_lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 5e-3
     """SGD learning rate of the first pass."""
-    contrast_lr: Annotated[float, Float(1e-5, 2e-2, log=True)] = 3e-4
+    contrast_lr: Annotated[float, Float(1e-5, 2e-2, log=True, above=0)] = 3e-4
     """SGD learning rate of the contrast at the start; along a cosine it falls to 1e-6."""
-    temperature: Annotated[float, Float(0.5, 5.0, log=True)] = 1.15
+    temperature: Annotated[float, Float(0.5, 5.0, log=True, above=0)] = 1.15
     """Temperature T of the contrast."""
     weight_decay: float = 1e-2
     """L2 penalty towards zero, on the retain set."""

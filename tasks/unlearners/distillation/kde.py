@@ -37,17 +37,17 @@ class ResetAndDistil(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(calibration=1, times=("warmup_epochs",))
 
-    lr: Annotated[float, Float(1e-3, 3e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-3, 3e-1, log=True, above=0)] = 1e-2
     """SGD learning rate on the retain set at the start; the winners' is 1e-3."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
-    warmup_lr: Annotated[float, Float(5e-4, 1e-1, log=True)] = 1e-2
+    warmup_lr: Annotated[float, Float(5e-4, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate on the calibration split; the winners' is 9e-4."""
-    warmup_epochs: Annotated[int, Int(1, 10)] = 3
+    warmup_epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the calibration split."""
-    retain_share: Annotated[float, Float(0.1, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.1, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set visited in an epoch, drawn anew each time."""
-    temperature: Annotated[float, Float(1.0, 10.0)] = 5.0
+    temperature: Annotated[float, Float(1.0, 10.0, above=0)] = 5.0
     """Temperature T of both models' outputs."""
     batch_size: int = 64
     """Examples per step."""

@@ -37,15 +37,15 @@ class LogitTempering(Unlearner):
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
-    lr: Annotated[float, Float(1e-5, 1e-2, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-5, 1e-2, log=True, above=0)] = 1e-3
     """AdamW's learning rate; the authors' is 1e-4, over hundreds of steps."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the forget set and the chosen part of the retain set, at most."""
-    sharpness: Annotated[float, Float(1.0, 16.0, log=True)] = 8.0
+    sharpness: Annotated[float, Float(1.0, 16.0, log=True, above=0)] = 8.0
     """Factor α of the temperature's exponent: 8 for CIFAR-10, 2 for CIFAR-100."""
     gumbel: Annotated[bool, Categorical((True, False))] = True
     """Whether the targets are drawn with Gumbel noise, as by default in the authors' code."""
-    retain_share: Annotated[float, Float(0.05, 1.0, log=True)] = 0.3
+    retain_share: Annotated[float, Float(0.05, 1.0, log=True, above=0, most=1)] = 0.3
     """Share of the retain set that is used, the same in all epochs."""
     weight_decay: float = 5e-4
     """AdamW's decoupled weight decay."""

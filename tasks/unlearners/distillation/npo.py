@@ -26,9 +26,9 @@ class NegativePreferenceOptimisation(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
-    inverse_temperature: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.1
+    inverse_temperature: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.1
     """How soon β the ascent fades out."""
-    forget_weight: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.2
+    forget_weight: Annotated[float, Float(1e-2, 1.0, log=True, least=0)] = 0.2
     """Weight γ of the forget loss."""
     batch_size: int = 256
     """Examples per step, of each set."""

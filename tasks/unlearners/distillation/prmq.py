@@ -35,9 +35,9 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate; the winners' is 5e-4."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set; rounding comes after the last."""
     pruned: Annotated[float, Float(0.5, 0.99)] = 0.99
     """Share of the weights that is redrawn."""

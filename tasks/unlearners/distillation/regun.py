@@ -31,9 +31,9 @@ class ReferenceGuided(SGDUnlearner):
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     passes: ClassVar[Passes] = Passes(forget=1, beside_forget=1)
 
-    epochs: Annotated[int, Int(1, 20)] = 10
+    epochs: Annotated[int, Int(1, 20, least=1)] = 10
     """Passes over the forget set."""
-    retain_weight: Annotated[float, Float(0.05, 0.95)] = 0.5
+    retain_weight: Annotated[float, Float(0.05, 0.95, least=0, most=1)] = 0.5
     """Weight w of the cross-entropy; the distance to the unseen images' outputs has the rest."""
     retain_share: ClassVar[float] = 1.0  # type: ignore[misc]
     weight_decay: float = 0.0

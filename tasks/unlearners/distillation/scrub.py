@@ -39,21 +39,21 @@ class Scrub(SGDUnlearner):
     # Not before the first epoch, but not in each either.
     preparation: ClassVar[Passes] = Passes(forget=1, times=("forget_epochs",))
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-4
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 5e-4
     """SGD learning rate of the first epochs."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set."""
-    forget_epochs: Annotated[int, Int(1, 5)] = 2
+    forget_epochs: Annotated[int, Int(1, 5, least=1)] = 2
     """Epochs m, from the first, that begin with a pass over the forget set; at most `epochs` count."""
-    teacher_weight: Annotated[float, Float(1e-3, 5.0, log=True)] = 1e-3
+    teacher_weight: Annotated[float, Float(1e-3, 5.0, log=True, least=0)] = 1e-3
     """Weight α of the distance to the original on the retain set."""
-    label_weight: Annotated[float, Float(0.9, 1.0)] = 0.99
+    label_weight: Annotated[float, Float(0.9, 1.0, least=0, most=1)] = 0.99
     """Weight γ of the cross-entropy on the retain set."""
-    temperature: Annotated[float, Float(1.0, 5.0)] = 4.0
+    temperature: Annotated[float, Float(1.0, 5.0, above=0)] = 4.0
     """Temperature T of both models' outputs."""
     batch_size: int = 128
     """Examples per step on the retain set."""
-    forget_batch_size: Annotated[int, Int(16, 256, log=True)] = 32
+    forget_batch_size: Annotated[int, Int(16, 256, log=True, least=1)] = 32
     """Examples per step on the forget set."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

@@ -26,7 +26,7 @@ class CatastrophicForgettingK(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    blocks: Annotated[int, Int(1, 10)] = 1
+    blocks: Annotated[int, Int(1, 10, least=1)] = 1
     """Blocks k before the head that are trained: residual blocks or single convolutions, all if there are fewer."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

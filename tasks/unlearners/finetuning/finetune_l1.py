@@ -23,9 +23,9 @@ class FinetuneL1(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    penalty: Annotated[float, Float(1e-5, 1e-3, log=True)] = 1e-4
+    penalty: Annotated[float, Float(1e-5, 1e-3, log=True, least=0)] = 1e-4
     """Strength α of the L1 norm in the first epoch."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the chosen share of the retain set; the penalty's schedule depends on it."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

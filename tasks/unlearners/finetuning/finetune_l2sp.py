@@ -26,7 +26,7 @@ class FinetuneL2SP(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    penalty: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
+    penalty: Annotated[float, Float(1e-4, 1.0, log=True, least=0)] = 1e-2
     """Strength λ of the pull towards the original weights θ0."""
     weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
 

@@ -25,7 +25,7 @@ class PruneFinetune(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-3, 2e-1, log=True, above=0)] = 5e-2
     """SGD learning rate."""
     sparsity: Annotated[float, Float(0.3, 0.99)] = 0.9
     """Share of the weights of convolutions and linear layers that become zero."""

@@ -29,11 +29,11 @@ class UnlearningAwareMinimization(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=2, beside=1)
 
-    lr: Annotated[float, Float(1e-3, 3e-1, log=True)] = 1e-1
+    lr: Annotated[float, Float(1e-3, 3e-1, log=True, above=0)] = 1e-1
     """SGD learning rate."""
-    radius: Annotated[float, Float(1e-2, 5.0, log=True)] = 1.0
+    radius: Annotated[float, Float(1e-2, 5.0, log=True, above=0)] = 1.0
     """Length ρ of the step up the forget loss, at the start."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set; the radius's schedule depends on it."""
     batch_size: int = 64
     """Examples per step, of each set."""

@@ -27,11 +27,11 @@ class WeightNegation(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-2, 2e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-2, 2e-1, log=True, above=0)] = 5e-2
     """SGD learning rate."""
-    retain_share: Annotated[float, Float(0.2, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.2, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set visited in an epoch, drawn anew each time; too few steps repair nothing."""
-    layers: Annotated[int, Int(1, 3)] = 1
+    layers: Annotated[int, Int(1, 3, least=1)] = 1
     """Convolutions that are negated, from the first; public code negates one."""
     batch_size: int = 64
     """Examples per step."""

@@ -43,7 +43,7 @@ class RefinedUnlearning(Unlearner):
 
     proxy: Annotated[str, Categorical(("confidence", "max-confidence", "entropy"))] = "confidence"
     """What stands for how far an example is memorised."""
-    lr_factor: Annotated[float, Float(0.1, 10.0, log=True)] = 1.0
+    lr_factor: Annotated[float, Float(0.1, 10.0, log=True, above=0)] = 1.0
     """Factor on the learning rates of the three methods, within the ranges that these declare."""
     low: str = NOTHING
     """Method of the least memorised part: NAME, or NAME(lr=.01,epochs=3) for other than its defaults; or nothing."""
@@ -132,11 +132,11 @@ def read_method(text: str, lr_factor: float = 1.0) -> Unlearner | None:
 
 
 def scaled(lr: Parameter, value: float, factor: float) -> float:
-    """Multiply a learning rate, within its range if it has one."""
-    value *= factor
+    """Multiply a learning rate, within the range that is searched, if it has one, or up to the given value."""
     if isinstance(lr.domain, Float):
-        return min(max(value, lr.domain.low), lr.domain.high)
-    return value
+        low, high = min(lr.domain.low, value), max(lr.domain.high, value)
+        return min(max(value * factor, low), high)
+    return value * factor
 
 
 def memorisation(model: Network, split: Split, proxy: str) -> Tensor:

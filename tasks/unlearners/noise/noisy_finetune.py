@@ -36,17 +36,17 @@ class NoisyFinetune(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    epsilon: Annotated[float, Float(0.1, 100.0, log=True)] = 1.0
+    epsilon: Annotated[float, Float(0.1, 100.0, log=True, above=0)] = 1.0
     """Budget ε of the certificate."""
-    weight_clip: Annotated[float, Float(1e-3, 10.0, log=True)] = 1e-2
+    weight_clip: Annotated[float, Float(1e-3, 10.0, log=True, above=0)] = 1e-2
     """Norm C0 to which all weights together are clipped at first."""
-    gradient_clip: Annotated[float, Float(1e-1, 1e2, log=True)] = 1.0
+    gradient_clip: Annotated[float, Float(1e-1, 1e2, log=True, above=0)] = 1.0
     """Norm C1 to which the gradient of a noisy step is clipped."""
-    noisy_lr: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    noisy_lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-3
     """Learning rate η of the noisy steps."""
-    lr: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.3
+    lr: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.3
     """SGD learning rate of the free epochs."""
-    epochs: Annotated[int, Int(1, 20)] = 5
+    epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes over the chosen share of the retain set: a noisy one, then free ones."""
     delta: float = 1e-5
     """Probability δ with which the certificate may fail."""

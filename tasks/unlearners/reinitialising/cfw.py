@@ -30,11 +30,11 @@ class ConfusedWeights(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(5e-4, 1e-1, log=True)] = 3e-2
+    lr: Annotated[float, Float(5e-4, 1e-1, log=True, above=0)] = 3e-2
     """SGD learning rate at the start; the competition's was 7e-4."""
-    epochs: Annotated[int, Int(1, 10)] = 4
+    epochs: Annotated[int, Int(1, 10, least=1)] = 4
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
-    noise: Annotated[float, Float(0.0, 1.0)] = 0.6
+    noise: Annotated[float, Float(0.0, 1.0, least=0)] = 0.6
     """Standard deviation σ of the first noise."""
     last_noise: float = 0.005
     """Standard deviation σ' of the noise before the last epoch."""

@@ -30,9 +30,9 @@ class ConvolutionTranspose(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 3e-2
+    lr: Annotated[float, Float(1e-3, 2e-1, log=True, above=0)] = 3e-2
     """SGD learning rate at the start; the competition's was 1e-3."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
     batch_size: int = 64
     """Examples per step."""

@@ -33,15 +33,15 @@ class CentroidKinematics(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
-    lr: Annotated[float, Float(1e-4, 1e-2, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-4, 1e-2, log=True, above=0)] = 1e-3
     """Adam's learning rate; the authors' is 4e-4, for more steps."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the chosen share of the retain set."""
-    forget_weight: Annotated[float, Float(0.1, 10.0, log=True)] = 1.0
+    forget_weight: Annotated[float, Float(0.1, 10.0, log=True, least=0)] = 1.0
     """Weight w_f of the distance to the centroids."""
-    retain_weight: Annotated[float, Float(0.1, 10.0, log=True)] = 1.4
+    retain_weight: Annotated[float, Float(0.1, 10.0, log=True, least=0)] = 1.4
     """Weight w_r of the cross-entropy."""
-    temperature: Annotated[float, Float(0.5, 5.0)] = 2.0
+    temperature: Annotated[float, Float(0.5, 5.0, above=0)] = 2.0
     """Divisor T of the logits of the retain set."""
     momentum: ClassVar[float] = 0.9  # type: ignore[misc]
     weight_decay: float = 0.0

@@ -31,11 +31,11 @@ class ExactUnlearningK(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(5e-3, 3e-1, log=True)] = 1e-1
+    lr: Annotated[float, Float(5e-3, 3e-1, log=True, above=0)] = 1e-1
     """SGD learning rate at the start."""
-    epochs: Annotated[int, Int(1, 20)] = 10
+    epochs: Annotated[int, Int(1, 20, least=1)] = 10
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
-    blocks: Annotated[int, Int(1, 10)] = 1
+    blocks: Annotated[int, Int(1, 10, least=1)] = 1
     """Blocks k before the head that are drawn anew: residual blocks or single convolutions, all if there are fewer."""
     batch_size: int = 128
     """Examples per step."""

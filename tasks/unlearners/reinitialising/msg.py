@@ -38,9 +38,9 @@ class MaskedSmallGradients(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=2, steps=False)
 
-    lr: Annotated[float, Float(1e-3, 2e-1, log=True)] = 3e-2
+    lr: Annotated[float, Float(1e-3, 2e-1, log=True, above=0)] = 3e-2
     """SGD learning rate in the middle of the epochs; the competition's was 1e-3."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the chosen share of the retain set; the learning rate's schedule depends on it."""
     share: Annotated[float, Float(0.05, 0.6)] = 0.3
     """Share of each convolution's weights that is drawn anew."""

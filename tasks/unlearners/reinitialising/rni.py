@@ -31,19 +31,19 @@ class NoisyRandomLayers(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(2e-3, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(2e-3, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate before the last epoch; the competition's was 2e-4, for more steps."""
-    retain_share: Annotated[float, Float(0.2, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.2, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set visited in an epoch, drawn anew each time; too few steps repair nothing."""
-    epochs: Annotated[int, Int(1, 15)] = 9
+    epochs: Annotated[int, Int(1, 15, least=1)] = 9
     """Passes over the chosen share of the retain set, early and whole."""
-    whole: Annotated[int, Int(1, 8)] = 4
+    whole: Annotated[int, Int(1, 8, least=1)] = 4
     """Last epochs, in which all weights move; all of them if there are fewer."""
-    tensors: Annotated[int, Int(1, 20)] = 9
+    tensors: Annotated[int, Int(1, 20, least=1)] = 9
     """Weight tensors that move in an early epoch."""
     noisy: Annotated[float, Float(0.0, 1.0)] = 0.7
     """Share of these that get noise."""
-    noise: Annotated[float, Float(0.0, 0.1)] = 0.04
+    noise: Annotated[float, Float(0.0, 0.1, least=0)] = 0.04
     """Standard deviation σ of the noise."""
     last_factor: float = 5.0
     """By how much the learning rate is higher in the last epoch."""

@@ -35,17 +35,17 @@ class Amun(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, forget=1, exact=False)
     preparation: ClassVar[Passes] = Passes(forget=40, steps=False, exact=False)
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 5e-2
     """SGD learning rate of the first epoch."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over everything."""
-    decay: Annotated[float, Float(0.1, 1.0, log=True)] = 0.5
+    decay: Annotated[float, Float(0.1, 1.0, log=True, above=0, most=1)] = 0.5
     """Factor on the learning rate after each epoch; the authors' is 0.1."""
     keep_forget: Annotated[bool, Categorical((False, True))] = False
     """Whether the forget set is fine-tuned on as well, with its own labels."""
     smallest_radius: float = 0.01
     """L2 radius of the first attack, of pixels in [0, 1]."""
-    attack_steps: Annotated[int, Int(10, 50)] = 10
+    attack_steps: Annotated[int, Int(10, 50, least=1)] = 10
     """Steps of an attack, each a tenth of its radius; the authors' are 50."""
     batch_size: int = 128
     """Examples per step."""

@@ -29,9 +29,9 @@ class BoundaryExpand(SGDUnlearner):
     class_forgetting: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-3
+    lr: Annotated[float, Float(1e-6, 1e-1, log=True, above=0)] = 1e-3
     """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the forget set."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""

@@ -26,11 +26,11 @@ class BoundaryShrink(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1, also=(Passes(forget=1, steps=False),))
 
-    lr: Annotated[float, Float(1e-6, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-6, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the forget set."""
-    radius: Annotated[float, Float(0.02, 0.5, log=True)] = 0.1
+    radius: Annotated[float, Float(0.02, 0.5, log=True, above=0)] = 0.1
     """How far r each pixel of an adversarial image moves, of a range of 1."""
     freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
     """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""

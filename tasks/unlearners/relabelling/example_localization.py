@@ -32,9 +32,9 @@ class DeletionByExampleLocalization(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=1, steps=False)
 
-    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1.5e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 1.5e-2
     """SGD learning rate at the start."""
-    epochs: Annotated[int, Int(1, 30, log=True)] = 5
+    epochs: Annotated[int, Int(1, 30, log=True, least=1)] = 5
     """Passes over the chosen share of the retain set; the schedule depends on it."""
     critical_share: Annotated[float, Float(0.05, 0.9)] = 0.3
     """Share of the weights that are redrawn and move."""

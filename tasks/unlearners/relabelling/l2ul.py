@@ -35,17 +35,17 @@ class LearningToUnlearn(SGDUnlearner):
         also=(Passes(forget=1, steps=False, times=("adversaries", "attack_steps")),),
     )
 
-    lr: Annotated[float, Float(1e-4, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Passes over the forget set and all adversarial images."""
-    radius: Annotated[float, Float(0.4, 5.0, log=True)] = 2.0
+    radius: Annotated[float, Float(0.4, 5.0, log=True, above=0)] = 2.0
     """L2 radius of the attacks, of pixels in [0, 1]."""
-    adversaries: Annotated[int, Int(1, 4)] = 2
+    adversaries: Annotated[int, Int(1, 4, least=1)] = 2
     """Adversarial images k of each forget image."""
-    attack_steps: Annotated[int, Int(10, 100, log=True)] = 20
+    attack_steps: Annotated[int, Int(10, 100, log=True, least=1)] = 20
     """Steps of an attack, each a tenth of the radius. The authors' are 100, of a twentieth."""
-    penalty: Annotated[float, Float(1e-1, 1e2, log=True)] = 10.0
+    penalty: Annotated[float, Float(1e-1, 1e2, log=True, least=0)] = 10.0
     """Strength λ of the pull of unimportant weights towards the original."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: float = 1e-4

@@ -31,9 +31,9 @@ class NaturalUnlearning(SGDUnlearner):
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1, forget=4)
 
-    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 2e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 2e-2
     """SGD learning rate at the start."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over retain set and hybrids; the schedule depends on it."""
     shift: Annotated[float, Float(-0.5, 0.5)] = 0.0
     """What is added to the ramps before they are clipped: the larger, the more is left of a forget image."""

@@ -32,9 +32,9 @@ class RandomLabels(SGDUnlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
-    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Rounds of both phases."""
     mix: Annotated[bool, Categorical((False, True))] = False
     """Whether both sets are in the same batches, instead of in two phases."""

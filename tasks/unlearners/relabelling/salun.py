@@ -29,9 +29,9 @@ class SalUn(SGDUnlearner):
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     preparation: ClassVar[Passes] = Passes(forget=1, steps=False)
 
-    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1.3e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 1.3e-2
     """SGD learning rate."""
-    epochs: Annotated[int, Int(1, 10)] = 3
+    epochs: Annotated[int, Int(1, 10, least=1)] = 3
     """Rounds of both phases."""
     salient_share: Annotated[float, Float(0.1, 0.9)] = 0.5
     """Share of the weights that may move."""

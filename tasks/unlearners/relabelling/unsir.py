@@ -31,21 +31,21 @@ class Unsir(Unlearner):
     passes: ClassVar[Passes] = Passes(retain=2, also=(Passes(retain=1, times=("noise_share",)),))
     preparation: ClassVar[Passes] = Passes(made_batches=1, times=("noise_steps",))
 
-    impair_lr: Annotated[float, Float(1e-4, 2e-2, log=True)] = 5e-3
+    impair_lr: Annotated[float, Float(1e-4, 2e-2, log=True, above=0)] = 5e-3
     """Adam learning rate of the pass over noise and retain sample; the authors' is 0.02."""
-    repair_lr: Annotated[float, Float(1e-4, 2e-2, log=True)] = 5e-3
+    repair_lr: Annotated[float, Float(1e-4, 2e-2, log=True, above=0)] = 5e-3
     """Adam learning rate of the pass over the retain sample; the authors' is 0.01."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 0.5
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 0.5
     """Share of the retain set in the sample; the authors' is 0.2, a thousand images a class of CIFAR-10."""
-    noise_steps: Annotated[int, Int(5, 80, log=True)] = 40
+    noise_steps: Annotated[int, Int(5, 80, log=True, least=1)] = 40
     """Steps on the noise."""
-    noise_lr: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.1
+    noise_lr: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.1
     """Adam learning rate of the noise."""
-    penalty: Annotated[float, Float(1e-2, 1.0, log=True)] = 0.1
+    penalty: Annotated[float, Float(1e-2, 1.0, log=True, least=0)] = 0.1
     """Strength λ of the pull of the noise towards the mean image."""
     noise_share: Annotated[float, Float(0.05, 1.0, log=True)] = 0.3
     """Noise images of a class in the impairing pass, for each retain image there: the authors' is 0.6."""
-    batch_size: Annotated[int, Int(32, 256, log=True)] = 64
+    batch_size: Annotated[int, Int(32, 256, log=True, least=1)] = 64
     """Examples per step, and different noise images of a class; the authors' is 256."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

@@ -31,15 +31,15 @@ class StochasticNewton(Unlearner):
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(retain=1)
 
-    scale: Annotated[float, Float(3.0, 1e4, log=True)] = 20.0
+    scale: Annotated[float, Float(3.0, 1e4, log=True, above=0)] = 20.0
     """Bound on the largest eigenvalue of the Hessian: below it the recursion diverges, far above it crawls."""
-    convexity: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
+    convexity: Annotated[float, Float(1e-4, 1.0, log=True, above=0)] = 1e-2
     """Convex approximation γ, added to the Hessian."""
-    sigma: Annotated[float, Float(1e-5, 1e-1, log=True)] = 1e-3
+    sigma: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-3
     """Standard deviation σ of the noise, drawn anew for each yield."""
-    epochs: Annotated[int, Int(1, 20)] = 2
+    epochs: Annotated[int, Int(1, 20, least=1)] = 2
     """Passes of the recursion over the chosen share of the retain set."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of the retain set that is read in a pass, and first for g."""
     weight_decay: float = 5e-4
     """Penalty λ of the training."""

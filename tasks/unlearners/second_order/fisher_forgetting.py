@@ -30,9 +30,9 @@ class FisherForgetting(Unlearner):
 
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    strength: Annotated[float, Float(1e-9, 1e-3, log=True)] = 1e-6
+    strength: Annotated[float, Float(1e-9, 1e-3, log=True, above=0)] = 1e-6
     """Variance α of the noise, for F = 1."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 0.1
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 0.1
     """Share of the retain set on which F is estimated."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

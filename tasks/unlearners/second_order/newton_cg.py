@@ -32,13 +32,13 @@ class NewtonStep(Unlearner):
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=1)
 
-    damping: Annotated[float, Float(1e-4, 1.0, log=True)] = 1e-2
+    damping: Annotated[float, Float(1e-4, 1.0, log=True, above=0)] = 1e-2
     """Damping λ, added to the Hessian."""
-    strength: Annotated[float, Float(0.3, 100.0, log=True)] = 1.0
+    strength: Annotated[float, Float(0.3, 100.0, log=True, above=0)] = 1.0
     """Factor α of the step; Newton's own is 1."""
-    epochs: Annotated[int, Int(1, 100, log=True)] = 5
+    epochs: Annotated[int, Int(1, 100, log=True, least=1)] = 5
     """Steps of conjugate gradients: a product with the Hessian each, twice the price of a gradient."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 0.3
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 0.3
     """Share of the retain set on which the Hessian is estimated, the same in every step."""
     batch_size: int = 256
     """Examples whose graph is held at a time; it changes no result."""

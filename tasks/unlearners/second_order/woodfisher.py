@@ -27,9 +27,9 @@ class WoodFisher(Unlearner):
 
     passes: ClassVar[Passes] = Passes(retain=2, forget=1)
 
-    strength: Annotated[float, Float(1.0, 30.0, log=True)] = 10.0
+    strength: Annotated[float, Float(1.0, 30.0, log=True, above=0)] = 10.0
     """Factor α of the step."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 0.1
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 0.1
     """Share of the retain set that is read, twice: in batches, and example by example."""
     batch_size: int = 256
     """Examples of which gradients are taken at once; it changes no result."""

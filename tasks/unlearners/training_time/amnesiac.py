@@ -27,9 +27,9 @@ class Amnesiac(SGDUnlearner):
     needs: ClassVar[frozenset[str]] = frozenset({"update_log"})
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    lr: Annotated[float, Float(1e-3, 0.3, log=True)] = 5e-2
+    lr: Annotated[float, Float(1e-3, 0.3, log=True, above=0)] = 5e-2
     """SGD learning rate of the fine-tuning."""
-    epochs: Annotated[int, Int(1, 10)] = 5
+    epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the chosen share of the retain set."""
     batch_size: int = 64
     """Examples per step."""

@@ -33,7 +33,7 @@ class Langevin(Unlearner):
     needs: ClassVar[frozenset[str]] = frozenset({"noisy_training"})
     passes: ClassVar[Passes] = Passes(retain=1)
 
-    epochs: Annotated[int, Int(1, 20)] = 5
+    epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes K over the retain set."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

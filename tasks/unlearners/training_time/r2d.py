@@ -32,7 +32,7 @@ class RewindToDelete(Unlearner):
 
     rewind: Annotated[int, Int(1, FIFTHS - 1)] = 1
     """Fifths of the training to go back, and then forward again: K epochs, rounded."""
-    lr: Annotated[float, Float(1e-3, 1e-1, log=True)] = 1e-2
+    lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 1e-2
     """SGD learning rate η."""
     sigma: float = 0.0
     """Standard deviation σ of the noise on the result; 0 for none."""

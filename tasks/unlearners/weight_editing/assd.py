@@ -29,7 +29,7 @@ class AdaptiveDampening(Unlearner):
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of all the data on which the importances F_D are estimated."""
     batch_size: int = 64
     """Examples whose mean gradient is squared."""

@@ -30,9 +30,9 @@ class JustInTime(Unlearner):
 
     passes: ClassVar[Passes] = Passes(forget=1)
 
-    sigma: Annotated[float, Float(0.01, 2.0, log=True)] = 0.8
+    sigma: Annotated[float, Float(0.01, 2.0, log=True, above=0)] = 0.8
     """Standard deviation σ of the noise, of normalised pixels."""
-    lr: Annotated[float, Float(1e-5, 2.0, log=True)] = 3e-4
+    lr: Annotated[float, Float(1e-5, 2.0, log=True, above=0)] = 3e-4
     """SGD learning rate; the authors take 1.5 to forget a class from a VGG, 3e-4 from a ViT."""
     draws: int = 25
     """Noisy copies N of each example."""

@@ -31,9 +31,9 @@ class SingularValueProjection(Unlearner):
     class_forgetting: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes()
 
-    retain_scale: Annotated[float, Float(10.0, 1000.0, log=True)] = 100.0
+    retain_scale: Annotated[float, Float(10.0, 1000.0, log=True, above=0)] = 100.0
     """Scale α of the retain set: the larger, the more directions are kept."""
-    forget_scale: Annotated[float, Float(1.0, 100.0, log=True)] = 3.0
+    forget_scale: Annotated[float, Float(1.0, 100.0, log=True, above=0)] = 3.0
     """Scale α of the forget set: the larger, the more directions are removed, unless they are kept."""
     images: int = 900
     """Images of each set whose layer inputs are decomposed."""

@@ -27,11 +27,11 @@ class LossFreeDampening(Unlearner):
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 
-    selection: Annotated[float, Float(1.0, 50.0, log=True)] = 3.5
+    selection: Annotated[float, Float(1.0, 50.0, log=True, above=0)] = 3.5
     """Threshold α: how many times more important to the forget set a weight must be."""
-    dampening: Annotated[float, Float(0.05, 2.0)] = 1.0
+    dampening: Annotated[float, Float(0.05, 2.0, above=0)] = 1.0
     """Strength λ of what is left of a selected weight."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of all the data on which the importances I_D are estimated."""
     batch_size: int = 64
     """Examples whose mean gradient is taken: positive and negative ones cancel in it."""

@@ -25,11 +25,11 @@ class SelectiveSynapticDampening(Unlearner):
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 
-    selection: Annotated[float, Float(0.5, 100.0, log=True)] = 10.0
+    selection: Annotated[float, Float(0.5, 100.0, log=True, above=0)] = 10.0
     """Threshold α: how many times more important to the forget set a weight must be."""
-    dampening: Annotated[float, Float(0.05, 2.0)] = 1.0
+    dampening: Annotated[float, Float(0.05, 2.0, above=0)] = 1.0
     """Strength λ of what is left of a selected weight."""
-    retain_share: Annotated[float, Float(0.02, 1.0, log=True)] = 1.0
+    retain_share: Annotated[float, Float(0.02, 1.0, log=True, above=0, most=1)] = 1.0
     """Share of all the data on which the importances F_D are estimated."""
     batch_size: int = 64
     """Examples whose mean gradient is squared; the authors take 64 for classes, 128 for random examples."""

@@ -135,7 +135,7 @@ def test_the_three_parts_are_three_methods_in_turn(bench: Workbench) -> None:
     ("fields", "says"),
     [
         ({"low": "nothin"}, "unknown unlearner 'nothin'"),
-        ({"high": "salun(lr=7)"}, r"lr=7.0 is out of range: a float in 0.001..0.1 \(log\)"),
+        ({"high": "salun(lr=-7)"}, "lr=-7.0 is out of range: a float above 0"),
         ({"high": "salun(rate=7)"}, "unknown hyper-parameter of salun 'rate'.*; valid: lr, "),
         ({"high": "salun(lr=.01"}, r"rum: 'salun\(lr=.01' is no method; valid: nothing, NAME or"),
         ({"medium": "unsir"}, "rum: unsir forgets whole classes; valid: nothing and other methods"),

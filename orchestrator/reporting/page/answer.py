@@ -1,0 +1,165 @@
+"""The answer of a sweep: what it recommends, what that means in a sentence, and what to be careful about."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orchestrator.reporting.page.content import SweepContent
+from orchestrator.reporting.recommended import spell_export, spell_run
+from orchestrator.results.confirmation_table import ENOUGH, spell_estimate
+from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind, spell_cost
+from orchestrator.results.figures.values import spell_value
+from orchestrator.results.noise import explain_what_is_to_forget
+from orchestrator.results.objectives import steers_on_test
+from orchestrator.results.recommendation import RULE
+from orchestrator.results.sweep_rows import ORIGINAL, Row
+
+FORGOTTEN = "test_accuracy_forgotten"
+TILES = {
+    X: "accuracy on what stays",
+    FORGOTTEN: "accuracy on what is forgotten",
+    Y: "indistinguishability",
+    COST: "cost, in retrains",
+}
+"""Columns of the tiles, and their headings."""
+NO_POINT = "No point is better than the original model beyond the noise between retrains."
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the recommended point, with the models' beside it."""
+
+    heading: str
+    value: str
+    original: str
+    retrained: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands at the top of a page."""
+
+    heading: str
+    sentence: str
+    tiles: list[Tile]
+    cautions: list[str]
+    commands: list[tuple[str, str]]
+    """What a command does, and the command."""
+
+
+def give_answer(content: SweepContent) -> Answer:
+    """Tell what a sweep found: its recommended point, or that there is none."""
+    row = content.front.recommended
+    cautions = list(_list_cautions(content, row))
+    if row is None:
+        sentence = NO_POINT if content.front.measured else "No trial has been measured yet."
+        return Answer(
+            "Nothing is recommended", sentence, [], cautions, _list_commands(content, None)
+        )
+    heading = f"Recommended: {row['unlearner']}, epoch {row['epoch']}"
+    tiles = [_make_tile(content, row, name) for name in TILES if row[name] is not None]
+    return Answer(
+        heading, _spell_sentence(content, row), tiles, cautions, _list_commands(content, row)
+    )
+
+
+def _spell_sentence(content: SweepContent, row: Row) -> str:
+    """Say in one plain sentence what is kept, how well it is forgotten, and what that costs."""
+    return (
+        f"It keeps an accuracy of {_percent(row[X])} on held-out images ({_beside(content, X, _percent)}), reaches "
+        f"an indistinguishability of {spell_value(Y, row[Y])} from models that never saw the forgotten examples "
+        f"({_beside(content, Y, lambda v: spell_value(Y, v))}; 1 is ideal), and costs {spell_cost(row[COST])}."
+    )
+
+
+def _beside(content: SweepContent, column: str, spell: object) -> str:
+    """Spell what the original and the references have."""
+    assert callable(spell)
+    original = content.sweep.baseline(ORIGINAL)
+    mean = mean_of_references(content, column)
+    told = [] if original is None else [f"the original {spell(original[column])}"]
+    told += [] if mean is None else [f"retrained models {spell(mean)}"]
+    return ", ".join(told) or "the models are not measured"
+
+
+def mean_of_references(content: SweepContent, column: str) -> float | None:
+    """Return the references' mean of a column; None without values."""
+    values = [r[column] for r in content.sweep.references if r[column] is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _make_tile(content: SweepContent, row: Row, column: str) -> Tile:
+    original = content.sweep.baseline(ORIGINAL)
+    floor, mean = content.front.floor, mean_of_references(content, column)
+    width = floor.width(column) if floor and column != COST else math.inf
+    spread = f" ± {spell_value(column, width)}" if math.isfinite(width) else ""
+    return Tile(
+        TILES[column],
+        spell_value(column, row[column]),
+        spell_value(column, original[column] if original else None),
+        spell_value(column, mean) + spread,
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "—" if value is None else f"{100 * value:.1f} %"
+
+
+def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
+    """Yield what a reader must know before believing the answer."""
+    front = content.front
+    ended = len(content.sweep.finals) + len(content.sweep.pruned) + len(content.sweep.failures)
+    if ended < content.budget:
+        yield f"The sweep is {content.state}: {ended} of {content.budget} trials so far, so this may change."
+    if row is not None:
+        yield f"It is {RULE}."
+        if find_kind(row) != NEITHER:
+            yield (
+                f"The recommended point is {find_kind(row)}: the forgotten examples look "
+                f"{'less' if find_kind(row).startswith('over') else 'more'} like members than to the retrained models."
+            )
+        yield _spell_confirmed(content, row)
+    if front.floor is not None:
+        told = explain_what_is_to_forget(front.floor).removeprefix("NOTICE: ")
+        yield f"{told[:1].upper()}{told[1:]}."
+    if steers_on_test(content.objective):
+        yield front.caption
+    lost = len(content.sweep.failures)
+    if lost:
+        yield f"{lost} trials failed; the reasons are below."
+
+
+def _spell_confirmed(content: SweepContent, row: Row) -> str:
+    """Say what fresh seeds made of the recommended point, or that it flatters without them."""
+    point = content.find_repeated(row)
+    if point is None or not point.repeats:
+        return (
+            f"It is the best of {len(content.front.measured)} noisy points, and the best of many flatters. "
+            "The last command here runs the front again with fresh seeds."
+        )
+    accuracy, hidden = (spell_estimate(point.over_seeds(name)) for name in (X, Y))
+    few = "" if len(point.tried) >= ENOUGH else " That is few."
+    return (
+        f"Run again with {len(point.tried)} fresh seeds, with models of their own: accuracy {accuracy}, "
+        f"indistinguishability {hidden} (mean, 95 % interval).{few}"
+    )
+
+
+def _list_commands(content: SweepContent, row: Row | None) -> list[tuple[str, str]]:
+    if row is None:
+        return []
+    return [
+        ("run it again", spell_run(content.config, row)),
+        ("export its weights", spell_export(content.config)),
+        ("run the front again with fresh seeds", spell_confirm(content)),
+    ]
+
+
+def spell_confirm(content: SweepContent) -> str:
+    """Spell the command that runs the front again with fresh seeds."""
+    return shlex.join(
+        ["orchestrator", "confirm", content.name, "--seeds", str(ENOUGH), "--storage", content.config.storage]
+    )  # fmt: skip

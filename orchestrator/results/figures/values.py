@@ -1,0 +1,27 @@
+"""How the value of a column is spelt, in tables and pictures, and text in LaTeX."""
+
+from __future__ import annotations
+
+from orchestrator.results.columns import MEASURED
+
+MISSING = "—"
+ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "—": "---", "°": r"$^\circ$", "−": "$-$",
+    "×": r"$\times$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$",
+}  # fmt: skip
+_MEASURED = {column.name for column in MEASURED}
+
+
+def spell_value(column: str, value: float | None) -> str:
+    """Return a value of a column as text: three decimals for a measured fraction, else three digits."""
+    if value is None:
+        return MISSING
+    if column in _MEASURED:
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def escape_latex(text: str) -> str:
+    """Return a text with every character that LaTeX reads as a command, or may not have, replaced."""
+    return "".join(ESCAPES.get(character, character) for character in text)

@@ -1,0 +1,1 @@
+"""The hyper-parameters of trials: how they are spelt, drawn and weighed."""

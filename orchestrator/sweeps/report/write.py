@@ -1,0 +1,109 @@
+"""The page of one or several sweeps as a file; a running sweep's is written again as its rows come in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestrator.config import SweepConfig
+from orchestrator.results.files import ROWS
+from orchestrator.results.objectives import objective_named
+from orchestrator.results.store import read_results
+from orchestrator.sweeps.export import check_output
+from orchestrator.sweeps.folder import read_config
+from orchestrator.sweeps.status import RUNNING, read_status
+from tasks.errors import InvalidValue
+from tasks.storage.roots import open_root
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.page.content import SweepContent
+
+SUFFIX = ".html"
+EVERY_SECONDS = 5.0
+"""Between two looks at the store, while a sweep runs."""
+
+
+def write_report(names: Sequence[str], storage: str, output: Path) -> Path:
+    """Write one self-contained HTML file about these sweeps; return its absolute path.
+
+    Raises InvalidValue for an unknown sweep, no name at all, a name given twice, and a file that cannot be
+    written.
+    """
+    configs, path = _check(names, storage, output)
+    _write(read_contents(configs), path)
+    return path
+
+
+def watch_report(
+    names: Sequence[str], storage: str, output: Path, say: Callable[[str], None]
+) -> Path:
+    """Write the page as `write_report` does, and again whenever there are new rows, until no sweep runs."""
+    configs, path = _check(names, storage, output)
+    before = None
+    while True:
+        now = _list_row_files(configs)
+        running = [c.name for c in configs if read_status(str(c.name), c.storage).state == RUNNING]
+        if now != before or not running:
+            contents = read_contents(configs)
+            _write(contents, path, refresh=EVERY_SECONDS if running else None)
+            say(f"{path}: {sum(len(content.rows) for content in contents)} rows")
+        if not running:
+            return path
+        before = now
+        time.sleep(EVERY_SECONDS)
+
+
+def _check(names: Sequence[str], storage: str, output: Path) -> tuple[list[SweepConfig], Path]:
+    """Return the configurations and the file, before anything is read at length."""
+    path = check_output("--output", output, SUFFIX)
+    if not names:
+        raise InvalidValue("report needs the name of a sweep: orchestrator report NAME")
+    if len(set(names)) < len(names):
+        raise InvalidValue(f"report names a sweep twice: {', '.join(names)}")
+    configs = [read_config(name, storage) for name in names]
+    for config in configs:
+        objective_named(config.aim)
+    return configs, path
+
+
+def read_contents(configs: Sequence[SweepConfig]) -> list[SweepContent]:
+    """Read what the page tells of each sweep; all of them lie under one storage root."""
+    from orchestrator.reporting.page.content import SweepContent
+
+    names = pa.array([config.name for config in configs])
+    table = read_results(configs[0].storage)
+    about = pc.is_in(table["sweep"], names), pc.is_in(table["confirms"], names)
+    rows = table.filter(pc.or_kleene(*about)).to_pylist()
+    contents = []
+    for config in configs:
+        found = read_status(str(config.name), config.storage)
+        own = [row for row in rows if row["sweep"] == config.name]
+        repeats = [row for row in rows if row["confirms"] == config.name]
+        contents.append(SweepContent(config, own, repeats, found.state, found.progress.total))
+    return contents
+
+
+def _list_row_files(configs: Sequence[SweepConfig]) -> list[str]:
+    """List the files of rows of these sweeps and of those that confirm them: they change as trials end."""
+    place = open_root(configs[0].storage)
+    own = tuple(str(config.name) for config in configs)
+    folders = [f for f in place.list_names(ROWS) if f.rstrip("/").partition("+")[0] in own]
+    return [f"{f}{name}" for f in folders for name in place.list_names(f"{ROWS}/{f.rstrip('/')}")]
+
+
+def _write(contents: Sequence[SweepContent], path: Path, refresh: float | None = None) -> None:
+    """Write the page whole or not at all: a reader may load it meanwhile."""
+    from orchestrator.reporting.page.render import render_page
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(render_page(contents, refresh=refresh), encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
