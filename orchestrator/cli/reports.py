@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from orchestrator.sweeps.single_trial import SingleTrial
 
 
@@ -27,7 +30,7 @@ def sweep_and_report(config: SweepConfig) -> int:
         return _sweep_here(config)
     there = dataclasses.replace(config, address="auto")
     print(f"connecting to the Ray cluster at {config.address}", flush=True)
-    return int(run_on_cluster(config.address, _sweep_here, there))
+    return _print_answer(run_on_cluster(config.address, _sweep_there, there))
 
 
 def confirm_and_report(
@@ -47,7 +50,7 @@ def confirm_and_report(
     if address is None or not address.startswith(REMOTE):
         return _confirm_here(name, seeds, points, metrics, storage, address, code)
     there = name, seeds, points, metrics, storage, "auto", code
-    return int(run_on_cluster(address, _confirm_here, *there))
+    return _print_answer(run_on_cluster(address, _confirm_there, *there))
 
 
 def export_and_report(
@@ -110,7 +113,38 @@ def print_training(what: str, done: int, total: int, seconds: float) -> None:
     print(f"training the {what}: epoch {done}/{total}{left}", flush=True)
 
 
-def _sweep_here(config: SweepConfig) -> int:
+Answer = tuple[int, str]
+"""What a driver on a cluster returns: the number of complete trials, and its table as text.
+
+Its other output is shown while it runs, by Ray, which may lose the last lines of a process.
+"""
+
+
+def _print_answer(answer: Answer) -> int:
+    complete, text = answer
+    print(text, end="", flush=True)
+    return complete
+
+
+def _sweep_there(config: SweepConfig) -> Answer:
+    return _collect(_sweep_here, config)
+
+
+def _confirm_there(*arguments: Any) -> Answer:
+    return _collect(_confirm_here, *arguments)
+
+
+def _collect(work: Callable[..., int], *arguments: Any) -> Answer:
+    from rich.console import Console
+
+    from orchestrator.reporting.terminal import PLAIN_WIDTH
+
+    text = io.StringIO()
+    complete = work(*arguments, table=Console(file=text, width=PLAIN_WIDTH))
+    return complete, text.getvalue()
+
+
+def _sweep_here(config: SweepConfig, table: Console | None = None) -> int:
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.run import run_sweep
@@ -119,7 +153,7 @@ def _sweep_here(config: SweepConfig) -> int:
     terminal = Terminal(open_console())
     outcome = run_sweep(config, terminal)
     with resumable(outcome.config):
-        print_front(outcome.config, terminal.console)
+        print_front(outcome.config, table or terminal.console)
     return outcome.complete
 
 
@@ -131,6 +165,7 @@ def _confirm_here(
     storage: str,
     address: str | None,
     code: tuple[str, ...],
+    table: Console | None = None,
 ) -> int:
     from orchestrator.reporting.front_table import print_confirmed
     from orchestrator.reporting.terminal import Terminal, open_console
@@ -145,5 +180,5 @@ def _confirm_here(
     except (OSError, KeyboardInterrupt) as error:
         error.add_note("and for all seeds: the same command again")
         raise
-    print_confirmed(read_config(name, storage), points, terminal.console)
+    print_confirmed(read_config(name, storage), points, table or terminal.console)
     return complete

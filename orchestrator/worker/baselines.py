@@ -134,10 +134,15 @@ def _build_bench(settings: WorkerSettings, tell: Tell) -> Workbench:
                 settings, settings.cpus, lambda *progress: tell(Training(*progress))
             )
     except UnfitNode as unfit:
-        import ray
-
-        unfit.node = ray.get_runtime_context().get_node_id()
+        unfit.node = _find_node()
         raise
+
+
+def _find_node() -> str | None:
+    """Return Ray's id of this node; None outside of a cluster, where asking Ray would start one."""
+    import ray
+
+    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
 
 
 def _measure_models(settings: WorkerSettings, bench: Workbench, stored: Rows) -> Rows:

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import ray
 
 from orchestrator.worker.baselines import Ready, prepare_models, train_model
 from orchestrator.worker.settings import WorkerSettings
@@ -74,3 +75,4 @@ def test_a_node_with_other_data_than_the_driver_trains_no_models(settings, tmp_p
     with pytest.raises(UnfitNode, match="0123456789abcdef"):
         list(prepare_models(dataclasses.replace(settings, data="0123456789abcdef"), False))
     assert list(tmp_path.rglob("*.*")) == []
+    assert not ray.is_initialized(), "to ask Ray for this node would start a cluster here"

@@ -163,4 +163,4 @@ def make_scale(rows: Sequence[Row]) -> CostScale:
 
 def spell_cost(cost: float) -> str:
     """Return a relative cost as a percentage with two digits."""
-    return f"{100 * cost:.2g} % of a retrain"
+    return f"{float(f'{100 * cost:.2g}'):g} % of a retrain"
