@@ -101,3 +101,15 @@ def test_what_there_is_to_forget_is_told_before_the_trials() -> None:
     assert said.startswith("NOTICE: this task cannot show forgetting")
     assert "0.930" in said
     assert "0.950 ± 0.050" in said
+
+
+def test_two_references_do_not_tell_whether_an_original_close_to_them_forgot_nothing() -> None:
+    """CIFAR-10, a random tenth, a small model: nothing is remembered, and the two score 1 by definition."""
+    models = [row("retrained", 0.8, 1.0, 1.0), row("reference-1", 0.8, 1.0, 1.0)]
+    close, far = (find_noise_floor([row("original", 0.81, s, 0.0), *models]) for s in (0.95, 0.2))
+    assert close is not None
+    assert far is not None
+    said = explain_what_is_to_forget(close)
+    assert said.startswith("NOTICE: unknown whether there is something to forget")
+    assert "--references 4" in said
+    assert explain_what_is_to_forget(far).startswith("there is something to forget")
