@@ -129,12 +129,13 @@ def test_models_that_cannot_be_read_fail_no_trial_either(storage):
     assert not (storage / "rows").exists()
 
 
-def test_a_trial_that_fails_by_itself_is_a_failed_row(storage):
-    result = step(settings(storage), "finetune", lr=1e30)
+@pytest.mark.parametrize(("lr", "reason"), [(1e30, "diverged"), (-1.0, "lr")])
+def test_a_trial_that_fails_by_itself_is_a_failed_row(storage, lr, reason):
+    result = step(settings(storage), "finetune", lr=lr)
     assert [row["state"] for row in result["rows"]] == ["failed"]
     (row,) = read_results(storage).to_pylist()
-    assert json.loads(row["params"]) == {"lr": 1e30}
-    assert "lr" in row["error"]
+    assert json.loads(row["params"]) == {"lr": lr}
+    assert reason in row["error"]
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,9 @@ def _read_columns(place: Storage, wanted: pa.Schema, file: str) -> tuple[pa.Tabl
     sealed = verify_digest(content)
     copy = find_copy(content) if sealed else None
     if copy is not None:
-        return _take_columns(pa.ipc.open_stream(copy).read_all(), wanted), sealed
+        # Arrow wants its buffers aligned; inside of the file they begin anywhere.
+        rows = pa.ipc.open_stream(pa.py_buffer(bytes(copy))).read_all()
+        return _take_columns(rows, wanted), sealed
     # The checksums of pages are better than nothing.
     source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=not sealed)
     if not sealed:
