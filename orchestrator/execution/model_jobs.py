@@ -43,6 +43,7 @@ class ModelJob:
             max_calls=1,  # the process then ends: no trial could reuse it, and it holds a gigabyte
         )
         self._task, self._arguments = alone(work), arguments
+        self._needs = {"CPU": settings.cpus, "GPU": settings.gpus}
         self._losses = self._deaths = 0
         self._unfit = unfit
         self.events: Any = self._run()
@@ -68,11 +69,16 @@ class ModelJob:
         return None
 
     def _avoid(self, error: UnfitNode) -> None:
-        """Note the node of `error` as unfit; raise `error` if no other node is left."""
+        """Note the node of `error` as unfit; raise `error` if no other node could ever run the task."""
         if error.node is not None:
             self._unfit.add(error.node)
-        present = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-        if error.node is None or present <= self._unfit:
+        large_enough = {
+            node["NodeID"]
+            for node in ray.nodes()
+            if node["Alive"]
+            and all(node["Resources"].get(kind, 0) >= need for kind, need in self._needs.items())
+        }
+        if error.node is None or large_enough <= self._unfit:
             raise error
 
     def _run(self) -> Any:

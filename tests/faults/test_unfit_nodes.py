@@ -126,3 +126,24 @@ def test_a_machine_whose_data_are_gone_ends_the_sweep_to_be_resumed(pictures, tm
     output, _ = (process := sweep.resume()).communicate(timeout=300)
     assert process.returncode == 0, output
     sweep.assert_whole()
+
+
+def test_the_only_node_that_is_large_enough_is_unfit(pictures, tmp_path, monkeypatch):
+    """The head has no CPU for trials, as in a cloud: nobody is left to wait for."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    nodes = Cluster(initialize_head=True, head_node_args={**HEAD, "num_cpus": 0})
+    try:
+        monkeypatch.setenv(CACHE, str(no_disk(tmp_path)))
+        nodes.add_node(**{**new_node(), **SLOTS})
+        monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+        sweep = sweep_of(
+            pictures, tmp_path, 1, "--address", "auto",
+            RAY_ADDRESS=nodes.address, RAY_AUTH_MODE="disabled",
+        )  # fmt: skip
+        process = sweep.start()
+        output, _ = process.communicate(timeout=120)
+    finally:
+        nodes.shutdown()
+    assert process.returncode == 1, output
+    assert "/dev/null" in output.splitlines()[-1], output
+    assert "resume" in output.splitlines()[-1], output
