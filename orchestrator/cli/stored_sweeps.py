@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from orchestrator.cli.flags import STORAGE, Storage, SweepName
 from tasks.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from orchestrator.sweeps.stored.removal import Removal
+    from orchestrator.sweeps.stored.renaming import Renaming
 
 DONE, FAILED = 0, 1
 Yes = Annotated[bool, Parameter(negative=(), help="Do not ask.")]
@@ -66,11 +70,7 @@ def delete(
     from orchestrator.sweeps.stored.removal import plan_removal
 
     removal = plan_removal(name, storage, models=models)
-    if not _agree(removal.list_lines(), "Delete all this?", yes):
-        return FAILED
-    removal.carry_out(print)
-    print(f"deleted: {', '.join(removal.sweeps)}")
-    return DONE
+    return _carry_out(removal, "Delete all this?", f"deleted: {', '.join(removal.sweeps)}", yes)
 
 
 def rename(
@@ -85,11 +85,7 @@ def rename(
     from orchestrator.sweeps.stored.renaming import plan_renaming
 
     renaming = plan_renaming(old, new, storage)
-    if not _agree(renaming.list_lines(), "Do all this?", yes):
-        return FAILED
-    renaming.carry_out(print)
-    print(f"renamed: {old} is {new} now")
-    return DONE
+    return _carry_out(renaming, "Do all this?", f"renamed: {old} is {new} now", yes)
 
 
 def compare(
@@ -138,6 +134,15 @@ def _ask_there(name: str | None, watch: bool, storage: str | None, address: str)
     said, code = ask_status_there(name, storage or "", address)
     print(make_plain(said), end="", flush=True)
     return code
+
+
+def _carry_out(change: Removal | Renaming, question: str, done: str, yes: bool) -> int:
+    """Say what a change does, ask, do it, and say that it is `done`; return the exit code."""
+    if not _agree(change.list_lines(), question, yes):
+        return FAILED
+    change.carry_out(print)
+    print(done)
+    return DONE
 
 
 def _agree(lines: Iterable[str], question: str, yes: bool) -> bool:
