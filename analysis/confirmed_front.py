@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.confirmed_figure import draw_confirmed
 from analysis.results import (
+    Results,
+    SweepName,
     figures_folder,
     make_folder,
     parse_objective,
@@ -28,10 +30,10 @@ from orchestrator.results.sweep_rows import TRIAL
 
 
 def confirmed_front(
-    results: str,
+    results: Results,
     /,
     *,
-    sweep: str | None = None,
+    sweep: SweepName = None,
     points: str = "front",
     out: Path | None = None,
     objective: str = "pareto",
@@ -41,10 +43,6 @@ def confirmed_front(
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
-    sweep
-        Name of the sweep; the latest if not given.
     points
         front, or methods: the one point of each method that `confirm --points methods` ran again.
     out

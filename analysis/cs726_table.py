@@ -20,7 +20,7 @@ from analysis.cs726_choice import (
     choose_final,
     list_misses,
 )
-from analysis.results import print_note, read_sweep, run_script
+from analysis.results import Results, SweepName, print_note, read_sweep, run_script
 from analysis.tables import MISSING, Table, print_table, spell_value
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
@@ -38,15 +38,11 @@ CONDITIONS_MET = (
 )
 
 
-def cs726_table(results: str, /, *, sweep: str | None = None, markdown: bool = False) -> None:
+def cs726_table(results: Results, /, *, sweep: SweepName = None, markdown: bool = False) -> None:
     """Print the deck's table next to this sweep's, and whether its chosen point beats the deck.
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
-    sweep
-        Name of the sweep; the latest if not given.
     markdown
         Print Markdown.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import BadInput, parse_objective, read_sweep, run_script
+from analysis.results import BadInput, Results, SweepName, parse_objective, read_sweep, run_script
 from analysis.tables import (
     MISSING,
     Table,
@@ -39,10 +39,10 @@ SHOWN = (
 
 
 def metric_table(
-    results: str,
+    results: Results,
     /,
     *,
-    sweep: str | None = None,
+    sweep: SweepName = None,
     metrics: str = ",".join(SHOWN),
     mean: bool = False,
     objective: str = "pareto",
@@ -52,10 +52,6 @@ def metric_table(
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
-    sweep
-        Name of the sweep; the latest if not given.
     metrics
         Columns to show, with commas between, or all.
     mean

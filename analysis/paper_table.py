@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 from analysis.paper_styles import STYLES, Pair, Style
 from analysis.results import (
     BadInput,
+    Results,
+    SweepName,
     parse_objective,
     print_note,
     read_confirmation,
@@ -32,11 +34,11 @@ Models = dict[str, list[Pair]]
 
 
 def paper_table(
-    results: str,
+    results: Results,
     /,
     *,
     style: Literal["salun", "scrub", "nfmu", "tofu"] = "salun",
-    sweep: str | None = None,
+    sweep: SweepName = None,
     objective: str = "pareto",
     confirmed: bool = False,
     latex: bool = False,
@@ -46,12 +48,8 @@ def paper_table(
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
     style
         salun, scrub, nfmu (the NeurIPS 2023 challenge) or tofu: the caption has the definitions.
-    sweep
-        Name of the sweep; the latest if not given.
     objective
         Name of an objective, or metric:direction,…, by which a method's point is chosen.
     confirmed

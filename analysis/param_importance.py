@@ -12,7 +12,7 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, if run as a script
 
-from analysis.results import parse_objective, print_note, read_sweep, run_script
+from analysis.results import Results, SweepName, parse_objective, print_note, read_sweep, run_script
 from analysis.tables import MISSING, Table, print_table
 from orchestrator.results.hyperparameters.importance import (
     FEWEST,
@@ -25,10 +25,10 @@ from orchestrator.results.sweep_rows import Row
 
 
 def param_importance(
-    results: str,
+    results: Results,
     /,
     *,
-    sweep: str | None = None,
+    sweep: SweepName = None,
     objective: str = "pareto",
     evaluator: Literal["fanova", "ped-anova"] = "fanova",
     markdown: bool = False,
@@ -37,10 +37,6 @@ def param_importance(
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
-    sweep
-        Name of the sweep; the latest if not given.
     objective
         Name of an objective, or metric:direction,…
     evaluator

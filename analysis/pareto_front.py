@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 
 from analysis.front_page import write_page
 from analysis.results import (
+    Results,
+    SweepName,
     figures_folder,
     make_folder,
     parse_objective,
@@ -36,10 +38,10 @@ REPORTED = (
 
 
 def pareto_front(
-    results: str,
+    results: Results,
     /,
     *,
-    sweep: str | None = None,
+    sweep: SweepName = None,
     out: Path | None = None,
     objective: str = "pareto",
     markdown: bool = False,
@@ -48,10 +50,6 @@ def pareto_front(
 
     Parameters
     ----------
-    results
-        Storage root of the sweep.
-    sweep
-        Name of the sweep; the latest if not given.
     out
         Folder for the figures; RESULTS/figures if not given, ./figures for a remote RESULTS.
     objective

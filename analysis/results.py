@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation, build_confirmation
@@ -19,6 +20,9 @@ from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.results.recommendation import check_points
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
+
+Results = Annotated[str, Parameter(help="Storage root of the sweep.")]
+SweepName = Annotated[str | None, Parameter(help="Name of the sweep; the latest if not given.")]
 
 
 class BadInput(ValueError):
