@@ -17,7 +17,7 @@ from waiting import FOLDER, GO
 
 from tasks.datasets.cifar10 import load_cifar10
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.formats.decoded_cache import CHECKSUM, seal_copy, machine_cache
+from tasks.datasets.formats.decoded_cache import CHECKSUM, machine_cache, seal_copy
 
 pytestmark = pytest.mark.slow
 
