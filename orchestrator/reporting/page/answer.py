@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
 from orchestrator.results.confirmation_table import ENOUGH, spell_estimate
@@ -152,8 +153,8 @@ def _list_commands(content: SweepContent, row: Row | None) -> list[tuple[str, st
     if row is None:
         return []
     return [
-        ("run it again", spell_run(content.config, row)),
-        ("export its weights", spell_export(content.config)),
+        ("run it again", spell_run(content.config, row, PROGRAM)),
+        ("export its weights", spell_export(content.config, PROGRAM)),
         ("run the front again with fresh seeds", spell_confirm(content)),
     ]
 
