@@ -33,7 +33,10 @@ def test_elsewhere_the_interpreter_of_the_environment_is_named(
     monkeypatch.setenv("PATH", "/bin:/usr/bin")
     monkeypatch.chdir(Path(sys.prefix).parent if inside else tmp_path)
     program = spell_program()
-    assert program == (f"{Path(sys.prefix).name}/bin/python" if inside else str(python)) + " -m orchestrator"
+    assert (
+        program
+        == (f"{Path(sys.prefix).name}/bin/python" if inside else str(python)) + " -m orchestrator"
+    )
     done = subprocess.run([*shlex.split(program), "--version"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout[0].isdigit()

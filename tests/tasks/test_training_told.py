@@ -26,4 +26,6 @@ def test_progress_is_told_within_a_long_epoch(bench, monkeypatch: pytest.MonkeyP
     assert told[: len(told) - 3] == sorted(told[: len(told) - 3]), "it goes forward"
     assert [done for done, _ in told[-3:]] == [0, 1, 2], "quick epochs are told as before"
     assert all(a.equal(b) for a, b in zip(states[0].values(), states[1].values(), strict=True))
-    assert not model._forward_pre_hooks or len(model._forward_pre_hooks) == 2, "the meters alone stay"
+    assert not model._forward_pre_hooks or len(model._forward_pre_hooks) == 2, (
+        "the meters alone stay"
+    )
