@@ -77,7 +77,7 @@ def test_the_page_s_methods_data_models_and_samplers_run(
         assert main(words[3:]) == 0, words
         said.append(capsys.readouterr().out)
     assert "factor" in said[1], "the plan of the sweep names the hyper-parameter of one's own"
-    assert "forget set: 100 of 1198 training examples" in said[2]
+    assert "forget set: 100 of 1,198 training examples" in said[2]
     assert "level" in said[3]
 
 
