@@ -12,7 +12,7 @@ from orchestrator.reporting.page.plot import bound_values
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation
 from orchestrator.results.confirmation_table import (
-    HEADER,
+    list_header,
     list_lines,
     list_notes,
     list_requested,
@@ -154,7 +154,7 @@ def _make_confirmed(title: str, found: Confirmation) -> SortedTable:
         (rows if model.searched["role"] == "trial" else models).append(line)
     header = [
         Heading(" ".join(text.replace("-\n", "").split()), number=n > 0)
-        for n, text in enumerate(HEADER)
+        for n, text in enumerate(list_header(found))
     ]
     return SortedTable(title, [*header, _word("hyper-parameters")], rows, models, list_notes(found))
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.results.noise import NoiseFloor, find_noise_floor
+from orchestrator.results.noise import FEWEST, NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import Objective, front_rows, steers_on_test
 from orchestrator.results.recommendation import choose_point, find_tied
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
@@ -77,10 +77,13 @@ class Front:
         return any(row is other for other in self.tied)
 
     def find_band(self, column: str) -> tuple[float, float] | None:
-        """Return where a further retrain lies with 95 % probability, within [0, 1]; None if unknown."""
+        """Return where a further retrain lies with 95 % probability, in [0, 1].
+
+        None if unknown, or of fewer than FEWEST.
+        """
         values = [row[column] for row in self.references if row[column] is not None]
         width = self.floor.width(column) if self.floor else math.inf
-        if len(values) < 2 or not math.isfinite(width):
+        if len(values) < FEWEST or not math.isfinite(width):
             return None
         mean = statistics.fmean(values)
         return max(0.0, mean - width), min(1.0, mean + width)
