@@ -11,7 +11,8 @@ from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
 from orchestrator.results.confirmation_table import ENOUGH, spell_estimate
-from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind, spell_cost
+from orchestrator.results.figures.axes import COST, X, Y
+from orchestrator.results.figures.points import NEITHER, find_kind, spell_cost
 from orchestrator.results.figures.values import spell_value
 from orchestrator.results.noise import explain_what_is_to_forget
 from orchestrator.results.objectives import steers_on_test

@@ -11,8 +11,9 @@ from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import ALSO, SweepContent, list_points
 from orchestrator.reporting.recommended import spell_run
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
+from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.front import REACH
-from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind
+from orchestrator.results.figures.points import NEITHER, find_kind
 from orchestrator.results.sweep_rows import ORIGINAL, Row
 
 Plot = dict[str, Any]

@@ -18,7 +18,8 @@ from orchestrator.results.confirmation_table import (
     list_requested,
     spell_estimate,
 )
-from orchestrator.results.figures.points import COST, NEITHER, find_kind
+from orchestrator.results.figures.axes import COST
+from orchestrator.results.figures.points import NEITHER, find_kind
 from orchestrator.results.figures.values import MISSING, spell_value
 from orchestrator.results.recommendation import (
     RULE,
