@@ -14,6 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from orchestrator.results.figures.axes import COST, USUAL, Axis
 from orchestrator.results.figures.plane import (
@@ -53,13 +54,13 @@ class Window:
 
 def draw_front(front: Front, path: Path) -> None:
     """Write the figure as PNG; raise OSError if the file cannot be written."""
-    _figure_of(front).savefig(path)
+    make_figure(front).savefig(path)
 
 
 def render_png(front: Front) -> bytes:
     """Return the figure as a PNG."""
     content = io.BytesIO()
-    _figure_of(front).savefig(content, format="png")
+    make_figure(front).savefig(content, format="png")
     return content.getvalue()
 
 
@@ -79,7 +80,8 @@ def choose_window(rows: Sequence[Row], sides: tuple[Axis, Axis] = USUAL) -> Wind
     return Window(left - across, right + across, bottom - up, top + up, sides)
 
 
-def _figure_of(front: Front) -> Figure:
+def make_figure(front: Front) -> Figure:
+    """Draw the plane, the panel of what is forgotten against the cost, all points, and the legend."""
     figure = Figure(figsize=(13.5, 7.2), dpi=150, facecolor="white")
     figure.subplots_adjust(left=0.06, right=0.99, top=0.84, bottom=0.095)
     grid = figure.add_gridspec(
@@ -163,7 +165,12 @@ def _draw_forgotten(axes: Axes, front: Front, costs: CostScale) -> None:
     tidy(axes, size=8)
 
 
-_WORD: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 8, "color": FAINT, "zorder": 5}
+MANY = 32
+"""Lines of a legend that one column holds."""
+_WORD: dict[str, Any] = {
+    "ha": "right", "va": "bottom", "fontsize": 8, "color": INK, "zorder": 5,
+    "path_effects": [withStroke(linewidth=2.5, foreground="white")],
+}  # fmt: skip
 
 
 def _legend(axes: Axes, front: Front, costs: CostScale) -> None:
@@ -171,9 +178,11 @@ def _legend(axes: Axes, front: Front, costs: CostScale) -> None:
     axes.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(-0.16, 1.03),
+        bbox_to_anchor=(-0.16 if len(handles) <= MANY else -0.36, 1.03),
         frameon=False,
-        fontsize=9 if len(handles) <= 18 else 7.5,
+        fontsize=9 if len(handles) <= 18 else 7.5 if len(handles) <= MANY else 6,
+        ncols=1 if len(handles) <= MANY else 2,
+        columnspacing=0.4,
         labelcolor=INK,
         labelspacing=0.6 if len(handles) <= 16 else 0.35,  # the column is so high
         handletextpad=0.6,

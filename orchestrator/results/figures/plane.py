@@ -114,7 +114,7 @@ def list_handles(front: Front, costs: CostScale) -> Iterator[Any]:
     kinds = {find_kind(row) for row in front.drawn}
     for kind, shape in INNER.items():
         if kind in kinds:
-            yield _mark(f"{kind} (white, within)", marker=shape, color="#A9B4C0", markersize=5)
+            yield _mark(f"{kind} (inside)", marker=shape, color="#A9B4C0", markersize=5)
     for role in front.baselines:
         many = role == RETRAINED and len(front.references) > 1
         label = f"{len(front.references)} retrained models" if many else f"{role} model"
