@@ -26,6 +26,7 @@ methods: setup ## every method as one table, in a night; choose by ARGS='--task 
 
 docs: .venv/.docs ## the site with the API reference, into build/site; a dead link fails
 	$(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
+	@echo "the site: build/site/index.html"
 
 .venv/.docs: requirements-docs.lock | setup
 	$(PYTHON_IN_VENV) -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \

@@ -28,6 +28,8 @@ MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 ReturnToService=2
+MessageTimeout=100
+TCPTimeout=100
 StateSaveLocation=/var/tmp/slurmctld
 SlurmdSpoolDir=/var/tmp/slurmd
 SlurmctldPidFile=/run/slurmctld.pid
@@ -75,8 +77,10 @@ def nodes(
                 f"{munge} && {daemons}{controller} && slurmd -N {machine.name}", 60, **environment
             )
             assert done[0] == 0, done[1]
-        # A job of two nodes starts as soon as both have registered.
-        done = found["head"].run("srun --nodes=2 --ntasks-per-node=1 hostname", 60, **environment)
+        # A job of two nodes starts as soon as both have registered; on a busy machine that takes a while.
+        ready = "until scontrol ping; do read -t 1 <> <(:); done >/dev/null 2>&1; "
+        hello = f"{ready}srun --nodes=2 --ntasks-per-node=1 hostname"
+        done = found["head"].run(hello, 200, **environment)
         assert sorted(done[1].split()) == list(NODES), done[1]
         yield found
 
