@@ -6,7 +6,7 @@ BESIDE_WORKERS = $$(cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ffcv sweep methods test test-all lint lock clean
+.PHONY: help setup ffcv sweep methods docs test test-all lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -23,6 +23,15 @@ sweep: setup ## find a Pareto front; choose by TASK=cifar10-class:automobile TRI
 
 methods: setup ## every method as one table, in a night; choose by ARGS='--task digits-class:1 --data-dir DIR'
 	@$(PYTHON_IN_VENV) -m benchmarks.methods $(ARGS)
+
+docs: .venv/.docs ## the site with the API reference, into build/site; a dead link fails
+	$(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
+	@echo "the site: build/site/index.html"
+
+.venv/.docs: requirements-docs.lock | setup
+	$(PYTHON_IN_VENV) -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		-r requirements-docs.lock
+	@touch $@
 
 lint: setup ## ruff and mypy
 	$(PYTHON_IN_VENV) -m ruff check .
@@ -50,7 +59,10 @@ lock: setup ## resolve the newest packages that pyproject.toml allows; writes th
 	$(COMPILE) --upgrade --extra dev --extra ffcv -c requirements.lock \
 		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
 		-o requirements-ffcv.lock pyproject.toml
-	sed -i '/^# The following packages were excluded/,$$d' requirements-ffcv.lock
+	$(COMPILE) --upgrade --extra docs -c requirements.lock \
+		$$(sed -n 's/^\([A-Za-z0-9_.-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+		-o requirements-docs.lock pyproject.toml
+	sed -i '/^# The following packages were excluded/,$$d' requirements-ffcv.lock requirements-docs.lock
 
 clean: ## remove the virtual environment and what tools left; results and data stay
 	rm -rf .venv .setup-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

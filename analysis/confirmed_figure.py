@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -10,28 +11,34 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
+from orchestrator.results.figures.axes import Axis, choose_axes
 from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
-from orchestrator.results.figures.points import X, Y, assign_colours
+from orchestrator.results.figures.points import assign_colours, assign_shapes
+from orchestrator.results.noise import FEWEST
+from orchestrator.results.sweep_rows import ORIGINAL
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t), within what can be. Each seed has its own models, splits and, "
+    "interval (Student's t) within what can be, from three seeds on. Each seed has its own models, splits and, "
     "if it is random, forget set."
 )
 
 
 def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
     """Write the figure; raise OSError if the file cannot be written."""
-    figure = Figure(figsize=(9.5, 6.2), dpi=180, facecolor="white")
-    axes = figure.add_axes((0.085, 0.15, 0.89, 0.71))
+    figure = Figure(figsize=(9.5, 6.6), dpi=180, facecolor="white")
+    axes = figure.add_axes((0.085, 0.1, 0.89, 0.72))
     colours = assign_colours([point.searched for point in found.points])
+    shapes = assign_shapes(list(colours))
+    sides = choose_axes(found.objective)
     for role, model in found.baselines.items():
-        _mark(axes, model, role, "*", 17, STARS[role])
+        _mark(axes, model, role, sides, {"marker": "*", "markersize": 17, "color": STARS[role]})
     for point in found.points:
         name = point.searched["unlearner"]
-        _mark(axes, point, name, "o", 8, colours[name])
-    style_plane(axes)
-    _frame(axes, [*found.points, *found.baselines.values()])
+        look = {"marker": shapes[name], "markersize": 8, "color": colours[name]}
+        _mark(axes, point, name, sides, look)
+    style_plane(axes, sides)
+    _frame(axes, [*found.points, *found.baselines.values()], sides)
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     axes.legend(once.values(), once.keys(), frameon=False, fontsize=9.5, labelcolor=INK)
@@ -40,40 +47,52 @@ def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
     chances = [chance for chance in found.judge_points() if chance is not None]
     undominated = f"; {sum(chances):.1f} are undominated, on average" if chances else ""
     told = f"{len(found.points)} points of the front, {seeds} seeds{undominated}."
-    figure.text(0.085, 0.945, title, fontsize=15, fontweight="bold", color=INK)
-    figure.text(0.085, 0.9, told, fontsize=10, color=FAINT)
-    figure.text(0.085, 0.018, fill(CAPTION, 125), fontsize=8.5, color=FAINT, va="bottom")
+    figure.text(0.085, 0.95, title, fontsize=15, fontweight="bold", color=INK)
+    figure.text(0.085, 0.935, fill(f"{told} {CAPTION}", 125), fontsize=9.5, color=FAINT, va="top")
     figure.savefig(path)
 
 
-def _mark(axes: Any, model: Repeated, label: str, marker: str, size: float, colour: str) -> None:
-    """Draw the searched point, the mean with its intervals, and a line between the two."""
-    x, y, was = model.over_seeds(X), model.over_seeds(Y), model.searched
-    style = {"marker": marker, "markersize": size, "linestyle": "none"}
-    if was[X] is not None and was[Y] is not None:
-        axes.plot(
-            was[X], was[Y], **style, markerfacecolor="none", markeredgecolor=colour, alpha=0.6
-        )
+def _mark(
+    axes: Any, model: Repeated, label: str, sides: tuple[Axis, Axis], look: dict[str, Any]
+) -> None:
+    """Draw the searched point, the mean with its intervals, and a line between the two; the original behind."""
+    (x, y), (was_x, was_y) = (
+        [model.over_seeds(side.column) for side in sides],
+        [model.searched[side.column] for side in sides],
+    )
+    colour, depth = look["color"], 1.5 if label == ORIGINAL else 3
+    style = {**look, "linestyle": "none", "zorder": depth}
+    searched = was_x is not None and was_y is not None
+    if searched:
+        hollow = {"markerfacecolor": "none", "markeredgecolor": colour, "alpha": 0.6}
+        axes.plot(was_x, was_y, **style, **hollow)
     if x is None or y is None:
         return
-    if was[X] is not None and was[Y] is not None:
-        axes.plot([was[X], x.mean], [was[Y], y.mean], color=colour, linewidth=0.8, alpha=0.5)
+    if searched:
+        axes.plot([was_x, x.mean], [was_y, y.mean], color=colour, linewidth=0.8, alpha=0.5)
+    bars = {"xerr": _bars(x, sides[0]), "yerr": _bars(y, sides[1])}
     axes.errorbar(
-        x.mean, y.mean, xerr=_bars(x), yerr=_bars(y), label=label, color=colour, markeredgecolor=INK,
-        elinewidth=0.8, capsize=2, **style,
-    )  # fmt: skip
+        x.mean, y.mean, **bars, label=label, markeredgecolor=INK, elinewidth=0.8, capsize=2, **style
+    )
 
 
-def _frame(axes: Any, models: Sequence[Repeated]) -> None:
+def _frame(axes: Any, models: Sequence[Repeated], sides: tuple[Axis, Axis]) -> None:
     """Fit the axes to the points and their intervals."""
-    for axis, limit in ((X, axes.set_xlim), (Y, axes.set_ylim)):
-        means = [found.clip(0.0, 1.0) for model in models if (found := model.over_seeds(axis))]
-        searched = [m.searched[axis] for m in models if m.searched[axis] is not None]
-        values = [*searched, *(end for ends in means for end in ends)]
+    for side, limit in zip(sides, (axes.set_xlim, axes.set_ylim), strict=True):
+        means = [found for model in models if (found := model.over_seeds(side.column))]
+        searched = [v for m in models if (v := m.searched[side.column]) is not None]
+        values = [*searched, *(end for found in means for end in _ends(found, side))]
         room = max(0.05 * (max(values) - min(values)), 0.01)
         limit(min(values) - room, max(values) + room)
 
 
-def _bars(found: Estimate) -> list[list[float]]:
-    low, high = found.clip(0.0, 1.0)
+def _bars(found: Estimate, side: Axis) -> list[list[float]]:
+    low, high = _ends(found, side)
     return [[max(0.0, found.mean - low)], [max(0.0, high - found.mean)]]
+
+
+def _ends(found: Estimate, side: Axis) -> tuple[float, float]:
+    """Return the ends of the interval that is drawn: within what can be, and none of fewer than FEWEST seeds."""
+    if found.n < FEWEST:
+        return found.mean, found.mean
+    return found.clip(0.0, 1.0) if side.is_share else found.clip(-math.inf, math.inf)

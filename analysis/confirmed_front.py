@@ -25,7 +25,7 @@ from analysis.results import (
 )
 from analysis.tables import MISSING, Table, print_table, spell_params
 from orchestrator.results.confirmation import Confirmation, Repeated
-from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes
+from orchestrator.results.confirmation_table import list_header, list_lines, list_notes
 from orchestrator.results.sweep_rows import TRIAL
 
 
@@ -63,9 +63,10 @@ def confirmed_front(
 
 def make_table(name: str, task: str, found: Confirmation, points: str) -> Table:
     """Return the two models, then the chosen points: values of the sweep, and means over fresh seeds."""
+    headings = list_header(found)
     return Table(
         title=f"{name}: {points} on {task}, run again with fresh seeds",
-        header=[HEADER[0], "trial", "epoch", *HEADER[1:], "params"],
+        header=[headings[0], "trial", "epoch", *headings[1:], "params"],
         rows=[_line(model, cells) for model, cells in list_lines(found)],
         caption=" ".join(list_notes(found)),
         sections=frozenset({len(found.baselines)}),

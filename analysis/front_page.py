@@ -10,18 +10,14 @@ from textwrap import wrap
 import plotly.graph_objects as go
 
 from analysis.tables import spell_params, spell_value
+from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.front import choose_window
 from orchestrator.results.figures.points import (
-    COST,
     NEITHER,
     OVER,
     UNDER,
-    X_LABEL,
-    Y_LABEL,
     CostScale,
     Front,
-    X,
-    Y,
     find_kind,
     make_scale,
 )
@@ -52,8 +48,10 @@ def write_page(front: Front, path: Path) -> None:
     """Write the page, plotly's script included; raise OSError if it cannot be written."""
     figure = go.Figure()
     costs = make_scale(front.drawn)
-    window = choose_window([*front.drawn, *front.baselines.values(), *front.references])
-    for name, colour in front.colours.items():
+    rows = [*front.drawn, *front.baselines.values(), *front.references]
+    window = choose_window(rows, front.axes)
+    x, y = front.axes
+    for name in front.colours:
         for on_front in (False, True):
             rows = [
                 row
@@ -61,14 +59,14 @@ def write_page(front: Front, path: Path) -> None:
                 if row["unlearner"] == name and front.is_on(row) == on_front
             ]
             if rows:
-                figure.add_trace(_points(rows, name, colour, costs, on_front=on_front))
+                figure.add_trace(_points(front, rows, name, costs, on_front=on_front))
     for role, row in front.baselines.items():
-        figure.add_trace(_stars(f"{role} model", role, [row]))
+        figure.add_trace(_stars(front, f"{role} model", role, [row]))
     if front.references[1:]:
         further = "further retrained models"
-        figure.add_trace(_stars(further, RETRAINED, front.references[1:], size=11))
+        figure.add_trace(_stars(front, further, RETRAINED, front.references[1:], size=11))
     if front.recommended is not None:
-        figure.add_trace(_ring(front.recommended))
+        figure.add_trace(_ring(front, front.recommended))
     _add_band(figure, front)
     figure.update_layout(
         title={
@@ -76,8 +74,12 @@ def write_page(front: Front, path: Path) -> None:
             "subtitle": {"text": "<br>".join(wrap(escape(f"{KEY} {front.caption}"), 80))},
         },
         margin={"t": 175},
-        xaxis={"title": X_LABEL, "tickformat": ".1%", "range": [window.left, window.right]},
-        yaxis={"title": Y_LABEL},
+        xaxis={
+            "title": x.label,
+            "tickformat": ".1%" if x.is_share else "",
+            "range": [window.left, window.right],
+        },
+        yaxis={"title": y.label},
         template="plotly_white",
         legend={"itemsizing": "constant"},
     )
@@ -85,11 +87,10 @@ def write_page(front: Front, path: Path) -> None:
 
 
 def _points(
-    rows: Sequence[Row], name: str, colour: str, costs: CostScale, *, on_front: bool
+    front: Front, rows: Sequence[Row], name: str, costs: CostScale, *, on_front: bool
 ) -> go.Scatter:
     return go.Scatter(
-        x=[row[X] for row in rows],
-        y=[row[Y] for row in rows],
+        **_places(front, rows),
         mode="markers",
         name=f"{name}, front" if on_front else name,
         text=[_hover(row) for row in rows],
@@ -97,7 +98,7 @@ def _points(
         marker={
             "size": [LEAST + (MOST - LEAST) * costs.compute_share(row[COST]) for row in rows],
             "symbol": [SYMBOLS[find_kind(row)] for row in rows],
-            "color": colour,
+            "color": front.colours[name],
             "opacity": 0.95 if on_front else 0.3,
             "line": {"width": 2 if on_front else 0, "color": "#1F2933"},
         },
@@ -106,17 +107,23 @@ def _points(
 
 def _add_band(figure: go.Figure, front: Front) -> None:
     """Shade where a further retrain lies."""
-    for column, add in ((X, figure.add_vrect), (Y, figure.add_hrect)):
-        band = front.find_band(column)
+    for side, add, names in zip(
+        front.axes, (figure.add_vrect, figure.add_hrect), ("x0 x1", "y0 y1"), strict=True
+    ):
+        band = front.find_band(side.column)
         if band is not None:
-            ends = dict(zip(("x0", "x1") if column == X else ("y0", "y1"), band, strict=True))
+            ends = dict(zip(names.split(), band, strict=True))
             add(**ends, fillcolor=STARS[RETRAINED], opacity=0.15, line_width=0, layer="below")
 
 
-def _ring(row: Row) -> go.Scatter:
+def _places(front: Front, rows: Sequence[Row]) -> dict[str, list[float]]:
+    x, y = (side.column for side in front.axes)
+    return {"x": [row[x] for row in rows], "y": [row[y] for row in rows]}
+
+
+def _ring(front: Front, row: Row) -> go.Scatter:
     return go.Scatter(
-        x=[row[X]],
-        y=[row[Y]],
+        **_places(front, [row]),
         mode="markers",
         name="recommended",
         hoverinfo="skip",
@@ -129,16 +136,15 @@ def _ring(row: Row) -> go.Scatter:
     )
 
 
-def _stars(name: str, role: str, rows: Sequence[Row], size: int = 20) -> go.Scatter:
+def _stars(front: Front, name: str, role: str, rows: Sequence[Row], size: int = 20) -> go.Scatter:
     return go.Scatter(
-        x=[row[X] for row in rows],
-        y=[row[Y] for row in rows],
+        **_places(front, rows),
         mode="markers",
         name=name,
         text=[_hover(row) for row in rows],
         hovertemplate="%{text}<extra></extra>",
         marker={
-            "symbol": "star",
+            "symbol": "star-open" if role == ORIGINAL else "star",
             "size": size,
             "color": STARS[role],
             "line": {"width": 1.5, "color": "#1F2933"},

@@ -26,12 +26,12 @@ from analysis.tables import Table, list_models, print_table, spell_params, spell
 from orchestrator.results.figures.front import draw_front
 from orchestrator.results.figures.points import Front, select_front
 from orchestrator.results.recommendation import RULE, TIED
-from orchestrator.results.sweep_rows import Row, Sweep
+from orchestrator.results.sweep_rows import FORGOTTEN, Row, Sweep, choose_forgotten_column
 
 REPORTED = (
     "test_accuracy_retained",
     "indistinguishability",
-    "test_accuracy_forgotten",
+    FORGOTTEN,
     "unlearn_seconds",
     "relative_cost",
 )
@@ -71,7 +71,9 @@ def pareto_front(
 def make_table(sweep: Sweep, front: Front) -> Table:
     """Return the baselines, then the front by time: the selecting and the reported columns."""
     selected = [m for m in front.objective.metrics if m not in REPORTED and m != "score"]
-    columns = [*selected, *REPORTED]
+    forgotten = choose_forgotten_column(sweep.rows)
+    reported = (forgotten if name == FORGOTTEN else name for name in REPORTED)
+    columns = list(dict.fromkeys([*selected, *reported]))
     header = [
         "",
         "method",

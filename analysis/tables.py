@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from orchestrator.results.figures.values import MISSING, escape_latex, spell_value
-from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.noise import FEWEST, find_noise_floor
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 __all__ = [
@@ -93,8 +93,8 @@ def list_models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
     name = f"{RETRAINED}, mean of {len(references)}" if many else RETRAINED
     yield [name, *(spell_spread(c, found[c]) for c in columns)]
     floor = find_noise_floor(sweep.rows)
-    if floor is not None:
-        widths = [floor.width(c) if len(found[c]) > 1 else None for c in columns]
+    if floor is not None and len(references) >= FEWEST:
+        widths = [floor.width(c) if len(found[c]) >= FEWEST else None for c in columns]
         yield [
             "another retrain",
             *(spell_floor(c, w) for c, w in zip(columns, widths, strict=True)),

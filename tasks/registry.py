@@ -7,8 +7,10 @@ the user's own adds names by entry points, and `module:attribute` needs no name 
 from __future__ import annotations
 
 import difflib
+import os
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -99,6 +101,19 @@ def is_installed(reference: str) -> bool:
         return find_spec(reference.partition(":")[0].partition(".")[0]) is not None
     except ValueError:  # a module that is loaded and has no specification, such as __main__
         return True
+
+
+def see_current_folder() -> None:
+    """Let modules of the current folder be imported, as `python -m` does and an installed command does not.
+
+    They come last, so that none of them takes the place of an installed package. Python's safe-path mode is kept.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it was deleted
+        return
+    if not sys.flags.safe_path and not {here, ""} & set(sys.path):
+        sys.path.append(here)
 
 
 ANYWHERE = re.compile(rf"(?<![\w.])(?=({REFERENCE.pattern}))")

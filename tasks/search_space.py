@@ -160,7 +160,7 @@ class Parameter:
                 else self.type(text)
             )
         except (ValueError, KeyError):
-            raise InvalidValue(f"{self.name}={text} is not {self._expected()}") from None
+            raise InvalidValue(f"{self.name}={text} is not {self.spell_expected()}") from None
         return self.check(value)
 
     def check(self, value: Any) -> Any:
@@ -170,15 +170,16 @@ class Parameter:
         least 1, or a number of at least 0.
         """
         if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidValue(f"{self.name}={value} is not {self._expected()}")
+            raise InvalidValue(f"{self.name}={value} is not {self.spell_expected()}")
         if self.declared is not None and not self.declared.allows(value):
-            raise InvalidValue(f"{self.name}={value} is out of range: {self._expected()}")
+            raise InvalidValue(f"{self.name}={value} is out of range: {self.spell_expected()}")
         least = {int: 1, float: 0}.get(self.type)
         if self.declared is None and least is not None and value < least:
             raise InvalidValue(f"{self.name}={value} is out of range: at least {least}")
         return value
 
-    def _expected(self) -> str:
+    def spell_expected(self) -> str:
+        """Spell what a value must be, as in "a float in 0..1"."""
         valid = f" {self.declared.spell_valid()}" if self.declared is not None else ""
         return f"{'an' if self.type is int else 'a'} {self.type.__name__}{valid}"
 

@@ -9,7 +9,7 @@ import torch
 
 from tasks.artifacts import Artifact
 from tasks.compute.meters import Stopwatch
-from tasks.errors import Diverged
+from tasks.errors import Diverged, InvalidValue
 from tasks.evaluation.shadows.outputs import Shadows
 from tasks.models.network import Network
 from tasks.roles import reference_role
@@ -70,7 +70,8 @@ def run_trial(
     The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
     whatever the method does until its last yield. The last point is the trial's result; for a method that
     is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
-    Diverged if the outputs are not finite. Points are measured by `judge` [default: `bench.evaluate`].
+    Diverged if the outputs are not finite, InvalidValue for a method without a yield. Points are measured by
+    `judge` [default: `bench.evaluate`].
     """
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -82,6 +83,8 @@ def run_trial(
         with learn.measure():
             finished = _advance(steps)
         epoch += not finished
+        if not epoch:
+            raise InvalidValue(f"{type(unlearner).__name__}.unlearn() ended without a yield")
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
             continue

@@ -10,7 +10,7 @@ from orchestrator.search.samplers import SAMPLERS
 from tasks.datasets import DATASETS
 from tasks.datasets.loaders import LOADERS
 from tasks.errors import InvalidValue
-from tasks.evaluation import TRAINS, every_metric
+from tasks.evaluation import METRICS, TRAINS, every_metric
 from tasks.forget_sets import FORGET_SETS
 from tasks.models import AUTO, MODELS, find_recipe
 from tasks.models.recipe_settings import list_settings
@@ -22,11 +22,18 @@ from tasks.sequences.task_names import TASKS
 from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
 
 
-def _described(registry: Registry) -> Iterator[str]:
-    """Give the first line of the docstring of each entry, installed plug-ins included."""
-    for name in registry.names():
-        what = registry.resolve(name).__doc__ or ""
-        yield f"{name}: {what.partition(chr(10))[0]}"
+def _described(registry: Registry, own: str) -> Iterator[str]:
+    """Give the first line of the docstring of each entry, plug-ins included; then how one's `own` is named."""
+    yield from (f"{name}: {_first_line(registry, name)}" for name in registry.names())
+    yield f"{own}: your own (docs/your-own.md)"
+
+
+def _first_line(registry: Registry, name: str) -> str:
+    """Return the first line of what a docstring says; of a broken plug-in, why it is broken."""
+    try:
+        return (registry.resolve(name).__doc__ or "").partition("\n")[0]
+    except InvalidValue as error:
+        return str(error)
 
 
 def _tasks() -> Iterator[str]:
@@ -41,6 +48,8 @@ def _unlearners() -> Iterator[str]:
         yield f"== {family}{chosen}"
         for name in names:
             yield from _unlearner(name)
+    yield "== your own"
+    yield "module:Class: a frozen dataclass with unlearn(problem) (docs/your-own.md)"
     yield "== what a method may need"
     yield from (f"{need}: {_spell_need(need)}" for need in NEEDS.names())
 
@@ -85,6 +94,7 @@ def _metrics() -> Iterator[str]:
         asked = " [on request: --metrics]" if metric.tier == "request" else ""
         asked = " [run --metrics; trains shadow models]" if metric.needs in TRAINS else asked
         yield f"{name}{asked}: {metric.help}"
+    yield f"entry points of the group {METRICS.group}: your own (docs/your-own.md)"
 
 
 def _objectives() -> Iterator[str]:
@@ -104,6 +114,8 @@ def _models() -> Iterator[str]:
         chosen = [use for use in uses if f"({name}" in use]
         yield f"{name}: auto for {'; '.join(chosen)}" if chosen else name
         yield f"    --recipe {list_settings(find_recipe(name))}"
+    for name in MODELS.names()[len(MODELS) :]:
+        yield f"{name}: {_first_line(MODELS, name)} [plug-in]"
     yield "module:function: your own, which returns a torch module for (channels, classes)"
     yield f"    --recipe {list_settings(OwnModel.recipe)}"
     yield "== what --recipe may set"
@@ -122,13 +134,13 @@ SWEEPS = "sweeps"
 """What is listed from a storage root, not from a registry."""
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "tasks": _tasks,
-    "datasets": lambda: _described(DATASETS),
-    "forget-sets": lambda: _described(FORGET_SETS),
+    "datasets": lambda: _described(DATASETS, "module:function"),
+    "forget-sets": lambda: _described(FORGET_SETS, "module:Class"),
     "unlearners": _unlearners,
     "metrics": _metrics,
     "objectives": _objectives,
     "models": _models,
-    "samplers": lambda: _described(SAMPLERS),
+    "samplers": lambda: _described(SAMPLERS, "module:function"),
     "loaders": lambda: (f"{name}: {what}" for name, what in LOADERS.items()),
     "columns": _columns,
 }

@@ -19,7 +19,7 @@ from orchestrator.config import JobConfig, SweepConfig, check_name
 from orchestrator.config.version import __version__
 from orchestrator.reporting.plain_text import make_plain
 from tasks.errors import InputError
-from tasks.registry import one_of
+from tasks.registry import one_of, see_current_folder
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -205,6 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     Any other exception is a bug: it passes, with its traceback.
     """
     prepare_output()
+    see_current_folder()
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
+from orchestrator.reporting.durations import spell_epochs
 from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
 
@@ -107,10 +108,10 @@ def _print_values(heading: str, row: dict[str, Any]) -> None:
             print(f"    {name} = {'-' if value is None else format(value, '.6g')}")
 
 
-def print_training(what: str, done: int, total: int, seconds: float) -> None:
+def print_training(what: str, done: float, total: int, seconds: float) -> None:
     """Print how far the training of a model is, and about how long the rest will take."""
     left = f", about {seconds / done * (total - done):.0f} s left" if done else ""
-    print(f"training the {what}: epoch {done}/{total}{left}", flush=True)
+    print(f"training the {what}: {spell_epochs(done, total)}{left}", flush=True)
 
 
 Answer = tuple[int, str]
@@ -145,6 +146,8 @@ def _collect(work: Callable[..., int], *arguments: Any) -> Answer:
 
 
 def _sweep_here(config: SweepConfig, table: Console | None = None) -> int:
+    # The imports below and Ray take seconds; nobody should wonder meanwhile whether anything happens.
+    print(f"getting ready: {config.name or config.task or 'a sweep'}", flush=True)
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import Terminal, open_console
     from orchestrator.sweeps.run import run_sweep

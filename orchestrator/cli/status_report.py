@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from contextlib import nullcontext
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 
+from orchestrator.config.spelling import spell_command
 from orchestrator.reporting.fitted_table import FittedTable, Line
 from orchestrator.reporting.front_table import FRONT_COLUMNS, print_front
 from orchestrator.reporting.plain_text import make_cell
@@ -52,7 +52,7 @@ def report_sweeps(storage: str) -> None:
     found = list_sweeps(storage)
     root = normalise_root(storage)
     if not found:
-        return terminal.say(f"no sweep under {root} yet; to start one: orchestrator sweep")
+        return terminal.say(f"no sweep under {root} yet; to start one: {spell_command(['sweep'])}")
     lines = [
         Line(
             (sweep.name, sweep.task or "-"),
@@ -69,8 +69,7 @@ def report_sweeps(storage: str) -> None:
     FittedTable(f"Sweeps under {root}", ("sweep", "task"), HEADINGS, "so far", lines).print(
         terminal.console
     )
-    words = ["orchestrator", "status", found[-1].name, "--storage", root]
-    terminal.say(f"more of one: {shlex.join(words)}")
+    terminal.say(f"more of one: {spell_command(['status', found[-1].name, '--storage', root])}")
 
 
 def _choose(name: str | None, storage: str, terminal: Terminal) -> str:

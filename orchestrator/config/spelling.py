@@ -1,10 +1,36 @@
-"""Settings of a sweep as the flags that give them."""
+"""A command as a user may type it here: the program, and the settings of a sweep as flags."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from orchestrator.config.sweep import SweepConfig, list_flags
+
+PROGRAM = "orchestrator"
+
+
+def spell_command(words: Iterable[object], program: str | None = None) -> str:
+    """Spell a command line of this program so that it works where it is printed.
+
+    What is read elsewhere, such as a report, names the `program` [default: see `spell_program`].
+    """
+    return f"{program or spell_program()} {shlex.join(map(str, words))}"
+
+
+def spell_program() -> str:
+    """Return `orchestrator` if a shell finds that of this environment, else the command that needs no activated one."""
+    here, found = Path(sys.executable).parent, shutil.which(PROGRAM)
+    if found and Path(found).parent.resolve() == here.resolve():
+        return PROGRAM
+    near = os.path.relpath(sys.executable)
+    python = sys.executable if near.startswith(os.pardir) else near
+    return f"{shlex.quote(python)} -m {PROGRAM}"
 
 
 def spell_flags(config: SweepConfig) -> list[str]:

@@ -18,12 +18,24 @@ from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columnar.points import count_trials, keep_telling
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import read_confirmation
-from orchestrator.results.confirmation_table import HEADER, list_lines, list_notes, list_requested
-from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.confirmation_table import (
+    list_header,
+    list_lines,
+    list_notes,
+    list_requested,
+)
+from orchestrator.results.noise import FEWEST, find_noise_floor
 from orchestrator.results.objectives import SCORING, front_rows, objective_named, read_value
 from orchestrator.results.recommendation import TIED, choose_point, find_tied
 from orchestrator.results.store import read_results
-from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep
+from orchestrator.results.sweep_rows import (
+    FORGET_SET,
+    FORGOTTEN,
+    ORIGINAL,
+    RETRAINED,
+    Sweep,
+    choose_forgotten_column,
+)
 from tasks.errors import InvalidValue
 from tasks.search_space import parameters
 from tasks.unlearners import loaded_unlearner_class
@@ -43,7 +55,7 @@ SHORT = {"validation": "valid.", "indistinguishability": "indistin-\nguishabilit
 """Words of headings that would widen a table."""
 
 
-FRONT_COLUMNS = (*ABOUT, *NEEDED, *SHOWN, *SCORING)
+FRONT_COLUMNS = (*ABOUT, *NEEDED, *SHOWN, FORGET_SET, *SCORING)
 """Columns that a front reads, beside those of the objective."""
 
 
@@ -63,9 +75,10 @@ def print_front(config: SweepConfig, console: Console, read: pa.Table | None = N
     marks |= {id(best): "*"} if best is not None else {}
     marks |= {id(row): MISSED for row in front if not objective.meets_limits(row)}
     front.sort(key=lambda row: (objective.gains(row) or (0.0,))[0])
-    shown = list(
-        dict.fromkeys([*objective.metrics, *(r.column for r in objective.required), *SHOWN])
-    )
+    forgotten = choose_forgotten_column(rows)
+    usual = (forgotten if name == FORGOTTEN else name for name in SHOWN)
+    required = (limit.column for limit in objective.required)
+    shown = list(dict.fromkeys([*objective.metrics, *required, *usual]))
     _make_table(config, shown, rows, front, marks).print(console)
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
@@ -127,11 +140,11 @@ def _model_lines(rows: list[Row], shown: list[str]) -> Iterator[tuple[str, list[
         [statistics.fmean(values) if values else None for values in found],
     )
     floor = find_noise_floor(rows)
-    if floor is not None:
+    if floor is not None and len(references) >= FEWEST:
         yield (
             ANOTHER,
             [
-                floor.width(name) if len(values) > 1 and name in COLUMNS else None
+                floor.width(name) if len(values) >= FEWEST and name in COLUMNS else None
                 for name, values in zip(shown, found, strict=True)
             ],
         )
@@ -147,7 +160,8 @@ def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:
         for model, cells in list_lines(found)
     ]
     title = f"{points.capitalize()} of {name}, run again with fresh seeds"
-    FittedTable(title, HEADER[:1], HEADER[1:], "hyper-parameters", lines).print(console)
+    headings = list_header(found)
+    FittedTable(title, headings[:1], headings[1:], "hyper-parameters", lines).print(console)
     header, requested = list_requested(found)
     if requested:
         lines = [Line(cells[:2], cells[2:]) for cells in requested]

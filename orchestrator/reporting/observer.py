@@ -20,8 +20,11 @@ class Observer:
     def say(self, text: str) -> None:
         """Receive one line for a person: a notice, an estimate, the start of a step."""
 
-    def training(self, what: str, done: int, total: int, seconds: float) -> None:
-        """Receive the progress of a model's training: `done` of `total` epochs after `seconds`."""
+    def training(self, what: str, done: float, total: int, seconds: float) -> None:
+        """Receive the progress of a model's training: `done` of `total` epochs after `seconds`.
+
+        Within an epoch that takes long, `done` is no whole number.
+        """
 
     def started(self, progress: Progress) -> None:
         """Receive the start of the search. The two models are trained and measured by then."""
@@ -50,7 +53,7 @@ class Observers(Observer):
         for observer in self._observers:
             observer.say(text)
 
-    def training(self, what: str, done: int, total: int, seconds: float) -> None:
+    def training(self, what: str, done: float, total: int, seconds: float) -> None:
         """See Observer."""
         for observer in self._observers:
             observer.training(what, done, total, seconds)

@@ -14,6 +14,8 @@ from orchestrator.results.pareto import compute_hypervolume, join_front
 
 Row = Mapping[str, Any]
 PARETO = OBJECTIVES["pareto"]
+MEASURED_FROM = 0.05
+"""Share of the trials that must have ended before their rate tells more of the rest than the estimate."""
 
 
 class Progress:
@@ -26,7 +28,7 @@ class Progress:
         floor: NoiseFloor | None = None,
         expected_seconds: float | None = None,
     ) -> None:
-        """Start at zero. `expected_seconds` estimates the whole search until the first trial has ended."""
+        """Start at zero. `expected_seconds` estimates the whole search until MEASURED_FROM of it is done."""
         self._objective, self.total = objective, total
         self._floor, self._expected_seconds = floor, expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
@@ -106,12 +108,13 @@ class Progress:
         if not self.left:
             return f"took {spell_duration(time.monotonic() - self._start)}" if here else "all done"
         spent = time.monotonic() - self._start
+        estimated = None if self._expected_seconds is None else self._expected_seconds - spent
+        few = here < MEASURED_FROM * (self.total - self._done_before)
+        if few and estimated is not None and estimated > 0:
+            return f"about {spell_duration(estimated)} left"
         if here:
             return f"about {spell_duration(spent / here * (self.total - ended))} left"
-        if self._expected_seconds is None:
-            return "time left unknown yet"
-        left = self._expected_seconds - spent
-        return f"about {spell_duration(left)} left" if left > 0 else "longer than estimated"
+        return "time left unknown yet" if estimated is None else "longer than estimated"
 
     def _counts(self, row: Row) -> bool:
         """Tell whether a point may lie on the front: see NoiseFloor.is_beaten."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.config.spelling import spell_command
 from orchestrator.results.recommendation import RULE
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS, parameters
@@ -25,9 +25,9 @@ def list_recommendation(config: SweepConfig, row: Row) -> Iterator[str]:
     yield f"  export its weights:  {spell_export(config)}"
 
 
-def spell_run(config: SweepConfig, row: Row) -> str:
-    """Spell the command that runs the trial of a row again, up to the row's epoch."""
-    words = ["orchestrator", "run", "--task", row["task"], "--unlearner", row["unlearner"]]
+def spell_run(config: SweepConfig, row: Row, program: str | None = None) -> str:
+    """Spell the command that runs the trial of a row again, up to the row's epoch; see `spell_command`."""
+    words = ["run", "--task", row["task"], "--unlearner", row["unlearner"]]
     for name, value in _changed(row).items():
         words += ["--set", f"{name}={value}"]
     words += ["--model", row["model"], "--seed", row["task_seed"], "--trial-seed", row["seed"]]
@@ -36,14 +36,13 @@ def spell_run(config: SweepConfig, row: Row) -> str:
     for setting in ("recipe", "original", "data_dir", "label_column", "image_size"):
         if getattr(config, setting) is not None:
             words += [f"--{setting.replace('_', '-')}", getattr(config, setting)]
-    return shlex.join(map(str, [*words, "--storage", config.storage]))
+    return spell_command([*words, "--storage", config.storage], program)
 
 
-def spell_export(config: SweepConfig) -> str:
+def spell_export(config: SweepConfig, program: str | None = None) -> str:
     """Spell the command that writes the weights of the recommended point to a file."""
-    return shlex.join(
-        ["orchestrator", "export", str(config.name), "--storage", config.storage, "--output", "model.safetensors"]
-    )  # fmt: skip
+    words = ["export", config.name, "--storage", config.storage, "--output", "model.safetensors"]
+    return spell_command(words, program)
 
 
 def _changed(row: Row) -> Row:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 
-from orchestrator.reporting.durations import spell_duration
+from orchestrator.reporting.durations import spell_duration, spell_epochs
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.plain_text import make_cell, make_plain
 from orchestrator.reporting.progress import Progress
@@ -33,8 +33,8 @@ class Terminal(Observer):
         """Print one line that stays."""
         self.console.print(make_plain(text), highlight=False, markup=False, soft_wrap=True)
 
-    def training(self, what: str, done: int, total: int, seconds: float) -> None:
-        """Print the progress of a model's training, at most once a second."""
+    def training(self, what: str, done: float, total: int, seconds: float) -> None:
+        """Print the progress of a model's training, at most once a second; `done` may be a part of an epoch."""
         if not done:
             suffix = f": {total} epochs" if total else ""
             return self.say(f"training the {what}{suffix}")
@@ -42,16 +42,17 @@ class Terminal(Observer):
             return
         self._said = time.monotonic()
         left = seconds / done * (total - done)
-        self.say(f"  {what}: epoch {done}/{total}, about {spell_duration(left)} left")
+        self.say(f"  {what}: {spell_epochs(done, total)}, about {spell_duration(left)} left")
 
     def started(self, progress: Progress) -> None:
-        """Open a panel at the bottom of a terminal."""
-        if self.console.is_terminal:
-            self._live = Live(console=self.console, refresh_per_second=4)
+        """Open a panel at the bottom of a terminal that can move its cursor."""
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            # At the end the panel goes: the line below it says the same, and stays.
+            self._live = Live(console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
 
     def stepped(self, progress: Progress) -> None:
-        """Update the panel; without a terminal, print a line every ten seconds."""
+        """Update the panel; without one, print a line every ten seconds."""
         every = PLAIN_EVERY_SECONDS if self._live is None else LIVE_EVERY_SECONDS
         if time.monotonic() - self._said >= every:
             self._show(progress)

@@ -7,31 +7,45 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.results.columns import COLUMNS, MEASURED, Column
 from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
+from orchestrator.results.noise import FEWEST
 from orchestrator.results.objectives import STEERING
-from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
+from orchestrator.results.sweep_rows import (
+    FORGET_SET,
+    FORGOTTEN,
+    ORIGINAL,
+    RETRAINED,
+    choose_forgotten_column,
+)
 
-ACCURACY, FORGOTTEN, HIDDEN, COST = (
-    "test_accuracy_retained", "test_accuracy_forgotten", "indistinguishability", "relative_cost",
-)  # fmt: skip
+ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
 HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, HIDDEN, COST)}
-HEADER = (
-    "method", "n", "P(undo-\nminated)", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",
-    "less the\nretrained's", f"{HEADINGS[FORGOTTEN]},\nover seeds", f"{HEADINGS[HIDDEN]},\nsearched", "over seeds",
-    str(HEADINGS[COST]),
-)  # fmt: skip
+HEADINGS[FORGET_SET] = "accuracy,\nforget set"
 ENOUGH = 5
 """Seeds below which intervals are too wide to tell much."""
 
 
+def list_header(found: Confirmation) -> tuple[str, ...]:
+    """List the headings of `list_lines`."""
+    forgotten = HEADINGS[_find_forgotten(found)]
+    return (
+        "method", "n", "P(undo-\nminated)", f"{HEADINGS[ACCURACY]},\nsearched", "over seeds", "less the\noriginal's",
+        "less the\nretrained's", f"{forgotten},\nover seeds", f"{HEADINGS[HIDDEN]},\nsearched", "over seeds",
+        str(HEADINGS[COST]),
+    )  # fmt: skip
+
+
 def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
     """Yield each model with its cells: the two baselines, then the front by mean accuracy."""
-    others = found.baselines
+    others, forgotten = found.baselines, _find_forgotten(found)
     for role, model in others.items():
-        yield model, _cells(role, "", model, others)
+        yield model, _cells(role, "", model, others, forgotten)
     held = zip(found.points, found.judge_points(), strict=True)
     for point, chance in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
         method = point.searched["unlearner"]
-        yield point, _cells(method, "-" if chance is None else f"{chance:.2f}", point, others)
+        yield (
+            point,
+            _cells(method, "-" if chance is None else f"{chance:.2f}", point, others, forgotten),
+        )
 
 
 def list_requested(found: Confirmation) -> tuple[list[str], list[list[str]]]:
@@ -71,6 +85,8 @@ def list_notes(found: Confirmation) -> list[str]:
             f"P(undominated): the probability that neither another point nor the original is at least as good in "
             f"all of the objective's true means. {sum(chances):.1f} of {len(chances)} points are, on average."
         )
+    if seeds < FEWEST:
+        said.append(f"Below {FEWEST} seeds no interval is given.")
     if seeds < ENOUGH:
         said.append(f"{seeds} seeds tell little: for {ENOUGH}, give --seeds {ENOUGH} to confirm.")
     if cut:
@@ -88,10 +104,13 @@ def list_notes(found: Confirmation) -> list[str]:
 
 
 def spell_estimate(found: Estimate | None, least: float = 0.0, most: float = 1.0) -> str:
-    """Return `mean ± half` with three decimals, or `mean [low, high]` if ± would leave [`least`, `most`]."""
+    """Return `mean ± half` with three decimals, or `mean [low, high]` if ± would leave [`least`, `most`].
+
+    It is the mean alone for fewer than FEWEST values.
+    """
     if found is None:
         return "-"
-    if found.half is None:
+    if found.half is None or found.n < FEWEST:
         return f"{found.mean:.3f}"
     low, high = found.clip(least, most)
     if (low, high) != found.clip(-math.inf, math.inf):
@@ -99,7 +118,14 @@ def spell_estimate(found: Estimate | None, least: float = 0.0, most: float = 1.0
     return f"{found.mean:.3f} ± {found.half:.3f}"
 
 
-def _cells(method: str, chance: str, model: Repeated, others: Mapping[str, Repeated]) -> list[str]:
+def _find_forgotten(found: Confirmation) -> str:
+    models = [*found.baselines.values(), *found.points]
+    return choose_forgotten_column(row for model in models for row in model.repeats.values())
+
+
+def _cells(
+    method: str, chance: str, model: Repeated, others: Mapping[str, Repeated], forgotten: str
+) -> list[str]:
     measured, tried = len(model.repeats), len(model.tried)
     cost = model.over_seeds(COST)
     less = [
@@ -115,7 +141,7 @@ def _cells(method: str, chance: str, model: Repeated, others: Mapping[str, Repea
         _number(model.searched[ACCURACY]),
         spell_estimate(model.over_seeds(ACCURACY)),
         *less,
-        spell_estimate(model.over_seeds(FORGOTTEN)),
+        spell_estimate(model.over_seeds(forgotten)),
         _number(model.searched[HIDDEN]),
         spell_estimate(model.over_seeds(HIDDEN)),
         f"{cost.mean:.3g}" if cost else "-",

@@ -14,6 +14,8 @@ Row = Mapping[str, Any]
 _, ORIGINAL, RETRAINED = ROLES
 LEVEL = 0.95
 """Share of further retrains that fall within the noise."""
+FEWEST = 3
+"""Values below which no interval is shown: of two it is more than ten times as wide as they are apart."""
 LEAST_STEP = 0.1
 """Share of the way from the original to a score of 1 that counts as a step.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,15 @@ TRIAL, ORIGINAL, RETRAINED = ROLES
 NUMBER = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
 """A number in a reason, but for the line number behind the name of a file."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+FORGOTTEN, FORGET_SET = "test_accuracy_forgotten", "forget_accuracy"
+"""Accuracy on what is forgotten: on held-out images of forgotten classes, or on the forget set itself."""
+
+
+def choose_forgotten_column(rows: Iterable[Row]) -> str:
+    """Return which of the two columns these rows have: where no class is forgotten, it is that of the forget set."""
+    return FORGOTTEN if any(row.get(FORGOTTEN) is not None for row in rows) else FORGET_SET
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code, list_code_of_config, refuse_unnamed
+from orchestrator.sweeps.stored.resumed import spell_resume
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS
 from tasks.unlearners import unlearner_class
@@ -127,7 +127,7 @@ def list_proposals(base: SweepConfig, points: str) -> Given:
     if any(trials_left(base, read_finished_trials(base.storage, base.name)).values()):
         raise InvalidValue(
             f"sweep {base.name!r} has not ended, so its points may still change; "
-            f"to continue it: orchestrator resume {base.name} --storage {shlex.quote(base.storage)}"
+            f"to continue it: {spell_resume(base)}"
         )
     objective = objective_named(base.aim)
     rows = read_results(base.storage, base.name, {*NEEDED, *objective.columns}).to_pylist()

@@ -55,7 +55,7 @@ def export_trial(
     *,
     code: tuple[str, ...] = (),
     say: Callable[[str], None],
-    training: Callable[[str, int, int, float], None],
+    training: Callable[[str, float, int, float], None],
 ) -> Exported:
     """Run a trial of sweep `name` again and write its weights, with a card of the same name ending in .json.
 

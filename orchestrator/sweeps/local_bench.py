@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tasks.datasets.dataset import Dataset
     from tasks.workbench import Workbench
 
-Progress = Callable[[str, int, int, float], None]
+Progress = Callable[[str, float, int, float], None]
 Say = Callable[[str], None]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from orchestrator.config import (
     LOCAL,
     SweepConfig,
 )
+from orchestrator.config.spelling import spell_command
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
@@ -144,9 +144,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
             "choose another --name, or go on with it by: "
-            + shlex.join(
-                ["orchestrator", "resume", config.name, *only_more, "--storage", config.storage]
-            )
+            + spell_command(["resume", config.name, *only_more, "--storage", config.storage])
         )
     return filled
 

@@ -76,8 +76,9 @@ def _say_whom_to_ask(config: SweepConfig, observer: Observer, *, connects: bool)
 
     if config.optuna_storage is not None:
         observer.say(f"the studies are shown in {hide_password(config.optuna_storage)}")
-    if config.address != LOCAL and connects:
-        observer.say(f"connecting to the Ray cluster at {config.address}")
+    if connects:
+        cluster = f"connecting to the Ray cluster at {config.address}"
+        observer.say("starting Ray" if config.address == LOCAL else cluster)
 
 
 def _warn_of_test_data(config: SweepConfig, observer: Observer) -> None:

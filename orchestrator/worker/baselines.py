@@ -62,8 +62,8 @@ class Training:
     """The progress of a model's training."""
 
     what: str
-    done: int
-    """Epochs done."""
+    done: float
+    """Epochs done; a fraction within an epoch that takes long."""
     total: int
     """Epochs in all."""
     seconds: float
@@ -78,7 +78,7 @@ Tell = Callable[[Event], None]
 def prepare_models(settings: WorkerSettings, calibrate: bool) -> Iterator[Event]:
     """Train the original model if it is missing; measure all models if none is. Runs as a Ray task.
 
-    Yields Ready, a Speed if `calibrate` is set, a Training per epoch, and at last the rows by trial
+    Yields Ready, a Speed if `calibrate` is set, a Training per epoch or ten seconds, and at last the rows by trial
     id, unless other processes have to train references or needs first: then it is to be run once more.
     """
     yield from _yield_events(lambda tell: _prepare(settings, calibrate, tell))
@@ -87,7 +87,7 @@ def prepare_models(settings: WorkerSettings, calibrate: bool) -> Iterator[Event]
 def train_model(settings: WorkerSettings, role: str) -> Iterator[Event]:
     """Train the model of `role`, or the need of that name, unless it is cached. Runs as a Ray task.
 
-    Yields a Training per epoch.
+    Yields a Training per epoch or ten seconds.
     """
     yield from _yield_events(lambda tell: _train(settings, role, tell))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,15 +18,16 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Split
     from tasks.models.network import Network
 
-Progress = Callable[[str, int, int, float], None]
-"""Called with (what is being trained, epochs done, epochs in all, seconds so far)."""
+Progress = Callable[[str, float, int, float], None]
+"""Called with (what is being trained, epochs done, epochs in all, seconds so far), also within a long epoch."""
+WITHIN_EVERY_SECONDS = 10.0
 Watch = Callable[["Network"], None]
 """Called with a model after each epoch of its training."""
 Steps = Generator[None, None, dict[str, torch.Tensor]]
 """A training that yields after each epoch, and returns named tensors on the CPU."""
 
 
-def silent(what: str, done: int, total: int, seconds: float) -> None:
+def silent(what: str, done: float, total: int, seconds: float) -> None:
     """Report nothing: a Progress."""
 
 
@@ -49,17 +52,49 @@ def train_timed(
     `gradient_flops` are those of one example. `watch` costs nothing: the clock stands still meanwhile.
     """
     epochs = max(1, round(share * model.recipe.epochs))
-    return follow_training(
-        _train(model, split, rng, epochs),
-        CostMeter(model),
-        what=what,
-        epochs=epochs,
-        device=split.device,
-        gradient_flops=gradient_flops,
-        is_over=is_over,
-        progress=progress,
-        watch=lambda: watch(model),
-    )
+    meter = CostMeter(model)
+    told = _Told(progress)
+    with told.within_epochs(model, lambda: meter.gradient_samples / len(split), what, epochs):
+        return follow_training(
+            _train(model, split, rng, epochs),
+            meter,
+            what=what,
+            epochs=epochs,
+            device=split.device,
+            gradient_flops=gradient_flops,
+            is_over=is_over,
+            progress=told,
+            watch=lambda: watch(model),
+        )
+
+
+class _Told:
+    """A Progress that hands on what it is told, and tells of its own where an epoch takes long."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, what: str, done: float, total: int, seconds: float) -> None:
+        self._last = time.monotonic()
+        self._progress(what, done, total, seconds)
+
+    @contextmanager
+    def within_epochs(
+        self, model: Network, count: Callable[[], float], what: str, total: int
+    ) -> Iterator[None]:
+        """Tell of `count`, the epochs begun so far, while `model` is trained in the block."""
+
+        def look(*_: object) -> None:
+            now = time.monotonic()
+            if now - self._last >= WITHIN_EVERY_SECONDS and 0 < count() < total:
+                self(what, count(), total, now - self._start)
+
+        hook = model.register_forward_pre_hook(look)
+        try:
+            yield
+        finally:
+            hook.remove()
 
 
 def follow_training(

@@ -134,15 +134,18 @@ def loaded_unlearner_class(name: str) -> type[Unlearner]:
 def unlearner_class(name: str) -> type[Unlearner]:
     """Find the class of a registered method, of a plug-in, or of `module:Class`.
 
-    Raises InvalidValue: for an unknown name, listing the valid ones, for a broken plug-in, and for a
-    method that needs what no problem offers.
+    Raises InvalidValue: for an unknown name, listing the valid ones, for a broken plug-in, for a method that
+    needs what no problem offers, and for a mistake in the declaration of one that is not this package's.
     """
     cls = UNLEARNERS.resolve(name)
     from tasks.unlearners.base import Unlearner
+    from tasks.unlearners.declaration import check_declaration
 
     if not (isinstance(cls, type) and issubclass(cls, Unlearner)):
         raise InvalidValue(
             f"unlearner {name!r} is not a subclass of tasks.unlearners.base.Unlearner"
         )
     check_needs(f"unlearner {name!r}", cls.needs)
+    if name not in UNLEARNERS:  # the others are checked by a test, not at each start
+        check_declaration(f"unlearner {name!r}", cls, Unlearner)
     return cls

@@ -195,13 +195,17 @@ class SGDUnlearner(Unlearner):
 def begin_unlearning(unlearner: Unlearner, problem: Problem) -> Iterator[None]:
     """Call `unlearner.unlearn`, also that of a plug-in from before there were problems.
 
-    Such a one takes (model, retain, forget, rng).
+    Such a one takes (model, retain, forget, rng). Raises InvalidValue if it returns nothing that yields.
     """
     unlearn: Callable[..., Iterator[None]] = unlearner.unlearn
     required = [p for p in inspect.signature(unlearn).parameters.values() if p.default is p.empty]
-    if len(required) == 4:
-        return unlearn(problem.model, problem.retain, problem.forget, problem.rng)
-    return unlearn(problem)
+    parts = (problem.model, problem.retain, problem.forget, problem.rng)
+    steps = unlearn(*parts) if len(required) == 4 else unlearn(problem)
+    if not isinstance(steps, Iterator):
+        raise InvalidValue(
+            f"{type(unlearner).__name__}.unlearn() returns {type(steps).__name__}, which yields nothing"
+        )
+    return steps
 
 
 def passes_of(cls: type[Unlearner]) -> Passes:

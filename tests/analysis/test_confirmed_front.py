@@ -19,15 +19,15 @@ def repeats(row, trial_id, *accuracies, **columns):
 
 def test_means_and_intervals_over_the_seeds_beside_what_was_searched(store, row, baselines, capsys):
     root = store(
-        *baselines, *repeats(row, "original", 0.86, 0.88, epoch=baselines[0]["epoch"]),
-        row("ssd-0", accuracy=0.87), *repeats(row, "ssd-0", 0.84, 0.86),
+        *baselines, *repeats(row, "original", 0.86, 0.87, 0.88, epoch=baselines[0]["epoch"]),
+        row("ssd-0", accuracy=0.87), *repeats(row, "ssd-0", 0.84, 0.85, 0.86),
     )  # fmt: skip
     assert main([str(root), "--markdown"]) == 0
     out = capsys.readouterr().out
     line = next(line for line in out.splitlines() if line.startswith("| ssd"))
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    assert cells[:4] == ["ssd", "ssd-0", "1", "2"]
-    assert cells[4:8] == ["0.00", "0.870", "0.850 ± 0.127", "-0.020 ± 0.000"], (
+    assert cells[:4] == ["ssd", "ssd-0", "1", "3"]
+    assert cells[4:8] == ["0.00", "0.870", "0.850 ± 0.025", "-0.020 ± 0.000"], (
         "the original is better"
     )
     assert "validation_accuracy_retained +0.020" in out

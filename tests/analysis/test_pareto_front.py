@@ -7,9 +7,10 @@ from PIL import Image
 
 from analysis.pareto_front import main
 from analysis.results import read_sweep
-from orchestrator.results.figures.front import choose_window
-from orchestrator.results.figures.points import CostScale, select_front
-from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.figures.axes import choose_axes
+from orchestrator.results.figures.front import choose_window, make_figure
+from orchestrator.results.figures.points import COLOURS, CostScale, assign_shapes, select_front
+from orchestrator.results.objectives import OBJECTIVES, objective_named
 
 
 def listed(text):
@@ -117,3 +118,62 @@ def test_marker_sizes_are_logarithmic_in_cost():
         [0, 0, 0.5, 1]
     )
     assert CostScale(5.0, 5.0).compute_share(5.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("objective", "columns", "labels"),
+    [
+        ("pareto", ["test_accuracy_retained", "indistinguishability"], ["  →", "  →"]),
+        ("forget", ["test_accuracy_retained", "forget_accuracy"], ["  →", "←  "]),
+        ("forget_accuracy:min,relative_cost:min", ["forget_accuracy", "test_accuracy_retained"], ["←  ", "  →"]),
+        ("time", ["test_accuracy_retained", "indistinguishability"], ["  →", "  →"]),
+    ],
+)  # fmt: skip
+def test_the_axes_are_what_the_objective_trades_off(objective, columns, labels):
+    sides = choose_axes(objective_named(objective))
+    assert [side.column for side in sides] == columns
+    assert all(arrow in side.label for arrow, side in zip(labels, sides, strict=True))
+
+
+def drawn_axes(store, row, baselines, **columns):
+    """The axes of the picture of two methods, and what it is drawn of."""
+    rows = [
+        row("ssd-0", accuracy=0.9, unlearn_seconds=1.0, **columns),
+        row("finetune-0", accuracy=0.2, **columns),
+    ]
+    front = select_front(read_sweep(str(store(*baselines, *rows))), OBJECTIVES["pareto"])
+    return make_figure(front), front
+
+
+def test_the_original_is_hollow_and_behind_and_each_method_has_a_shape(store, row, baselines):
+    figure, front = drawn_axes(store, row, baselines)
+    main = figure.axes[0]
+    stars = [c for c in main.collections if c.get_sizes().size and c.get_sizes()[0] == 330]
+    behind = min(stars, key=lambda star: star.get_zorder())
+    points = [c for c in main.collections if len(c.get_offsets()) and c not in stars]
+    assert behind.get_facecolor().size == 0, "hollow"
+    assert all(behind.get_zorder() < c.get_zorder() for c in points)
+    assert len(set(front.shapes.values())) == 2
+    names = [str(n) for n in range(60)]
+    looks = zip(
+        assign_shapes(names).values(), [COLOURS[i % len(COLOURS)] for i in range(60)], strict=True
+    )
+    assert len(set(looks)) == 60
+
+
+@pytest.mark.parametrize(
+    ("column", "columns", "value"),
+    [("test_accuracy_forgotten", {}, 0.4), ("forget_accuracy", {"test_accuracy_forgotten": None}, 0.5)],
+)  # fmt: skip
+def test_a_panel_shows_the_forgotten_accuracy_against_the_cost(
+    store, row, baselines, column, columns, value
+):
+    """Of held-out images where classes are forgotten, else of the forget set; what is said is above the picture."""
+    plain = [{**model, **columns} for model in baselines]
+    figure, _ = drawn_axes(store, row, plain, **columns)
+    panel = next(a for a in figure.axes if a.get_title("left") == column.replace("_", " "))
+    places = {tuple(p) for c in panel.collections for p in c.get_offsets().tolist()}
+    assert (0.002, value) in {(round(x, 4), round(y, 4)) for x, y in places}
+    title, told = figure.texts
+    assert "no part in the selection" in told.get_text().replace("\n", " ")
+    assert title.get_position()[1] >= told.get_position()[1] > 0.85

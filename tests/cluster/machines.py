@@ -17,9 +17,9 @@ from pathlib import Path
 
 from program import ROOT
 
-TOOLS = (
-    "ip", "unshare", "nsenter", "setpriv", "mount", "ssh", "ssh-keygen", "rsync", "/usr/sbin/sshd",
-)  # fmt: skip
+TOOLS = "ip", "unshare", "nsenter", "setpriv", "mount", "ssh-keygen"
+BY_SSH = "ssh", "rsync", "/usr/sbin/sshd"
+LOGIN = " && /usr/sbin/sshd -f /root/sshd_config"
 PRIVATE = ("/tmp", "/root", "/run", "/dev/shm", "/var/tmp")
 """What a machine has of its own; it sees the rest of this machine's files."""
 SUBNET = "10.213.7"
@@ -46,13 +46,13 @@ PidFile none
 """
 
 
-def missing() -> str:
-    """Why there can be no machines here; empty if there can."""
+def missing(more: Sequence[str] = BY_SSH) -> str:
+    """Why there can be no machines here, with these tools too; empty if there can."""
     if os.geteuid() != 0:
         return "needs root, for network namespaces"
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    absent = [tool for tool in (*TOOLS, *more) if shutil.which(tool) is None]
     if absent:
-        return f"needs {', '.join(absent)} (Debian: iproute2 openssh-server rsync)"
+        return f"needs {', '.join(absent)} (Debian: iproute2 openssh-server rsync slurm-wlm)"
     bridge = [
         "unshare",
         "--net",
@@ -102,8 +102,10 @@ class Machine:
 
 
 @contextmanager
-def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mapping[str, Machine]]:
-    """Machines that reach each other, log in to each other by root's key, and share one folder.
+def machines(
+    names: Sequence[str], folder: Path, shared: Path, *, ssh: bool = True
+) -> Iterator[Mapping[str, Machine]]:
+    """Machines that reach each other, log in to each other by root's key if `ssh`, and share one folder.
 
     `folder` takes their private files; this program, its Python and `shared` are where they are.
     """
@@ -130,7 +132,7 @@ def machines(names: Sequence[str], folder: Path, shared: Path) -> Iterator[Mappi
             _done(*net, "link", "set", f"to-{name}", "master", "lan", "up")
             code, said = machine.run(
                 f"ip address add {machine.ip}/24 dev eth0 && ip link set eth0 up && "
-                f"ip route add default via {SUBNET}.254 && /usr/sbin/sshd -f /root/sshd_config"
+                f"ip route add default via {SUBNET}.254{LOGIN if ssh else ''}"
             )
             assert code == 0, said
             found[name] = machine

@@ -17,6 +17,7 @@ from orchestrator.results.confirmation import (
     estimate_mean,
 )
 from orchestrator.results.confirmation_table import (
+    list_header,
     list_lines,
     list_notes,
     list_requested,
@@ -201,11 +202,32 @@ def test_references_are_one_model_with_their_mean():
 
 
 def test_an_interval_stays_within_what_can_be():
-    found = estimate_mean([0.9, 1.0])
+    found = estimate_mean([0.9, 1.0, 0.95])
     assert found.mean + found.half > 1
-    assert spell_estimate(found) == "0.950 [0.315, 1.000]"
+    assert spell_estimate(found) == "0.950 [0.826, 1.000]"
     assert spell_estimate(estimate_mean([0.5, 0.51, 0.5])) == "0.503 ± 0.014"
-    assert spell_estimate(estimate_mean([-0.01, 0.01]), least=-1.0) == "0.000 ± 0.127"
+    assert spell_estimate(estimate_mean([-0.01, 0.01, 0.0]), least=-1.0) == "0.000 ± 0.025"
+
+
+def test_of_fewer_than_three_seeds_no_interval_is_given():
+    assert spell_estimate(estimate_mean([0.9, 0.91])) == "0.905"
+    searched = row("ssd-0", 0.9)
+    found = found_in(searched, *(row("ssd-0", 0.8, seed=seed) for seed in (1, 2)))
+    assert "Below 3 seeds no interval is given." in list_notes(found)
+
+
+def test_where_no_class_is_forgotten_the_accuracy_on_the_forget_set_is_shown():
+    both = {"test_accuracy_forgotten": 0.5, "forget_accuracy": 0.25}
+    random = {**both, "test_accuracy_forgotten": None}
+    for more, heading, value in ((both, "test acc.", "0.500"), (random, "accuracy,", "0.250")):
+        found = found_in(row("ssd-0", 0.9), *(row("ssd-0", 0.8, seed=s, **more) for s in (1, 2)))
+        place = next(
+            n
+            for n, text in enumerate(list_header(found))
+            if text.startswith(heading) and "forg" in text
+        )
+        ((_, cells),) = list_lines(found)
+        assert cells[place] == value
 
 
 def test_metrics_on_request_have_a_table_of_their_own():
@@ -215,7 +237,7 @@ def test_metrics_on_request_have_a_table_of_their_own():
     header, lines = list_requested(found)
     assert header == ["metric", "ideal", "finetune-1"]
     assert [line[:2] for line in lines] == [["pgd_gap", "0"]]
-    assert lines[0][2].startswith("-0.200 ± 1.2")
+    assert lines[0][2] == "-0.200"
 
 
 def test_a_second_confirmation_adds_what_the_first_was_not_asked_for():

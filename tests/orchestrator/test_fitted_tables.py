@@ -64,6 +64,17 @@ def test_a_front_shows_the_columns_of_its_own_objective_and_is_sorted_by_the_fir
     assert re.search(r"┃ +score ┃", said)
 
 
+def test_the_forgotten_column_has_values_whatever_is_forgotten(tmp_path):
+    """Where no class is forgotten, they are of the forget set."""
+    for column in ("test_accuracy_forgotten", "forget_accuracy"):
+        config = make_sweep(str(tmp_path / column), "s", POINTS, **{column: 0.4321})
+        console = Console(file=io.StringIO(), width=200)
+        print_front(config, console)
+        said = console.file.getvalue()
+        assert said.count("0.432") >= 3
+        assert ("forgotten" in said) == (column == "test_accuracy_forgotten")
+
+
 def test_a_line_that_is_too_long_is_laid_out_in_three_ways():
     line = Line(("*", "ssd-1", "3"), ("0.5", "0.25"), "alpha=1 beta=2e-05")
     table = FittedTable("T", ("", "trial", "epoch"), ("test\nacc.", "cost"), "with", [line])

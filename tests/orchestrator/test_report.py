@@ -16,6 +16,7 @@ from setuptools.dist import Distribution
 
 import orchestrator
 from orchestrator.cli.main import main
+from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.plot import thin_points
 from orchestrator.reporting.page.render import TEMPLATES, embed_json
 from orchestrator.reporting.recommended import spell_run
@@ -54,7 +55,7 @@ def test_the_answer_is_that_of_the_terminal_with_its_commands(store: Path) -> No
     assert f"Recommended: {best['unlearner']}, epoch {best['epoch']}" in text
     assert f"an accuracy of {100 * best['test_accuracy_retained']:.1f} %" in text
     assert "the original 95.0 %, retrained models 96.0 %" in text
-    assert spell_run(read_config("s", str(store)), best) in text
+    assert spell_run(read_config("s", str(store)), best, PROGRAM) in text
     assert f"orchestrator export s --storage {store} --output model.safetensors" in text
     assert "Run again with 2 fresh seeds" in text
     assert "1 trials failed" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_before_the_first_trial_has_ended_the_estimate_says_how_long_it_takes():
     )
 
 
+def test_the_estimate_counts_until_a_twentieth_is_done_and_then_the_measured_rate():
+    """The first trial of a hundred may have been the quickest of all."""
+    progress = Progress(OBJECTIVES["pareto"], 100, None, 1800.0)
+    for _ in range(4):
+        progress.finish([point(0.5, 0.5, 10.0)])
+    assert progress.format_line().endswith("about 30 min left")
+    progress.finish([point(0.5, 0.5, 10.0)])
+    assert progress.format_line().endswith("about 1 s left"), "five trials took no second here"
+
+
 def console(**how: Any) -> Console:
     return Console(file=io.StringIO(), record=True, width=100, **how)
 
@@ -117,6 +128,33 @@ def test_elsewhere_plain_lines_come_now_and_then(progress):
     assert file.export_text(clear=False) == progress.format_line() + "\n"
     observer.ended(progress)
     assert file.export_text().count("3/10 trials") == 2
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(progress, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    file = console(force_terminal=True)
+    observer = Terminal(file)
+    observer.started(progress)
+    observer.stepped(progress)
+    assert isinstance(file.file, io.StringIO)
+    assert file.file.getvalue() == progress.format_line() + "\n"
+
+
+def test_no_panel_is_left_above_the_last_line(progress):
+    terminal = console(force_terminal=True)
+    observer = Terminal(terminal)
+    observer.started(progress)
+    observer.ended(progress)
+    assert isinstance(terminal.file, io.StringIO)
+    *_, erase, last = re.split(r"(?:\x1b\[1A)*\x1b\[2K", terminal.file.getvalue())
+    assert "trials" in last
+    assert "trials" not in erase
+
+
+def test_training_says_how_far_it_is_within_a_long_epoch():
+    file = console(force_terminal=False)
+    Terminal(file).training("original model", 0.25, 2, 10.0)
+    assert file.export_text() == "  original model: 0.2 of 2 epochs, about 70 s left\n"
 
 
 def test_training_says_what_is_left_and_ends_with_its_last_epoch():

@@ -111,7 +111,7 @@ def build(
     """Build the workbench of the 20 most memorised; list what it trained. A kill comes before `stop` is trained."""
     told: list[str] = []
 
-    def progress(what: str, done: int, total: int, seconds: float) -> None:
+    def progress(what: str, done: float, total: int, seconds: float) -> None:
         if what == stop:
             raise KeyboardInterrupt
         told.append(what)

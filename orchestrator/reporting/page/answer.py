@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
 from orchestrator.results.confirmation_table import ENOUGH, spell_estimate
-from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind, spell_cost
+from orchestrator.results.figures.axes import COST, X, Y
+from orchestrator.results.figures.points import NEITHER, find_kind, spell_cost
 from orchestrator.results.figures.values import spell_value
 from orchestrator.results.noise import explain_what_is_to_forget
 from orchestrator.results.objectives import steers_on_test
@@ -152,8 +154,8 @@ def _list_commands(content: SweepContent, row: Row | None) -> list[tuple[str, st
     if row is None:
         return []
     return [
-        ("run it again", spell_run(content.config, row)),
-        ("export its weights", spell_export(content.config)),
+        ("run it again", spell_run(content.config, row, PROGRAM)),
+        ("export its weights", spell_export(content.config, PROGRAM)),
         ("run the front again with fresh seeds", spell_confirm(content)),
     ]
 

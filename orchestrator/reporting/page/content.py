@@ -9,7 +9,8 @@ from functools import cached_property
 from orchestrator.config import SweepConfig
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import Confirmation, Repeated, build_confirmation
-from orchestrator.results.figures.points import COST, Front, X, Y, assign_colours, select_front
+from orchestrator.results.figures.axes import COST, X, Y
+from orchestrator.results.figures.points import Front, assign_colours, select_front
 from orchestrator.results.objectives import STEERING, Objective, objective_named
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.sweep_rows import Row, Sweep

@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.plot import describe_axis
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.figures.points import X, Y
+from orchestrator.results.figures.axes import X, Y
 from orchestrator.results.hyperparameters.importance import (
     FEWEST,
     ROUGH,

@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import ALSO, SweepContent, list_points
 from orchestrator.reporting.recommended import spell_run
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
+from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.front import REACH
-from orchestrator.results.figures.points import COST, NEITHER, X, Y, find_kind
+from orchestrator.results.figures.points import NEITHER, find_kind
 from orchestrator.results.sweep_rows import ORIGINAL, Row
 
 Plot = dict[str, Any]
@@ -47,7 +49,9 @@ def describe_plot(content: SweepContent, most: int = MOST_POINTS) -> Plot:
         "models": list(describe_models(content)),
         "bands": {name: band for name in content.axes if (band := _band(content, name))},
         "confirmed": list(_describe_confirmed(content, rows)),
-        "commands": {n: spell_run(content.config, row) for n, row in enumerate(rows) if content.front.is_on(row)},
+        "commands": {
+            n: spell_run(content.config, row, PROGRAM) for n, row in enumerate(rows) if content.front.is_on(row)
+        },
     }  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from orchestrator.reporting.page.plot import bound_values
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation import Confirmation
 from orchestrator.results.confirmation_table import (
-    HEADER,
+    list_header,
     list_lines,
     list_notes,
     list_requested,
     spell_estimate,
 )
-from orchestrator.results.figures.points import COST, NEITHER, find_kind
+from orchestrator.results.figures.axes import COST
+from orchestrator.results.figures.points import NEITHER, find_kind
 from orchestrator.results.figures.values import MISSING, spell_value
 from orchestrator.results.recommendation import (
     RULE,
@@ -154,7 +155,7 @@ def _make_confirmed(title: str, found: Confirmation) -> SortedTable:
         (rows if model.searched["role"] == "trial" else models).append(line)
     header = [
         Heading(" ".join(text.replace("-\n", "").split()), number=n > 0)
-        for n, text in enumerate(HEADER)
+        for n, text in enumerate(list_header(found))
     ]
     return SortedTable(title, [*header, _word("hyper-parameters")], rows, models, list_notes(found))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,61 +10,66 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from orchestrator.results.figures.points import (
-    COST,
-    NEITHER,
-    OVER,
-    UNDER,
-    X_LABEL,
-    Y_LABEL,
-    CostScale,
-    Front,
-    X,
-    Y,
-    find_kind,
-    spell_cost,
-)
+from orchestrator.results.figures.axes import COST, USUAL, Axis, is_drawable
+from orchestrator.results.figures.points import OVER, UNDER, CostScale, Front, find_kind, spell_cost
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 INK, FAINT, GRID = "#1F2933", "#6B7785", "#E6EAEE"
 STARS = {ORIGINAL: INK, RETRAINED: "#FFD23F"}
-SHAPES = {UNDER: "v", NEITHER: "o", OVER: "^"}
+INNER = {UNDER: "v", OVER: "^"}
+"""White marks within a marker."""
 LEAST, MOST = 28.0, 220.0
 """Areas of the markers of the least and the highest cost, in points squared."""
 
 
 def draw_points(axes: Axes, front: Front, costs: CostScale, scale: float = 1.0) -> None:
-    """Draw every point, the models, and what a further retrain would be; `scale` is of the markers' areas."""
+    """Draw every point, the models, and what a further retrain would be; `scale` is of the markers' areas.
+
+    The original is hollow and behind the points: nothing is hidden where a method moved little.
+    """
+    x, y = (axis.column for axis in front.axes)
     _draw_band(axes, front)
-    for rank, rows in enumerate(_by_rank(front)):
-        for kind, shape in SHAPES.items():
-            some = [row for row in rows if find_kind(row) == kind]
-            axes.scatter(
-                [row[X] for row in some],
-                [row[Y] for row in some],
-                s=[scale * _area(costs.compute_share(row[COST])) for row in some],
-                c=[front.colours[row["unlearner"]] for row in some],
-                marker=shape,
-                alpha=(0.22, 0.75, 0.95)[rank],
-                linewidths=(0, 0.5, 1.3)[rank] * scale**0.5,
-                edgecolors=INK if rank else "none",
-                zorder=2 + 0.5 * rank,
-            )
+    draw_ranks(axes, front, costs, (x, y), scale)
     for row in front.references[1:]:
-        _draw_star(axes, row, RETRAINED, 70 * scale)
+        _draw_star(axes, (row[x], row[y]), RETRAINED, 70 * scale)
     for role, row in front.baselines.items():
-        _draw_star(axes, row, role, 330 * scale)
+        _draw_star(axes, (row[x], row[y]), role, 330 * scale)
+
+
+def draw_ranks(
+    axes: Axes, front: Front, costs: CostScale, columns: tuple[str, str], scale: float = 1.0
+) -> None:
+    """Draw the points by two columns: each method in its shape and colour, the front outlined, on top."""
+    x, y = columns
+    for rank, rows in enumerate(_by_rank(front)):
+        drawn = [row for row in rows if row[x] is not None and row[y] is not None]
+        look: dict[str, Any] = {"alpha": (0.22, 0.75, 0.95)[rank], "zorder": 2 + 0.5 * rank}
+        for name, shape in front.shapes.items():
+            some = [row for row in drawn if row["unlearner"] == name]
+            areas = [scale * _area(costs.compute_share(row[COST])) for row in some]
+            axes.scatter(
+                [row[x] for row in some], [row[y] for row in some], s=areas, c=front.colours[name], marker=shape,
+                linewidths=(0, 0.5, 1.3)[rank] * scale**0.5, edgecolors=INK if rank else "none", **look,
+            )  # fmt: skip
+        for kind, shape in INNER.items():
+            some = [row for row in drawn if find_kind(row) == kind]
+            areas = [0.22 * scale * _area(costs.compute_share(row[COST])) for row in some]
+            axes.scatter(
+                [row[x] for row in some], [row[y] for row in some], s=areas, c="white", marker=shape, linewidths=0,
+                **look,
+            )  # fmt: skip
 
 
 def mark_recommended(axes: Axes, front: Front) -> None:
     """Ring the recommended point and name it."""
     row = front.recommended
-    if row is None or row[X] is None or row[Y] is None:
+    if row is None or not is_drawable(row, front.axes):
         return
-    axes.scatter(row[X], row[Y], s=420, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=5)
+    x, y = (row[axis.column] for axis in front.axes)
+    axes.scatter(x, y, s=420, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=5)
     axes.annotate(
         "recommended",
-        (row[X], row[Y]),
+        (x, y),
         xytext=(-16, 0),
         textcoords="offset points",
         ha="right",
@@ -77,13 +82,14 @@ def mark_recommended(axes: Axes, front: Front) -> None:
     )
 
 
-def style_plane(axes: Axes) -> None:
-    """Label and style the axes of a front: accuracy to the right, indistinguishability upwards."""
-    axes.set_xlabel(f"{X_LABEL}  →", color=INK, fontsize=11, labelpad=8)
-    axes.set_ylabel(f"{Y_LABEL}  →", color=INK, fontsize=11, labelpad=8)
+def style_plane(axes: Axes, sides: tuple[Axis, Axis] = USUAL) -> None:
+    """Label and style the axes of a front, by default accuracy to the right, indistinguishability upwards."""
+    axes.set_xlabel(sides[0].label, color=INK, fontsize=11, labelpad=8)
+    axes.set_ylabel(sides[1].label, color=INK, fontsize=11, labelpad=8)
     axes.grid(color=GRID, linewidth=0.9)
     tidy(axes)
-    axes.xaxis.set_major_formatter(spell_percent)
+    if sides[0].is_share:
+        axes.xaxis.set_major_formatter(spell_percent)
 
 
 def tidy(axes: Axes, size: float = 9.5) -> None:
@@ -104,16 +110,17 @@ def spell_percent(value: float, _: float) -> str:
 def list_handles(front: Front, costs: CostScale) -> Iterator[Any]:
     """Yield what a legend explains: colours, shapes, stars, the band, outlines and sizes."""
     for name, colour in front.colours.items():
-        yield _mark(name, color=colour)
+        yield _mark(name, color=colour, marker=front.shapes[name])
     kinds = {find_kind(row) for row in front.drawn}
-    for kind, shape in SHAPES.items():
-        if kind in kinds and len(kinds) > 1:
-            yield _mark(kind, marker=shape, color="#A9B4C0")
+    for kind, shape in INNER.items():
+        if kind in kinds:
+            yield _mark(f"{kind} (inside)", marker=shape, color="#A9B4C0", markersize=5)
     for role in front.baselines:
         many = role == RETRAINED and len(front.references) > 1
         label = f"{len(front.references)} retrained models" if many else f"{role} model"
-        yield _mark(label, marker="*", markersize=14, color=STARS[role], markeredgecolor=INK)
-    if front.find_band(X):
+        colour = "white" if role == ORIGINAL else STARS[role]
+        yield _mark(label, marker="*", markersize=14, color=colour, markeredgecolor=INK)
+    if front.find_band(front.axes[0].column):
         yield Patch(color=STARS[RETRAINED], alpha=0.25, label="a further retrain (95 %)")
     yield _mark("on the front", color="white", markeredgecolor=INK, markeredgewidth=1.4)
     if front.tied:
@@ -134,24 +141,24 @@ def _by_rank(front: Front) -> list[list[Row]]:
 
 
 def _draw_band(axes: Axes, front: Front) -> None:
-    for column, span in ((X, axes.axvspan), (Y, axes.axhspan)):
-        band = front.find_band(column)
+    spans: tuple[Callable[..., Any], ...] = (axes.axvspan, axes.axhspan)
+    for side, span in zip(front.axes, spans, strict=True):
+        band = front.find_band(side.column)
         if band is not None:
             span(*band, color=STARS[RETRAINED], alpha=0.13, linewidth=0, zorder=0.5)
 
 
-def _draw_star(axes: Axes, row: Row, role: str, area: float) -> None:
-    edge = "white" if role == ORIGINAL else INK
-    width = 1.1 * min(1.0, area / 330) ** 0.5
+def _draw_star(axes: Axes, place: tuple[float, float], role: str, area: float) -> None:
+    """Draw a model: the original hollow and behind the points, a retrained one in front of them."""
+    hollow = role == ORIGINAL
     axes.scatter(
-        row[X],
-        row[Y],
+        *place,
         s=area,
         marker="*",
-        c=STARS[role],
-        edgecolors=edge,
-        linewidths=width,
-        zorder=4,
+        c="none" if hollow else STARS[role],
+        edgecolors=INK,
+        linewidths=(1.6 if hollow else 1.1) * min(1.0, area / 330) ** 0.5,
+        zorder=1.5 if hollow else 4,
     )
 
 

@@ -7,18 +7,25 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.results.noise import NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import Objective, front_rows, steers_on_test
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.figures.axes import COST, Axis, choose_axes, is_drawable
+from orchestrator.results.noise import FEWEST, NoiseFloor, find_noise_floor
+from orchestrator.results.objectives import (
+    Objective,
+    front_rows,
+    steers_on_test,
+)
 from orchestrator.results.recommendation import choose_point, find_tied
-from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
+from orchestrator.results.sweep_rows import (
+    ORIGINAL,
+    RETRAINED,
+    Row,
+    Sweep,
+    choose_forgotten_column,
+)
 
-X, Y, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
-"""Columns of the two axes, which are of the test half, and of the size of a marker."""
 OVER, UNDER, NEITHER = "over-unlearned", "under-unlearned", "neither over nor under"
 """Kinds of points, by the two flags of the rows."""
-X_LABEL = "test accuracy on the retained classes"
-Y_LABEL = "indistinguishability (of retrained models, test half)"
-
 # Okabe and Ito's colours, which the colour-blind tell apart, and four more.
 COLOURS = (
     "#0072B2",
@@ -33,6 +40,9 @@ COLOURS = (
     "#4D9221",
     "#17808A",
 )
+
+SHAPES = "o", "s", "D", "^", "P", "v", "X", "h", "<", "p", ">"
+"""Markers of methods, beside their colours."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,22 @@ class Front:
     @property
     def drawn(self) -> list[Row]:
         """The measured points that have both coordinates."""
-        return [row for row in self.measured if is_drawable(row)]
+        return [row for row in self.measured if is_drawable(row, self.axes)]
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """What the two sides of the plane measure."""
+        return choose_axes(self.objective)
+
+    @property
+    def forgotten(self) -> str:
+        """The column of the accuracy on what is forgotten."""
+        return choose_forgotten_column([*self.measured, *self.baselines.values()])
+
+    @property
+    def shapes(self) -> dict[str, str]:
+        """A marker per unlearner, by name."""
+        return assign_shapes(list(self.colours))
 
     @property
     def trials(self) -> int:
@@ -77,13 +102,18 @@ class Front:
         return any(row is other for other in self.tied)
 
     def find_band(self, column: str) -> tuple[float, float] | None:
-        """Return where a further retrain lies with 95 % probability, within [0, 1]; None if unknown."""
+        """Return where a further retrain lies with 95 % probability, in [0, 1].
+
+        None if unknown, or of fewer than FEWEST.
+        """
         values = [row[column] for row in self.references if row[column] is not None]
         width = self.floor.width(column) if self.floor else math.inf
-        if len(values) < 2 or not math.isfinite(width):
+        if len(values) < FEWEST or not math.isfinite(width):
             return None
         mean = statistics.fmean(values)
-        return max(0.0, mean - width), min(1.0, mean + width)
+        share = COLUMNS[column].unit == "fraction"
+        low, high = (0.0, 1.0) if share else (-math.inf, math.inf)
+        return max(low, mean - width), min(high, mean + width)
 
     @property
     def caption(self) -> str:
@@ -101,15 +131,19 @@ def select_front(sweep: Sweep, objective: Objective) -> Front:
     measured = [row for row in sweep.points if objective.gains(row) is not None]
     baselines = {role: sweep.baseline(role) for role in (ORIGINAL, RETRAINED)}
     front = front_rows(sweep.rows, objective)
-    floor = find_noise_floor(sweep.rows)
+    floor, axes = find_noise_floor(sweep.rows), choose_axes(objective)
     ties = find_tied(front, floor, objective)
     return Front(
         sweep.task,
         objective,
         measured,
         front,
-        {role: row for role, row in baselines.items() if row is not None and is_drawable(row)},
-        [row for row in sweep.references if is_drawable(row)],
+        {
+            role: row
+            for role, row in baselines.items()
+            if row is not None and is_drawable(row, axes)
+        },
+        [row for row in sweep.references if is_drawable(row, axes)],
         floor,
         choose_point(front, floor, objective),
         [row for row, tied in zip(front, ties, strict=True) if tied],
@@ -128,9 +162,10 @@ def assign_colours(rows: Sequence[Row]) -> dict[str, str]:
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
-def is_drawable(row: Row) -> bool:
-    """Tell whether a row has both coordinates, as finite numbers."""
-    return all(row[axis] is not None and math.isfinite(row[axis]) for axis in (X, Y))
+def assign_shapes(names: Sequence[str]) -> dict[str, str]:
+    """Return a marker for each of these unlearners; with its colour it is another one for each of 121."""
+    many = len(SHAPES)
+    return {name: SHAPES[(i + i // many) % many] for i, name in enumerate(names)}
 
 
 @dataclass(frozen=True)

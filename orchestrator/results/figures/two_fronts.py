@@ -9,17 +9,9 @@ from textwrap import fill
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from orchestrator.results.figures.axes import COST, X, Y, is_drawable
 from orchestrator.results.figures.plane import FAINT, INK, style_plane
-from orchestrator.results.figures.points import (
-    COLOURS,
-    COST,
-    CostScale,
-    X,
-    Y,
-    is_drawable,
-    make_scale,
-    spell_cost,
-)
+from orchestrator.results.figures.points import COLOURS, CostScale, make_scale, spell_cost
 from orchestrator.results.sweep_rows import Row
 
 SHAPES = "o", "s"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from orchestrator.config.spelling import spell_command
 from orchestrator.results.store import read_results
 from orchestrator.sweeps.folder import CONFIG, is_held, open_sweeps, read_config
 from orchestrator.sweeps.status import RUNNING, read_status
@@ -66,7 +67,9 @@ def find_latest(storage: str) -> tuple[str, int]:
     storage = normalise_root(storage)
     names = list_sweep_names(storage)
     if not names:
-        raise InvalidValue(f"no sweep under {storage} yet; to start one: orchestrator sweep")
+        raise InvalidValue(
+            f"no sweep under {storage} yet; to start one: {spell_command(['sweep'])}"
+        )
     if len(names) == 1:
         return names[0], 1
     ended: dict[str, tuple[bool, datetime]] = {}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from orchestrator.config import SweepConfig
+from orchestrator.config.spelling import spell_command
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from tasks.errors import InvalidValue, StorageError, StorageFault
@@ -34,9 +34,9 @@ def read_to_resume(
 
 def spell_resume(config: SweepConfig, *flags: str) -> str:
     """Spell the command that resumes a sweep, with these flags, its storage root, and the code that it names."""
-    words = ["orchestrator", "resume", str(config.name), *flags, "--storage", config.storage]
+    words = ["resume", str(config.name), *flags, "--storage", config.storage]
     code = list_code_of_config(config)
-    return shlex.join([*words, "--code", ",".join(code)] if code else words)
+    return spell_command([*words, "--code", ",".join(code)] if code else words)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:
     if config.confirms:
         raise InvalidValue(
             f"--trials: sweep {config.name!r} runs points of {config.confirms!r} again, once each; for more, "
-            f"give more seeds to: orchestrator confirm {config.confirms}"
+            f"give more seeds to: {spell_command(['confirm', config.confirms])}"
         )
     if trials < before:
         raise InvalidValue(
