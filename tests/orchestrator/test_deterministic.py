@@ -19,7 +19,7 @@ from orchestrator.sweeps.plan import adopt_stored
 from tasks.storage.roots import open_root
 
 CLOCKS = {name for name, column in COLUMNS.items() if column.is_clock}
-METHODS = ("finetune", "noise", "ssd")
+METHODS = ("finetune", "noisy-finetune", "fisher-forgetting", "ssd")
 
 
 def compare(rows: list[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
@@ -55,9 +55,9 @@ def test_two_sweeps_with_the_same_seed_have_the_same_rows(storage, tmp_path):
     orchestrator.resume("b", trials=3, storage=other, observers=[second], log=[log])
     rows = compare(rows_of(storage, "a"))
     assert compare(rows_of(other, "b")) == rows
-    assert len(first.ended) == 9
+    assert len(first.ended) == 12
     assert second.ended == first.ended
-    assert len({trial_id for trial_id, _ in rows}) == 9 + 3
+    assert len({trial_id for trial_id, _ in rows}) == 12 + 3
     assert read_config("b", str(other)).deterministic
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == len(rows) + 1
 

@@ -277,6 +277,22 @@ def test_a_logger_that_cannot_be_is_one_line(log, reason, monkeypatch, capsys, t
     assert not (tmp_path / "storage").exists()
 
 
+def test_wandb_without_a_key_is_one_line_and_asks_nothing(monkeypatch, tmp_path):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setattr(LOGGERS.resolve("wandb"), "packages", ())
+    with pytest.raises(InvalidValue, match=r"wandb login.*WANDB_MODE=offline"):
+        open_loggers(["wandb:mine"])
+    (tmp_path / "netrc").write_text("machine api.wandb.ai\n login user\n password key\n")
+    assert open_loggers(["wandb:mine"])[0].shown == "wandb:mine"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://own.example")
+    with pytest.raises(InvalidValue, match="no API key"):
+        open_loggers(["wandb"])
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert open_loggers(["wandb"])[0].shown == "wandb"
+
+
 def test_a_logger_given_twice_is_refused():
     with pytest.raises(InvalidValue, match="twice"):
         orchestrator.SweepConfig(log=("csv:a.csv", "csv:a.csv")).validate()
