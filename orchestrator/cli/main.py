@@ -31,6 +31,10 @@ app = App(
     suppress_keyboard_interrupt=False,  # `main` prints a message then
 )
 
+app.register_install_completion_command(
+    help="Make the Tab key complete commands, flags and file names in bash, zsh or fish."
+)
+
 
 @app.command
 def sweep(
