@@ -104,7 +104,7 @@ def test_tensorboard_has_a_run_for_each_trial(ended, tmp_path):
 
 def test_mlflow_has_a_run_for_each_trial(ended, tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="needs mlflow, of the extra of that name")
-    # Its database takes seconds to make; the program is tried with it in docs/loggers.md.
+    # Its database takes seconds to make; so its old folder of files, which is made at once.
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow import MlflowClient
 
@@ -155,20 +155,37 @@ def items_of(updates: Any) -> dict[str, Any]:
     return {item.key or item.nested_key[0]: json.loads(item.value_json) for item in updates}
 
 
+FEW_TRIALS = """
+import sys
+from orchestrator.loggers import open_loggers
+from orchestrator.reporting.logged import LoggedSweep
+from orchestrator.reporting.progress import Progress
+from orchestrator.results.objectives import OBJECTIVES
+
+progress = Progress(OBJECTIVES["pareto"], 3)
+for _ in range(2):  # the second driver logs no trial twice
+    logged = LoggedSweep(open_loggers(["wandb:mine"]), sys.argv[1], "first", print)
+    logged.started(progress)
+    logged.ended(progress)
+"""
+
+
 def test_wandb_offline_has_a_run_for_each_trial(ended, tmp_path):
-    """In a process of its own: wandb starts a service that lives as long as the process."""
+    """In a process of its own: wandb starts a service that lives as long as the process. A run takes half a second."""
     pytest.importorskip("wandb", reason="needs wandb, of the extra of that name")
+    kept = ["original", next(t for t, rows in trials_of(ended).items() if len(rows) > 1)]
+    keys = {rows[-1]["trial_key"] for t, rows in trials_of(ended).items() if t in kept}
+    for file in (ended / "rows" / "first").iterdir():
+        if not any(key in file.name for key in keys):
+            file.unlink()
     where = {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)}
-    code = (
-        "import sys, orchestrator\n"
-        "for _ in range(2): orchestrator.resume('first', storage=sys.argv[1], log='wandb:mine')"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", code, ended],
+        [sys.executable, "-c", FEW_TRIALS, ended],
         cwd=ROOT, env=ENVIRONMENT | where, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "NOTICE" not in done.stdout
+    assert done.stdout == "", "a notice"
+    assert trials_of(ended).keys() == set(kept)
     assert "wandb:" not in done.stdout + done.stderr
     runs = {}
     for file in (tmp_path / "wandb").glob("offline-run-*/*.wandb"):
@@ -220,6 +237,16 @@ def test_a_logger_that_fails_is_one_notice_and_the_others_go_on(ended, tmp_path)
     assert "test_loggers:Broken:db logs no longer (no connection to db://me:***@host)" in notices[1]
     assert Broken.seen == 2
     assert len((tmp_path / "a.csv").read_text().splitlines()) == len(rows_of(ended, "first")) + 1
+
+
+def test_the_logger_of_the_docs_logs_each_point(ended, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "loggers.md").read_text()
+    (tmp_path / "my_loggers.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = resume(ended, f"my_loggers:Lines:{tmp_path}/points.txt")
+    assert not [text for text in said if "NOTICE" in text]
+    lines = (tmp_path / "points.txt").read_text().splitlines()
+    assert len(lines) == len(rows_of(ended, "first"))
 
 
 def test_a_disk_that_is_full_ends_the_csv_logger_alone(ended):
