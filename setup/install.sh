@@ -14,14 +14,19 @@ lock_hash() { cat "$@" | sha256sum | cut -c1-16; }
 is_done() { [ "$(cat "$VENV/$1" 2>/dev/null)" = "$2" ]; }
 
 find_python() {
-    local candidate
+    local candidate version found=""
     for candidate in ${PYTHON:-python3.11 python3}; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
+        if version=$("$candidate" -c 'import platform; print(platform.python_version())' 2>/dev/null); then
+            found+="$candidate is Python $version; "
+        elif [ -n "${PYTHON:-}" ]; then
+            found+="$candidate was not found; "
+        fi
     done
-    say "Python 3.11 or newer was not found; install it, or give its path: make PYTHON=/path/to/python3.11 …"
+    say "${found}Python 3.11 or newer is needed: install it, or give its path: make PYTHON=/path/to/python3.11 …"
     return 1
 }
 

@@ -80,6 +80,8 @@ class Workbench(Trainer):
         self._known: dict[tuple[str, str], Any] = {}
         self.references: ReferenceOutputs | None = None
         """What every model is held against; see tasks.references.use_references."""
+        self.counts_operations_alone = False
+        """Whether costs are shares of FLOPs and nothing else, so that no clock decides about any trial."""
         self._warm_up()
 
     def task_key(self) -> str:
@@ -221,9 +223,11 @@ class Workbench(Trainer):
 
         That is its share of the FLOPs, which nothing else on the machine disturbs. What a method computes
         outside of the model's forward pass has none of these: its share of the seconds, less SLACK, is the
-        least that it costs.
+        least that it costs, unless operations alone count.
         """
         share = flops / self.retrain_flops()
+        if self.counts_operations_alone:
+            return share
         retrain = math.nan if self.references is None else self.references.mean_busy_seconds
         seconds = max(0.0, busy_seconds - UNCHARGED_SECONDS)
         return (

@@ -33,7 +33,7 @@ FLOORS: list[set[str]] = [
     {"orchestrator.execution"},
     {"orchestrator.reporting", "orchestrator.cluster"},
     {"orchestrator.config"},
-    {"orchestrator.worker", "orchestrator.search"},
+    {"orchestrator.worker", "orchestrator.search", "orchestrator.loggers"},
     {"orchestrator.results"},
     {"tasks"},
 ]

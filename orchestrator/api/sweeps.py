@@ -122,17 +122,20 @@ def resume(
     storage: str | Path = "./results",
     address: str | None = None,
     code: Sequence[str] = (),
+    log: str | Sequence[str] = (),
     observers: Sequence[Observer] | None = None,
 ) -> SweepResult:
     """Go on with a sweep that was interrupted or killed; returns what was found.
 
     `trials` is a new number of trials per method, also for a sweep that has ended. `code` lists what the store
-    names as `module:attribute` and may import. Raises InvalidValue for an unknown name, listing the sweeps
+    names as `module:attribute` and may import. `log` names loggers, which no store keeps; they log earlier
+    trials too. Raises InvalidValue for an unknown name, listing the sweeps
     under this storage root, for fewer trials than before, and for code that is not in `code`.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    config = read_to_resume(name, str(storage), address, code, trials)
+    loggers = (log,) if isinstance(log, str) else log
+    config = read_to_resume(name, str(storage), address, code, trials, loggers)
     return sweep(config, observers=observers)
 
 

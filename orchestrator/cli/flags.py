@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from orchestrator.config import NAMES, SweepConfig
+from orchestrator.config import NAMES, TEXTS, SweepConfig
 
 STORAGE = SweepConfig().storage
 TASK_HELP = "Task, such as digits-class:1, or requests one after another: digits-class:1;class:7."
@@ -78,6 +78,16 @@ DryRun = Annotated[
     Parameter(
         negative=(),
         help="Print what the sweep would do, and what that costs. Nothing is run or written.",
+    ),
+]
+Log = Annotated[
+    tuple[str, ...],
+    TEXTS,
+    Parameter(
+        consume_multiple=False,  # the name of a sweep may follow
+        negative=(),
+        help="Log each trial, earlier ones too, as `sweep --log` does: csv:PATH, tensorboard:FOLDER, mlflow[:URI], "
+        "wandb[:PROJECT]. May be repeated.",
     ),
 ]
 Code = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from orchestrator.loggers import LOGGERS
 from orchestrator.results.columns import COLUMNS, SEQUENCE
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.samplers import SAMPLERS
@@ -142,5 +143,6 @@ LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "models": _models,
     "samplers": lambda: _described(SAMPLERS, "module:function"),
     "loaders": lambda: (f"{name}: {what}" for name, what in LOADERS.items()),
+    "loggers": lambda: _described(LOGGERS),
     "columns": _columns,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Storage, SweepName
+from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Log, Storage, SweepName
 from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
@@ -29,6 +29,10 @@ app = App(
     version=__version__,
     config=[read_file, refuse_fractions],
     suppress_keyboard_interrupt=False,  # `main` prints a message then
+)
+
+app.register_install_completion_command(
+    help="Make the Tab key complete commands, flags and file names in bash, zsh or fish."
 )
 
 
@@ -68,6 +72,7 @@ def resume(
     storage: Storage = STORAGE,
     address: str | None = None,
     code: Code = (),
+    log: Log = (),
 ) -> int:
     """Continue a sweep that was interrupted or killed, or give a finished one more trials.
 
@@ -80,7 +85,7 @@ def resume(
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    return _run_sweep(read_to_resume(name, storage, address, code, trials))
+    return _run_sweep(read_to_resume(name, storage, address, code, trials, log))
 
 
 @app.command
@@ -155,7 +160,8 @@ def list_(what: str, /, *, storage: Storage = STORAGE) -> int:
     Parameters
     ----------
     what
-        sweeps, tasks, datasets, forget-sets, unlearners, metrics, objectives, models, samplers, loaders or columns.
+        sweeps, tasks, datasets, forget-sets, unlearners, metrics, objectives, models, samplers, loaders, loggers or
+        columns.
     storage
         Storage root of the sweeps.
     """

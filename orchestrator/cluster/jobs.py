@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster.dashboard import open_client, temporary_job, translate_faults
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from orchestrator.config.spelling import spell_flags
+from orchestrator.loggers import open_loggers
 from orchestrator.search.database_url import (
     PASSWORD,
     hide_password,
@@ -104,6 +106,7 @@ def _flags(config: JobConfig) -> list[str]:
     sweep = SweepConfig(**common | {"address": "auto", "storage": SweepConfig.storage})
     sweep.validate()
     _check_database(sweep.optuna_storage)
+    _check_loggers(sweep.log)
     for name in ("data_dir", "original"):
         if getattr(sweep, name) is not None:
             _require_absolute(name.replace("_", "-"), str(getattr(sweep, name)))
@@ -128,6 +131,18 @@ def _check_database(url: str | None) -> None:
             f"--optuna-storage {hide_password(url)}: a dashboard shows a job's command, so leave the password out, "
             f"and set {PASSWORD} on the head of the cluster"
         )
+
+
+def _check_loggers(specs: Sequence[str]) -> None:
+    """Raise InvalidValue for a relative path, and for a password: a cluster's dashboard shows a job's command."""
+    for logger in open_loggers(specs):
+        if logger.is_local:
+            _require_absolute(f"log {logger.name}", logger.target)
+        if logger.secret:
+            raise InvalidValue(
+                f"--log {logger.shown}: a dashboard shows a job's command, so leave the password out, and let the "
+                "environment of the cluster's head give it"
+            )
 
 
 def _make_dated_name(config: SweepConfig) -> str:

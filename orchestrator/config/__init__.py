@@ -1,6 +1,12 @@
 """Every setting of a sweep."""
 
-from orchestrator.config.checks import check_has_model, check_name, check_requested, check_seed
+from orchestrator.config.checks import (
+    check_deterministic,
+    check_has_model,
+    check_name,
+    check_requested,
+    check_seed,
+)
 from orchestrator.config.conversion import convert_settings
 from orchestrator.config.defaults import (
     DEFAULT_REFERENCES,
@@ -15,7 +21,7 @@ from orchestrator.config.defaults import (
     REMOTE,
 )
 from orchestrator.config.files import read_settings
-from orchestrator.config.flags import NAMES
+from orchestrator.config.flags import NAMES, TEXTS
 from orchestrator.config.sweep import JobConfig, SweepConfig, list_flags
 
 __all__ = [
@@ -30,8 +36,10 @@ __all__ = [
     "NAMES",
     "PRESETS",
     "REMOTE",
+    "TEXTS",
     "JobConfig",
     "SweepConfig",
+    "check_deterministic",
     "check_has_model",
     "check_name",
     "check_requested",

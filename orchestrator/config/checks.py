@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.objectives import SCORE, objective_named
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
 
@@ -21,6 +23,23 @@ def check_has_model(original: Path | None, model: str) -> None:
     """Raise InvalidValue for an original that is given without the family that its weights are of."""
     if original is not None and model == "auto":
         raise InvalidValue("--original needs --model: the family that the weights are of")
+
+
+def check_deterministic(max_concurrent: int | None, trial_seconds: float | None, aim: str) -> None:
+    """Raise InvalidValue for what lets a clock, or the order of trials, decide a deterministic sweep."""
+    if (max_concurrent or 1) > 1:
+        raise InvalidValue(f"--deterministic runs one trial at a time, not {max_concurrent}")
+    if trial_seconds is not None:
+        raise InvalidValue(
+            "--deterministic: --trial-seconds lets a clock decide; --cost-limit bounds what an anytime trial costs"
+        )
+    objective = objective_named(aim)
+    read = dict.fromkeys([*objective.metrics, *(limit.column for limit in objective.required)])
+    clocks = [name for name in read if name != SCORE and COLUMNS[name].is_clock]
+    if clocks:
+        raise InvalidValue(
+            f"--deterministic: the objective reads a clock ({', '.join(clocks)}); relative_cost is by operations"
+        )
 
 
 def check_seed(seed: int) -> int:

@@ -25,9 +25,10 @@ def convert_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = tuple(part.strip() for part in parts)
     if "set" in plain:
         plain["set"] = spell_assignments(plain["set"])
-    if "require" in plain:
-        limits = plain["require"]
-        plain["require"] = (limits,) if isinstance(limits, str) else tuple(limits)
+    for name in ("require", "log"):
+        if name in plain:
+            texts = plain[name]
+            plain[name] = (texts,) if isinstance(texts, str) else tuple(texts)
     for name, kind in ({"storage": str} | dict.fromkeys(PATHS, Path)).items():
         if name in plain:
             plain[name] = kind(plain[name])

@@ -14,11 +14,17 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from orchestrator.config.checks import check_name, check_requested, check_seed
+from orchestrator.config.checks import (
+    check_deterministic,
+    check_name,
+    check_requested,
+    check_seed,
+)
 from orchestrator.config.conversion import check_types, convert_settings, convert_stored
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
 from orchestrator.config.files import read_settings
 from orchestrator.config.flags import INNER, NAMES, TEXTS
+from orchestrator.loggers import open_loggers
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
@@ -34,7 +40,7 @@ from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
 
-ASKED = ("code", "more_trials")
+ASKED = ("code", "more_trials", "log")
 """Settings that a store neither keeps nor gives: a user asks for them each time."""
 
 
@@ -81,6 +87,8 @@ class SweepConfig:
     """How training images are read: auto, ffcv, mapped or resident."""
     max_concurrent: int | None = None
     """Trials that run at a time [default: what the nodes hold now]. With more, an autoscaling cluster grows."""
+    deterministic: bool = False
+    """Same trials and metrics for the same seed: one trial at a time, and costs by operations, not by any clock."""
     cpus_per_trial: int = 1
     """CPUs per trial, and its number of torch threads."""
     gpus_per_trial: float | None = None
@@ -101,6 +109,8 @@ class SweepConfig:
     """Named experiment that sets every flag that you do not give: cs726."""
     optuna_storage: str | None = None
     """URL of a database that shows the Optuna studies [default: a journal file in the sweep's folder]."""
+    log: Annotated[tuple[str, ...], TEXTS] = ()
+    """Log each trial to csv:PATH, tensorboard:FOLDER, mlflow[:URI], wandb[:PROJECT] or your own module:attribute."""
     confirms: str | None = None
     """Run the front of this sweep again with --seed, instead of a search. See `orchestrator confirm`."""
     points: str = "front"
@@ -141,12 +151,15 @@ class SweepConfig:
         one_of("loader", config.loader, LOADERS)
         if check_points(config.points) != SweepConfig.points and config.confirms is None:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
+        open_loggers(config.log)
         for name in config.unlearners:
             unlearner_class(name)
         if len(dict.fromkeys(config.unlearners)) < len(config.unlearners):
             raise InvalidValue("--unlearners names a method twice")
         check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
         config._check_numbers()
+        if config.deterministic:
+            check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
@@ -205,8 +218,8 @@ class SweepConfig:
     def to_json(self) -> str:
         """Return the settings as JSON, for the sweep's folder.
 
-        What only a user can ask for is left out: code that is allowed, and more trials. So is the password of
-        a database.
+        What only a user can ask for is left out: code that is allowed, more trials, and loggers. So is the
+        password of a database.
         """
         stored = {k: v for k, v in dataclasses.asdict(self).items() if k not in ASKED}
         stored["optuna_storage"] = remove_password(self.optuna_storage)
@@ -240,26 +253,10 @@ class SweepConfig:
     def list_differences(self, other: SweepConfig) -> list[str]:
         """Return one text per setting that affects the results and differs from `other`'s."""
         deciding = (
-            "task",
-            "unlearners",
-            "set",
-            "trials",
-            "objective",
-            "require",
-            "sampler",
-            "model",
-            "recipe",
-            "original_hash",
-            "label_column",
-            "image_size",
-            "seed",
-            "cost_limit",
-            "references",
-            "calibration",
-            "metrics",
-            "confirms",
-            "points",
-        )
+            "task", "unlearners", "set", "trials", "objective", "require", "sampler", "model",
+            "recipe", "original_hash", "label_column", "image_size", "seed", "cost_limit",
+            "deterministic", "references", "calibration", "metrics", "confirms", "points",
+        )  # fmt: skip
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
             for name in deciding

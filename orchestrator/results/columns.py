@@ -28,6 +28,8 @@ class Column:
     """The trait of a forget set without which it is null."""
     tier: Tier = "row"
     """Whether every row has it, or only those of models for which it was asked."""
+    is_clock: bool = False
+    """Whether a clock says it, so that no two runs have the same."""
 
 
 TEXT, REAL, WHOLE, FLAG, MOMENT = "text", "real", "whole", "flag", "moment"
@@ -71,8 +73,16 @@ SEQUENCE = (
 """What the rows of a sequence of requests have beside a sweep's columns; see docs/sequences.md."""
 
 
-def _cost(name: str, type: str, help: str, unit: str, headline: str | None = None) -> Column:
-    return Column(name, type, help, unit, best="down", headline=headline)
+def _cost(
+    name: str,
+    type: str,
+    help: str,
+    unit: str,
+    headline: str | None = None,
+    *,
+    is_clock: bool = False,
+) -> Column:
+    return Column(name, type, help, unit, best="down", headline=headline, is_clock=is_clock)
 
 
 COSTS = (
@@ -82,16 +92,26 @@ COSTS = (
         "wall time in the unlearner, device-synchronised",
         "s",
         "unlearn\nseconds",
+        is_clock=True,
     ),
-    _cost("load_seconds", REAL, "wall time to put the original model on the device", "s"),
-    _cost("evaluate_seconds", REAL, "wall time spent measuring, up to this point", "s"),
+    _cost(
+        "load_seconds",
+        REAL,
+        "wall time to put the original model on the device",
+        "s",
+        is_clock=True,
+    ),
+    _cost(
+        "evaluate_seconds", REAL, "wall time spent measuring, up to this point", "s", is_clock=True
+    ),
     _cost("gradient_samples", WHOLE, "examples passed forward and backward", "examples"),
     _cost("flops", REAL, "floating-point operations of the unlearner's passes", "FLOP"),
     _cost(
         "relative_cost",
         REAL,
         "flops over those of retraining from scratch; at least its share of a retrain's CPU seconds over 4 (on a "
-        "GPU: of its seconds over 16), for what is computed outside of the model's forward pass",
+        "GPU: of its seconds over 16), for what is computed outside of the model's forward pass, but in a "
+        "deterministic sweep",
         "fraction",
         "cost /\nretrain",
     ),
@@ -108,6 +128,7 @@ COSTS = (
         "CPU seconds (on a GPU: seconds) of a retrain over those of the unlearner: RTE; null without references",
         "ratio",
         best="up",
+        is_clock=True,
     ),
 )
 PROVENANCE = (
@@ -125,6 +146,7 @@ PROVENANCE = (
         REAL,
         "of the original and of references: wall time of their training; null if unknown, and before 0.2.0",
         "s",
+        is_clock=True,
     ),
     Column("loader", TEXT, "how training images were read: resident, mapped or ffcv"),
     Column("device", TEXT, "name of the device"),
@@ -142,7 +164,7 @@ PROVENANCE = (
     Column("retrained_key", TEXT, "artifact key of the retrained model"),
     Column("code_version", TEXT, "hash of the source of tasks/"),
     Column("versions", TEXT, "versions of Python and of the packages that matter, as JSON"),
-    Column("finished_at", MOMENT, "when the trial ended", "UTC"),
+    Column("finished_at", MOMENT, "when the trial ended", "UTC", is_clock=True),
 )
 MEASURED = tuple(
     Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only, m.tier)

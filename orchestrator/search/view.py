@@ -3,7 +3,8 @@
     <storage>/sweeps/NAME/studies.journal    a journal file, where the storage root is a folder
     --optuna-storage URL                     a database
 
-Both are made anew from the rows when a driver starts, and kept up to date while it runs.
+Both are made anew from the rows when a driver starts, and kept up to date while it runs. Beside the study of each
+method, SWEEP/METHOD, stands SWEEP/front with the trials of all: its best trials are the common front.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from optuna.trial import FrozenTrial
 
 from orchestrator.search.database_url import add_password, hide_password, remove_secret
 from orchestrator.search.fast_proposals import list_constraints
+from orchestrator.search.joint_study import COMMON, make_joint
 from orchestrator.search.study import UnlearnerStudy
 from tasks.errors import InvalidValue
 
 JOURNAL = "studies.journal"
+Show = Callable[[FrozenTrial], None]
 
 
 class StudyView:
@@ -39,17 +42,16 @@ class StudyView:
         """`where` is how a notice calls it."""
         self._sweep, self._where = sweep, where
         self._storage: BaseStorage | None = None
-        self._running: dict[tuple[int, int], int] = {}
-        """Trials here, by their study here and their number in the study in memory."""
+        self._running: dict[tuple[int, str, int], int] = {}
+        """Trials here, by their study here, their method and their number in the study in memory."""
 
     def rebuild(self, studies: Sequence[UnlearnerStudy], say: Callable[[str], None]) -> None:
         """Show these studies and nothing else, and follow them from now on; `say` is told of a fault."""
         self._say = say
         try:
             self._storage = self._begin()
-            for study in studies:
-                study_id = self._create(self._storage, study)
-                study.mirror(functools.partial(self._show, study_id))
+            for study, show in self._create_all(self._storage, studies):
+                study.mirror(show)
             self._publish()
         except Exception as error:  # see `_give_up`
             self._give_up(error)
@@ -61,8 +63,39 @@ class StudyView:
     def _publish(self) -> None:
         """Put the studies where others look."""
 
-    def _create(self, storage: BaseStorage, study: UnlearnerStudy) -> int:
-        name = f"{self._sweep}/{study.unlearner}"
+    @property
+    def target(self) -> str | None:
+        """What optuna-dashboard opens, with *** in place of a password; None if nothing is shown any more."""
+        return self._target if self._storage is not None else None
+
+    @property
+    def _target(self) -> str:
+        """The file or the URL."""
+        raise NotImplementedError
+
+    def _create_all(
+        self, storage: BaseStorage, studies: Sequence[UnlearnerStudy]
+    ) -> Iterator[tuple[UnlearnerStudy, Show]]:
+        """Create the study of each method, and of all if there are several; give what shows a trial of each."""
+        methods = [study.unlearner for study in studies]
+        common = self._create(storage, COMMON, studies[0]) if len(studies) > 1 else None
+        for study in studies:
+            own = functools.partial(
+                self._show, self._create(storage, study.unlearner, study), study.unlearner
+            )
+            if common is None:
+                yield study, own
+                continue
+            joint = functools.partial(self._show_joint, common, methods, study.unlearner)
+            yield study, functools.partial(_show_both, own, joint)
+
+    def _show_joint(
+        self, common: int, methods: Sequence[str], unlearner: str, trial: FrozenTrial
+    ) -> None:
+        self._show(common, unlearner, make_joint(trial, unlearner, methods))
+
+    def _create(self, storage: BaseStorage, own_name: str, study: UnlearnerStudy) -> int:
+        name = f"{self._sweep}/{own_name}"
         made = optuna.create_study(
             storage=storage, study_name=name, directions=study.objective.directions
         )
@@ -71,16 +104,19 @@ class StudyView:
             made.set_metric_names(list(study.objective.metrics))
         return storage.get_study_id_from_name(name)
 
-    def _show(self, study_id: int, trial: FrozenTrial) -> None:
+    def _show(self, study_id: int, unlearner: str, trial: FrozenTrial) -> None:
         if self._storage is None:
             return
         try:
-            self._write(self._storage, study_id, trial)
+            self._write(self._storage, study_id, unlearner, trial)
         except Exception as error:  # see `_give_up`
             self._give_up(error)
 
-    def _write(self, storage: BaseStorage, study_id: int, trial: FrozenTrial) -> None:
-        known = self._running.pop((study_id, trial.number), None)
+    def _write(
+        self, storage: BaseStorage, study_id: int, unlearner: str, trial: FrozenTrial
+    ) -> None:
+        key = study_id, unlearner, trial.number
+        known = self._running.pop(key, None)
         if known is None:
             plain = copy.copy(trial)
             plain.system_attrs = list_constraints(trial)  # without a sampler's notes
@@ -90,7 +126,7 @@ class StudyView:
                 storage.set_trial_system_attr(known, name, value)
             storage.set_trial_state_values(known, trial.state, trial.values)
         if not trial.state.is_finished():
-            self._running[study_id, trial.number] = known
+            self._running[key] = known
 
     def _give_up(self, error: Exception) -> None:
         """Disks, SQLAlchemy and each database raise their own: whatever it is, the rows do not need it."""
@@ -106,6 +142,10 @@ class JournalView(StudyView):
     def __init__(self, sweep: str, folder: Path) -> None:
         super().__init__(sweep, str(folder / JOURNAL))
         self._file, self._part = folder / JOURNAL, folder / f".{JOURNAL}.part"
+
+    @property
+    def _target(self) -> str:
+        return str(self._file)
 
     def _begin(self) -> BaseStorage:
         self._part.unlink(missing_ok=True)  # of a driver that was killed; a link is not followed
@@ -125,6 +165,7 @@ class DatabaseView(StudyView):
         Raises InvalidValue if it cannot be opened, or has studies of another sweep of this name.
         """
         super().__init__(sweep, "--optuna-storage")
+        self._url = url
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             self._database = RDBStorage(url)
@@ -138,6 +179,10 @@ class DatabaseView(StudyView):
                 f"--optuna-storage {hide_password(url)} has studies of another sweep {sweep!r}, "
                 "which is not under this --storage; choose another --name"
             )
+
+    @property
+    def _target(self) -> str:
+        return hide_password(self._url)
 
     def _present(self) -> list[str]:
         names = [study.study_name for study in self._database.get_all_studies()]
@@ -170,6 +215,11 @@ class _Lines(BaseJournalBackend):
         """Give those that were appended since the last call."""
         unread, self._unread = self._unread, []
         yield from unread
+
+
+def _show_both(own: Show, joint: Show, trial: FrozenTrial) -> None:
+    own(trial)
+    joint(trial)
 
 
 def open_view(

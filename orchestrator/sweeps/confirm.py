@@ -33,7 +33,7 @@ DECIDING = ("task", "objective", "require", "model", "recipe", "original", "cali
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
     *DECIDING, "set", "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
-    "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
+    "deterministic", "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
 NOT_TO_GIVE = ("unlearners", "set", "trials", "sampler", "preset")

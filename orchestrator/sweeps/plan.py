@@ -20,8 +20,10 @@ from orchestrator.config import (
     DEFAULT_UNLEARNERS,
     LOCAL,
     SweepConfig,
+    check_deterministic,
 )
 from orchestrator.config.spelling import spell_command
+from orchestrator.reporting.logged import KEY
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import budgets
@@ -95,13 +97,14 @@ class SweepPlan:
             loader=self.loader,
             cpus=self.cpus,
             gpus=self.gpus,
-            objective_columns=self.objective.columns,
+            objective_columns=self.objective.columns + ((KEY,) if self.config.log else ()),
             trial_seconds=None if self.trial_seconds == math.inf else self.trial_seconds,
             confirms=self.confirms or None,
             references=self.references,
             data=data,
             needs=list_trained(list_needs(self.budgets)),
             metrics=self.metrics,
+            deterministic=self.config.deterministic,
         )
 
 
@@ -124,6 +127,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
         calibration=config.calibration or before.calibration,
+        deterministic=config.deterministic or before.deterministic,
         recipe=config.recipe or before.recipe,
         original=config.original or before.original,
         original_hash=config.original_hash or before.original_hash,
@@ -180,6 +184,9 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
     gpus = gpus_of_a_trial(config, resources)
     if config.address != LOCAL and config.gpus_per_trial is None and not gpus:
         say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
+    if config.deterministic:  # also where the store alone said so
+        config = dataclasses.replace(config, max_concurrent=1)
+        check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
     concurrent = _trials_at_a_time(config, resources, gpus, say)
     device = "cuda" if gpus else "cpu"
     task = make_task(config, device)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
+from orchestrator.reporting.logged import add_loggers
 from orchestrator.reporting.observer import Observer
 from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
@@ -47,6 +48,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
+        observer = add_loggers(observer, config.log, config.storage, name)
         url = config.optuna_storage
         _say_whom_to_ask(config, observer, connects=ended is None)
         known = remove_password(url) == _url_before(config, own)

@@ -44,6 +44,8 @@ class WorkerSettings:
     """Fingerprint of the sweep's data: a node may have other data, in a copy or by a download."""
     needs: tuple[str, ...] = ()
     """What is trained beforehand for the methods, beside the models."""
+    deterministic: bool = False
+    """Whether a trial's cost is a share of FLOPs alone: see the setting of that name."""
     metrics: tuple[str, ...] = ()
     """Metrics on request that are computed for each model, and for the last point of each trial."""
 
@@ -106,9 +108,9 @@ def open_step(settings: WorkerSettings, task: Task, start: Artifact | None) -> W
     key = settings, task.step
     if key not in _STEPS:
         place = whole.cache.root, whole.device
-        _STEPS[key] = Workbench(
-            task, whole.dataset, *place, settings.loader, settings.dtype, start=start
-        )
+        bench = Workbench(task, whole.dataset, *place, settings.loader, settings.dtype, start=start)
+        bench.counts_operations_alone = settings.deterministic
+        _STEPS[key] = bench
     elif start is not None:
         _STEPS[key].restart(start)
     return _STEPS[key]
@@ -131,7 +133,7 @@ def _build_workbench(settings: WorkerSettings, training: Training | None) -> Wor
             f"the data here are not those of the sweep ({dataset.source}; fingerprint "
             f"{dataset.fingerprint}, not {settings.data})"
         )
-    return Workbench(
+    bench = Workbench(
         settings.task,
         dataset,
         settings.artifacts,
@@ -140,3 +142,5 @@ def _build_workbench(settings: WorkerSettings, training: Training | None) -> Wor
         settings.dtype,
         training or silent,
     )
+    bench.counts_operations_alone = settings.deterministic
+    return bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -140,3 +141,13 @@ def test_a_pruned_trial_has_points_but_no_result(store, row):
     ]  # fmt: skip
     assert [r["trial_id"] for r in sweep.finals] == ["finetune-0001"]
     assert sweep.failures == []
+
+
+def test_an_ascii_terminal_gets_every_table(script, store, row, baselines, tmp_path, monkeypatch):
+    root = store(*baselines, row("finetune-0"), row("finetune-1", accuracy=0.9))
+    monkeypatch.chdir(tmp_path)
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert script.main([str(root)]) == 0
+    shown.flush()
+    assert shown.buffer.getvalue().isascii()

@@ -20,9 +20,11 @@ from study_rows import PARETO, TASK, content, row, run, stored, study
 from whole import check_study, files_of
 
 from orchestrator.cli.main import main
+from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import objective_named
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.search.view import DatabaseView, JournalView, StudyView
+from orchestrator.sweeps.stored.shown_studies import show_studies, spell_dashboard
 
 Make = Callable[[], StudyView]
 
@@ -111,6 +113,60 @@ def test_the_view_of_the_next_driver_holds_the_rows_and_nothing_else(tmp_path, k
     assert [t.datetime_complete for t in seen] == [t.datetime_complete for t in again.trials]
     with pytest.raises(KeyError):
         shown(tmp_path, "ssd")
+
+
+def test_a_study_of_all_methods_shows_the_common_front(tmp_path, kind):
+    opened, shown = kind
+    opened(tmp_path).rebuild([finetune := study(), ssd := study("ssd")], refuse)
+    mixed(finetune)
+    good = ssd.ask(TASK)
+    ssd.tell(good["trial_id"], [row(1, accuracy=0.99, relative_cost=0.01)])
+    running = ssd.ask(TASK)
+    joint = shown(tmp_path, "front")
+    assert len(joint.trials) == len(finetune.trials) + len(ssd.trials)
+    assert [d.name.lower() for d in joint.directions] == PARETO.directions
+    assert joint.metric_names == list(PARETO.metrics)
+    assert [trial.user_attrs for trial in joint.best_trials] == [{"trial_id": good["trial_id"]}]
+    (best,) = joint.best_trials
+    own = next(t for t in ssd.trials if t.user_attrs == best.user_attrs)
+    assert best.params == {"unlearner": "ssd", **{f"ssd.{n}": v for n, v in own.params.items()}}
+    assert joint.trials[-1].state == TrialState.RUNNING
+    assert joint.trials[-1].user_attrs == {"trial_id": running["trial_id"]}
+    states = [t.state for t in joint.trials if t.params["unlearner"] == "finetune"]
+    assert states == [t.state for t in finetune.trials]
+    again = [study(finished=mixed(study())), study("ssd")]
+    opened(tmp_path).rebuild(again, refuse)  # the next driver
+    assert len(shown(tmp_path, "front").trials) == sum(len(one.trials) for one in again)
+
+
+def test_one_method_is_its_own_front(tmp_path, kind):
+    opened, shown = kind
+    opened(tmp_path).rebuild([study()], refuse)
+    with pytest.raises(KeyError):
+        shown(tmp_path, "front")
+
+
+def test_the_command_of_the_dashboard_is_said(tmp_path):
+    config = SweepConfig(name="s", unlearners=("finetune", "ssd"), trials=1)
+    view, said = JournalView("s", tmp_path), []
+    show_studies(config, [], view, said.append)
+    (line,) = said
+    assert line.endswith(f" {tmp_path}/studies.journal")
+    assert "optuna-dashboard" in line
+    assert spell_dashboard("/a b/c").endswith("'/a b/c'")
+    (tmp_path / "studies.journal").unlink()
+    (tmp_path / "studies.journal").mkdir()
+    show_studies(config, [], JournalView("s", tmp_path), said.append)
+    assert len(said) == 2, "a view that fails has no command"
+
+
+def test_the_dashboard_command_hides_a_password(tmp_path):
+    view = DatabaseView("s", url_of(tmp_path), is_own=True)
+    assert view.target is None
+    view.rebuild([study()], refuse)
+    assert view.target == url_of(tmp_path)
+    view._url = "postgresql://me:hunter2@host/studies"  # none runs here
+    assert view.target == "postgresql://me:***@host/studies"
 
 
 def test_a_trial_is_two_lines_of_the_journal_and_a_point_is_one(tmp_path):

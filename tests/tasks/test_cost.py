@@ -208,6 +208,16 @@ def test_what_is_computed_outside_of_the_forward_pass_is_not_free(judged: Workbe
     assert costs == sorted(costs)
 
 
+def test_where_operations_alone_count_no_clock_is_read(judged: Workbench) -> None:
+    judged.counts_operations_alone = True
+    try:
+        *_, last = run_trial(judged, WorksOutside(), 0)
+        assert last.cost.relative_cost == 0
+        assert judged.relative_cost(judged.retrain_flops() / 2, busy_seconds=1e6) == 0.5
+    finally:
+        judged.counts_operations_alone = False
+
+
 DEARER = {"retrain", "fisher-forgetting", "newton-cg", "certified-deep"}
 """Methods whose work a count of examples understates: a gradient a class, second derivatives; and a whole training."""
 

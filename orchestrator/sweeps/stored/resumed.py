@@ -19,16 +19,19 @@ def read_to_resume(
     address: str | None = None,
     code: Sequence[str] = (),
     trials: int | None = None,
+    log: Sequence[str] = (),
 ) -> SweepConfig:
     """Read the configuration of a sweep that is to be resumed at `address`, or else where it ran.
 
     `code` is what the user allows the store to import, and `trials` the new number of trials per method, if
-    the sweep is to have more. Raises InvalidValue for an unknown sweep, for one that names other code, and
-    for fewer trials than before.
+    the sweep is to have more. `log` names its loggers, of which none is stored. Raises InvalidValue for an unknown
+    sweep, for one that names other code, and for fewer trials than before.
     """
     config = read_config(name, storage)
     refuse_unnamed(name, list_code_of_config(config), code)
-    config = dataclasses.replace(config, address=address or config.address, code=tuple(code))
+    config = dataclasses.replace(
+        config, address=address or config.address, code=tuple(code), log=tuple(log)
+    )
     return config if trials is None else _ask_for_trials(config, trials)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import SweepConfig
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.search.view import StudyView
 
 Row = dict[str, Any]
+DASHBOARD = "optuna-dashboard"
 
 
 def show_studies(
@@ -39,4 +44,17 @@ def show_studies(
     ]
     if board is not None:
         board.rebuild(studies, say)
+        if board.target:
+            say(f"to look at the studies, now and later: {spell_dashboard(board.target)}")
     return studies
+
+
+def spell_dashboard(target: str) -> str:
+    """Spell the command that opens studies in a browser, as it works where the virtual environment is not active."""
+    beside = Path(sys.executable).with_name(DASHBOARD)
+    on_path = shutil.which(DASHBOARD) is not None
+    program = str(beside) if beside.exists() and not on_path else DASHBOARD
+    install = (
+        "" if on_path or beside.exists() else f" (it is not installed: pip install {DASHBOARD})"
+    )
+    return f"{shlex.join([program, target])}{install}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +16,9 @@ from filelock import FileLock
 from tasks.datasets.dataset import LabelledImages
 from tasks.provenance import source_version
 
+Decode = Callable[[list[Path]], LabelledImages]
+UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a folder's file system says where this process may not write."""
 CHECKSUM = "sha256"
 """File with the seal of a copy, see `seal_copy`."""
 
@@ -26,15 +31,26 @@ def machine_cache() -> Path:
 
 def open_cached_arrays(
     files: Sequence[Path],
-    decode: Callable[[list[Path]], LabelledImages],
+    decode: Decode,
     **settings: Any,
 ) -> LabelledImages:
     """Return the images of `files`, memory-mapped from a decoded copy that is written once, under a lock.
 
     The copy is named by the names, sizes and times of the files, by the readers' code, and by the `settings`
-    that `decode` goes by. A copy that is incomplete, or whose checksum is another, is written again.
+    that `decode` goes by. A copy that is incomplete, or whose checksum is another, is written again. Where nothing
+    may be written, a copy that is there is read, or else the images are decoded, with a warning.
     """
     folder = machine_cache() / "arrays" / _stamp(files, settings)
+    try:
+        return _open_or_write(folder, files, decode)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        return _open_or_decode(folder, files, decode, error)
+
+
+def _open_or_write(folder: Path, files: Sequence[Path], decode: Decode) -> LabelledImages:
+    """Map the copy in a folder; write it first if it is not there or damaged."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         try:
@@ -45,6 +61,22 @@ def open_cached_arrays(
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
             _replace(folder / CHECKSUM, lambda file: file.write(seal_copy(data).encode()))
             return _map_arrays(folder)
+
+
+def _open_or_decode(
+    folder: Path, files: Sequence[Path], decode: Decode, why: OSError
+) -> LabelledImages:
+    """Map the copy in a folder that cannot be written, or else decode the files into this process's memory."""
+    try:
+        return _map_arrays(folder)
+    except Exception:  # see `_open_or_write`
+        data = decode(list(files))
+    warnings.warn(
+        f"the cache {machine_cache()} cannot be written ({why.strerror}): every process decodes the data anew; "
+        "set XDG_CACHE_HOME to another folder",
+        stacklevel=3,
+    )
+    return data
 
 
 def _stamp(files: Sequence[Path], settings: dict[str, Any]) -> str:
