@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from orchestrator.cluster.answer import check_answer
@@ -43,6 +46,8 @@ ENVIRONMENT = {
 PRELOADED = ("torch", "scipy.optimize", "ray.tune")
 """Modules whose import takes the first seconds of every worker."""
 COLD: Mapping[str, str] = {}
+_ABANDONED = threading.Event()
+"""Set once Ray was left without a shutdown."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Variable that Ray sets for the command of a job. The code of a job is already on every node."""
 
@@ -135,9 +140,25 @@ def _shut_down(guards: Sequence[NodeGuard]) -> None:
     """Leave the cluster, in peace. A private one that is dead would not answer: its processes are killed instead."""
     import ray
 
-    if not any(guard.is_dead() for guard in guards):
-        with Interrupts().deferred():
-            ray.shutdown()
+    if any(guard.is_dead() for guard in guards):
+        atexit.unregister(ray.shutdown)
+        _ABANDONED.set()
+        return
+    with Interrupts().deferred():
+        ray.shutdown()
+
+
+def leave_process(code: int) -> int:
+    """Return the exit code of this process; if its private cluster has died, end the process with it.
+
+    At exit Ray's C++ would wait for the dead cluster, or abort.
+    """
+    if _ABANDONED.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def _resources() -> Resources:

@@ -29,7 +29,10 @@ class NodeGuard:
         self._closing, self._dead = os.eventfd(0), threading.Event()
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._wait, name="node-guard", daemon=True)
-        self._watched = {os.pidfd_open(pid): name for pid, name in _list_needed()}
+        self._watched: dict[int, str] = {}
+        for pid, name in _list_needed():
+            with suppress(OSError):  # an old kernel: the watcher alone is left
+                self._watched[os.pidfd_open(pid)] = name
         self._thread.start()
 
     def is_dead(self, seconds: float = 0.0) -> bool:
