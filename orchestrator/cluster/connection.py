@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.cluster.answer import check_answer
 from orchestrator.cluster.interrupts import Interrupts, is_hangup_ignored, keep_handlers
-from orchestrator.cluster.last_words import Watcher
+from orchestrator.cluster.last_words import Watcher, open_scratch
 from orchestrator.cluster.node_guard import NodeGuard, guard_node
 from orchestrator.cluster.own_code import package_code
 from orchestrator.cluster.private_node import (
@@ -94,6 +94,9 @@ def connect_ray(
         options: dict[str, Any] = {"include_dashboard": False}
         if private:
             make_token_private()
+            stack.enter_context(
+                open_scratch(watcher)
+            )  # for its workers, too; deleted when they have ended
             options["_temp_dir"] = stack.enter_context(open_private_folder(watcher))
         else:
             check_answer(address)
@@ -106,6 +109,8 @@ def connect_ray(
         interrupts.check()
         if private:
             guard.append(stack.enter_context(guard_node()))
+        else:  # only now: Ray finds a cluster by a file among the temporary ones
+            stack.enter_context(open_scratch(watcher))
         yield _resources()
 
 

@@ -77,7 +77,7 @@ def open_watcher() -> Iterator[Watcher]:
 
 
 @contextmanager
-def open_scratch(watcher: Watcher) -> Iterator[str]:
+def open_scratch(watcher: Watcher | None = None) -> Iterator[str]:
     """Yield a new folder, in which temporary files of this process and of those that it starts lie in the block.
 
     It is deleted after the block, or by the watcher. Libraries make folders when they are imported, and a process
@@ -85,7 +85,8 @@ def open_scratch(watcher: Watcher) -> Iterator[str]:
     """
     before, variable = tempfile.tempdir, os.environ.get(TMPDIR)
     folder = tempfile.mkdtemp(prefix="sweep-")
-    watcher.remove(folder)
+    if watcher is not None:
+        watcher.remove(folder)
     tempfile.tempdir = os.environ[TMPDIR] = folder
     try:
         yield folder

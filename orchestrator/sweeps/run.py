@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
-from orchestrator.cluster.last_words import Watcher, open_scratch, open_watcher
+from orchestrator.cluster.last_words import Watcher, open_watcher
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.reporting.observer import Observer
@@ -55,7 +55,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         board = open_view(name, own.folder, url, is_own=known)
         if ended is not None:
             return tell_ended(config, ended, board, observer)
-        with open_watcher() as watcher, open_scratch(watcher):
+        with open_watcher() as watcher:
             try:
                 return _run_on_ray(config, name, own, board, watcher, observer)
             except (KeyboardInterrupt, ClusterFault):
