@@ -14,6 +14,7 @@ from orchestrator.cli.output import drop_output, prepare_output, spell_error
 from orchestrator.cli.report import report
 from orchestrator.cli.single_trial import run
 from orchestrator.cli.stored_sweeps import compare, delete, rename, status
+from orchestrator.cluster.connection import leave_process
 from orchestrator.cluster.jobs import submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from orchestrator.config.version import __version__
@@ -206,6 +207,12 @@ def _print(text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run a command line [default: that of this process]; return its exit code as `_run_command` does."""
+    code = _run_command(arguments)
+    return leave_process(code) if arguments is None else code
+
+
+def _run_command(arguments: list[str] | None) -> int:
     """Run a command line; return the exit code: 0 done, 1 failed, 2 bad input, 130 interrupted.
 
     Any other exception is a bug: it passes, with its traceback.

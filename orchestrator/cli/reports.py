@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cluster.interrupts import Interrupts
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
 from orchestrator.reporting.durations import spell_epochs
@@ -155,7 +156,8 @@ def _sweep_here(config: SweepConfig, table: Console | None = None) -> int:
 
     terminal = Terminal(open_console())
     outcome = run_sweep(config, terminal)
-    with resumable(outcome.config):
+    # All trials have ended: a stop that is asked for now is near anyway.
+    with resumable(outcome.config), Interrupts().deferred():
         print_front(outcome.config, table or terminal.console)
     return outcome.complete
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from orchestrator.cluster.answer import check_answer
+from orchestrator.cluster.interrupts import Interrupts, is_hangup_ignored, keep_handlers
+from orchestrator.cluster.last_words import Watcher, open_scratch
+from orchestrator.cluster.node_guard import NodeGuard, guard_node
 from orchestrator.cluster.own_code import package_code
 from orchestrator.cluster.private_node import (
     LOOPBACK,
@@ -40,6 +46,8 @@ ENVIRONMENT = {
 PRELOADED = ("torch", "scipy.optimize", "ray.tune")
 """Modules whose import takes the first seconds of every worker."""
 COLD: Mapping[str, str] = {}
+_ABANDONED = threading.Event()
+"""Set once Ray was left without a shutdown."""
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Variable that Ray sets for the command of a job. The code of a job is already on every node."""
 
@@ -61,13 +69,15 @@ def warm_environment(slots: int, cpus_per_trial: int) -> dict[str, str]:
 
 
 @contextmanager
-def connect_ray(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterator[Resources]:
+def connect_ray(
+    address: str, getting_ready: Mapping[str, str] = COLD, watcher: Watcher | None = None
+) -> Iterator[Resources]:
     """Connect to Ray for the duration of the block; yield the resources of the cluster.
 
     `address` is local, auto or ray://HOST:PORT. local starts a private cluster on this machine, in
-    the environment `getting_ready`; it listens on loopback alone. auto is the cluster that this machine
-    belongs to. Raises InvalidValue if no such cluster answers within a minute, ClusterFault if a private
-    cluster does not start.
+    the environment `getting_ready`; it listens on loopback alone, and `watcher` removes it if this process is
+    killed. auto is the cluster that this machine belongs to. Raises InvalidValue if no such cluster answers
+    within a minute, ClusterFault if a private cluster does not start, or dies within the block.
     """
     private = address == LOCAL
     if not private:
@@ -79,16 +89,28 @@ def connect_ray(address: str, getting_ready: Mapping[str, str] = COLD) -> Iterat
     if ray.is_initialized():  # this driver already runs on the cluster, see `run_on_cluster`
         yield _resources()
         return
+    interrupts = Interrupts()
     with ExitStack() as stack:
         options: dict[str, Any] = {"include_dashboard": False}
         if private:
             make_token_private()
-            options["_temp_dir"] = stack.enter_context(open_private_folder())
+            stack.enter_context(
+                open_scratch(watcher)
+            )  # for its workers, too; deleted when they have ended
+            options["_temp_dir"] = stack.enter_context(open_private_folder(watcher))
         else:
             check_answer(address)
             options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
-        _initialise(address, options)
-        stack.callback(ray.shutdown)
+        with interrupts.deferred(), keep_handlers():
+            _initialise(address, options)
+        _heed_signals()
+        guard: list[NodeGuard] = []
+        stack.callback(_shut_down, guard)
+        interrupts.check()
+        if private:
+            guard.append(stack.enter_context(guard_node()))
+        else:  # only now: Ray finds a cluster by a file among the temporary ones
+            stack.enter_context(open_scratch(watcher))
         yield _resources()
 
 
@@ -110,11 +132,38 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
     except Exception as error:  # Ray has no exception class for a machine that is too busy
         raise ClusterFault(f"Ray could not be started here: {join_lines(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # Replace Ray's own handler: a driver that receives SIGTERM ends as on Ctrl-C. So does one whose terminal
-    # is closed, unless nohup started it.
+
+
+def _heed_signals() -> None:
+    """End on SIGTERM as on Ctrl-C, and so if the terminal is closed, unless nohup started this process."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+    if not is_hangup_ignored():
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+def _shut_down(guards: Sequence[NodeGuard]) -> None:
+    """Leave the cluster, in peace. A private one that is dead would not answer: its processes are killed instead."""
+    import ray
+
+    if any(guard.is_dead() for guard in guards):
+        atexit.unregister(ray.shutdown)
+        _ABANDONED.set()
+        return
+    with Interrupts().deferred():
+        ray.shutdown()
+
+
+def leave_process(code: int) -> int:
+    """Return the exit code of this process; if its private cluster has died, end the process with it.
+
+    At exit Ray's C++ would wait for the dead cluster, or abort.
+    """
+    if _ABANDONED.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
 
 
 def _resources() -> Resources:

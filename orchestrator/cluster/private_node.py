@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from orchestrator.cluster.last_words import Watcher
+from orchestrator.cluster.watcher import remove_folders
 from tasks.errors import InvalidValue
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -20,16 +22,21 @@ TOKEN_BITS = 256
 
 
 @contextmanager
-def open_private_folder() -> Iterator[str]:
+def open_private_folder(watcher: Watcher | None = None) -> Iterator[str]:
     """Yield a folder for Ray's sessions, in a new one that only this user can enter; delete both after the block.
+
+    Whatever still runs for the folder is ended then. `watcher` does the same if this process is killed.
 
     The path is short, because Ray's sockets lie in it. /tmp/ray, Ray's default, is readable for everybody.
     """
     where = os.environ.get("RAY_TMPDIR") or "/tmp"
-    with tempfile.TemporaryDirectory(
-        prefix="ray-", dir=where, ignore_cleanup_errors=True
-    ) as folder:
+    folder = tempfile.mkdtemp(prefix="ray-", dir=where)
+    try:
+        if watcher is not None:
+            watcher.remove(folder)
         yield os.path.join(folder, "r")  # Ray lets everybody into the folder that it is given
+    finally:
+        remove_folders([folder])
 
 
 def make_token_private() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ray import tune
 
+from orchestrator.cluster.interrupts import Interrupts
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
-from orchestrator.execution.interrupts import Interrupts
 from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows

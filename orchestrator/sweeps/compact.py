@@ -23,19 +23,21 @@ def compact_sweeps(storage: str, sweep: str | None, say: Callable[[str], None]) 
     place.reach()
     found = [name.rstrip("/") for name in place.list_names(ROWS) if name.endswith("/")]
     files = rows = 0
+    left_out: list[str] = []
     for name in [sweep] if sweep else found:
         try:
             merged = _merge_locked(storage, name)
         except InvalidValue as busy:
             if sweep:
                 raise
-            say(f"NOTICE: left out: {busy}")
+            left_out.append(f"left out: {busy}")
             continue
         files, rows = files + merged[0], rows + merged[1]
     if not files:
-        raise InvalidValue(
-            f"no results{f' of sweep {sweep!r}' if sweep else ''} to merge under {storage}"
-        )
+        what = f"no results{f' of sweep {sweep!r}' if sweep else ''} to merge under {storage}"
+        raise InvalidValue("; ".join([what, *left_out]))
+    for sweep_left_out in left_out:
+        say(f"NOTICE: {sweep_left_out}")
     return files, rows
 
 

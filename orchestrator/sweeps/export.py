@@ -171,6 +171,8 @@ def _write(output: Path, described: Path, point: Point, card: Mapping[str, Any])
     assert point.model is not None
     text = json.dumps(card, indent=1, default=str)
     weights, other = (path.with_name(f".{path.name}.{os.getpid()}") for path in (output, described))
+    for partial in (weights, other):
+        partial.unlink(missing_ok=True)  # a link is not followed
     tensors = {n: t.detach().cpu().contiguous() for n, t in point.model.state_dict().items()}
     try:
         save_file(tensors, weights, metadata={"card": text})

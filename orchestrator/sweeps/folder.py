@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NoReturn
 
+from orchestrator.cluster.interrupts import interrupt_driver
 from orchestrator.config import SweepConfig, check_name
 from orchestrator.sweeps.stored.sealed_config import check_settings, replace_settings, seal_settings
 from tasks.errors import InvalidValue, StorageFault, Taken
@@ -83,9 +82,7 @@ def hold_sweep(name: str, storage: str, say: Say) -> Iterator[Storage]:
 
     def stop() -> None:
         lost.set()
-        # SIGINT is ignored in a background process of a script.
-        deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
+        interrupt_driver()
 
     if own.takeover_seconds and own.is_locked(DRIVER_LOCK):
         say(

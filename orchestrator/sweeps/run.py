@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
+from orchestrator.cluster.last_words import Watcher, open_watcher
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.reporting.logged import add_loggers
@@ -19,9 +20,10 @@ from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
-from orchestrator.sweeps.stored.resumed import resumable
+from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.shown_studies import show_studies
+from tasks.errors import ClusterFault
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
@@ -55,14 +57,36 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         board = open_view(name, own.folder, url, is_own=known)
         if ended is not None:
             return tell_ended(config, ended, board, observer)
-        with connect_ray(config.address, getting_ready(config)) as resources:
-            plan = resolve(config, name, resources, observer.say)
-            with resumable(plan.config):
-                finished, data = _read_finished(plan, observer.say)
-            # More trials are stored now that nothing is wrong with the sweep.
-            store_config(plan.config, own)
-            with resumable(plan.config):
-                return _Run(plan, board, resources, observer).to_the_end(finished, data)
+        with open_watcher() as watcher:
+            try:
+                return _run_on_ray(config, name, own, board, watcher, observer)
+            except (KeyboardInterrupt, ClusterFault):
+                config = adopt_stored(replace(config, name=name))
+                ended = find_ended_rows(config)
+                if ended is None:
+                    raise
+                # Whatever came, it came too late: nothing is left to run.
+                return tell_ended(config, ended, board, observer)
+
+
+def _run_on_ray(
+    config: SweepConfig,
+    name: str,
+    own: Storage,
+    board: StudyView | None,
+    watcher: Watcher,
+    observer: Observer,
+) -> Outcome:
+    """Connect to Ray and run what is left of the sweep; see `run_sweep`."""
+    with connect_ray(config.address, getting_ready(config), watcher) as resources:
+        plan = resolve(config, name, resources, observer.say)
+        with resumable(plan.config):
+            finished, data = _read_finished(plan, observer.say)
+        # More trials are stored now that nothing is wrong with the sweep.
+        store_config(plan.config, own)
+        watcher.say(f"orchestrator: killed, or ended by Ray; {explain_resume(plan.config)}")
+        with resumable(plan.config):
+            return _Run(plan, board, resources, observer).to_the_end(finished, data)
 
 
 def _url_before(config: SweepConfig, own: Storage) -> str | None:
@@ -96,7 +120,11 @@ class _Run:
     """One driver's stretch of a sweep."""
 
     def __init__(
-        self, plan: SweepPlan, board: StudyView | None, resources: Resources, observer: Observer
+        self,
+        plan: SweepPlan,
+        board: StudyView | None,
+        resources: Resources,
+        observer: Observer,
     ) -> None:
         self._plan, self._board, self._observer = plan, board, observer
         self._resources = resources

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from orchestrator.execution.interrupts import SIGNALS, Interrupts
+from orchestrator.cluster.interrupts import SIGNALS, Interrupts
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -170,6 +170,16 @@ def test_watching_a_sweep_that_nobody_runs_ends_at_once(
     assert data_of((store / "live.html").read_text())["refresh"] is None
 
 
+def test_a_link_in_the_place_of_a_page_is_replaced_and_not_followed(store: Path) -> None:
+    (other := store / "other.txt").write_text("precious")
+    for name in ("page.html", ".page.html.part"):
+        (store / name).symlink_to(other)
+    where = ["--storage", str(store), "--output", str(store / "page.html")]
+    assert main(["report", "s", *where]) == 0
+    assert other.read_text() == "precious"
+    assert not (store / "page.html").is_symlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

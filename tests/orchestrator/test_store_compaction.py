@@ -200,6 +200,18 @@ def test_of_all_sweeps_the_one_that_is_being_run_is_left_out(driven: str, capsys
     assert len(files(driven, "other")) == 1
 
 
+def test_the_only_sweep_is_not_merged_while_it_runs_and_one_line_says_so(root: str, capsys) -> None:  # type: ignore[no-untyped-def]
+    for number in range(2):
+        write_rows(root, "s", f"key{number}", trial(f"a-{number}"))
+    with hold_sweep("s", root, print):
+        assert main(["compact", "--storage", root]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert "left out: sweep 's' is being run" in said.err
+    assert len(files(root)) == 2
+
+
 def test_nobody_drives_a_sweep_while_it_is_merged(three: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     config = SweepConfig(name="s", task="digits-class:1", storage=three)
     open_root(three).write("sweeps/s/config.json", config.to_json().encode())

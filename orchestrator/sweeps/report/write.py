@@ -102,6 +102,7 @@ def _write(contents: Sequence[SweepContent], path: Path, refresh: float | None =
     from orchestrator.reporting.page.render import render_page
 
     part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # of a process that was killed; a link is not followed
     try:
         part.write_text(render_page(contents, refresh=refresh), encoding="utf-8")
         os.replace(part, path)

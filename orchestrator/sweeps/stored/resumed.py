@@ -10,7 +10,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import spell_command
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
-from tasks.errors import InvalidValue, StorageError, StorageFault
+from tasks.errors import InputError, InvalidValue, StorageError, StorageFault
 
 
 def read_to_resume(
@@ -42,18 +42,24 @@ def spell_resume(config: SweepConfig, *flags: str) -> str:
     return spell_command([*words, "--code", ",".join(code)] if code else words)
 
 
+def explain_resume(config: SweepConfig) -> str:
+    """Say that a sweep which ended too early has kept what is finished, and how to go on."""
+    return f"finished trials are kept; to go on: {spell_resume(config)}"
+
+
 @contextmanager
 def resumable(config: SweepConfig) -> Iterator[None]:
     """Add how to go on to whatever ends the block too early; a bucket that goes away is no bad input."""
-    command = spell_resume(config)
-    hint = f"finished trials are kept; to go on: {command}"
+    hint = explain_resume(config)
     try:
         yield
-    except (OSError, KeyboardInterrupt) as error:
-        error.add_note(hint)
-        raise
     except StorageError as error:
         raise StorageFault(f"{error}; {hint}") from error
+    except InputError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        error.add_note(hint)
+        raise
 
 
 def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:

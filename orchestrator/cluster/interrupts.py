@@ -1,11 +1,13 @@
-"""Ctrl-C, SIGTERM and SIGHUP, heeded at safe points only: a library interrupted half-way may swallow it."""
+"""Ctrl-C, SIGTERM and SIGHUP, heeded at safe points only: a library interrupted half-way may swallow it, or crash."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -13,6 +15,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def is_hangup_ignored() -> bool:
     """Tell whether this process outlives its terminal, as nohup asks for."""
     return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def interrupt_driver() -> None:
+    """Ask this process to stop, from any of its threads, as a user would."""
+    # SIGINT is ignored in a background process of a script.
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
 
 
 class Interrupts:
@@ -41,3 +50,21 @@ class Interrupts:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
+
+
+@contextmanager
+def keep_handlers() -> Iterator[None]:
+    """Within the block, a library cannot set handlers of these signals: Ray sets two of SIGTERM while it starts.
+
+    Each of them leaves by sys.exit, amid C++ that is not ready for that: a segmentation fault.
+    """
+    original = signal.signal
+
+    def set_others(number: int, handler: Any) -> Any:
+        return signal.getsignal(number) if number in SIGNALS else original(number, handler)
+
+    signal.signal = set_others  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        signal.signal = original
