@@ -142,6 +142,7 @@ def confirm(
     seeds: int = 5,
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
+    shadows: int = SweepConfig.shadows,
     storage: str | Path = "./results",
     address: str | None = None,
     code: Sequence[str] = (),
@@ -150,14 +151,15 @@ def confirm(
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
     With `points="methods"` one point of each method runs again: the recommended one, else its best
-    attempt. `metrics` names metrics on request, or all. For `code` see `resume`. Raises InvalidValue for an
+    attempt. `metrics` names metrics on request, or all; some train `shadows` models. For `code` see `resume`. Raises InvalidValue for an
     unknown sweep, one that has not ended, and one without such points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    repeats = plan_repeats(name, seeds, str(storage), address, points, metrics, tuple(code))
+    where = str(storage), address
+    repeats = plan_repeats(name, seeds, *where, points, metrics, tuple(code), shadows)
     for config in repeats:
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))

@@ -65,6 +65,13 @@ Shadows = Annotated[
         help="Shadow models that are trained for the metrics that need them: a multiple of 4."
     ),
 ]
+KeepShadows = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep the weights of shadow models, not only what they say of each method.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     Parameter(

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Storage, SweepName
+from orchestrator.cli.flags import (
+    STORAGE,
+    Code,
+    ConfigFile,
+    DryRun,
+    KeepShadows,
+    Shadows,
+    Storage,
+    SweepName,
+)
 from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
@@ -91,6 +100,8 @@ def confirm(
     seeds: int = 5,
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
+    shadows: Shadows = SweepConfig.shadows,
+    keep_shadows: KeepShadows = SweepConfig.keep_shadows,
     storage: Storage = STORAGE,
     address: str | None = None,
     code: Code = (),
@@ -106,13 +117,15 @@ def confirm(
     points
         front, or methods: of each method the recommended point, else its best attempt.
     metrics
-        Metrics on request, such as looks inside: names, or all, or all,-NAME. See `orchestrator list metrics`.
+        Metrics on request, such as looks inside: names, all, shadows, or all,-NAME. See `orchestrator list metrics`.
+        Those by shadow models are of the first fresh seed.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    done = confirm_and_report(name, seeds, points, metrics, storage, address, code)
+    asked = metrics, shadows, keep_shadows
+    done = confirm_and_report(name, seeds, points, asked, storage, address, code)
     return DONE if done else FAILED
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from orchestrator.sweeps.single_trial import SingleTrial
 
 
+Asked = tuple[str, int, bool]
+"""Metrics on request, how many shadow models they may train, and whether the weights of these are kept."""
+
+
 def sweep_and_report(config: SweepConfig) -> int:
     """Run a sweep, in this process or on the cluster at its ray:// address, and print its front.
 
@@ -37,7 +41,7 @@ def confirm_and_report(
     name: str,
     seeds: int,
     points: str,
-    metrics: str,
+    asked: Asked,
     storage: str,
     address: str | None,
     code: tuple[str, ...] = (),
@@ -48,8 +52,8 @@ def confirm_and_report(
     """
     storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
-        return _confirm_here(name, seeds, points, metrics, storage, address, code)
-    there = name, seeds, points, metrics, storage, "auto", code
+        return _confirm_here(name, seeds, points, asked, storage, address, code)
+    there = name, seeds, points, asked, storage, "auto", code
     return _print_answer(run_on_cluster(address, _confirm_there, *there))
 
 
@@ -161,7 +165,7 @@ def _confirm_here(
     name: str,
     seeds: int,
     points: str,
-    metrics: str,
+    asked: Asked,
     storage: str,
     address: str | None,
     code: tuple[str, ...],
@@ -174,7 +178,10 @@ def _confirm_here(
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
-    repeats = plan_repeats(name, seeds, storage, address, points, metrics, code)
+    metrics, shadows, keep_shadows = asked
+    repeats = plan_repeats(
+        name, seeds, storage, address, points, metrics, code, shadows, keep_shadows
+    )
     try:
         complete = sum(run_sweep(config, terminal).complete for config in repeats)
     except (OSError, KeyboardInterrupt) as error:

@@ -121,6 +121,11 @@ class _Run:
                 f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
                 "the estimate is without them"
             )
+        if settings.further:
+            observer.say(
+                f"NOTICE: {len(settings.further)} shadow models are trained, each as long as the original, and each "
+                "trial runs its method on all of them; -NAME leaves a metric out"
+            )
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
@@ -143,6 +148,8 @@ class _Run:
             if any(left.values()):
                 tuning = Tuning(plan.config, settings, retrained)
                 tuning.run(studies, left, progress, observer)
+                if settings.further and not plan.keep_shadows:
+                    preparation.drop_shadows(observer)
         finally:
             observer.ended(progress)
         return Outcome(plan.config, progress.done, progress.failed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics, list_of_shadows, metric_named
+from tasks.evaluation import choose_metrics, metric_named, names_shadows
 from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
@@ -97,7 +97,7 @@ class SingleTrial(LocalBench):
 
     def _of_shadows(self) -> bool:
         """Tell whether metrics are asked for that need shadow models."""
-        return not set(self._asked).isdisjoint(list_of_shadows())
+        return names_shadows(self.metrics)
 
     def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
         """Unlearn one request after another; show each as a row, then all as one, and store what they led to.
