@@ -75,7 +75,7 @@ class SweepResult:
 
     def _repr_png_(self) -> bytes | None:
         """Draw the front; nothing if there is no point to draw."""
-        from orchestrator.results.figures.front import render_png
+        from orchestrator.results.figures.front import render_front
         from orchestrator.results.figures.points import select_front
         from orchestrator.results.objectives import objective_named
         from orchestrator.results.sweep_rows import Sweep
@@ -83,7 +83,7 @@ class SweepResult:
         found = select_front(
             Sweep(self.name, self.results.to_pylist()), objective_named(self.objective)
         )
-        return render_png(found) if found.drawn or found.baselines else None
+        return render_front(found) if found.drawn or found.baselines else None
 
 
 def sweep(
@@ -151,8 +151,8 @@ def confirm(
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
     With `points="methods"` one point of each method runs again: the recommended one, else its best
-    attempt. `metrics` names metrics on request, or all; some train `shadows` models. For `code` see `resume`. Raises InvalidValue for an
-    unknown sweep, one that has not ended, and one without such points.
+    attempt. `metrics` names metrics on request, or all; some train `shadows` models. For `code` see `resume`.
+    Raises InvalidValue for an unknown sweep, one that has not ended, and one without such points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats

@@ -80,6 +80,12 @@ ConfigFile = Annotated[
     ),
 ]
 """Its settings are added before the flags are converted: see orchestrator.cli.given_values."""
+ReportFile = Annotated[
+    Path | None,
+    Parameter(
+        help="File in .html that the report of the sweep is written to as trials end. An open page loads itself again."
+    ),
+]
 DryRun = Annotated[
     bool,
     Parameter(

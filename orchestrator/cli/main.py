@@ -13,6 +13,7 @@ from orchestrator.cli.flags import (
     ConfigFile,
     DryRun,
     KeepShadows,
+    ReportFile,
     Shadows,
     Storage,
     SweepName,
@@ -47,6 +48,7 @@ def sweep(
     *,
     config_file: ConfigFile = None,
     dry_run: DryRun = False,
+    report: ReportFile = None,
 ) -> int:
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
     if dry_run:
@@ -54,7 +56,7 @@ def sweep(
 
         _print("".join(f"{line}\n" for line in preview_sweep(config).list_lines()))
         return DONE
-    return _run_sweep(config)
+    return _run_sweep(config, report)
 
 
 @app.command(name="submit")
@@ -200,11 +202,11 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     return DONE
 
 
-def _run_sweep(config: SweepConfig) -> int:
-    """Run a sweep; return the exit code."""
+def _run_sweep(config: SweepConfig, page: Path | None = None) -> int:
+    """Run a sweep, and keep a `page` about it; return the exit code."""
     from orchestrator.cli.reports import sweep_and_report
 
-    return DONE if sweep_and_report(config) else FAILED
+    return DONE if sweep_and_report(config, page) else FAILED
 
 
 def _print(text: str) -> None:

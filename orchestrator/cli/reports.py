@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
+from tasks.errors import InvalidValue
 from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
 
@@ -24,14 +25,23 @@ Asked = tuple[str, int, bool]
 """Metrics on request, how many shadow models they may train, and whether the weights of these are kept."""
 
 
-def sweep_and_report(config: SweepConfig) -> int:
+def sweep_and_report(config: SweepConfig, page: Path | None = None) -> int:
     """Run a sweep, in this process or on the cluster at its ray:// address, and print its front.
 
-    Returns the number of complete trials.
+    Its report is written to `page` as trials end. Returns the number of complete trials.
     """
     config = config.validate()
+    if page is not None:
+        from orchestrator.sweeps.report.write import check_page
+
+        page = check_page("--report", page)
     if not config.address.startswith(REMOTE):
-        return _sweep_here(config)
+        return _sweep_here(config, page)
+    if page is not None:
+        raise InvalidValue(
+            f"--report {page.name}: the driver of {config.address} runs on the cluster; from there too: "
+            "orchestrator report NAME --watch"
+        )
     there = dataclasses.replace(config, address="auto")
     print(f"connecting to the Ray cluster at {config.address}", flush=True)
     return _print_answer(run_on_cluster(config.address, _sweep_there, there))
@@ -148,16 +158,20 @@ def _collect(work: Callable[..., int], *arguments: Any) -> Answer:
     return complete, text.getvalue()
 
 
-def _sweep_here(config: SweepConfig, table: Console | None = None) -> int:
+def _sweep_here(config: SweepConfig, page: Path | None = None, table: Console | None = None) -> int:
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import Terminal, open_console
+    from orchestrator.sweeps.report.write import write_report
     from orchestrator.sweeps.run import run_sweep
     from orchestrator.sweeps.stored.resumed import resumable
 
     terminal = Terminal(open_console())
-    outcome = run_sweep(config, terminal)
+    outcome = run_sweep(config, terminal, page)
     with resumable(outcome.config):
         print_front(outcome.config, table or terminal.console)
+        if page is not None:  # with the importances, now that the sweep has ended
+            write_report([str(outcome.config.name)], outcome.config.storage, page)
+            print(f"report: {page}", flush=True)
     return outcome.complete
 
 

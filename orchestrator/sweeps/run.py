@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
-from orchestrator.reporting.observer import Observer
+from orchestrator.reporting.observer import Observer, Observers
 from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials, set_file_aside
@@ -17,6 +18,7 @@ from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.report.live import ReportPage
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
+def run_sweep(config: SweepConfig, observer: Observer, page: Path | None = None) -> Outcome:
     """Run a sweep to its end, or go on with it if its name exists with the same configuration.
 
+    `page` is a file that its report is written to as trials end; see `check_page`.
     Raises InputError for bad input, before anything is run.
     """
     from orchestrator.search.database_url import remove_password
@@ -47,6 +50,8 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     with hold_named_sweep(config, observer.say) as (name, own):
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
+        if page is not None:
+            observer = Observers([observer, ReportPage(config, page, observer)])
         url = config.optuna_storage
         _say_whom_to_ask(config, observer, connects=ended is None)
         known = remove_password(url) == _url_before(config, own)

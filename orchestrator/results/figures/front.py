@@ -48,10 +48,10 @@ def draw_front(front: Front, path: Path) -> None:
     _figure_of(front).savefig(path)
 
 
-def render_png(front: Front) -> bytes:
-    """Return the figure as a PNG."""
+def render_front(front: Front, form: str = "png") -> bytes:
+    """Return the figure as a PNG, or in another form that Matplotlib writes, such as "pdf"."""
     content = io.BytesIO()
-    _figure_of(front).savefig(content, format="png")
+    _figure_of(front).savefig(content, format=form)
     return content.getvalue()
 
 
