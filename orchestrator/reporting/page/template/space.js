@@ -1,6 +1,6 @@
 // The front in three dimensions: accuracy, indistinguishability and cost as a cube that turns by drag, buttons or keys.
 
-const TURN = 0.2, CUBE = 0.72, SIDE = 100;  // scales have pixels: a logarithmic one leaves room for 0
+const TURN = 0.2, CUBE = 0.56, SIDE = 100;  // scales have pixels: a logarithmic one leaves room for 0
 
 class Space {
   constructor(figure, data) {
@@ -50,7 +50,7 @@ class Space {
   project([a, b, c]) {
     const [cy, sy, cp, sp] = [Math.cos(this.yaw), Math.sin(this.yaw), Math.cos(this.pitch), Math.sin(this.pitch)];
     const x = a * cy - b * sy, depth = a * sy + b * cy;
-    return [this.middle[0] + this.scale * x, this.middle[1] - this.scale * (c * cp - depth * sp), -(depth * cp + c * sp)];
+    return [this.middle[0] + this.scale * x, this.middle[1] - this.scale * (c * cp - depth * sp), depth * cp + c * sp];
   }
 
   draw() {
@@ -95,18 +95,23 @@ class Space {
       const corners = [[x1, 1, z1], [x2, 1, z1], [x2, 1, z2], [x1, 1, z2]].map((c) => this.project(c).slice(0, 2).map((v) => v.toFixed(1)).join(","));
       this.svg.append(make("path", { d: `M${corners.join("L")}Z`, class: "band" }));
     }
-    const ends = [[[-1, -1, -1], [1, -1, -1]], [[-1, -1, -1], [-1, 1, -1]], [[-1, -1, -1], [-1, -1, 1]]];
-    ends.forEach(([from, to], k) => {
-      line(from, to, "axis");
+    const nearer = (one, other) => (this.project(one)[2] >= this.project(other)[2] ? 1 : -1);
+    const b = nearer([0, 1, -1], [0, -1, -1]), a = nearer([1, 0, -1], [-1, 0, -1]);
+    const corners = [[-1, -1], [-1, 1], [1, -1], [1, 1]], [left] = corners.sort((c, d) => this.project([...c, 0])[0] - this.project([...d, 0])[0]);
+    const edges = [(v, out) => [v, b * out, -1], (v, out) => [a * out, v, -1], (v, out) => [left[0] * out, left[1] * out, v]];
+    edges.forEach((at, k) => {
+      line(at(-1, 1), at(1, 1), "axis");
       const marks = this.scales[k].ticks.filter(([place]) => Math.abs(place) <= 1);
-      for (const [place, text] of new Map([marks[0], marks.at(-1)].filter(Boolean).map((m) => [m[0], m])).values()) {
-        const [x, y] = this.project(from.map((v, i) => (i === k ? place : v * 1.1)));
-        this.svg.append(make("text", { x, y: y + 4, "text-anchor": "middle" }, text));
-      }
-      const out = to.map((v, i) => (i === k ? 1.22 : v)), [x, y] = this.project(out);
-      const words = this.axes[k].label.replace(/ \((validation|test) half\)/, ""), side = x > this.middle[0] + 20 ? "end" : x < this.middle[0] - 20 ? "start" : "middle";
-      this.svg.append(make("text", { x: Math.max(4, Math.min(this.middle[0] * 2 - 4, x)), y, "text-anchor": side, class: "title" }, words));
+      for (const [place, text] of new Set([marks[0], marks.at(-1)].filter(Boolean))) this.word(at(place, 1.12), text, "called faint");
+      const words = this.axes[k].label.replace(/ \((validation|test) half\)/, "");
+      this.word(k === 2 ? at(1.16, 1) : at(0, 1.42), words, "title called");
     });
+  }
+
+  /* Words at a place in the cube, kept within the picture. */
+  word(at, text, look) {
+    const [x, y] = this.project(at), wide = 2 * this.middle[0], room = 3.6 * text.length;
+    this.svg.append(make("text", { x: Math.max(room, Math.min(wide - room, x)), y: y + 4, "text-anchor": "middle", class: look }, text));
   }
 
   mark({ n, model, place: [x, y], foot }) {
