@@ -41,7 +41,8 @@ def make_robustness_table(content: SweepContent) -> SortedTable | None:
     names = [name for name in SHOWN if _is_measured(content, name)]
     if not names:
         return None
-    models, rows = [], []
+    models: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for label, searched, repeated in _list_models(content):
         line = [Cell(label, label), *(_make_cell(name, searched, repeated) for name in names)]
         if any(cell.text != MISSING for cell in line[1:]):

@@ -6,7 +6,6 @@ Source: Zarifzadeh et al., Low-cost high-power membership inference attacks, 202
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 GAMMA = 1.0
 OFFLINE_SLOPE = 0.3
@@ -42,6 +41,10 @@ def attack_each_online(
     `phi` (M, N) are log odds of the label, `population` (M, V) those at examples that no model saw. The masks
     (M, N) say which models saw an example, and which never did; each example needs two of either.
     """
+    from scipy.special import (
+        expit,
+    )  # the command line, which only lists metrics, gets by without SciPy
+
     p, beyond = expit(phi), expit(population)
     inside, outside = np.where(seen, p, np.nan), np.where(never, p, np.nan)
     found = np.full(p.shape, np.nan)
