@@ -169,7 +169,9 @@ def test_robustness_is_told_where_it_was_measured(store: Path) -> None:
     page = write(store, "s")
     table = page[page.index("Less what retrained models have") :]
     table = re.sub(r"<[^>]+>", " ", table[: table.index("</section>")])
-    assert re.search(r"original\s+-0.010 ± 0.000\s+2 seeds", table), "of the fresh seeds, which agree"
+    assert re.search(r"original\s+-0.010 ± 0.000\s+2 seeds", table), (
+        "of the fresh seeds, which agree"
+    )
     assert "PGD" in table
     assert "FGSM" not in table.partition("Each number")[0], "nobody asked for it"
 
