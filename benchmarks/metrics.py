@@ -1,10 +1,12 @@
 """Every metric of the original, the references and some methods, and what each metric takes.
 
     python -m benchmarks.metrics [--task digits-class:1] [--methods finetune,ssd,random-labels] [--markdown]
+    python -m benchmarks.metrics --task cifar10-class:automobile --data-dir DIR --model resnet9:0.25 --recipe epochs=4
 
 Methods run with their defaults. Seconds are the process's CPU seconds, on one thread: of the last method,
 for which the references' part is known already, as it is from the second model of a process on; "first" is
-that part. The forward passes of the row are not in it.
+that part. The forward passes of the row are not in it. Megabytes are the process's peak while the metric is
+computed, above what it held before: the most of any model.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from tasks.unlearners.base import begin_unlearning
 from tasks.workbench import Workbench
 
 RETRAINED = "retrained"
+SLOW_SECONDS = 10
+"""A metric that takes longer is told at once."""
 
 
 def main() -> None:
@@ -38,6 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", default="digits-class:1")
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--recipe", help="settings NAME=VALUE,… of the training")
     parser.add_argument("--methods", default="finetune,ssd,random-labels")
     parser.add_argument("--metrics", default="all", help="on request; those of every row come too")
     parser.add_argument("--references", type=int, default=4)
@@ -49,16 +55,16 @@ def main() -> None:
     keep_freed_memory()
     asked = choose_metrics(options.metrics)
     with tempfile.TemporaryDirectory() as folder:
-        bench = build_bench(options.task, options.data_dir, options.storage or Path(folder))
+        task = Task.named(options.task, options.model, recipe=options.recipe)
+        bench = build_bench(task, options.data_dir, options.storage or Path(folder))
         use_references(bench, options.references)
         rows = measure_models(bench, options.methods.split(","), asked)
     write(rows, options.out)
     print_table(rows, f"{options.task}, {options.references} references", options.markdown)
 
 
-def build_bench(name: str, data_dir: Path | None, storage: Path) -> Workbench:
-    """Load a task and its data."""
-    task = Task.named(name)
+def build_bench(task: Task, data_dir: Path | None, storage: Path) -> Workbench:
+    """Load the data of a task."""
     return Workbench(task, task.load(data_dir), storage / "artifacts", torch.device("cpu"))
 
 
@@ -98,11 +104,39 @@ def measure_one(
     )
     rows = []
     for name in (*list_in_rows(), *asked):
-        start = time.process_time()
+        before, start = begin_peak(), time.process_time()
         value = metric_named(name)(evaluation)
         seconds = time.process_time() - start
-        rows.append({"model": who, "metric": name, "value": value, "seconds": seconds})
+        megabytes = None if before is None else read_status("VmHWM") - before
+        rows.append(
+            {
+                "model": who,
+                "metric": name,
+                "value": value,
+                "seconds": seconds,
+                "megabytes": megabytes,
+            }
+        )
+        if seconds > SLOW_SECONDS:
+            print(f"{who}: {name} took {seconds:.0f} s", flush=True)
     return rows
+
+
+def begin_peak() -> float | None:
+    """Forget the process's peak memory, and return the megabytes that it holds; None if the kernel does not."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM: man 5 proc
+    except OSError:
+        return None
+    return read_status("VmRSS")
+
+
+def read_status(name: str) -> float:
+    """Read a size of this process from the kernel, in megabytes."""
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
+    )
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def print_table(rows: list[dict[str, Any]], title: str, markdown: bool) -> None:
@@ -117,9 +151,9 @@ def print_table(rows: list[dict[str, Any]], title: str, markdown: bool) -> None:
             spell([row["value"] for row in found if row["model"] == model]) for model in models
         ]
         seconds = [row["seconds"] for row in found]
-        took = f"{1e3 * seconds[-1]:.2g}", f"{1e3 * max(seconds[:2]):.2g}"
+        took = spell_time(seconds[-1]), spell_time(max(seconds[:2])), spell_peak(found)
         cells.append([name, metric.tier, spell_ideal(metric.best), *values, *took])
-    header = ["metric", "tier", "ideal", *models, "ms", "first"]
+    header = ["metric", "tier", "ideal", *models, "ms", "first", "MB"]
     if not markdown:
         show(title, header, cells)
         return
@@ -130,7 +164,18 @@ def print_table(rows: list[dict[str, Any]], title: str, markdown: bool) -> None:
 def spell(values: list[float | None]) -> str:
     """Spell the mean of a model's values, or of several references'."""
     found = [value for value in values if value is not None]
-    return f"{sum(found) / len(found):.3f}" if found else "–"
+    return f"{round(sum(found) / len(found), 3) + 0.0:.3f}" if found else "–"  # no -0.000
+
+
+def spell_time(seconds: float) -> str:
+    """Spell seconds in milliseconds, with two digits."""
+    return f"{float(f'{1e3 * seconds:.2g}'):g}"
+
+
+def spell_peak(rows: list[dict[str, Any]]) -> str:
+    """Spell the largest peak of memory, in whole megabytes."""
+    found = [row["megabytes"] for row in rows if row["megabytes"] is not None]
+    return f"{max(found):.0f}" if found else "–"
 
 
 def spell_ideal(best: str | float) -> str:

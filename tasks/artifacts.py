@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -13,6 +14,9 @@ from typing import Any
 import torch
 
 from tasks.storage.roots import open_root
+
+DAMAGE = (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError)
+"""What a damaged description raises."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class ArtifactCache:
                 return None  # earlier versions stored no checksum of the record
             state = torch.load(io.BytesIO(weights), weights_only=True, map_location="cpu")
             return Artifact(key, state, None if record is None else TrainingRecord(**record))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except DAMAGE:
             return None
 
     def get(
@@ -100,6 +104,16 @@ class ArtifactCache:
                 trained = train(is_taken)
                 if trained is not None:
                     return self._store(Artifact(key, *trained))
+
+    def drop(self, key: str) -> bool:
+        """Delete a cached model; return whether there was one."""
+        text = self._storage.read(f"{key}.json")
+        if text is None:
+            return False
+        self._storage.delete(f"{key}.json")  # first: weights without a description are ignored
+        with contextlib.suppress(*DAMAGE):  # of a damaged description the model is lost already
+            self._storage.delete(_weights_file(key, json.loads(text)["sha256"]))
+        return True
 
     def _store(self, artifact: Artifact) -> Artifact:
         buffer = io.BytesIO()

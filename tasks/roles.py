@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tasks.errors import InvalidValue
@@ -77,6 +78,18 @@ def shadow_role(number: int) -> str:
 def repeat_role(number: int) -> str:
     """Spell the role of repeat `number`, from 0: the original with another seed."""
     return f"{REPEAT}{number}"
+
+
+def list_further_roles(needs: Collection[str], shadows: int, references: int) -> tuple[str, ...]:
+    """List the roles of the models that metrics with such needs read; of repeats half as many as `references`."""
+    trained = map(shadow_role, range(shadows if "shadows" in needs else 0))
+    repeats = map(repeat_role, range(references // 2 if "repeats" in needs else 0))
+    return *trained, *repeats
+
+
+def is_further_role(role: str) -> bool:
+    """Tell whether a role is that of a shadow model or of a repeat."""
+    return role.startswith((SHADOW, REPEAT))
 
 
 def training_seed(role: str, task_seed: int) -> int:

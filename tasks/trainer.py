@@ -93,6 +93,11 @@ class Trainer:
         """Let every trial from now on start from these weights: what another last request left."""
         self._start = self._artifacts[ORIGINAL] = start
 
+    @property
+    def trained_before(self) -> Split:
+        """All that the original is trained on, in the data set's order, whatever is forgotten."""
+        return self._all
+
     def examples(self, mask: np.ndarray) -> Split:
         """Return the marked training examples, boolean (N,) over `trained_on`."""
         return self._everything.at(_indices(mask))

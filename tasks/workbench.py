@@ -138,6 +138,11 @@ class Workbench(Trainer):
             )
         return self.calibration
 
+    @property
+    def validation_images(self) -> Split:
+        """The validation half."""
+        return self._validation
+
     def test_images(self, classes: tuple[int, ...]) -> Split:
         """Return the images of the test half that are of these classes."""
         labels = self._test.labels().cpu()

@@ -75,7 +75,7 @@ class SweepResult:
 
     def _repr_png_(self) -> bytes | None:
         """Draw the front; nothing if there is no point to draw."""
-        from orchestrator.results.figures.front import render_png
+        from orchestrator.results.figures.front import render_front
         from orchestrator.results.figures.points import select_front
         from orchestrator.results.objectives import objective_named
         from orchestrator.results.sweep_rows import Sweep
@@ -83,7 +83,7 @@ class SweepResult:
         found = select_front(
             Sweep(self.name, self.results.to_pylist()), objective_named(self.objective)
         )
-        return render_png(found) if found.drawn or found.baselines else None
+        return render_front(found) if found.drawn or found.baselines else None
 
 
 def sweep(
@@ -145,6 +145,7 @@ def confirm(
     seeds: int = 5,
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
+    shadows: int = SweepConfig.shadows,
     storage: str | Path = "./results",
     address: str | None = None,
     code: Sequence[str] = (),
@@ -153,14 +154,15 @@ def confirm(
     """Run the front of sweep `name` again with fresh seeds; returns means with confidence intervals.
 
     With `points="methods"` one point of each method runs again: the recommended one, else its best
-    attempt. `metrics` names metrics on request, or all. For `code` see `resume`. Raises InvalidValue for an
-    unknown sweep, one that has not ended, and one without such points.
+    attempt. `metrics` names metrics on request, or all; some train `shadows` models. For `code` see `resume`.
+    Raises InvalidValue for an unknown sweep, one that has not ended, and one without such points.
     """
     from orchestrator.results.confirmation import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 
-    repeats = plan_repeats(name, seeds, str(storage), address, points, metrics, tuple(code))
+    where = str(storage), address
+    repeats = plan_repeats(name, seeds, *where, points, metrics, tuple(code), shadows)
     for config in repeats:
         _run_where_asked(config, observers)
     stored = read_config(name, str(storage))

@@ -65,6 +65,13 @@ Shadows = Annotated[
         help="Shadow models that are trained for the metrics that need them: a multiple of 4."
     ),
 ]
+KeepShadows = Annotated[
+    bool,
+    Parameter(
+        negative=(),
+        help="Keep the weights of shadow models, not only what they say of each method.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     Parameter(
@@ -73,6 +80,12 @@ ConfigFile = Annotated[
     ),
 ]
 """Its settings are added before the flags are converted: see orchestrator.cli.given_values."""
+ReportFile = Annotated[
+    Path | None,
+    Parameter(
+        help="File in .html that the report of the sweep is written to as trials end. An open page loads itself again."
+    ),
+]
 DryRun = Annotated[
     bool,
     Parameter(

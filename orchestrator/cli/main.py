@@ -7,7 +7,18 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from orchestrator.cli.flags import STORAGE, Code, ConfigFile, DryRun, Log, Storage, SweepName
+from orchestrator.cli.flags import (
+    STORAGE,
+    Code,
+    ConfigFile,
+    DryRun,
+    KeepShadows,
+    Log,
+    ReportFile,
+    Shadows,
+    Storage,
+    SweepName,
+)
 from orchestrator.cli.given_values import read_file, refuse_fractions
 from orchestrator.cli.influence import influence
 from orchestrator.cli.output import drop_output, prepare_output, spell_error
@@ -43,6 +54,7 @@ def sweep(
     *,
     config_file: ConfigFile = None,
     dry_run: DryRun = False,
+    report: ReportFile = None,
 ) -> int:
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
     if dry_run:
@@ -50,7 +62,7 @@ def sweep(
 
         _print("".join(f"{line}\n" for line in preview_sweep(config).list_lines()))
         return DONE
-    return _run_sweep(config)
+    return _run_sweep(config, report)
 
 
 @app.command(name="submit")
@@ -97,6 +109,8 @@ def confirm(
     seeds: int = 5,
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
+    shadows: Shadows = SweepConfig.shadows,
+    keep_shadows: KeepShadows = SweepConfig.keep_shadows,
     storage: Storage = STORAGE,
     address: str | None = None,
     code: Code = (),
@@ -112,13 +126,15 @@ def confirm(
     points
         front, or methods: of each method the recommended point, else its best attempt.
     metrics
-        Metrics on request, such as looks inside: names, or all, or all,-NAME. See `orchestrator list metrics`.
+        Metrics on request, such as looks inside: names, all, shadows, or all,-NAME. See `orchestrator list metrics`.
+        Those by shadow models are of the first fresh seed.
     address
         Ray cluster, if it is not the sweep's.
     """
     from orchestrator.cli.reports import confirm_and_report
 
-    done = confirm_and_report(name, seeds, points, metrics, storage, address, code)
+    asked = metrics, shadows, keep_shadows
+    done = confirm_and_report(name, seeds, points, asked, storage, address, code)
     return DONE if done else FAILED
 
 
@@ -194,11 +210,11 @@ def compact(*, storage: Storage = STORAGE, sweep: str | None = None) -> int:
     return DONE
 
 
-def _run_sweep(config: SweepConfig) -> int:
-    """Run a sweep; return the exit code."""
+def _run_sweep(config: SweepConfig, page: Path | None = None) -> int:
+    """Run a sweep, and keep a `page` about it; return the exit code."""
     from orchestrator.cli.reports import sweep_and_report
 
-    return DONE if sweep_and_report(config) else FAILED
+    return DONE if sweep_and_report(config, page) else FAILED
 
 
 def _print(text: str) -> None:

@@ -13,6 +13,7 @@ from orchestrator.cluster.interrupts import Interrupts
 from orchestrator.cluster.remote_call import run_on_cluster
 from orchestrator.config import REMOTE, SweepConfig
 from orchestrator.reporting.durations import spell_epochs
+from tasks.errors import InvalidValue
 from tasks.sequences.requests import is_sequence
 from tasks.storage.roots import normalise_root
 
@@ -22,14 +23,27 @@ if TYPE_CHECKING:
     from orchestrator.sweeps.single_trial import SingleTrial
 
 
-def sweep_and_report(config: SweepConfig) -> int:
+Asked = tuple[str, int, bool]
+"""Metrics on request, how many shadow models they may train, and whether the weights of these are kept."""
+
+
+def sweep_and_report(config: SweepConfig, page: Path | None = None) -> int:
     """Run a sweep, in this process or on the cluster at its ray:// address, and print its front.
 
-    Returns the number of complete trials.
+    Its report is written to `page` as trials end. Returns the number of complete trials.
     """
     config = config.validate()
+    if page is not None:
+        from orchestrator.sweeps.report.write import check_page
+
+        page = check_page("--report", page)
     if not config.address.startswith(REMOTE):
-        return _sweep_here(config)
+        return _sweep_here(config, page)
+    if page is not None:
+        raise InvalidValue(
+            f"--report {page.name}: the driver of {config.address} runs on the cluster; from there too: "
+            "orchestrator report NAME --watch"
+        )
     there = dataclasses.replace(config, address="auto")
     print(f"connecting to the Ray cluster at {config.address}", flush=True)
     return _print_answer(run_on_cluster(config.address, _sweep_there, there))
@@ -39,7 +53,7 @@ def confirm_and_report(
     name: str,
     seeds: int,
     points: str,
-    metrics: str,
+    asked: Asked,
     storage: str,
     address: str | None,
     code: tuple[str, ...] = (),
@@ -50,8 +64,8 @@ def confirm_and_report(
     """
     storage = normalise_root(storage)
     if address is None or not address.startswith(REMOTE):
-        return _confirm_here(name, seeds, points, metrics, storage, address, code)
-    there = name, seeds, points, metrics, storage, "auto", code
+        return _confirm_here(name, seeds, points, asked, storage, address, code)
+    there = name, seeds, points, asked, storage, "auto", code
     return _print_answer(run_on_cluster(address, _confirm_there, *there))
 
 
@@ -146,19 +160,23 @@ def _collect(work: Callable[..., int], *arguments: Any) -> Answer:
     return complete, text.getvalue()
 
 
-def _sweep_here(config: SweepConfig, table: Console | None = None) -> int:
+def _sweep_here(config: SweepConfig, page: Path | None = None, table: Console | None = None) -> int:
     # The imports below and Ray take seconds; nobody should wonder meanwhile whether anything happens.
     print(f"getting ready: {config.name or config.task or 'a sweep'}", flush=True)
     from orchestrator.reporting.front_table import print_front
     from orchestrator.reporting.terminal import Terminal, open_console
+    from orchestrator.sweeps.report.write import write_report
     from orchestrator.sweeps.run import run_sweep
     from orchestrator.sweeps.stored.resumed import resumable
 
     terminal = Terminal(open_console())
-    outcome = run_sweep(config, terminal)
+    outcome = run_sweep(config, terminal, page)
     # All trials have ended: a stop that is asked for now is near anyway.
     with resumable(outcome.config), Interrupts().deferred():
         print_front(outcome.config, table or terminal.console)
+        if page is not None:  # with the importances, now that the sweep has ended
+            write_report([str(outcome.config.name)], outcome.config.storage, page)
+            print(f"report: {page}", flush=True)
     return outcome.complete
 
 
@@ -166,7 +184,7 @@ def _confirm_here(
     name: str,
     seeds: int,
     points: str,
-    metrics: str,
+    asked: Asked,
     storage: str,
     address: str | None,
     code: tuple[str, ...],
@@ -179,7 +197,10 @@ def _confirm_here(
     from orchestrator.sweeps.run import run_sweep
 
     terminal = Terminal(open_console())
-    repeats = plan_repeats(name, seeds, storage, address, points, metrics, code)
+    metrics, shadows, keep_shadows = asked
+    repeats = plan_repeats(
+        name, seeds, storage, address, points, metrics, code, shadows, keep_shadows
+    )
     try:
         complete = sum(run_sweep(config, terminal).complete for config in repeats)
     except (OSError, KeyboardInterrupt) as error:

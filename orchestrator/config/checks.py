@@ -8,15 +8,19 @@ from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import SCORE, objective_named
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
+from tasks.evaluation.shadows.incidence import check_models
 
 
-def check_requested(metrics: str) -> None:
-    """Raise InvalidValue for an unknown metric, and for one that trains shadow models of its own."""
-    alone = [name for name in choose_metrics(metrics) if name in list_of_shadows()]
-    if alone:
+def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
+    """Raise InvalidValue for an unknown metric, and for shadow models that a search would train, or out of balance."""
+    of_shadows = [name for name in choose_metrics(metrics) if name in list_of_shadows()]
+    if of_shadows and not confirms:
         raise InvalidValue(
-            f"--metrics {', '.join(alone)}: trains shadow models, which `orchestrator run` alone does"
+            f"--metrics {', '.join(of_shadows)}: trains shadow models, which `orchestrator run` and `confirm` do, and "
+            "no search"
         )
+    if of_shadows:
+        check_models(shadows)
 
 
 def check_has_model(original: Path | None, model: str) -> None:

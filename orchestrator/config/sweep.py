@@ -33,7 +33,7 @@ from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics
+from tasks.evaluation import choose_metrics, names_shadows
 from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
 from tasks.roles import FEWEST
@@ -103,6 +103,10 @@ class SweepConfig:
     """Keep a tenth of the held-out data for methods, out of both halves. Methods that need it turn it on."""
     metrics: str = ""
     """Metrics on request for each model and each trial's last point: names, or all, or all,-NAME."""
+    shadows: int = 16
+    """Shadow models, a multiple of 4, for metrics that read them; a sweep that --confirms another trains some."""
+    keep_shadows: bool = False
+    """Keep the weights of shadow models, not only what they say of each method."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -143,7 +147,7 @@ class SweepConfig:
         for limit in config.require:
             read_requirement(limit)
         objective_named(config.aim)
-        check_requested(config.metrics)
+        check_requested(config.metrics, config.shadows, confirms=config.confirms is not None)
         url = config.optuna_storage and normalise_database(config.optuna_storage)
         config = dataclasses.replace(config, optuna_storage=url)
         if config.sampler not in SAMPLERS:  # the check imports Optuna
@@ -212,7 +216,9 @@ class SweepConfig:
         which = "" if self.points == SweepConfig.points else f"{self.points}-"
         asked = choose_metrics(self.metrics)
         if asked:  # their names do not fit
-            which += f"metrics-{hashlib.sha256(' '.join(asked).encode()).hexdigest()[:6]}-"
+            many = (str(self.shadows),) if names_shadows(self.metrics) else ()
+            words = " ".join((*asked, *many))
+            which += f"metrics-{hashlib.sha256(words.encode()).hexdigest()[:6]}-"
         return f"{self.confirms}+{which}seed-{self.seed}"
 
     def to_json(self) -> str:
@@ -255,7 +261,7 @@ class SweepConfig:
         deciding = (
             "task", "unlearners", "set", "trials", "objective", "require", "sampler", "model",
             "recipe", "original_hash", "label_column", "image_size", "seed", "cost_limit",
-            "deterministic", "references", "calibration", "metrics", "confirms", "points",
+            "deterministic", "references", "calibration", "metrics", "shadows", "confirms", "points",
         )  # fmt: skip
         return [
             f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"

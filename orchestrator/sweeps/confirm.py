@@ -23,7 +23,9 @@ from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code, list_code_of_config, refuse_unnamed
 from orchestrator.sweeps.stored.resumed import spell_resume
 from tasks.errors import InvalidValue
+from tasks.evaluation import choose_metrics, list_of_shadows, names_shadows
 from tasks.search_space import EPOCHS
+from tasks.sequences.requests import refuse_sequence
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
@@ -50,21 +52,34 @@ def plan_repeats(
     points: str = SweepConfig.points,
     metrics: str = SweepConfig.metrics,
     code: tuple[str, ...] = (),
+    shadows: int = SweepConfig.shadows,
+    keep_shadows: bool = SweepConfig.keep_shadows,
 ) -> list[SweepConfig]:
     """Return the sweeps that run points of sweep `name` again, with the next `seeds` seeds.
 
     They run at `address`, or else where the sweep ran, and may import the `code` that the user named.
-    Raises InvalidValue as `complete_repeat` does.
+    Shadow models are those of the first fresh seed: their own seeds are many. Raises InvalidValue as
+    `complete_repeat` does.
     """
     check_seeds(seeds)
     base = read_config(name, storage)
     where = address or base.address
     refuse_unnamed(name, list_code_of_config(base), code)
     chosen = SweepConfig(
-        confirms=name, points=points, metrics=metrics, storage=storage, address=where, code=code
-    )
+        confirms=name, points=points, metrics=metrics, storage=storage, address=where, code=code,
+        shadows=shadows, keep_shadows=keep_shadows,
+    )  # fmt: skip
+    # Without shadow metrics the text stays as given: a begun confirmation goes on under its name.
+    others = metrics
+    if names_shadows(metrics):
+        refuse_sequence(base.task or "", "--metrics by shadow models")
+        others = ",".join(n for n in choose_metrics(metrics) if n not in list_of_shadows())
     return [
-        complete_repeat(dataclasses.replace(chosen, seed=base.seed + number).validate())
+        complete_repeat(
+            dataclasses.replace(
+                chosen, seed=base.seed + number, metrics=metrics if number == 1 else others
+            ).validate()
+        )
         for number in range(1, seeds + 1)
     ]
 

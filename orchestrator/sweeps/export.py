@@ -65,28 +65,29 @@ def export_trial(
     """
     output = check_output("--output", output, SUFFIX)
     config = read_config(name, storage)
-    row = _choose_row(config, trial_id)
+    row = choose_row(config, trial_id)
     refuse_unnamed(name, list_code_of_row(row), code)
-    trial = _trial_of(config, row)
+    trial = make_trial(config, row)
     point = next(p for p in trial.points(say, training) if p.epoch == row["epoch"])
-    difference = _check_metrics(row, point)
+    difference = check_metrics(row, point)
     card = {**_make_card(config, row, point, difference), **_describe_images(trial)}
     described = output.with_suffix(".json")
     _write(output, described, point, card)
     return Exported(output, described, row["trial_id"], difference)
 
 
-def check_output(flag: str, path: Path, suffix: str) -> Path:
+def check_output(flag: str, path: Path, *suffixes: str) -> Path:
     """Return a file to be written as an absolute path; raise InvalidValue if it cannot be one."""
     path = Path(os.path.abspath(os.path.expanduser(path)))
-    if path.suffix != suffix:
-        raise InvalidValue(f"{flag} {path.name}: the name must end in {suffix}")
+    if path.suffix not in suffixes:
+        raise InvalidValue(f"{flag} {path.name}: the name must end in {' or '.join(suffixes)}")
     if not path.parent.is_dir():
         raise InvalidValue(f"{flag}: {path.parent} is not a folder")
     return path
 
 
-def _choose_row(config: SweepConfig, trial_id: str | None) -> Row:
+def choose_row(config: SweepConfig, trial_id: str | None) -> Row:
+    """Return the last row of a trial, or without a name the recommended one; raise InvalidValue if there is none."""
     rows = read_results(config.storage, config.name).to_pylist()
     if trial_id is None:
         row = recommend_point(rows, objective_named(config.aim))
@@ -99,7 +100,8 @@ def _choose_row(config: SweepConfig, trial_id: str | None) -> Row:
     return last[one_of("trial", trial_id, last)]
 
 
-def _trial_of(config: SweepConfig, row: Row) -> SingleTrial:
+def make_trial(config: SweepConfig, row: Row) -> SingleTrial:
+    """Return the trial of a row, to be run again; raise InvalidValue if the row lacks what that takes."""
     lacking = [n for n in ("task", "unlearner", "params", "model", "task_seed") if row[n] is None]
     if lacking:
         raise InvalidValue(f"the row of {row['trial_id']} lacks {', '.join(lacking)}")
@@ -124,7 +126,7 @@ def _trial_of(config: SweepConfig, row: Row) -> SingleTrial:
     )
 
 
-def _check_metrics(row: Row, point: Point) -> float:
+def check_metrics(row: Row, point: Point) -> float:
     """Return the largest difference of a fraction; raise SurroundingsError if it is above TOLERANCE."""
     fractions = [c.name for c in MEASURED if c.unit == "fraction"]
     both = {n: (row[n], point.metrics.get(n)) for n in fractions}

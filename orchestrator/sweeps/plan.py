@@ -33,7 +33,7 @@ from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics
+from tasks.evaluation import choose_metrics, names_shadows
 from tasks.needs import CALIBRATION, list_trained
 from tasks.roles import GivenOriginal
 from tasks.task import Task
@@ -80,6 +80,10 @@ class SweepPlan:
     """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
     metrics: tuple[str, ...] = ()
     """Metrics on request."""
+    shadows: int = 0
+    """Shadow models for them; 0 if none needs any."""
+    keep_shadows: bool = False
+    """Whether the weights of these are kept."""
 
     @property
     def private(self) -> bool:
@@ -105,6 +109,7 @@ class SweepPlan:
             needs=list_trained(list_needs(self.budgets)),
             metrics=self.metrics,
             deterministic=self.config.deterministic,
+            shadows=self.shadows,
         )
 
 
@@ -232,6 +237,8 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         confirms=decided.confirms or "",
         given=decided.given or {},
         metrics=choose_metrics(decided.metrics),
+        shadows=decided.shadows if names_shadows(decided.metrics) else 0,
+        keep_shadows=decided.keep_shadows,
     )
 
 

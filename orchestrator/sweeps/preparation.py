@@ -10,7 +10,14 @@ from orchestrator.execution.ray_patches import free_resources
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
 from orchestrator.sweeps.estimate import sweep_seconds, training_seconds
-from orchestrator.worker.baselines import Ready, Speed, Training, prepare_models, train_model
+from orchestrator.worker.baselines import (
+    Ready,
+    Speed,
+    Training,
+    drop_shadows,
+    prepare_models,
+    train_model,
+)
 
 if TYPE_CHECKING:
     from orchestrator.cluster.resources import Resources
@@ -87,11 +94,18 @@ class Preparation:
         observer: Observer,
     ) -> None:
         once = sweep_seconds(left, speed, slots, assignments)
-        self.search_seconds = once * len(self._settings.task.requests)
+        further = len(self._settings.further)  # each trial runs its method on each of them
+        self.search_seconds = once * len(self._settings.task.requests) * (1 + further)
         training = training_seconds(speed, slots)
         models = f", {spell_duration(training)} of it for the models" if training else ""
         total = spell_duration(training + self.search_seconds)
         observer.say(f"estimated time: {total}, {slots} trials at a time{models}")
+
+    def drop_shadows(self, observer: Observer) -> None:
+        """Delete the weights of the shadow models, which no trial needs any more."""
+        for _ in follow_jobs([self._start(self._settings, drop_shadows, self._settings)], observer):
+            pass
+        observer.say(f"the weights of {len(self._settings.further)} shadow models are deleted")
 
     def _warn_of_waiting(self, slots: int, observer: Observer) -> None:
         cpus, gpus = self._settings.cpus, self._settings.gpus

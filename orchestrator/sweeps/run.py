@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
@@ -11,7 +12,7 @@ from orchestrator.cluster.last_words import Watcher, open_watcher
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.reporting.logged import add_loggers
-from orchestrator.reporting.observer import Observer
+from orchestrator.reporting.observer import Observer, Observers
 from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials, set_file_aside
@@ -19,6 +20,7 @@ from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.report.live import ReportPage
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
+def run_sweep(config: SweepConfig, observer: Observer, page: Path | None = None) -> Outcome:
     """Run a sweep to its end, or go on with it if its name exists with the same configuration.
 
+    `page` is a file that its report is written to as trials end; see `check_page`.
     Raises InputError for bad input, before anything is run.
     """
     from orchestrator.search.database_url import remove_password
@@ -51,6 +54,8 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
         # Another driver may have begun this sweep, and ended, before the claim.
         config = adopt_stored(replace(config, name=name))
         observer = add_loggers(observer, config.log, config.storage, name)
+        if page is not None:
+            observer = Observers([observer, ReportPage(config, page, observer)])
         url = config.optuna_storage
         _say_whom_to_ask(config, observer, connects=ended is None)
         known = remove_password(url) == _url_before(config, own)
@@ -152,6 +157,11 @@ class _Run:
                 f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
                 "the estimate is without them"
             )
+        if settings.further:
+            observer.say(
+                f"NOTICE: {len(settings.further)} shadow models are trained, each as long as the original, and each "
+                "trial runs its method on all of them; -NAME leaves a metric out"
+            )
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
@@ -174,6 +184,8 @@ class _Run:
             if any(left.values()):
                 tuning = Tuning(plan.config, settings, retrained)
                 tuning.run(studies, left, progress, observer)
+                if settings.further and not plan.keep_shadows:
+                    preparation.drop_shadows(observer)
         finally:
             observer.ended(progress)
         return Outcome(plan.config, progress.done, progress.failed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
-from tasks.evaluation import choose_metrics, list_of_shadows, metric_named
+from tasks.evaluation import choose_metrics, metric_named, names_shadows
 from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
@@ -75,9 +75,7 @@ class SingleTrial(LocalBench):
         use_references(bench, self.references, training)
         shadows = None
         if self._of_shadows():
-            say(
-                "NOTICE: metrics by shadow models train models as the original is: see the lines that follow"
-            )
+            self._say_what_shadows_take(bench, say)
             shadows = make_shadows(bench, method, self.trial_seed, self.shadows, training)
         if not bench.task.joint:
             yield from run_trial(bench, method, self.trial_seed, self._asked, shadows)
@@ -97,7 +95,23 @@ class SingleTrial(LocalBench):
 
     def _of_shadows(self) -> bool:
         """Tell whether metrics are asked for that need shadow models."""
-        return not set(self._asked).isdisjoint(list_of_shadows())
+        return names_shadows(self.metrics)
+
+    def _say_what_shadows_take(self, bench: Workbench, say: Say) -> None:
+        """Say how many shadow models are trained at most, and how long that takes one after another."""
+        from orchestrator.reporting.durations import spell_duration
+        from tasks.roles import ORIGINAL, list_further_roles
+        from tasks.shadows.models import is_stored
+
+        needs = {metric_named(name).needs for name in self._asked}
+        roles = list_further_roles(needs, self.shadows, self.references)
+        missing = [role for role in roles if not is_stored(bench, role, self.shadows)]
+        record = bench.artifact(ORIGINAL).record
+        took = f", up to {spell_duration(len(missing) * record.seconds)}" if record else ""
+        say(
+            f"NOTICE: metrics read {len(roles)} shadow models, of which {len(missing)} are trained as the original "
+            f"is{took}; then each unlearns. What is done is kept; -NAME leaves a metric out"
+        )
 
     def run_sequence(self, say: Say, training: Progress, show: Show) -> StoredSequence:
         """Unlearn one request after another; show each as a row, then all as one, and store what they led to.

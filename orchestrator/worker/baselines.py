@@ -16,6 +16,7 @@ from orchestrator.worker.identity import collect_provenance
 from orchestrator.worker.node_faults import blame_node
 from orchestrator.worker.settings import WorkerSettings, get_workbench
 from tasks.errors import UnfitNode
+from tasks.roles import is_further_role
 
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
@@ -92,6 +93,17 @@ def train_model(settings: WorkerSettings, role: str) -> Iterator[Event]:
     yield from _yield_events(lambda tell: _train(settings, role, tell))
 
 
+def drop_shadows(settings: WorkerSettings) -> Iterator[Event]:
+    """Delete the weights of the shadow models; what they said of each method is kept. Runs as a Ray task."""
+
+    def drop(tell: Tell) -> None:
+        from tasks.shadows.models import drop_weights
+
+        drop_weights(_build_bench(settings, tell), settings.further, settings.shadows)
+
+    yield from _yield_events(drop)
+
+
 def _yield_events(work: Callable[[Tell], None]) -> Iterator[Event]:
     """Run `work` in a thread, and yield what it tells."""
     events: SimpleQueue[Event | None] = SimpleQueue()
@@ -111,7 +123,7 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
     # Earlier trials started from these models: a resume on other hardware keeps their dtype.
     before = next((row["dtype"] for row in models.values() if row["dtype"]), None)
     bench = _build_bench(settings.with_dtype(before or settings.dtype), tell)
-    missing = [role for role in settings.trained if not bench.is_cached(role)]
+    missing = [role for role in settings.trained if not _is_stored(settings, bench, role)]
     others = tuple(role for role in missing if role != ORIGINAL)
     tell(Ready(bench.dtype, others, bench.describe_choice()))
     if calibrate:
@@ -124,7 +136,24 @@ def _prepare(settings: WorkerSettings, calibrate: bool, tell: Tell) -> None:
 
 def _train(settings: WorkerSettings, role: str, tell: Tell) -> None:
     bench = _build_bench(settings, tell)
-    bench.artifact(role, lambda *progress: tell(Training(*progress)))
+
+    def progress(*done: Any) -> None:
+        tell(Training(*done))
+
+    if is_further_role(role):
+        from tasks.shadows import models
+
+        models.train(bench, role, settings.shadows, progress)
+    else:
+        bench.artifact(role, progress)
+
+
+def _is_stored(settings: WorkerSettings, bench: Workbench, role: str) -> bool:
+    if not is_further_role(role):
+        return bench.is_cached(role)
+    from tasks.shadows.models import is_stored
+
+    return is_stored(bench, role, settings.shadows)
 
 
 def _build_bench(settings: WorkerSettings, tell: Tell) -> Workbench:

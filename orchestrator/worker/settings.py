@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from tasks.datasets.options import AS_THEY_ARE, DataOptions
 from tasks.errors import InvalidValue
-from tasks.roles import ORIGINAL, reference_role
+from tasks.evaluation import metric_named
+from tasks.evaluation.metric import Needs
+from tasks.roles import ORIGINAL, list_further_roles, reference_role
 from tasks.task import Task
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class WorkerSettings:
     """Whether a trial's cost is a share of FLOPs alone: see the setting of that name."""
     metrics: tuple[str, ...] = ()
     """Metrics on request that are computed for each model, and for the last point of each trial."""
+    shadows: int = 0
+    """Shadow models, for the metrics that read them; 0 if none does."""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -56,8 +60,23 @@ class WorkerSettings:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """What has to be trained before the trials: the models by role, then the needs by name."""
-        return *self.roles, *self.needs
+        """What has to be trained before the trials: models by role, needs by name, then shadow models by role."""
+        return *self.roles, *self.needs, *self.further
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Roles of the shadow models and of the repeats; each is unlearned within each trial."""
+        return list_further_roles(self.metric_needs, self.shadows, self.references)
+
+    @property
+    def metric_needs(self) -> set[Needs]:
+        """What the metrics on request need."""
+        return {metric_named(name).needs for name in self.metrics}
+
+    @property
+    def limit_seconds(self) -> float | None:
+        """Time limit of a trial with all the models that it unlearns; None without a limit."""
+        return None if self.trial_seconds is None else self.trial_seconds * (1 + len(self.further))
 
     def with_dtype(self, dtype: str | None) -> WorkerSettings:
         """Return the same settings with another dtype of the forward pass."""

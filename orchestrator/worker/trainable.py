@@ -22,7 +22,9 @@ from tasks.search_space import EPOCHS
 from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
+    from tasks.evaluation.shadows.outputs import Shadows
     from tasks.trial import Point
+    from tasks.unlearners.base import Unlearner
     from tasks.workbench import Workbench
 
 
@@ -76,7 +78,7 @@ class UnlearningTrial(tune.Trainable):
         """
         if not self._ready:
             return self._built()
-        limit = self._settings.trial_seconds
+        limit = self._settings.limit_seconds
         self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
         with self._deadline:
             return self._stepped()
@@ -159,7 +161,20 @@ class UnlearningTrial(tune.Trainable):
 
             open_bench = functools.partial(open_step, self._settings)
             return run_whole(bench, open_bench, unlearner, trial["seed"], asked)
-        return run_trial(bench, unlearner, trial["seed"], asked)
+        shadows = self._make_shadows(bench, unlearner)
+        return run_trial(bench, unlearner, trial["seed"], asked, shadows)
+
+    def _make_shadows(self, bench: Workbench, unlearner: Unlearner) -> Shadows | None:
+        """Make the shadow models that the metrics read; None if none does, or none could judge this method."""
+        settings = self._settings
+        if not settings.further:
+            return None
+        from tasks.shadows.limits import can_study
+        from tasks.shadows.study import make_shadows
+
+        if not can_study(unlearner, settings.metric_needs, settings.shadows, settings.references):
+            return None
+        return make_shadows(bench, unlearner, self._trial["seed"], settings.shadows)
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         done = self._finish("failed", describe_error(error))

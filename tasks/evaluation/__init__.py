@@ -6,6 +6,7 @@ import functools
 import warnings
 from collections.abc import Collection
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
@@ -117,6 +118,7 @@ METRICS = Registry(
         "quantised_3_bit_gap": "tasks.evaluation.looks.quantisation:quantised_3_bit_gap",
         "fgsm_gap": "tasks.evaluation.looks.adversarial:fgsm_gap",
         "pgd_gap": "tasks.evaluation.looks.adversarial:pgd_gap",
+        "autoattack_gap": "tasks.evaluation.looks.autoattack:autoattack_gap",
         "corruption_gap": "tasks.evaluation.looks.shifted:corruption_gap",
         "worst_corruption_gap": "tasks.evaluation.looks.shifted:worst_corruption_gap",
         "u_lira_auc": "tasks.evaluation.shadows.metrics:u_lira_auc",
@@ -125,6 +127,8 @@ METRICS = Registry(
         "u_lira_tpr_1_percent": "tasks.evaluation.shadows.metrics:u_lira_tpr_1_percent",
         "u_lira_offline_auc": "tasks.evaluation.shadows.metrics:u_lira_offline_auc",
         "ruli_efficacy_auc": "tasks.evaluation.shadows.metrics:ruli_efficacy_auc",
+        "rmia_online_auc": "tasks.evaluation.shadows.metrics:rmia_online_auc",
+        "swap_advantage": "tasks.evaluation.shadows.metrics:swap_advantage",
         "lira_original_auc": "tasks.evaluation.shadows.metrics:lira_original_auc",
         "mean_memorisation": "tasks.evaluation.shadows.metrics:mean_memorisation",
         "forgetting_quality": "tasks.evaluation.shadows.metrics:forgetting_quality",
@@ -189,17 +193,30 @@ def list_of_shadows() -> list[str]:
 def choose_metrics(text: str) -> tuple[str, ...]:
     """Return the metrics on request that a text names: `all`, `shadows`, names, or `-NAME` to leave one out.
 
-    `all` are those that train no shadow models; `shadows` are the others. Raises InvalidValue for an unknown
-    name.
+    `all` are those that train no shadow models and need no further package; `shadows` are those that train
+    some. Raises InvalidValue for an unknown name, and for a metric whose package is not installed.
     """
     known = list_on_request()
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    groups = {"all": {*known} - {*list_of_shadows()}, "shadows": {*list_of_shadows()}}
+    needing = {name for name in known if every_metric()[name].package}
+    groups = {"all": {*known} - {*list_of_shadows()} - needing, "shadows": {*list_of_shadows()}}
     valid = (*groups, *known, *METRICS)
     names = {part: one_of("metric", part.removeprefix("-"), valid) for part in parts}
     left_out = {name for part, name in names.items() if part.startswith("-")}
     asked = {*parts}.union(*(group for name, group in groups.items() if name in parts))
-    return tuple(name for name in known if name in asked and name not in left_out)
+    chosen = tuple(name for name in known if name in asked and name not in left_out)
+    for name in needing.intersection(chosen):
+        package = str(every_metric()[name].package)
+        if find_spec(package) is None:
+            raise InvalidValue(
+                f"--metrics {name} needs the package {package}: pip install {package}"
+            )
+    return chosen
+
+
+def names_shadows(text: str) -> bool:
+    """Tell whether a text as `choose_metrics` takes it names a metric for which shadow models are trained."""
+    return not set(choose_metrics(text)).isdisjoint(list_of_shadows())
 
 
 def measure(evaluation: Evaluation, asked: Collection[str] = ()) -> dict[str, Value]:

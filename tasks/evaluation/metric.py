@@ -42,6 +42,8 @@ class Metric:
     """The trait of a forget set without which it is undefined."""
     on_request: bool = False
     """Whether a row lacks it unless it is asked for: it takes milliseconds, or few read it."""
+    package: str | None = None
+    """The package that computes it, if that is no dependency: `all` leaves it out."""
 
     @property
     def tier(self) -> Tier:
@@ -62,6 +64,7 @@ def metric(
     headline: str | None = None,
     only: Trait | None = None,
     on_request: bool = False,
+    package: str | None = None,
 ) -> Callable[[Callable[[Evaluation], Value]], Metric]:
     """Declare the function below as a metric; the first paragraph of its docstring is the help."""
 
@@ -77,6 +80,7 @@ def metric(
             headline=headline,
             only=only,
             on_request=on_request,
+            package=package,
         )
 
     return declare

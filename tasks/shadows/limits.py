@@ -11,6 +11,15 @@ from tasks.needs import list_trained
 from tasks.unlearners.base import Unlearner
 
 
+def can_study(unlearner: Unlearner, needs: Collection[Needs], models: int, references: int) -> bool:
+    """Tell whether metrics with such needs can judge this method: see `check_study`."""
+    try:
+        check_study(unlearner, needs, models, references)
+    except InvalidValue:
+        return False
+    return True
+
+
 def check_study(
     unlearner: Unlearner, needs: Collection[Needs], models: int, references: int
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reported import EVIL, store_sweep
+from reported import EVIL, store_losses, store_sweep
 from setuptools.config.pyprojecttoml import apply_configuration
 from setuptools.dist import Distribution
 
@@ -145,6 +145,59 @@ def test_importances_and_coordinates_are_those_of_what_varied(store: Path) -> No
     assert "finetune: 5 trials, a rough hint only" in page
 
 
+def test_losses_are_shown_of_the_recommended_point_and_of_no_other(store: Path) -> None:
+    rows = read_results(store, "s").to_pylist()
+    best = recommend_point(rows, PARETO)
+    assert best is not None
+    assert f"orchestrator report s --storage {store} --losses" in unescape(write(store, "s"))
+    store_losses(store, "s", best | {"epoch": 99})
+    assert "Rows hold no losses" in write(store, "s"), "they are of another point"
+    store_losses(store, "s", best)
+    page = write(store, "s")
+    assert re.findall(
+        r"<b>(before: .*|after: .*|retrained models)</b> <span>overlap ([\d.]+)", page
+    ) == [
+        ("before: the original", "0.00"),
+        ("after: the recommended point", "1.00"),
+        ("retrained models", "1.00"),
+    ]
+    assert 'd="M0,110V4.0H75.0V110.0H150.0V110.0H225.0V110.0H300.0V110Z" class="gone"' in page
+    (store / "sweeps" / "s" / "losses.json").write_text("{")
+    assert "Rows hold no losses" in write(store, "s")
+
+
+def test_robustness_is_told_where_it_was_measured(store: Path) -> None:
+    page = write(store, "s")
+    table = page[page.index("Less what retrained models have") :]
+    table = re.sub(r"<[^>]+>", " ", table[: table.index("</section>")])
+    assert re.search(r"original\s+-0.010 ± 0.000\s+2 seeds", table), (
+        "of the fresh seeds, which agree"
+    )
+    assert "PGD" in table
+    assert "FGSM" not in table.partition("Each number")[0], "nobody asked for it"
+
+
+@pytest.mark.parametrize(("file", "begins"), [("f.png", b"\x89PNG"), ("f.pdf", b"%PDF-")])
+def test_the_front_is_a_picture_for_a_paper(store: Path, file: str, begins: bytes) -> None:
+    path = orchestrator.report("s", storage=store, output=store / file)
+    assert path.read_bytes().startswith(begins)
+
+
+def test_the_methods_are_a_table_for_a_paper(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--storage", str(store), "--output", str(store / "t.tex")]
+    assert main(["report", "s", *where]) == 0
+    assert capsys.readouterr().out == f"{store}/t.tex: 1 kB\n"
+    lines = (store / "t.tex").read_text().splitlines()
+    assert "tabular" in lines[3]
+    body = [line for line in lines if line.endswith(r"\\")]
+    assert {line.count("&") for line in body} == {8}
+    (finetune,) = [line for line in body if line.startswith("finetune")]
+    assert r"2 seeds: 0.915 $\pm$" in finetune, "with its interval"
+    assert not re.search(r"(?<!\\)[%_#]", "\n".join(body)), "text is escaped"
+
+
 def test_several_sweeps_stand_side_by_side(store: Path) -> None:
     shutil.copytree(store_sweep(store / "other", "t") / "rows" / "t", store / "rows" / "t")
     shutil.copytree(store / "other" / "sweeps" / "t", store / "sweeps" / "t")
@@ -186,7 +239,8 @@ def test_a_link_in_the_place_of_a_page_is_replaced_and_not_followed(store: Path)
         (["sweep-9"], "there are: s"),
         ([], "orchestrator report NAME"),
         (["s", "s"], "twice"),
-        (["s", "--output", "page.txt"], ".html"),
+        (["s", "--output", "page.txt"], ".html or .png or .pdf or .tex"),
+        (["s", "t", "--output", "page.pdf"], "is of one sweep"),
         (["s", "--output", "/no/such/folder/page.html"], "/no/such/folder"),
     ],
 )

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from chromium import Tab, find_chromium, open_tab
-from reported import store_sweep
+from reported import store_losses, store_sweep
 
 import orchestrator
+from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.recommendation import recommend_point
+from orchestrator.results.store import read_results
 
 FIGURE = "document.querySelector('[data-kind=plane]')"
 POINTS = f"{FIGURE}.querySelectorAll('.point').length"
@@ -24,6 +27,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     find_chromium()
     folder = tmp_path_factory.mktemp("report")
     root = store_sweep(folder / "storage", "s", confirmed=True)
+    best = recommend_point(read_results(root, "s").to_pylist(), OBJECTIVES["pareto"])
+    assert best is not None
+    store_losses(root, "s", best)
     return orchestrator.report("s", storage=root, output=folder / "page.html")
 
 
@@ -109,6 +115,49 @@ def test_the_keyboard_goes_from_point_to_point(tab: Tab) -> None:
     assert tab.ask(TIP) == first
     tab.press("Escape")
     assert tab.ask(TIP) == ""
+
+
+def test_the_front_in_three_dimensions_turns_by_key_and_button(tab: Tab) -> None:
+    space = "document.querySelector('[data-kind=space]')"
+    marks = f"[...{space}.querySelectorAll('.point, .original, .reference')]"
+    where = f"{marks}.map(m => m.getAttribute('transform'))"
+    on_front = "document.querySelectorAll('[data-kind=plane] .point .front, [data-kind=plane] .point .tied').length"
+    assert tab.ask(f"{space}.querySelectorAll('.point').length") == tab.ask(on_front)
+    assert tab.ask(f"{space}.querySelectorAll('.reference').length") == 3
+    first = tab.ask(where)
+    tab.ask(f"{space}.querySelector('svg').focus()")
+    tab.press("ArrowRight")
+    assert tab.ask(where) != first
+    tab.ask(f"{space}.querySelector('.controls button').click()")
+    assert tab.ask(where) == first, "left again"
+    inside = f"(s => {marks}.every(m => {{ const b = m.getBoundingClientRect(), c = s.getBoundingClientRect(); "
+    assert tab.ask(
+        f"{inside} return b.left >= c.left && b.right <= c.right; }}))({space}.querySelector('svg'))"
+    )
+
+
+def test_a_slice_shows_every_trial_and_names_the_chosen_one(tab: Tab) -> None:
+    slices = "document.querySelector('[data-kind=slices]')"
+    assert tab.ask(f"{slices}.querySelectorAll('.point').length") == 5
+    assert tab.ask(f"{slices}.querySelector('svg .title').textContent") == "lr"
+    tab.ask(f"{slices}.querySelector('svg').focus()")
+    tab.press("ArrowRight")
+    assert tab.ask(f"{slices}.querySelector('.tip').textContent").startswith("finetune-0")
+    tab.press("Escape")
+    assert tab.ask(f"{slices}.querySelector('.tip').hidden")
+    choose = "(s => { s.value = '1'; s.dispatchEvent(new Event('change')); })"
+    tab.ask(f"{choose}({slices}.querySelector('select'))")
+    assert tab.ask(f"{slices}.querySelectorAll('.point').length") == 2
+
+
+def test_losses_have_a_picture_each_with_words_for_those_who_see_none(tab: Tab) -> None:
+    pictures = "[...document.querySelectorAll('.histogram svg')]"
+    assert tab.ask(f"{pictures}.map(p => p.ariaLabel.match(/[0-9]+ %/)[0])") == [
+        "0 %",
+        "100 %",
+        "100 %",
+    ]
+    assert tab.ask(f"{pictures}.every(p => p.clientWidth > 200 && p.clientHeight > 100)")
 
 
 def test_a_heading_sorts_by_click_and_by_key_and_models_stay_above(tab: Tab) -> None:

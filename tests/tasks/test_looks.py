@@ -31,7 +31,11 @@ from tasks.trial import baseline_point
 from tasks.workbench import Workbench
 
 CKA = "cka_to_original_gap"
-INSIDE = [n for n in list_on_request() if metric_named(n).needs in ("model", "features")]
+INSIDE = [
+    n
+    for n in list_on_request()
+    if metric_named(n).needs in ("model", "features") and not metric_named(n).package
+]
 
 
 def test_cka_is_one_after_a_rotation_and_a_scale_and_zero_of_noise() -> None:

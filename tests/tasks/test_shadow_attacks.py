@@ -26,7 +26,8 @@ from tasks.evaluation.shadows.likelihood import (
     score_online,
     score_u_lira,
 )
-from tasks.evaluation.shadows.swap import Arm, swap_advantage
+from tasks.evaluation.shadows.rmia import attack_each_online
+from tasks.evaluation.shadows.swap import Arm, swap_advantage, swap_over_models
 from tasks.scoring.memorisation import measure_memorisation
 
 
@@ -230,3 +231,31 @@ def test_swap_cancels_what_reads_the_images_alone() -> None:
     assert swap_advantage(Arm(no, yes), Arm(no, yes)) == 1, "over-unlearning is told too"
     half = np.arange(10) % 2
     assert swap_advantage(Arm(half, no), Arm(half, no)) == pytest.approx(0.5)
+
+
+def test_swap_over_models_cancels_what_reads_the_images_alone() -> None:
+    roles = assign_roles(16, 300, seed=0)
+    sides = roles == UNLEARN, roles == OUT
+    images = np.random.default_rng(0).random(300) < 0.7
+    assert swap_over_models(np.tile(images, (16, 1)), *sides) == pytest.approx(0, abs=1e-12)
+    assert swap_over_models(sides[0], *sides) == 1
+    assert swap_over_models(~sides[0], *sides) == 1, "over-unlearning is told too"
+
+
+def test_online_rmia_is_a_guess_without_a_trace_and_tells_its_side() -> None:
+    """Examples differ far more from each other than a trace does: only what is calibrated sees it."""
+    rng, roles = np.random.default_rng(0), assign_roles(16, 400, seed=0)
+    seen, never = roles == UNLEARN, roles == OUT
+    level = rng.normal(0, 3, 400)
+    population = rng.normal(0, 3, 500) + rng.normal(size=(16, 500))
+
+    def area(shift: float) -> float:
+        phi = level + rng.normal(size=roles.shape) + shift * seen
+        return measure_auc(attack_each_online(phi, seen, never, population), seen, never)
+
+    assert area(0) == pytest.approx(0.5, abs=0.03)
+    assert area(2) > 0.7
+    assert area(-2) < 0.35
+    scores = attack_each_online(level + 0 * roles, seen, never, population)
+    assert np.isnan(scores[roles == IN]).all()
+    assert np.isfinite(scores[seen | never]).all()

@@ -17,8 +17,10 @@ from tasks.evaluation.shadows.incidence import IN, OUT, UNLEARN
 from tasks.evaluation.shadows.outputs import Shadows
 from tasks.problem import Problem
 from tasks.references import use_references
+from tasks.roles import list_further_roles
 from tasks.scoring.memorisation import measure_memorisation
-from tasks.shadows.limits import check_study
+from tasks.shadows.limits import can_study, check_study
+from tasks.shadows.models import drop_weights, find_key, is_stored, train
 from tasks.shadows.study import load_roles, make_shadows
 from tasks.task import Task
 from tasks.unlearners import unlearner_class
@@ -86,12 +88,17 @@ def test_a_method_that_does_nothing_leaves_what_lira_finds_in_the_original(few: 
     low, high = found["u_lira_auc_low"], found["u_lira_auc_high"]
     assert low < found["u_lira_auc"] < high  # type: ignore[operator]
     assert found["u_lira_tpr_1_percent"] is None, "60 pairs cannot show 1 %"
+    assert roles.population.shape == (MODELS, len(few.validation_images))
+    assert found["rmia_online_auc"] > 0.55  # type: ignore[operator]
+    assert 0 < found["swap_advantage"] < 1  # type: ignore[operator]
 
 
 def test_over_unlearning_is_found_and_told_from_too_little(few: Workbench) -> None:
     _, found = judge(few, TooMuch())
     assert found["u_lira_offline_auc"] < 0.5  # type: ignore[operator]
     assert found["ruli_efficacy_auc"] < 0.35  # type: ignore[operator]
+    assert found["rmia_online_auc"] < 0.5  # type: ignore[operator]
+    assert found["swap_advantage"] > 0  # type: ignore[operator]
     assert found["klom_mean"] > found["klom_floor"]  # type: ignore[operator]
     assert found["klom_95"] >= found["klom_mean"]  # type: ignore[operator]
     assert found["forgetting_quality"] <= 1  # type: ignore[operator]
@@ -112,9 +119,36 @@ def test_what_is_stored_is_neither_trained_nor_unlearned_again(
 def test_what_shadow_models_cannot_judge_is_refused_first() -> None:
     plain = unlearner_class("finetune")()
     check_study(plain, {"outputs"}, models=3, references=0)
+    assert can_study(plain, {"shadows"}, models=16, references=2)
+    assert not can_study(unlearner_class("amnesiac")(), {"repeats"}, models=16, references=8)
     with pytest.raises(InvalidValue, match="3 shadow models: valid are multiples of 4"):
         check_study(plain, {"shadows"}, models=3, references=0)
     with pytest.raises(InvalidValue, match=r"2 references: .* valid: 4 or more"):
         check_study(plain, {"repeats"}, models=16, references=2)
     with pytest.raises(InvalidValue, match="needs update_log of the original's training"):
         check_study(unlearner_class("amnesiac")(), {"repeats"}, models=16, references=8)
+
+
+def test_without_weights_what_was_said_is_enough_and_only_a_new_method_trains_again(
+    few: Workbench,
+) -> None:
+    roles = list_further_roles({"shadows"}, MODELS, 4)
+    first = load_roles(few, Nothing(), 0, MODELS, lambda *_: None)
+    assert all(is_stored(few, role, MODELS) for role in roles)
+    assert drop_weights(few, roles, MODELS) == MODELS
+    assert drop_weights(few, roles, MODELS) == 0
+    told: list[str] = []
+    second = load_roles(few, Nothing(), 0, MODELS, lambda what, *_: told.append(what))
+    assert told == []
+    np.testing.assert_array_equal(first.population, second.population)
+    artifact = train(few, roles[0], MODELS, lambda what, *_: told.append(what))
+    assert {*told} == {"shadow-0 model"}
+    assert artifact.key == find_key(few, roles[0], MODELS)
+
+
+def test_the_design_is_of_the_original_not_of_what_is_forgotten(few: Workbench) -> None:
+    """Two forget sets of one size once shared models by their key that were trained on other examples."""
+    other = Workbench(Task.named("digits-class:3"), few.dataset, few.cache.root, CPU)
+    assert find_key(other, "shadow-1", MODELS) == find_key(few, "shadow-1", MODELS)
+    np.testing.assert_array_equal(other.trained_before.indices, few.trained_before.indices)
+    assert find_key(few, "shadow-1", MODELS) != find_key(few, "shadow-1", 2 * MODELS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from orchestrator.config import SweepConfig
 from orchestrator.results.columns import COLUMNS, HEADED
@@ -32,6 +33,8 @@ class SweepContent:
     """finished, running or not running."""
     budget: int
     """Number of trials that it is to have."""
+    losses: dict[str, Any] | None = None
+    """Loss histograms of a point, as `report --losses` stored them."""
 
     @property
     def name(self) -> str:

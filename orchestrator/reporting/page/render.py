@@ -16,8 +16,10 @@ from markupsafe import Markup
 from orchestrator.reporting.page.answer import give_answer
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.hyperparameters import describe_coordinates, weigh_methods
+from orchestrator.reporting.page.losses import draw_losses, hint_at_losses, list_ticks
 from orchestrator.reporting.page.plot import MOST_POINTS, describe_fronts, describe_plot
 from orchestrator.reporting.page.provenance import list_commands, list_facts, make_failures_table
+from orchestrator.reporting.page.robustness import make_robustness_table
 from orchestrator.reporting.page.tables import (
     make_comparison,
     make_confirmed_tables,
@@ -28,7 +30,9 @@ from orchestrator.reporting.plain_text import make_plain
 from orchestrator.results.figures.points import COLOURS
 
 TEMPLATES = files("orchestrator.reporting.page") / "template"
-SCRIPTS = ("shapes.js", "plane.js", "parallel.js", "tables.js", "page.js")
+SCRIPTS = (
+    "shapes.js", "plane.js", "space.js", "parallel.js", "slices.js", "tables.js", "page.js",
+)  # fmt: skip
 
 
 def render_page(contents: Sequence[SweepContent], *, refresh: float | None = None) -> str:
@@ -75,6 +79,10 @@ def _gather(content: SweepContent, *, whole: bool) -> dict[str, Any]:
         "front": make_front_table(content),
         "methods": make_methods_table(content),
         "confirmed": list(make_confirmed_tables(content)),
+        "losses": draw_losses(content),
+        "loss_ticks": list_ticks(content),
+        "losses_hint": hint_at_losses(content),
+        "robustness": make_robustness_table(content),
         "importances": weigh_methods(content) if whole else [],
         "failures": make_failures_table(content),
         "commands": list_commands(content),

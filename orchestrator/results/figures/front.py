@@ -57,10 +57,10 @@ def draw_front(front: Front, path: Path) -> None:
     make_figure(front).savefig(path)
 
 
-def render_png(front: Front) -> bytes:
-    """Return the figure as a PNG."""
+def render_front(front: Front, form: str = "png") -> bytes:
+    """Return the figure as a PNG, or in another form that Matplotlib writes, such as "pdf"."""
     content = io.BytesIO()
-    make_figure(front).savefig(content, format="png")
+    make_figure(front).savefig(content, format=form)
     return content.getvalue()
 
 

@@ -5,6 +5,7 @@ Steps are of pixels, ε in units of the whole range from black to white; the ima
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,22 +68,31 @@ def attack(
     return (x + shift).clamp(low, high)
 
 
-def _gap(evaluation: Evaluation, steps: int) -> float | None:
+def compare_robustness(
+    evaluation: Evaluation, name: str, withstand: Callable[[Network, Split], np.ndarray], most: int
+) -> float | None:
+    """Return the share of images that withstand the attack `name`, less that of the references; None without any.
+
+    `withstand` tells which images (2, N) a model gets right, and which still under attack. Up to `most` test
+    images of retained classes are attacked; those count that both models get right.
+    """
     inside = evaluation.inside
     if inside is None or not inside.others:
         return None
-    split = take_retained(evaluation, MOST)
-
-    def withstand(model: Network) -> np.ndarray:
-        return _withstand(model, split, steps)
-
-    own = withstand(inside.model)
+    split = take_retained(evaluation, most)
+    own = withstand(inside.model, split)
     gaps = []
-    for right, robust in inside.see_references(f"attack_{steps}", withstand):
+    for right, robust in inside.see_references(name, lambda model: withstand(model, split)):
         both = own[0] & right
         if both.any():
             gaps.append(own[1][both].mean() - robust[both].mean())
     return float(np.mean(gaps)) if gaps else None
+
+
+def _gap(evaluation: Evaluation, steps: int) -> float | None:
+    return compare_robustness(
+        evaluation, f"attack_{steps}", lambda model, split: _withstand(model, split, steps), MOST
+    )
 
 
 def _withstand(model: Network, split: Split, steps: int) -> np.ndarray:

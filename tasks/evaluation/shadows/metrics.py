@@ -26,6 +26,8 @@ from tasks.evaluation.shadows.likelihood import (
     score_u_lira,
 )
 from tasks.evaluation.shadows.outputs import RoleSignals
+from tasks.evaluation.shadows.rmia import attack_each_online
+from tasks.evaluation.shadows.swap import swap_over_models
 from tasks.scoring.memorisation import measure_memorisation
 
 SEED = 0
@@ -90,6 +92,38 @@ def ruli_efficacy_auc(evaluation: Evaluation) -> float | None:
         return measure_auc(attack_each(seen.after, *sides, score_offline, seen.before), *sides)
 
     return _read(evaluation, area)
+
+
+@metric(half="validation", best=0.5, needs="shadows")
+def rmia_online_auc(evaluation: Evaluation) -> float | None:
+    """Tell unlearned examples from those never seen by RMIA, online, with validation images as population: ideal .5.
+
+    Each shadow model is attacked with the others. Range [0, 1]; above .5 under-, below it over-unlearned.
+    Source: Zarifzadeh et al., 2024.
+    """
+
+    def area(seen: RoleSignals) -> float:
+        sides = _sides(seen)
+        return measure_auc(attack_each_online(seen.after, *sides, seen.population), *sides)
+
+    return _read(evaluation, area)
+
+
+@metric(half="none", best=0.0, needs="shadows")
+def swap_advantage(evaluation: Evaluation) -> float | None:
+    """Measure the advantage of the loss attack after unlearning, where examples swap their roles between models.
+
+    Taken for a member is what has a log odds above the model's median. Range [0, 1]; ideal 0, which retrained
+    models have by construction. Either sign of a trace counts. Source: Tu et al., 2025.
+    """
+
+    def advantage(seen: RoleSignals) -> float:
+        unlearned, never = _sides(seen)
+        judged = np.where(unlearned | never, seen.after, np.nan)
+        taken = seen.after > np.nanmedian(judged, axis=1, keepdims=True)
+        return swap_over_models(taken, unlearned, never)
+
+    return _read(evaluation, advantage)
 
 
 @metric(half="none", best="up", needs="shadows")

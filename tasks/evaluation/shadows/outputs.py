@@ -19,6 +19,8 @@ class RoleSignals:
     """See tasks.evaluation.shadows.incidence, int8 (M, N)."""
     correct: np.ndarray
     """Whether each was right before unlearning, bool (M, N)."""
+    population: np.ndarray
+    """Signals (M, V) after unlearning at validation images, which no model saw."""
 
 
 @dataclass(frozen=True, eq=False)

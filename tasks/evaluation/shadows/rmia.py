@@ -31,3 +31,28 @@ def rmia_scores(ratios: np.ndarray, population: np.ndarray, gamma: float = GAMMA
     `ratios` (N,) and `population` (M,) are p / p̄ of the attacked model; the result (N,) is in [0, 1].
     """
     return np.searchsorted(np.sort(population) * gamma, ratios, "left") / len(population)
+
+
+def attack_each_online(
+    phi: np.ndarray, seen: np.ndarray, never: np.ndarray, population: np.ndarray
+) -> np.ndarray:
+    """Attack each of M models with the others as references: scores (M, N), nan where it has neither role.
+
+    `phi` (M, N) are log odds of the label, `population` (M, V) those at examples that no model saw. The masks
+    (M, N) say which models saw an example, and which never did; each example needs two of either.
+    """
+    from scipy.special import (
+        expit,
+    )  # the command line, which only lists metrics, gets by without SciPy
+
+    p, beyond = expit(phi), expit(population)
+    inside, outside = np.where(seen, p, np.nan), np.where(never, p, np.nan)
+    found = np.full(p.shape, np.nan)
+    for target in range(len(p)):
+        rest = np.arange(len(p)) != target
+        sides = (np.nanmean(part[rest], axis=0, keepdims=True) for part in (inside, outside))
+        judged = seen[target] | never[target]
+        ratios = p[target] / online_mean(*sides)
+        others = beyond[target] / population_mean(beyond[rest])
+        found[target, judged] = rmia_scores(ratios, others)[judged]
+    return found

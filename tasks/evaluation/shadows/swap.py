@@ -24,3 +24,13 @@ def swap_advantage(first: Arm, swapped: Arm) -> float:
     not the model has 0. Either sign of a difference counts: what is less often taken for a member is told too.
     """
     return abs(sum(float(arm.forgotten.mean() - arm.unseen.mean()) for arm in (first, swapped))) / 2
+
+
+def swap_over_models(taken: np.ndarray, forgotten: np.ndarray, unseen: np.ndarray) -> float:
+    """Compute the same over M models in which N examples change their roles: |mean over examples of a difference|.
+
+    The difference is that of the shares of models that take an example for a member, bool (M, N): among those
+    that unlearned it, and among those that never saw it. An attack that reads the images alone has 0.
+    """
+    shares = (np.where(side, taken, 0).sum(0) / side.sum(0) for side in (forgotten, unseen))
+    return abs(float(np.subtract(*shares).mean()))

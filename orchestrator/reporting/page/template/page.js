@@ -4,7 +4,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 
 for (const figure of document.querySelectorAll(".chart")) {
   const { kind, sweep } = figure.dataset, own = sweep === "all" ? data.fronts : data.sweeps[Number(sweep)];
-  if (kind === "parallel") new Parallel(figure, own);
+  const others = { parallel: Parallel, slices: Slices, space: Space };
+  if (others[kind]) new others[kind](figure, own);
   else new Plane(figure, own, kind === "paths");
 }
 document.querySelectorAll("table.sorted").forEach(addSorting);
