@@ -143,6 +143,6 @@ LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     "models": _models,
     "samplers": lambda: _described(SAMPLERS, "module:function"),
     "loaders": lambda: (f"{name}: {what}" for name, what in LOADERS.items()),
-    "loggers": lambda: _described(LOGGERS),
+    "loggers": lambda: _described(LOGGERS, "module:Class"),
     "columns": _columns,
 }

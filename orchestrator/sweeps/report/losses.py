@@ -22,7 +22,7 @@ def measure_losses(
     config: SweepConfig,
     code: tuple[str, ...],
     say: Callable[[str], None],
-    training: Callable[[str, int, int, float], None],
+    training: Callable[[str, float, int, float], None],
 ) -> Losses:
     """Measure the losses of the original, the references and the recommended point, and store their histograms.
 
