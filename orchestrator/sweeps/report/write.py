@@ -42,7 +42,7 @@ def write_report(
     losses: bool = False,
     code: tuple[str, ...] = (),
     say: Callable[[str], None] = lambda _: None,
-    training: Callable[[str, int, int, float], None] = lambda *_: None,
+    training: Callable[[str, float, int, float], None] = lambda *_: None,
 ) -> Path:
     """Write one self-contained HTML file about these sweeps; return its absolute path.
 
