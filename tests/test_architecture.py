@@ -160,7 +160,7 @@ def test_only_the_command_line_and_observers_print(file: Path) -> None:
         assert uses(file, "rich") == set()
 
 
-SHARED_BY_METHODS = ("base", "descent", "passes")
+SHARED_BY_METHODS = ("base", "declaration", "descent", "passes")
 """Modules of `tasks/unlearners` that are no method."""
 
 
