@@ -22,15 +22,14 @@ export RAY_ADDRESS=$HEAD_IP:$((20000 + SLURM_JOB_ID % 10000))
 RAY_FOLDER=/tmp/ray-$SLURM_JOB_ID # on each node; two jobs on one node must not share it
 
 start_node() { # runs on each node until SLURM ends it
-    trap 'rm -rf "$RAY_FOLDER"' EXIT
     local common=(--block --disable-usage-stats "--num-cpus=${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}")
     common+=(--object-store-memory=200000000) # rows are small, and /dev/shm may be
     if [ "$SLURM_NODEID" = 0 ]; then
-        ray start --head "--node-ip-address=$HEAD_IP" "--port=${RAY_ADDRESS##*:}" \
+        exec ray start --head "--node-ip-address=$HEAD_IP" "--port=${RAY_ADDRESS##*:}" \
             --include-dashboard=false "--temp-dir=$RAY_FOLDER" "${common[@]}"
     else
         until ray health-check --address "$RAY_ADDRESS" 2>/dev/null; do sleep 1; done
-        ray start "--address=$RAY_ADDRESS" "${common[@]}"
+        exec ray start "--address=$RAY_ADDRESS" "${common[@]}"
     fi
 }
 export -f start_node
@@ -58,5 +57,6 @@ if [ $code -gt 128 ]; then # the signal ended the waiting, not the sweep
     wait $sweep || code=$?
 fi
 kill $nodes 2>/dev/null || true
-wait $nodes || true
+wait $nodes 2>/dev/null || true
+srun --overlap rm -rf "$RAY_FOLDER" || true
 exit $code

@@ -144,4 +144,4 @@ def test_a_sweep_over_two_nodes_ends_at_a_signal_and_goes_on(nodes, submit, shar
     )
     for machine in nodes.values():
         assert machine.run("pgrep -x raylet")[0] == 1, "Ray ended with its job, on each node"
-        assert machine.run("ls -d /tmp/ray*")[0] != 0, "and left no files"
+        assert machine.run("ls -d /tmp/ray-*")[0] != 0, "and left no files"

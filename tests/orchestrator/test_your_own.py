@@ -126,3 +126,27 @@ def test_the_page_names_every_group_of_entry_points() -> None:
 
     for registry in (SAMPLERS, DATASETS, METRICS, FORGET_SETS, MODELS, UNLEARNERS):
         assert f"`{registry.group}`" in PAGE
+
+
+def test_parts_of_packages_are_listed_and_a_broken_one_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    info = tmp_path / "own_broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-broken\nVersion: 1.0\n")
+    groups = {
+        "datasets": "datasets", "forget-sets": "forget_sets", "models": "models", "samplers": "samplers",
+        "unlearners": "unlearners",
+    }  # fmt: skip
+    points = (
+        f"[orchestrator.{group}]\ntheirs = no_such_module:thing\n" for group in groups.values()
+    )
+    (info / "entry_points.txt").write_text("\n".join(points))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for listing in groups:
+        assert main(["list", listing]) == 0
+        said = capsys.readouterr().out
+        (line,) = [text for text in said.splitlines() if text.startswith("theirs: ")]
+        assert "cannot import" in line
+        assert "'theirs': No module named 'no_such_module'" in line
+        assert "module:" in said, "how one's own is named"
