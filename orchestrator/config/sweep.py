@@ -164,6 +164,7 @@ class SweepConfig:
         config._check_numbers()
         if config.deterministic:
             check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
+            config = dataclasses.replace(config, max_concurrent=1)
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"

@@ -49,6 +49,7 @@ class LoggedSweep(Observer):
 
     def ended(self, progress: Progress) -> None:
         """Wait until all is logged, as long as the loggers get on."""
+        self._busy_since = time.monotonic()  # the thread may have had nothing to do for long
         self._keys.put(None)
         while self._thread.is_alive():
             self._thread.join(0.1)
