@@ -51,7 +51,11 @@ def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
 def list_requested(found: Confirmation) -> tuple[list[str], list[list[str]]]:
     """Return a heading, and a line for each metric on request that a model has: its means over the seeds."""
     models = [model for model, _ in list_lines(found)]
-    header = ["metric", "ideal", *(str(model.searched["trial_id"]) for model in models)]
+    ids = [str(model.searched["trial_id"]) for model in models]
+    epochs = [model.searched["epoch"] for model in models]
+    pairs = zip(ids, epochs, strict=True)  # several points of a trial differ by their epochs
+    named = [f"{i}, epoch {epoch}" if ids.count(i) > 1 else i for i, epoch in pairs]
+    header = ["metric", "ideal", *named]
     lines = []
     for column in MEASURED:
         means = [model.over_seeds(column.name) for model in models]

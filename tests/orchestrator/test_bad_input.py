@@ -107,7 +107,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         ((*RUN, "--metrics", "zrff"), "did you mean zrf?"),
         ((*RUN, "--metrics", "u_lira_auc", "--shadows", "6"), "multiples of 4"),
         ((*RUN, "--metrics", "klom_mean", "--references", "2"), "valid: 4 or more"),
-        ((*SWEEP, "--metrics", "all,u_lira_auc"), "`orchestrator run` alone does"),
+        ((*SWEEP, "--metrics", "all,u_lira_auc"), "and no search"),
         (("sweep", "--sampler", "bayes"), "tpe, nsgaii, nsgaiii, gp, random"),
         (("sweep", "--loader", "dali"), "auto, ffcv, resident"),
         (
