@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -18,6 +18,10 @@ from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
 
 __all__ = ["Cost", "Diverged", "Point", "baseline_point", "reference_point", "run_trial"]
+
+
+STEERING, ALL = MEASURED = "steering", "all"
+"""How much of a point is measured: the metrics of the validation half and of the objective, or all of a row."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,24 @@ class Point:
     epoch: int
     metrics: dict[str, float | None]
     cost: Cost
+    measured: str = ALL
+    """ALL metrics of a row, or only those that are STEERING."""
     model: Network | None = field(default=None, repr=False, compare=False)
     """The model in this state. The next step of the trial changes it."""
 
 
 Judge = Callable[[Network], dict[str, float | None]]
 """Measures a model."""
+
+
+@dataclass(frozen=True)
+class Thrift:
+    """Measures what is needed: of a point before the last, first what steers the search."""
+
+    columns: Collection[str]
+    """Metrics that the search reads, beside those of the validation half."""
+    is_wanted: Callable[[Point], bool]
+    """Tells by a point that is measured so far whether the rest of it is measured too."""
 
 
 def run_trial(
@@ -64,13 +80,15 @@ def run_trial(
     asked: Collection[str] = (),
     shadows: Shadows | None = None,
     judge: Judge | None = None,
+    thrift: Thrift | None = None,
 ) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
     The clock starts with the call of `unlearn`, which may do its work before it returns, and counts
     whatever the method does until its last yield. The last point is the trial's result; for a method that
     is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
-    Diverged if the outputs are not finite. Points are measured by `judge` [default: `bench.evaluate`].
+    Diverged if the outputs are not finite. Points are measured by `judge` [default: `bench.evaluate`]. With
+    `thrift`, the points before the last are measured as it says.
     """
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -85,13 +103,6 @@ def run_trial(
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
             continue
-        with look.measure(), meter.pause():
-            last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
-            metrics = (
-                judge(problem.model)
-                if judge
-                else bench.evaluate(problem.model, None, asked if last else (), shadows)
-            )
         flops = (
             meter.gradient_samples * bench.gradient_flops
             + meter.forward_samples * bench.forward_flops
@@ -106,7 +117,26 @@ def run_trial(
             bench.preparation_cost(unlearner),
             bench.run_time_efficiency(learn.busy_seconds),
         )
-        yield Point(epoch, metrics, cost, problem.model)
+        point = Point(epoch, {}, cost, model=problem.model)
+        last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
+        with look.measure(), meter.pause():
+            if judge is not None:
+                point = replace(point, metrics=judge(problem.model))
+            elif thrift is not None and not last:
+                point = _measure_thriftily(bench, point, thrift)
+            else:
+                metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
+                point = replace(point, metrics=metrics)
+        yield replace(point, cost=replace(cost, evaluate_seconds=look.seconds))
+
+
+def _measure_thriftily(bench: Workbench, point: Point, thrift: Thrift) -> Point:
+    assert point.model is not None
+    metrics, measure_rest = bench.measure_steering(point.model, thrift.columns)
+    seen = replace(point, metrics=metrics, measured=STEERING)
+    if thrift.is_wanted(seen):
+        return replace(point, metrics=measure_rest())
+    return seen
 
 
 def _advance(steps: Iterator[None]) -> bool:

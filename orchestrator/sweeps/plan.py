@@ -78,6 +78,7 @@ class SweepPlan:
     """The hyper-parameters of each trial of a sweep that confirms another, by unlearner."""
     metrics: tuple[str, ...] = ()
     """Metrics on request."""
+    measure: str = SweepConfig.measure
 
     @property
     def private(self) -> bool:
@@ -102,6 +103,7 @@ class SweepPlan:
             data=data,
             needs=list_trained(list_needs(self.budgets)),
             metrics=self.metrics,
+            measure=self.measure,
         )
 
 
@@ -227,6 +229,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         confirms=decided.confirms or "",
         given=decided.given or {},
         metrics=choose_metrics(decided.metrics),
+        measure=decided.measure,
     )
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tasks.workbench import Workbench
 
 
+NEEDED, EVERYTHING = MEASURES = "needed", "all"
+"""Of a trial's points before its last, all metrics are measured where they are needed, or everywhere."""
+
+
 @dataclass(frozen=True)
 class WorkerSettings:
     """Settings of a worker: the same for every trial of a sweep."""
@@ -46,6 +50,9 @@ class WorkerSettings:
     """What is trained beforehand for the methods, beside the models."""
     metrics: tuple[str, ...] = ()
     """Metrics on request that are computed for each model, and for the last point of each trial."""
+
+    measure: str = NEEDED
+    """See the setting of that name."""
 
     @property
     def roles(self) -> tuple[str, ...]:
