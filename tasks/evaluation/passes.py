@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,10 +29,17 @@ class Pass(Outputs):
     """
 
     def __init__(
-        self, read_labels: Callable[[], np.ndarray], look: Look, kin: np.ndarray | None = None
+        self,
+        read_labels: Callable[[], np.ndarray],
+        look: Look,
+        kin: np.ndarray | None = None,
+        absent: Collection[str] = (),
     ) -> None:
-        """Take what reads the labels int64 (N,), and what passes the split; `kin` as in Outputs."""
-        self.__dict__.update(kin=kin, _read_labels=read_labels, _look=look)
+        """Take what reads the labels int64 (N,), and what passes the split; `kin` as in Outputs.
+
+        Of the other fields of Outputs, those that are `absent` are None without a pass.
+        """
+        self.__dict__.update(kin=kin, _read_labels=read_labels, _look=look, **dict.fromkeys(absent))
 
     @cached_property
     def labels(self) -> np.ndarray:  # type: ignore[override]
@@ -109,8 +116,17 @@ class JudgedSplits:
                 functools.partial(self._read_labels, name),
                 functools.partial(self._look, model, name),
                 None if kin is None else kin[split.indices.numpy()],
+                self._list_absent(name),
             )
         return found
+
+    def _list_absent(self, name: str) -> list[str]:
+        """List what is not kept of a split's images."""
+        kept = {
+            "features": self._features and self._splits[name][1] is not None,
+            "triggered": self._triggered is not None and name in HALVES,
+        }
+        return [field for field, is_kept in kept.items() if not is_kept]
 
     def _look(self, model: Network, name: str, chosen: np.ndarray | None = None) -> Outputs:
         """Pass the `chosen` positions (K,) of a split; or all of it, with whatever else is kept of each image."""
@@ -119,10 +135,11 @@ class JudgedSplits:
         split, kin = self._splits[name]
         if chosen is not None:
             return outputs(model, split.at(torch.from_numpy(chosen)))
-        seen = outputs(model, split, features=self._features and kin is not None)
+        absent = self._list_absent(name)
+        seen = outputs(model, split, features="features" not in absent)
         if kin is not None:
             seen = replace(seen, kin=kin[split.indices.numpy()])
-        if self._triggered is None or name not in HALVES:
+        if self._triggered is None or "triggered" in absent:
             return seen
         return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
 
