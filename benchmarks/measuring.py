@@ -109,6 +109,7 @@ def compare(bench: Workbench, name: str, count: int, rule: FrontRule) -> list[Ro
         for arm in ARMS if number % 2 else ARMS[::-1]:
             found[arm] = run(bench, trial, thrift_of(known, rule) if arm == NEEDED else None)
             rows.append(describe(arm, trial, found[arm]))
+            print(rows[-1], flush=True)
         check_equal(found[EVERYTHING], found[NEEDED])
         known = known.join([row_of(point) for point in found[NEEDED]], rule)
     return rows
