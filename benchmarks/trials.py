@@ -11,8 +11,9 @@ A sweep runs first, and what it proposed is run again by each of the other arms:
     warm       a warm process per core, its start left out and never waiting: the pure compute time
     everything this program with --measure all, which measures each point whole
 
-All arms but the last measure of each point what the sweep measured of it. The first three are what a user would write; warm keeps freed memory, as our workers do. On a GPU
-(--device cuda) a core stands for a quarter of it, which is what a trial of a sweep gets.
+All arms but the last measure of each point what the sweep measured of it. Three are what a user would write; warm
+keeps freed memory, as our workers do. On a GPU (--device cuda) a core stands for a quarter of it, which is what a
+trial of a sweep gets.
 """
 
 from __future__ import annotations
