@@ -24,6 +24,10 @@ STEERING, ALL = MEASURED = "steering", "all"
 """How much of a point is measured: the metrics of the validation half and of the objective, or all of a row."""
 
 
+ALIKE = 0.01
+"""By how much a metric of one model may differ between two passes whose batches have other sizes."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a point of a trial's trajectory took, from the trial's start."""
@@ -88,7 +92,8 @@ def run_trial(
     whatever the method does until its last yield. The last point is the trial's result; for a method that
     is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
     Diverged if the outputs are not finite. Points are measured by `judge` [default: `bench.evaluate`]. With
-    `thrift`, the points before the last are measured as it says.
+    `thrift`, the points before the last are measured as it says; if a method ends before its last epoch, its
+    last point is yielded once more, measured whole.
     """
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -96,12 +101,17 @@ def run_trial(
     with learn.measure():
         steps = begin_unlearning(unlearner, problem)
     epoch, finished = 0, False
+    point: Point | None = None
     while not finished:
         with learn.measure():
             finished = _advance(steps)
         epoch += not finished
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
+            if point is not None and point.measured == STEERING:
+                with look.measure(), meter.pause():
+                    point = _complete(bench, point, asked, shadows)
+                yield _with_seconds(point, look.seconds)
             continue
         flops = (
             meter.gradient_samples * bench.gradient_flops
@@ -127,7 +137,22 @@ def run_trial(
             else:
                 metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
                 point = replace(point, metrics=metrics)
-        yield replace(point, cost=replace(cost, evaluate_seconds=look.seconds))
+        yield _with_seconds(point, look.seconds)
+
+
+def _with_seconds(point: Point, evaluate_seconds: float) -> Point:
+    return replace(point, cost=replace(point.cost, evaluate_seconds=evaluate_seconds))
+
+
+def _complete(
+    bench: Workbench, point: Point, asked: Collection[str], shadows: Shadows | None
+) -> Point:
+    """Measure the rest of a point after its trial has ended; not if the method has changed the model since."""
+    assert point.model is not None
+    metrics = bench.evaluate(point.model, None, asked, shadows)
+    pairs = ((value, metrics[name]) for name, value in point.metrics.items())
+    same = all(a is None or (b is not None and abs(a - b) <= ALIKE) for a, b in pairs)
+    return replace(point, metrics=metrics, measured=ALL) if same else point
 
 
 def _measure_thriftily(bench: Workbench, point: Point, thrift: Thrift) -> Point:

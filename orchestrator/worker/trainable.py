@@ -162,6 +162,8 @@ class UnlearningTrial(tune.Trainable):
         params, reason = self._trial["params"], None
         with contextlib.closing(self._begun(bench)) as points:
             for point in points:
+                if self._points and self._points[-1].epoch == point.epoch:
+                    self._points.pop()  # the same, measured whole
                 self._points.append(point)
                 if self._rule is not None:
                     self._known = self._known.join([_row_of(point)], self._rule)

@@ -13,11 +13,11 @@ QUICK: dict[str, tuple[list[str], int]] = {
     "store": (["--rows", "100", "200"], 14),
     "search": (["--seeds", "2", "--seconds", "4", "--samplers", "random,tpe"], 2 * 3 * 2 * 20),
     "resume": (["--trials", "30"], 5),
-    "measuring": (["--trials", "2", "--unlearners", "finetune"], 2 * 2),
     "early_stopping": (["--costs", "0.5,1"], 4),
 }
 """By name: small arguments, and how many rows they give."""
 SLOW = {
+    "measuring": (["--trials", "2", "--unlearners", "finetune"], 2 * 2),
     "evaluation": (["--repeats", "1"], 3),
     "overhead": (["--trials", "16", "--samplers", "random"], 5),
     "memory": (["--trials", "1"], 1),

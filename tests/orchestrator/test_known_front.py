@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,8 +25,10 @@ from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule
 from orchestrator.worker.settings import WorkerSettings, get_workbench
 from orchestrator.worker.trainable import MORE, THEN, UnlearningTrial
+from tasks.problem import Problem
 from tasks.references import use_references
 from tasks.task import Task
+from tasks.unlearners.finetuning.finetune import Finetune
 
 AIMS = ("pareto", f"pareto,{STEERING[0]}>=0.5", "score", "accuracy", "time")
 Row = dict[str, Any]
@@ -111,9 +116,25 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> WorkerSettings:
     return known
 
 
-def work(here: WorkerSettings, limits: Limits, known: Any, **params: Any) -> list[Row]:
+@dataclass(frozen=True)
+class EarlyEnd(Finetune):
+    """Ends after two of its epochs."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields twice."""
+        yield from itertools.islice(super().unlearn(problem), 2)
+
+
+def work(
+    here: WorkerSettings, limits: Limits, known: Any, method: str = "finetune", **params: Any
+) -> list[Row]:
     worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
-    trial = {"trial_id": json.dumps(params), "unlearner": "finetune", "params": params, "seed": 0}
+    trial = {
+        "trial_id": json.dumps([method, params]),
+        "unlearner": method,
+        "params": params,
+        "seed": 0,
+    }
     rule = FrontRule(objective_named("pareto"))
     worker.setup({**trial, KNOWN: known}, here, {"task_key": "key"}, limits, rule)
     while not worker.step()["done"]:
@@ -135,6 +156,18 @@ def test_rows_say_what_was_measured_and_the_last_of_a_pruned_trial_is_whole(here
     ends = work(here, Limits(cost=rows[1]["relative_cost"]), unbeaten, epochs=4, retain_share=0.1)
     assert [r["state"] for r in ends] == ["pruned", "pruned"]
     assert [r["measured"] for r in ends] == ["steering", "all"]
+
+
+def test_a_method_that_ends_early_has_one_row_an_epoch_and_the_last_is_whole(here) -> None:
+    unbeaten = NOTHING.join(
+        [row("finetune", 9, 1, (1.0, 1.0, 0.0))], FrontRule(objective_named("pareto"))
+    )
+    name = f"{EarlyEnd.__module__}:{EarlyEnd.__qualname__}"
+    rows = work(here, Limits(cost=100.0), unbeaten, name, epochs=4, retain_share=0.1)
+    assert [(r["epoch"], r["measured"], r["final"]) for r in rows] == [
+        (1, "steering", False),
+        (2, "all", True),
+    ]
 
 
 def test_a_trial_that_diverges_keeps_what_was_measured_of_its_points(here) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+import torch
 
 from tasks.evaluation import every_metric, list_in_rows
 from tasks.evaluation.outputs import Outputs
 from tasks.evaluation.passes import Pass, read_part
 from tasks.evaluation.samples import sample_of
+from tasks.problem import Problem
 from tasks.roles import ORIGINAL
 from tasks.trial import ALL, STEERING, Point, Thrift, run_trial
 from tasks.unlearners.finetuning.finetune import Finetune
@@ -48,6 +54,32 @@ def test_whether_the_rest_is_wanted_is_asked_with_metrics_and_cost_of_points_bef
     assert [p.epoch for p in asked] == [1, 2, 3]
     assert [p.cost.relative_cost for p in asked] == [p.cost.relative_cost for p in whole[:3]]
     assert all(p.metrics["validation_indistinguishability"] is not None for p in asked)
+
+
+@dataclass(frozen=True)
+class Short(Finetune):
+    """Ends after two of its epochs; what it `spoils` is no result of the trial."""
+
+    spoils: bool = False
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields twice."""
+        yield from itertools.islice(super().unlearn(problem), 2)
+        if self.spoils:
+            with torch.no_grad():
+                problem.model.head.weight.zero_()
+
+
+@pytest.mark.parametrize("spoils", [False, True])
+def test_a_method_that_ends_early_has_its_last_point_measured_whole(judged, spoils) -> None:
+    method = Short(epochs=4, retain_share=0.1, spoils=spoils)
+    full = list(run_trial(judged, method, 0))
+    found = list(run_trial(judged, method, 0, thrift=Thrift((), lambda point: False)))
+    assert [p.epoch for p in found] == [1, 2, 2]
+    assert [p.measured for p in found] == [STEERING, STEERING, STEERING if spoils else ALL]
+    assert spoils or found[-1].metrics == full[-1].metrics
+    name = "validation_accuracy"
+    assert found[-1].metrics[name] == pytest.approx(full[-1].metrics[name])
 
 
 def test_only_the_validation_half_and_its_half_of_the_forget_set_pass(judged: Workbench) -> None:
