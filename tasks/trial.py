@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tasks.artifacts import Artifact
-from tasks.compute.meters import Stopwatch
+from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.errors import Diverged
 from tasks.evaluation.shadows.outputs import Shadows
 from tasks.models.network import Network
@@ -113,22 +113,9 @@ def run_trial(
                     point = _complete(bench, point, asked, shadows)
                 yield _with_seconds(point, look.seconds)
             continue
-        flops = (
-            meter.gradient_samples * bench.gradient_flops
-            + meter.forward_samples * bench.forward_flops
-        )
-        cost = Cost(
-            learn.seconds,
-            load.seconds,
-            look.seconds,
-            meter.gradient_samples,
-            flops,
-            bench.relative_cost(flops, learn.busy_seconds),
-            bench.preparation_cost(unlearner),
-            bench.run_time_efficiency(learn.busy_seconds),
-        )
-        point = Point(epoch, {}, cost, model=problem.model)
+        cost = _sum_up(bench, unlearner, meter, load, learn)
         last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
+        point = Point(epoch, {}, cost, model=problem.model)
         with look.measure(), meter.pause():
             if judge is not None:
                 point = replace(point, metrics=judge(problem.model))
@@ -138,6 +125,25 @@ def run_trial(
                 metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
                 point = replace(point, metrics=metrics)
         yield _with_seconds(point, look.seconds)
+
+
+def _sum_up(
+    bench: Workbench, unlearner: Unlearner, meter: CostMeter, load: Stopwatch, learn: Stopwatch
+) -> Cost:
+    """Return what a trial took so far, but for its evaluation."""
+    flops = (
+        meter.gradient_samples * bench.gradient_flops + meter.forward_samples * bench.forward_flops
+    )
+    return Cost(
+        learn.seconds,
+        load.seconds,
+        0.0,
+        meter.gradient_samples,
+        flops,
+        bench.relative_cost(flops, learn.busy_seconds),
+        bench.preparation_cost(unlearner),
+        bench.run_time_efficiency(learn.busy_seconds),
+    )
 
 
 def _with_seconds(point: Point, evaluate_seconds: float) -> Point:
