@@ -82,7 +82,7 @@ def open_bench(options: argparse.Namespace, artifacts: Path) -> Workbench:
     device = torch.device(options.device)
     bench = Workbench(task, task.load(options.data_dir), artifacts, device)
     use_references(bench, 2, lambda *progress: print(*progress, flush=True))
-    list(run_trial(bench, unlearner_class("finetune")(epochs=1), 0))
+    list(run_trial(bench, unlearner_class("finetune").from_params({"epochs": 1}), 0))
     return bench
 
 

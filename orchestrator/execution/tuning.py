@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
-from ray.tune.search import Searcher
 
 from orchestrator.config import LOCAL, SweepConfig
-from orchestrator.execution.batches import BatchSearch
 from orchestrator.execution.callback import ProgressCallback
 from orchestrator.execution.interrupts import Interrupts
 from orchestrator.execution.ray_patches import amended, node_of
@@ -87,9 +85,8 @@ class Tuning:
             tuner = tune.Tuner(
                 self._trainable(),
                 tune_config=tune.TuneConfig(
-                    search_alg=self._batched(search),
-                    # Each trial may be run again alone, if the worker of a batch dies.
-                    num_samples=2 * search.left,
+                    search_alg=search,
+                    num_samples=search.left,
                     max_concurrent_trials=config.max_concurrent,
                     reuse_actors=True,
                 ),
@@ -105,15 +102,6 @@ class Tuning:
             private = config.address == LOCAL
             with self._interrupts.deferred(), amended(self._deaths, private=private):
                 tuner.fit()
-
-    def _batched(self, search: StudySearch) -> Searcher:
-        """Send several short trials by one call, unless one at a time is asked for, or each has a time limit.
-
-        With one at a time the same seed proposes the same trials: each proposal has seen all results.
-        """
-        slots = self._config.max_concurrent or 1
-        alone = slots == 1 or self._settings.trial_seconds is not None
-        return search if alone else BatchSearch(search, slots)
 
     def _trainable(self) -> Any:
         settings = self._settings

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from tasks.workbench import Workbench
 
 
-THEN, MORE = "then", "more"
-"""Where the configuration of a call has the trials after its first, and its result what became of them."""
-
-
 class UnlearningTrial(tune.Trainable):
     """A single step runs a whole trial; its rows are stored before it is reported done.
 
@@ -82,24 +78,12 @@ class UnlearningTrial(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
 
-        The trials that follow it in the same call are run as well: see `BatchSearch`.
-
         Whatever goes wrong in a trial becomes a failed row: the worker lives on. A storage that cannot
         be reached is no trial's failure: it ends the sweep. Nor is a node without the data, which
         raises UnfitNode: the worker ends, and the trial runs elsewhere.
         """
         if not self._ready:
             return self._built()
-        followers = self._trial.get(THEN, ())
-        result, more = self._limited(), []
-        for trial in followers:
-            self.reset_config(trial)
-            more.append(self._limited())
-            if "unstored" in more[-1]:
-                break
-        return {**result, MORE: more} if more else result
-
-    def _limited(self) -> dict[str, Any]:
         limit = self._settings.trial_seconds
         self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
         with self._deadline:
@@ -163,8 +147,9 @@ class UnlearningTrial(tune.Trainable):
         with contextlib.closing(self._begun(bench)) as points:
             for point in points:
                 if self._points and self._points[-1].epoch == point.epoch:
-                    self._points.pop()  # the same, measured whole
-                self._points.append(point)
+                    self._points[-1] = point  # the same, measured whole
+                else:
+                    self._points.append(point)
                 if self._rule is not None:
                     self._known = self._known.join([_row_of(point)], self._rule)
                 # Of a method that does not say how many points it has, only one more tells that

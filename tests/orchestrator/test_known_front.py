@@ -24,7 +24,7 @@ from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule
 from orchestrator.worker.settings import WorkerSettings, get_workbench
-from orchestrator.worker.trainable import MORE, THEN, UnlearningTrial
+from orchestrator.worker.trainable import UnlearningTrial
 from tasks.problem import Problem
 from tasks.references import use_references
 from tasks.task import Task
@@ -177,21 +177,3 @@ def test_a_trial_that_diverges_keeps_what_was_measured_of_its_points(here) -> No
     rows = work(here, Limits(cost=100.0), unbeaten, epochs=3, retain_share=0.1, lr=1e30)
     assert rows[-1]["state"] == "failed"
     assert rows[-1]["measured"] is None
-
-
-def test_a_worker_runs_all_trials_of_a_call_and_reports_each(here) -> None:
-    """The first fails; what follows it runs all the same."""
-    worker = UnlearningTrial.__new__(UnlearningTrial)
-    same = {"epochs": 1, "retain_share": 0.1}
-    trials: list[Row] = [
-        {"trial_id": f"call-{n}", "unlearner": "finetune", "params": {**same, "lr": lr}, "seed": n}
-        for n, lr in enumerate((1e30, 0.01, 0.02))
-    ]
-    worker.setup({**trials[0], THEN: trials[1:]}, here, {"task_key": "key"}, Limits(cost=100.0))
-    while not (result := worker.step())["done"]:
-        pass
-    reports = [result, *result[MORE]]
-    assert [report["trial"] for report in reports] == ["call-0", "call-1", "call-2"]
-    assert [report["rows"][-1]["state"] for report in reports] == ["failed", "complete", "complete"]
-    stored = {r["trial_id"]: r for r in read_results(here.storage, "s").to_pylist() if r["final"]}
-    assert [json.loads(stored[t["trial_id"]]["params"])["lr"] for t in trials] == [1e30, 0.01, 0.02]
