@@ -15,7 +15,7 @@ import torch
 from tasks.compute.allocator import keep_freed_memory
 from tasks.errors import Diverged
 from tasks.task import Task
-from tasks.trial import run_trial
+from tasks.trial import Thrift, run_trial
 from tasks.unlearners import unlearner_class
 from tasks.workbench import Workbench
 
@@ -33,12 +33,13 @@ def bench_of(options: argparse.Namespace, threads: int) -> Workbench:
 
 
 def run(bench: Workbench, trial: Trial) -> float:
-    """Run one trial as far as the sweep ran it; returns its last test accuracy."""
+    """Run one trial as far as the sweep ran it, and measure what it measured; returns the last test accuracy."""
     unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
+    thrift = Thrift((), lambda point: point.epoch in trial["whole"])
     accuracy = 0.0
     with (
         contextlib.suppress(Diverged),
-        contextlib.closing(run_trial(bench, unlearner, trial["seed"])) as points,
+        contextlib.closing(run_trial(bench, unlearner, trial["seed"], thrift=thrift)) as points,
     ):
         for point in points:
             accuracy = float(point.metrics["test_accuracy"] or 0.0)

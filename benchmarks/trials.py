@@ -9,9 +9,11 @@ A sweep runs first, and what it proposed is run again by each of the other arms:
     loop       study.optimize of Optuna in one process, one trial after another on all cores
     tune       Ray Tune as its documentation shows it
     warm       a warm process per core, its start left out and never waiting: the pure compute time
+    everything this program with --measure all, which measures each point whole
 
-The first three are what a user would write; warm keeps freed memory, as our workers do. On a GPU
-(--device cuda) a core stands for a quarter of it, which is what a trial of a sweep gets.
+All arms but the last measure of each point what the sweep measured of it. Three are what a user would write; warm
+keeps freed memory, as our workers do. On a GPU (--device cuda) a core stands for a quarter of it, which is what a
+trial of a sweep gets.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import Any
 from benchmarks.report import RESULTS, show, write
 from benchmarks.trial_process import SHARE
 from orchestrator.results.store import read_finished_trials
+from tasks.trial import ALL
 
 Trial = dict[str, Any]
 CORES = len(os.sched_getaffinity(0))
@@ -53,7 +56,7 @@ def main() -> None:
         "--few", type=int, default=10, help="trials of the slow arms, and twice that"
     )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--arms", default="process,loop,tune,warm")
+    parser.add_argument("--arms", default="process,loop,tune,warm,everything")
     parser.add_argument("--out", type=Path, default=RESULTS / "trials.parquet")
     options = parser.parse_args()
     rows: list[Trial] = []
@@ -104,23 +107,30 @@ def once_warm(storage: str, name: str) -> Trial:
     return {"trials": len(ends) - 1, "seconds": (ends[-1] - ends[0]).total_seconds()}
 
 
-def sweep(options: argparse.Namespace, name: str, trials: int) -> float:
-    """Seconds of the whole command."""
+def sweep(options: argparse.Namespace, name: str, trials: int, *more: str) -> float:
+    """Seconds of the whole command, with `more` arguments."""
     command = [sys.executable, "-m", "orchestrator", "sweep", "--task", options.task]
     command += ["--unlearners", options.unlearners, "--trials", str(trials), "--name", name]
     command += ["--sampler", "random", "--storage", options.storage, "--model", options.model]
     command += ["--gpus-per-trial", str(SHARE if options.device == "cuda" else 0)]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
+    command += more
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def proposals(storage: str, name: str) -> list[Trial]:
-    """What the sweep ran: method, hyper-parameters, seed and last epoch of each trial."""
-    last = [rows[-1] for rows in trials_of(storage, name)]
+    """What the sweep ran: method, hyper-parameters, seed, last epoch and points measured whole, of each trial."""
     same = "unlearner", "seed", "epoch"
-    return [{"params": json.loads(row["params"]), **{n: row[n] for n in same}} for row in last]
+    return [
+        {
+            "params": json.loads(rows[-1]["params"]),
+            "whole": [row["epoch"] for row in rows if row["measured"] == ALL],
+            **{name: rows[-1][name] for name in same},
+        }
+        for rows in trials_of(storage, name)
+    ]
 
 
 def trials_of(storage: str, name: str) -> list[list[Trial]]:
@@ -172,11 +182,17 @@ def warm_processes(trials: list[Trial], options: argparse.Namespace) -> float:
         return mean(pool.map(lambda share: child("warm", share, options, 1), shares))
 
 
+def measure_everything(trials: list[Trial], options: argparse.Namespace) -> float:
+    """The sweep's command once more, where each point is measured whole."""
+    return sweep(options, "everything", options.trials, "--measure", "all")
+
+
 ARMS: dict[str, Callable[[list[Trial], argparse.Namespace], float]] = {
     "process": process_per_trial,
     "loop": one_loop,
     "tune": tune_as_documented,
     "warm": warm_processes,
+    "everything": measure_everything,
 }
 
 if __name__ == "__main__":

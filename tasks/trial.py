@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from tasks.artifacts import Artifact
-from tasks.compute.meters import Stopwatch
+from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.errors import Diverged, InvalidValue
 from tasks.evaluation.shadows.outputs import Shadows
 from tasks.models.network import Network
@@ -18,6 +18,14 @@ from tasks.unlearners.base import Unlearner, begin_unlearning
 from tasks.workbench import Workbench
 
 __all__ = ["Cost", "Diverged", "Point", "baseline_point", "reference_point", "run_trial"]
+
+
+STEERING, ALL = MEASURED = "steering", "all"
+"""How much of a point is measured: the metrics of the validation half and of the objective, or all of a row."""
+
+
+ALIKE = 0.01
+"""By how much a metric of one model may differ between two passes whose batches have other sizes."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,24 @@ class Point:
     epoch: int
     metrics: dict[str, float | None]
     cost: Cost
+    measured: str = ALL
+    """ALL metrics of a row, or only those that are STEERING."""
     model: Network | None = field(default=None, repr=False, compare=False)
     """The model in this state. The next step of the trial changes it."""
 
 
 Judge = Callable[[Network], dict[str, float | None]]
 """Measures a model."""
+
+
+@dataclass(frozen=True)
+class Thrift:
+    """Measures what is needed: of a point before the last, first what steers the search."""
+
+    columns: Collection[str]
+    """Metrics that the search reads, beside those of the validation half."""
+    is_wanted: Callable[[Point], bool]
+    """Tells by a point that is measured so far whether the rest of it is measured too."""
 
 
 def run_trial(
@@ -64,6 +84,7 @@ def run_trial(
     asked: Collection[str] = (),
     shadows: Shadows | None = None,
     judge: Judge | None = None,
+    thrift: Thrift | None = None,
 ) -> Generator[Point, None, None]:
     """Unlearn and yield a Point per epoch; the clock stands still while a point is evaluated.
 
@@ -71,7 +92,8 @@ def run_trial(
     whatever the method does until its last yield. The last point is the trial's result; for a method that
     is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
     Diverged if the outputs are not finite, InvalidValue for a method without a yield. Points are measured by
-    `judge` [default: `bench.evaluate`].
+    `judge` [default: `bench.evaluate`]. With `thrift`, the points before the last are measured as it says; if a
+    method ends before its last epoch, its last point is yielded once more, measured whole.
     """
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -79,6 +101,7 @@ def run_trial(
     with learn.measure():
         steps = begin_unlearning(unlearner, problem)
     epoch, finished = 0, False
+    point: Point | None = None
     while not finished:
         with learn.measure():
             finished = _advance(steps)
@@ -87,29 +110,66 @@ def run_trial(
             raise InvalidValue(f"{type(unlearner).__name__}.unlearn() ended without a yield")
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
+            if point is not None and point.measured == STEERING:
+                with look.measure(), meter.pause():
+                    point = _complete(bench, point, asked, shadows)
+                yield _with_seconds(point, look.seconds)
             continue
+        cost = _sum_up(bench, unlearner, meter, load, learn)
+        last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
+        point = Point(epoch, {}, cost, model=problem.model)
         with look.measure(), meter.pause():
-            last = finished or epoch == getattr(unlearner, EPOCHS, epoch)
-            metrics = (
-                judge(problem.model)
-                if judge
-                else bench.evaluate(problem.model, None, asked if last else (), shadows)
-            )
-        flops = (
-            meter.gradient_samples * bench.gradient_flops
-            + meter.forward_samples * bench.forward_flops
-        )
-        cost = Cost(
-            learn.seconds,
-            load.seconds,
-            look.seconds,
-            meter.gradient_samples,
-            flops,
-            bench.relative_cost(flops, learn.busy_seconds),
-            bench.preparation_cost(unlearner),
-            bench.run_time_efficiency(learn.busy_seconds),
-        )
-        yield Point(epoch, metrics, cost, problem.model)
+            if judge is not None:
+                point = replace(point, metrics=judge(problem.model))
+            elif thrift is not None and not last:
+                point = _measure_thriftily(bench, point, thrift)
+            else:
+                metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
+                point = replace(point, metrics=metrics)
+        yield _with_seconds(point, look.seconds)
+
+
+def _sum_up(
+    bench: Workbench, unlearner: Unlearner, meter: CostMeter, load: Stopwatch, learn: Stopwatch
+) -> Cost:
+    """Return what a trial took so far, but for its evaluation."""
+    flops = (
+        meter.gradient_samples * bench.gradient_flops + meter.forward_samples * bench.forward_flops
+    )
+    return Cost(
+        learn.seconds,
+        load.seconds,
+        0.0,
+        meter.gradient_samples,
+        flops,
+        bench.relative_cost(flops, learn.busy_seconds),
+        bench.preparation_cost(unlearner),
+        bench.run_time_efficiency(learn.busy_seconds),
+    )
+
+
+def _with_seconds(point: Point, evaluate_seconds: float) -> Point:
+    return replace(point, cost=replace(point.cost, evaluate_seconds=evaluate_seconds))
+
+
+def _complete(
+    bench: Workbench, point: Point, asked: Collection[str], shadows: Shadows | None
+) -> Point:
+    """Measure the rest of a point after its trial has ended; not if the method has changed the model since."""
+    assert point.model is not None
+    metrics = bench.evaluate(point.model, None, asked, shadows)
+    pairs = ((value, metrics[name]) for name, value in point.metrics.items())
+    same = all(a is None or (b is not None and abs(a - b) <= ALIKE) for a, b in pairs)
+    return replace(point, metrics=metrics, measured=ALL) if same else point
+
+
+def _measure_thriftily(bench: Workbench, point: Point, thrift: Thrift) -> Point:
+    assert point.model is not None
+    metrics, measure_rest = bench.measure_steering(point.model, thrift.columns)
+    seen = replace(point, metrics=metrics, measured=STEERING)
+    if thrift.is_wanted(seen):
+        return replace(point, metrics=measure_rest())
+    return seen
 
 
 def _advance(steps: Iterator[None]) -> bool:

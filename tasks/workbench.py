@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from tasks.compute.timed_training import Progress, silent
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.errors import InvalidValue
-from tasks.evaluation import RETAIN_SAMPLE, measure
+from tasks.evaluation import RETAIN_SAMPLE, measure, measure_steering
 from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
+from tasks.evaluation.passes import JudgedSplits
 from tasks.evaluation.references import ReferenceOutputs
 from tasks.evaluation.shadows.outputs import Shadows
 from tasks.forget_sets import forgotten_classes
@@ -64,7 +65,6 @@ class Workbench(Trainer):
         changed, step = self.trained_on, self.step
         self._forgotten_classes = forgotten_classes(changed, step.forget, step.retain)
         self._gone_before = task.gone_before(dataset)
-        self._learned = self.examples(step.new) if step.new.any() else None
         self._taught_errors = task.forgotten.taught_errors(dataset)
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         held_out = ResidentSource(changed.held_out, device)
@@ -73,9 +73,18 @@ class Workbench(Trainer):
             for part in task.cut(changed.held_out.labels)
         )
         images = task.forgotten.add_trigger(changed.held_out.images)
-        triggered = None if images is None else replace(changed.held_out, images=images)
-        self._triggered = None if triggered is None else ResidentSource(triggered, device)
-        self._kin = tuple(map(task.forgotten.kin_labels, (changed.train, changed.held_out)))
+        changed_images = None if images is None else replace(changed.held_out, images=images)
+        triggered = None if changed_images is None else ResidentSource(changed_images, device)
+        kin, held_out_kin = map(task.forgotten.kin_labels, (changed.train, changed.held_out))
+        splits: dict[str, tuple[Split, np.ndarray | None]] = {
+            "retain": (self._probe, None),
+            "forget": (self.forget, kin),
+            "validation": (self._validation, held_out_kin),
+            "test": (self._test, held_out_kin),
+        }
+        if step.new.any():
+            splits["learned"] = self.examples(step.new), None
+        self._judged = JudgedSplits(splits, triggered, features=task.forgotten.of_persons)
         self._seen_by_original: Evaluation | None = None
         self._known: dict[tuple[str, str], Any] = {}
         self.references: ReferenceOutputs | None = None
@@ -160,7 +169,32 @@ class Workbench(Trainer):
         It is this `reference` if it is one; `shadows` are those of its method. Raises Diverged if its outputs
         are not finite.
         """
-        seen = self.outputs(model)
+        return self._measure(self.outputs(model), model, reference, asked, shadows)
+
+    def measure_steering(
+        self, model: Network, columns: Collection[str] = ()
+    ) -> tuple[dict[str, float | None], Callable[[], dict[str, float | None]]]:
+        """Measure `model` by the metrics of the validation half and those of `columns` alone.
+
+        Gives these, and what measures the rest as `evaluate` does, without another pass of the validation half;
+        it is to be called while the model stays as it is. Raises Diverged as `evaluate` does.
+        """
+        seen = self._judged.postpone(model)
+        evaluation = replace(self._evaluation(seen), references=self.references)
+
+        def measure_rest() -> dict[str, float | None]:
+            return self._measure(self.outputs(model, seen["validation"].whole), model)
+
+        return measure_steering(evaluation, columns), measure_rest
+
+    def _measure(
+        self,
+        seen: Evaluation,
+        model: Network,
+        reference: int | None = None,
+        asked: Collection[str] = (),
+        shadows: Shadows | None = None,
+    ) -> dict[str, float | None]:
         evaluation = replace(seen, references=self.references, reference=reference)
         if asked:
             inside = self._look_inside(model, reference)
@@ -195,33 +229,25 @@ class Workbench(Trainer):
             known=self._known,
         )
 
-    def outputs(self, model: Network) -> Evaluation:
-        """Pass each split through `model` once; raises Diverged if its outputs are not finite."""
+    def outputs(self, model: Network, validation: Outputs | None = None) -> Evaluation:
+        """Pass each split through `model` once, but for the `validation` half if it is given.
+
+        Raises Diverged if outputs are not finite.
+        """
+        return self._evaluation(self._judged.pass_all(model, validation))
+
+    def _evaluation(self, seen: Mapping[str, Outputs]) -> Evaluation:
         return Evaluation(
-            retain=outputs(model, self._probe),
-            forget=self._outputs_with_kin(model, self.forget, self._kin[0]),
-            validation=self._held_out_outputs(model, self._validation),
-            test=self._held_out_outputs(model, self._test),
+            retain=seen["retain"],
+            forget=seen["forget"],
+            validation=seen["validation"],
+            test=seen["test"],
             forgotten_classes=self._forgotten_classes,
             taught_errors=self._taught_errors,
             gone_before=self._gone_before,
-            learned=None if self._learned is None else outputs(model, self._learned),
+            learned=seen.get("learned"),
             stale_labels=self.step.stale,
         )
-
-    def _held_out_outputs(self, model: Network, split: Split) -> Outputs:
-        """Pass a half through `model`, and once more with the forget set's trigger if it plants one."""
-        seen = self._outputs_with_kin(model, split, self._kin[1])
-        if self._triggered is None:
-            return seen
-        return replace(seen, triggered=outputs(model, split.read_from(self._triggered)))
-
-    def _outputs_with_kin(self, model: Network, split: Split, kin: np.ndarray | None) -> Outputs:
-        """Pass a split through `model`, with what `kin`, of all images of its source, says of each."""
-        if kin is None:
-            return outputs(model, split)
-        seen = outputs(model, split, features=self.task.forgotten.of_persons)
-        return replace(seen, kin=kin[split.indices.numpy()])
 
     def relative_cost(self, flops: float, busy_seconds: float = 0.0) -> float:
         """Return what a method cost, as a share of a retrain.

@@ -33,7 +33,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "task": "cifar10-class:automobile",
         "trials": 6,
         "unlearners": ("finetune", "finetune-l2sp", "gradient-ascent", "ssd"),
+        "measure": "all",
     },
 }
 """The experiment of the CS726 slides: forget all automobiles by fine-tuning, without and with a penalty.
-The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides."""
+The other two methods cost a few per cent of a retrain. They are there to beat the final model of the slides. That is
+chosen by a rule of its own, from all points."""

@@ -30,6 +30,7 @@ from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
 from orchestrator.search.narrowing import check_assignments
 from orchestrator.search.samplers import SAMPLERS, check_sampler
+from orchestrator.worker.settings import MEASURES
 from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
@@ -107,6 +108,8 @@ class SweepConfig:
     """Shadow models, a multiple of 4, for metrics that read them; a sweep that --confirms another trains some."""
     keep_shadows: bool = False
     """Keep the weights of shadow models, not only what they say of each method."""
+    measure: str = "needed"
+    """How much of a trial's points is measured: needed leaves out what no front will show; all."""
     address: str = LOCAL
     """Ray cluster: local, auto or ray://HOST:PORT."""
     preset: str | None = None
@@ -153,6 +156,7 @@ class SweepConfig:
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
+        one_of("--measure", config.measure, MEASURES)
         if check_points(config.points) != SweepConfig.points and config.confirms is None:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         open_loggers(config.log)

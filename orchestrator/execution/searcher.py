@@ -8,6 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from orchestrator.search.study import UnlearnerStudy
+from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule, KnownFront
 from tasks.errors import UNWRITABLE, StorageFault
 
 Row = Mapping[str, Any]
@@ -18,7 +19,8 @@ class StudySearch(Searcher):
 
     `left` are the trials to be run, by unlearner, of the task with this key. `on_crash` gives the rows
     of a trial whose worker died for good; `on_told` is called with the rows of each trial that has
-    ended: what the store has of it.
+    ended: what the store has of it. With a `rule`, each worker is told the front of its trial's method;
+    `fronts` are those of the trials that ended before.
     """
 
     def __init__(
@@ -28,8 +30,11 @@ class StudySearch(Searcher):
         task_key: str,
         on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
         on_told: Callable[[Sequence[Row]], None] = lambda rows: None,
+        rule: FrontRule | None = None,
+        fronts: Mapping[str, KnownFront] | None = None,
     ) -> None:
         super().__init__()
+        self._rule, self._fronts = rule, dict(fronts or {})
         self._on_crash, self._on_told = on_crash, on_told
         self._studies = {study.unlearner: study for study in studies}
         self._left, self._task_key = dict(left), task_key
@@ -53,7 +58,7 @@ class StudySearch(Searcher):
         trial = self._studies[furthest].ask(self._task_key)
         self._left[furthest] -= 1
         self.running[trial_id] = trial
-        return trial
+        return trial if self._rule is None else {**trial, KNOWN: self._known(furthest)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -70,8 +75,14 @@ class StudySearch(Searcher):
             self.failure = str(failure)
             return
         self._studies[trial["unlearner"]].tell(trial["trial_id"], rows)
+        if self._rule is not None:
+            joined = self._known(trial["unlearner"]).join(rows, self._rule)
+            self._fronts[trial["unlearner"]] = joined
         del self.running[trial_id]
         self._on_told(rows)
+
+    def _known(self, unlearner: str) -> KnownFront:
+        return self._fronts.get(unlearner, NOTHING)
 
     def check(self) -> None:
         """Raise StorageFault if the rows of a trial could not be stored."""

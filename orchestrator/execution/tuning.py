@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -21,6 +21,7 @@ from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import shared_columns
+from orchestrator.worker.known_front import NOTHING, FrontRule, KnownFront
 from orchestrator.worker.settings import WorkerSettings
 from orchestrator.worker.trainable import UnlearningTrial
 
@@ -28,7 +29,24 @@ from orchestrator.worker.trainable import UnlearningTrial
 class Tuning:
     """One run of Tune over the studies, held against the `retrained` model's row."""
 
-    def __init__(self, config: SweepConfig, settings: WorkerSettings, retrained: Row) -> None:
+    def __init__(
+        self,
+        config: SweepConfig,
+        settings: WorkerSettings,
+        retrained: Row,
+        rule: FrontRule | None = None,
+        finished: Iterable[Sequence[Row]] = (),
+    ) -> None:
+        """Begin. With a `rule`, points that no front will show are not measured whole.
+
+        The fronts known at first are those of the `finished` trials.
+        """
+        self._rule = rule
+        self._fronts: dict[str, KnownFront] = {}
+        if rule is not None:
+            for rows in finished:
+                name = rows[-1]["unlearner"]
+                self._fronts[name] = self._fronts.get(name, NOTHING).join(rows, rule)
         self._config, self._settings = config, settings
         self._shared = shared_columns(retrained)
         self._limits = Limits(config.cost_limit)
@@ -53,7 +71,15 @@ class Tuning:
             if changed:
                 observer.front_changed(progress)
 
-        search = StudySearch(studies, left, self._shared["task_key"], self._close_crashed, note_end)
+        search = StudySearch(
+            studies,
+            left,
+            self._shared["task_key"],
+            self._close_crashed,
+            note_end,
+            self._rule,
+            self._fronts,
+        )
         scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
         with scratch_folder as scratch:
             tuner = tune.Tuner(
@@ -85,6 +111,7 @@ class Tuning:
                 settings=settings,
                 shared=self._shared,
                 limits=self._limits,
+                rule=self._rule,
             ),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )

@@ -60,6 +60,12 @@ IDENTITY = (
         f"{'|'.join(STATES)}: the last row's says how the trial ended. failed: that row has no "
         "metrics, the points before it are complete; pruned: so are all rows, and all count",
     ),
+    Column(
+        "measured",
+        TEXT,
+        "steering|all: which metrics the row has: those of the validation half and of the objective, or all; null "
+        "before 0.2.0 and in rows without metrics, all elsewhere",
+    ),
     Column("error", TEXT, "why a trial failed or was pruned"),
     Column(
         "confirms", TEXT, "the sweep whose points are run again here with another seed, if one is"

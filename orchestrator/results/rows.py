@@ -43,6 +43,7 @@ def trial_rows(
             **measured,
             "epoch": point.epoch,
             "final": not failed and point is points[-1],
+            "measured": point.measured,
             **point.metrics,
             **asdict(point.cost),
         }

@@ -22,6 +22,7 @@ from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code, list_code_of_config, refuse_unnamed
 from orchestrator.sweeps.stored.resumed import spell_resume
+from orchestrator.worker.settings import EVERYTHING
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows, names_shadows
 from tasks.search_space import EPOCHS
@@ -170,8 +171,9 @@ def _with_given(config: SweepConfig, given: Given) -> SweepConfig:
     given = {name: [_runnable(name, params) for params in trials] for name, trials in given.items()}
     trials = max(map(len, given.values()))
     kept = keep_assignments(config.set, tuple(given))
+    # Points on the way to the end of a trial are repeats as well, whatever fresh seeds make of them.
     return dataclasses.replace(
-        config, unlearners=tuple(given), set=kept, trials=trials, given=given
+        config, unlearners=tuple(given), set=kept, trials=trials, given=given, measure=EVERYTHING
     )
 
 

@@ -35,7 +35,10 @@ def expect_cost(unlearner: str, sizes: Sizes, assignments: Sequence[str], limit:
 
 
 def seconds_per_trial(unlearner: str, speed: Speed, assignments: Sequence[str] = ()) -> float:
-    """Return the expected seconds of a trial whose hyper-parameters are drawn at random from what is searched."""
+    """Return the expected seconds of a trial whose hyper-parameters are drawn at random from what is searched.
+
+    Each of its points is measured whole: how many must be is not known beforehand.
+    """
     cls, usual = unlearner_class(unlearner), expect_values(unlearner, assignments)
     sizes = Sizes(speed.retain, speed.forget, speed.recipe_epochs, speed.calibration)
     samples = cls.count_samples(sizes, usual)

@@ -84,6 +84,7 @@ class SweepPlan:
     """Shadow models for them; 0 if none needs any."""
     keep_shadows: bool = False
     """Whether the weights of these are kept."""
+    measure: str = SweepConfig.measure
 
     @property
     def private(self) -> bool:
@@ -110,6 +111,7 @@ class SweepPlan:
             metrics=self.metrics,
             deterministic=self.config.deterministic,
             shadows=self.shadows,
+            measure=self.measure,
         )
 
 
@@ -239,6 +241,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         metrics=choose_metrics(decided.metrics),
         shadows=decided.shadows if names_shadows(decided.metrics) else 0,
         keep_shadows=decided.keep_shadows,
+        measure=decided.measure,
     )
 
 

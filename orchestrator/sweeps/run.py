@@ -25,6 +25,8 @@ from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ende
 from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.shown_studies import show_studies
+from orchestrator.worker.known_front import FrontRule
+from orchestrator.worker.settings import NEEDED
 from tasks.errors import ClusterFault
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
@@ -182,7 +184,8 @@ class _Run:
         observer.started(progress)
         try:
             if any(left.values()):
-                tuning = Tuning(plan.config, settings, retrained)
+                rule = FrontRule.of(plan.objective, floor) if plan.measure == NEEDED else None
+                tuning = Tuning(plan.config, settings, retrained, rule, finished.values())
                 tuning.run(studies, left, progress, observer)
                 if settings.further and not plan.keep_shadows:
                     preparation.drop_shadows(observer)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tasks.workbench import Workbench
 
 
+NEEDED, EVERYTHING = MEASURES = "needed", "all"
+"""Of a trial's points before its last, all metrics are measured where they are needed, or everywhere."""
+
+
 @dataclass(frozen=True)
 class WorkerSettings:
     """Settings of a worker: the same for every trial of a sweep."""
@@ -52,6 +56,9 @@ class WorkerSettings:
     """Metrics on request that are computed for each model, and for the last point of each trial."""
     shadows: int = 0
     """Shadow models, for the metrics that read them; 0 if none does."""
+
+    measure: str = NEEDED
+    """See the setting of that name."""
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Generator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -15,6 +16,7 @@ from orchestrator.results.store import read_stored_rows, write_rows
 from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import collect_provenance, proposed_identity
+from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule, KnownFront
 from orchestrator.worker.node_faults import blame_node, describe_error, describe_fault
 from orchestrator.worker.settings import WorkerSettings, get_workbench, open_step
 from tasks.errors import UNWRITABLE, UnfitNode
@@ -23,7 +25,7 @@ from tasks.unlearners import unlearner_class
 
 if TYPE_CHECKING:
     from tasks.evaluation.shadows.outputs import Shadows
-    from tasks.trial import Point
+    from tasks.trial import Point, Thrift
     from tasks.unlearners.base import Unlearner
     from tasks.workbench import Workbench
 
@@ -41,12 +43,17 @@ class UnlearningTrial(tune.Trainable):
         settings: WorkerSettings | None = None,
         shared: Row | None = None,
         limits: Limits | None = None,
+        rule: FrontRule | None = None,
     ) -> None:
-        """Begin the first trial of this process; `shared` are the sweep's `shared_columns`."""
+        """Begin the first trial of this process; `shared` are the sweep's `shared_columns`.
+
+        With a `rule`, points that no front will show are not measured whole.
+        """
         assert settings is not None
         assert shared is not None
         assert limits is not None
         self._settings, self._shared, self._limits = settings, shared, limits
+        self._rule = rule
         self._deadline = Deadline(None, lambda: None)
         self._ready = False
         self._where: Row = {}
@@ -58,6 +65,7 @@ class UnlearningTrial(tune.Trainable):
         self._trial = new_config
         self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
         self._points: list[Point] = []
+        self._known: KnownFront = new_config.get(KNOWN, NOTHING)
         return True
 
     def run(self, config: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +148,12 @@ class UnlearningTrial(tune.Trainable):
         params, reason = self._trial["params"], None
         with contextlib.closing(self._begun(bench)) as points:
             for point in points:
-                self._points.append(point)
+                if self._points and self._points[-1].epoch == point.epoch:
+                    self._points[-1] = point  # the same, measured whole
+                else:
+                    self._points.append(point)
+                if self._rule is not None:
+                    self._known = self._known.join([_row_of(point)], self._rule)
                 # Of a method that does not say how many points it has, only one more tells that
                 # the last one was not its end.
                 ended = reason
@@ -162,7 +175,7 @@ class UnlearningTrial(tune.Trainable):
             open_bench = functools.partial(open_step, self._settings)
             return run_whole(bench, open_bench, unlearner, trial["seed"], asked)
         shadows = self._make_shadows(bench, unlearner)
-        return run_trial(bench, unlearner, trial["seed"], asked, shadows)
+        return run_trial(bench, unlearner, trial["seed"], asked, shadows, thrift=self._thrift())
 
     def _make_shadows(self, bench: Workbench, unlearner: Unlearner) -> Shadows | None:
         """Make the shadow models that the metrics read; None if none does, or none could judge this method."""
@@ -175,6 +188,22 @@ class UnlearningTrial(tune.Trainable):
         if not can_study(unlearner, settings.metric_needs, settings.shadows, settings.references):
             return None
         return make_shadows(bench, unlearner, self._trial["seed"], settings.shadows)
+
+    def _thrift(self) -> Thrift | None:
+        """Return how points before the last are measured: None if all of each is."""
+        from tasks.trial import Thrift
+
+        rule = self._rule
+        if rule is None:
+            return None
+
+        def is_wanted(point: Point) -> bool:
+            ends = self._limits.why_ended(
+                point.cost.relative_cost, point.epoch, self._trial["params"]
+            )
+            return ends is not None or self._known.is_wanted(_row_of(point), rule)
+
+        return Thrift(self._settings.objective_columns, is_wanted)
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         done = self._finish("failed", describe_error(error))
@@ -203,6 +232,11 @@ class UnlearningTrial(tune.Trainable):
         columns = {**self._shared, **self._where, **self._identity}
         rows = trial_rows(points, state=state, error=error, **columns)
         return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
+
+
+def _row_of(point: Point) -> Row:
+    """Return what a front reads of a point."""
+    return {**point.metrics, **asdict(point.cost)}
 
 
 def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:

@@ -219,6 +219,18 @@ def names_shadows(text: str) -> bool:
     return not set(choose_metrics(text)).isdisjoint(list_of_shadows())
 
 
+def measure_steering(evaluation: Evaluation, columns: Collection[str] = ()) -> dict[str, Value]:
+    """Measure one model by the metrics of the validation half, and by those that `columns` name.
+
+    The other metrics of a row are None. What reads more than the validation half comes first: a split that is
+    passed as a whole is not passed in part as well.
+    """
+    in_rows = {name: metric for name, metric in every_metric().items() if metric.tier == "row"}
+    wanted = [n for n, metric in in_rows.items() if metric.half == "validation" or n in columns]
+    wanted.sort(key=lambda name: in_rows[name].half == "validation")
+    return dict.fromkeys(in_rows) | {name: in_rows[name](evaluation) for name in wanted}
+
+
 def measure(evaluation: Evaluation, asked: Collection[str] = ()) -> dict[str, Value]:
     """Measure one model by every metric of a row, and by those on request that are `asked` for."""
     return {

@@ -10,7 +10,7 @@ import numpy as np
 from tasks.evaluation.logits import log_odds, softmax
 from tasks.evaluation.outputs import Evaluation, HeldOut
 from tasks.evaluation.references import ReferenceOutputs, mean_of_others
-from tasks.evaluation.samples import Sample, sample_of
+from tasks.evaluation.samples import Sample, read_forgotten, sample_of
 from tasks.roles import FEWEST
 
 
@@ -37,7 +37,7 @@ def probabilities(evaluation: Evaluation, half: HeldOut) -> Predictions | None:
     if references is None:
         return None
     held_out = evaluation.held_out(half)
-    own = [evaluation.forget.logits[sample.forgotten], held_out.logits[sample.kin]]
+    own = [read_forgotten(evaluation, half).logits, held_out.logits[sample.kin]]
     return Predictions(
         softmax(np.concatenate(own)), *reference_probabilities(references, sample, half)
     )
@@ -54,8 +54,8 @@ def confidences(
     members = _log_odds(references, "forget", evaluation.forget.labels.tobytes())
     others = _log_odds(references, half, held_out.labels.tobytes())
     return (
-        _at(sample.members, evaluation.forget.phi, members),
-        _at(sample.others, held_out.phi, others),
+        _at(sample.members, read_forgotten(evaluation, half).phi[sample.chosen], members),
+        _at(sample.others, held_out.phi[sample.others], others),
     )
 
 
@@ -63,7 +63,7 @@ def _at(
     chosen: np.ndarray, own: np.ndarray, references: tuple[np.ndarray, np.ndarray]
 ) -> Predictions:
     values, means = references
-    return Predictions(own[chosen], values[:, chosen], means[:, chosen])
+    return Predictions(own, values[:, chosen], means[:, chosen])
 
 
 # Every model of a task is held against the same references: their part is computed once.

@@ -10,7 +10,8 @@ import numpy as np
 
 from tasks.datasets.halves import held_out_halves
 from tasks.errors import InvalidValue
-from tasks.evaluation.outputs import Evaluation, HeldOut
+from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
+from tasks.evaluation.passes import read_part
 
 SEED = 0
 LEAST = 6
@@ -25,6 +26,8 @@ class Sample:
     """This half's part of the forget set."""
     kin: np.ndarray
     """Held-out examples of the classes that are forgotten as a whole; of a random share none."""
+    chosen: np.ndarray
+    """Positions of `members` among `forgotten`."""
     members: np.ndarray
     """The largest part of `forgotten` whose class histogram the held-out data have too."""
     others: np.ndarray
@@ -40,12 +43,22 @@ def sample_of(evaluation: Evaluation, half: HeldOut) -> Sample:
     return _sample(forget.tobytes(), held_out.tobytes(), half, evaluation.forgotten_classes)
 
 
+@functools.lru_cache(maxsize=2)  # several metrics of one model read it
+def read_forgotten(evaluation: Evaluation, half: HeldOut) -> Outputs:
+    """Return the outputs at a half's part of the forget set, in the order of `Sample.forgotten`.
+
+    If the forget set is passed on demand, the other half's part is not passed for it.
+    """
+    return read_part(evaluation.forget, sample_of(evaluation, half).forgotten)
+
+
 @functools.lru_cache(maxsize=8)  # the two halves of a task, again and again
 def _sample(forget: bytes, held_out: bytes, half: HeldOut, forgotten: tuple[int, ...]) -> Sample:
     labels, others = (np.frombuffer(labels, np.int64) for labels in (forget, held_out))
     part = held_out_halves(labels, SEED)[half == "test"]
     members, matched = class_matched(labels[part], others)
-    return Sample(part, np.flatnonzero(np.isin(others, forgotten)), part[members], matched)
+    kin = np.flatnonzero(np.isin(others, forgotten))
+    return Sample(part, kin, members, part[members], matched)
 
 
 def class_matched(labels: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

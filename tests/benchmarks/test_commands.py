@@ -17,10 +17,11 @@ QUICK: dict[str, tuple[list[str], int]] = {
 }
 """By name: small arguments, and how many rows they give."""
 SLOW = {
+    "measuring": (["--trials", "2", "--unlearners", "finetune"], 2 * 2),
     "evaluation": (["--repeats", "1"], 3),
     "overhead": (["--trials", "16", "--samplers", "random"], 5),
     "memory": (["--trials", "1"], 1),
-    "trials": (["--trials", "3", "--few", "1", "--arms", "process,loop,tune,warm"], 6),
+    "trials": (["--trials", "3", "--few", "1", "--arms", "process,loop,tune,warm,everything"], 7),
 }
 POSITIVE = (
     "seconds",

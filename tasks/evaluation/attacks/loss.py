@@ -16,7 +16,7 @@ import numpy as np
 from tasks.evaluation.attacks.regression import fit_regressions
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
-from tasks.evaluation.samples import LEAST, sample_of
+from tasks.evaluation.samples import LEAST, read_forgotten, sample_of
 from tasks.evaluation.statistics import auc, auc_interval, ks_distance
 
 SPLITS = 10
@@ -112,7 +112,8 @@ def class_matched_attack(evaluation: Evaluation, half: HeldOut) -> float:
 def matched_log_odds(evaluation: Evaluation, half: HeldOut) -> tuple[np.ndarray, np.ndarray]:
     """Gather φ of a half's members, and of as many held-out examples of the same classes."""
     sample = sample_of(evaluation, half)
-    return evaluation.forget.phi[sample.members], evaluation.held_out(half).phi[sample.others]
+    members = read_forgotten(evaluation, half).phi[sample.chosen]
+    return members, evaluation.held_out(half).phi[sample.others]
 
 
 def attack_accuracy(members: np.ndarray, others: np.ndarray) -> float:
