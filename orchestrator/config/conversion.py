@@ -28,6 +28,8 @@ def convert_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "require" in plain:
         limits = plain["require"]
         plain["require"] = (limits,) if isinstance(limits, str) else tuple(limits)
+    if "budget" in plain:
+        plain["budget"] = str(plain["budget"])
     for name, kind in ({"storage": str} | dict.fromkeys(PATHS, Path)).items():
         if name in plain:
             plain[name] = kind(plain[name])

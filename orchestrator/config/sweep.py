@@ -17,8 +17,10 @@ from cyclopts import Parameter
 from orchestrator.config.checks import check_name, check_requested, check_seed
 from orchestrator.config.conversion import check_types, convert_settings, convert_stored
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
+from orchestrator.config.differences import list_differences
 from orchestrator.config.files import read_settings
 from orchestrator.config.flags import INNER, NAMES, TEXTS
+from orchestrator.config.wall_time import read_duration
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
@@ -51,6 +53,8 @@ class SweepConfig:
     """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None
     """Trials per unlearner [default: chosen by data set and device]."""
+    budget: str | None = None
+    """Wall time of the whole sweep, such as 30m or 1h30m: instead of --trials, or whichever ends first."""
     objective: str = "pareto"
     """pareto, forget, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
     require: Annotated[tuple[str, ...], TEXTS] = ()
@@ -112,7 +116,11 @@ class SweepConfig:
     given: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
     budgets: Annotated[dict[str, Any] | None, INNER] = None
-    """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them."""
+    """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them.
+
+    Of a sweep with a budget of time: the trials that there were when the time was over; None before."""
+    granted_at: Annotated[str | None, INNER] = None
+    """When the budget of time began to count, in ISO 8601: the start of the sweep, or of a resume with more."""
 
     def validate(self) -> SweepConfig:
         """Return the settings with the preset filled in.
@@ -172,6 +180,7 @@ class SweepConfig:
         if gpus > 1 and gpus != int(gpus):
             raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
         check_seed(self.seed)
+        self.budget_seconds  # noqa: B018  # raises for what is no duration
 
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:
@@ -185,6 +194,11 @@ class SweepConfig:
     def aim(self) -> str:
         """The objective with what is required, as `objective_named` reads them."""
         return ",".join((self.objective, *self.require))
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget of time in seconds; None if trials alone are counted. Raises InvalidValue."""
+        return None if self.budget is None else read_duration("budget", self.budget)
 
     @property
     def data_options(self) -> DataOptions:
@@ -239,32 +253,7 @@ class SweepConfig:
 
     def list_differences(self, other: SweepConfig) -> list[str]:
         """Return one text per setting that affects the results and differs from `other`'s."""
-        deciding = (
-            "task",
-            "unlearners",
-            "set",
-            "trials",
-            "objective",
-            "require",
-            "sampler",
-            "model",
-            "recipe",
-            "original_hash",
-            "label_column",
-            "image_size",
-            "seed",
-            "cost_limit",
-            "references",
-            "calibration",
-            "metrics",
-            "confirms",
-            "points",
-        )
-        return [
-            f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
-            for name in deciding
-            if getattr(self, name) != getattr(other, name)
-        ]
+        return list_differences(self, other)
 
 
 def list_flags(config: type[SweepConfig]) -> list[str]:

@@ -75,6 +75,10 @@ class UnlearnerStudy:
         """All trials, and the points on the way to their ends; not to be changed."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
+    def count_ended(self) -> int:
+        """Count the trials that have ended, failed ones included, without the points on the way."""
+        return sum(t.state.is_finished() and TRIAL_ID in t.user_attrs for t in self.trials)
+
     def mirror(self, show: Callable[[FrozenTrial], None]) -> None:
         """Call `show` with every trial now, and from now on with each that is new or has changed."""
         self._show = show

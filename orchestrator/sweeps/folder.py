@@ -20,6 +20,8 @@ from tasks.storage.roots import normalise_root, open_root
 Say = Callable[[str], None]
 
 SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
+SIZE = "trials", "budget", "granted_at", "budgets"
+"""The settings that say how large a sweep is: a resume may ask for more."""
 
 
 def find_free_name(config: SweepConfig) -> str:
@@ -140,7 +142,7 @@ def read_config(name: str, storage: str) -> SweepConfig:
 
 
 def store_config(config: SweepConfig, own: Storage) -> None:
-    """Write the configuration of a new sweep into its folder; of an existing one replace the trials alone.
+    """Write the configuration of a new sweep into its folder; of an existing one replace trials and budget alone.
 
     Those are replaced only if more were asked for. A kill leaves the old or the new configuration.
     """
@@ -150,5 +152,10 @@ def store_config(config: SweepConfig, own: Storage) -> None:
     elif config.more_trials:
         own.write(
             CONFIG,
-            replace_settings(before, trials=config.trials, budgets=dict(config.budgets or {})),
+            replace_settings(before, **{name: getattr(config, name) for name in SIZE}),
         )
+
+
+def store_end(config: SweepConfig, trials: dict[str, int], own: Storage) -> None:
+    """Note that the time of a sweep is over, by the trials of each unlearner that there are."""
+    own.write(CONFIG, replace_settings(own.read(CONFIG) or b"", budgets=trials))

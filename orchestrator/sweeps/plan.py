@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from orchestrator.config import (
 )
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
-from orchestrator.sweeps.budget import budgets
-from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
+from orchestrator.sweeps.budget import ENDLESS, budgets
+from orchestrator.sweeps.folder import CONFIG, SIZE, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
@@ -54,7 +55,7 @@ class SweepPlan:
     """How the data are read."""
     loader: str
     budgets: Mapping[str, int]
-    """Trials of the whole sweep, by unlearner."""
+    """Trials of the whole sweep, by unlearner; ENDLESS of each while time alone ends it."""
     objective: Objective
     sampler: str
     seed: int
@@ -119,7 +120,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         unlearners=config.unlearners or before.unlearners,
         set=config.set or before.set,
         require=config.require or before.require,
-        trials=config.trials or before.trials,
+        **_adopt_size(config, before),
         references=config.references or before.references,
         metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
@@ -136,11 +137,13 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     refuse_unnamed(
         config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
     )
-    is_more = (filled.trials or 1) > (before.trials or 1)
-    grown = dataclasses.replace(before, trials=filled.trials) if is_more else before
+    more = _list_more(filled, before)
+    grown = before
+    if more or filled.more_trials:
+        grown = dataclasses.replace(before, trials=filled.trials, budget=filled.budget)
     different = (grown if filled.more_trials else before).list_differences(filled)
     if different:
-        only_more = ["--trials", str(filled.trials)] * (not grown.list_differences(filled))
+        only_more = more * (not grown.list_differences(filled))
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
             "choose another --name, or go on with it by: "
@@ -149,6 +152,26 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
             )
         )
     return filled
+
+
+def _adopt_size(config: SweepConfig, before: SweepConfig) -> dict[str, Any]:
+    """Return what says how large the sweep is: as stored where it is not given, unless a resume asks for more."""
+    given = {name: getattr(config, name) for name in SIZE}
+    if config.more_trials:
+        return given
+    stored = {name: getattr(before, name) for name in SIZE}
+    merged = {name: stored[name] if value is None else value for name, value in given.items()}
+    return merged
+
+
+def _list_more(filled: SweepConfig, before: SweepConfig) -> list[str]:
+    """List the flags of `resume` that give a stored sweep what is asked for beyond what it has."""
+    flags = []
+    if (filled.trials or 1) > (before.trials or 1):
+        flags += ["--trials", str(filled.trials)]
+    if filled.budget is not None and filled.budget != before.budget:
+        flags += ["--budget", filled.budget]
+    return flags
 
 
 def make_task(config: SweepConfig, device: str = "cpu") -> Task:
@@ -196,14 +219,19 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         task=task.name,
         model=task.model,
         gpus_per_trial=gpus,
-        trials=config.trials or trials,
+        trials=config.trials or (None if config.budget else trials),
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
         references=references,
         calibration=task.calibration,
     )
-    _warn_of_random_search(decided.sampler, decided.trials or trials, say)
-    decided = dataclasses.replace(decided, budgets=budgets(decided))
+    _warn_of_random_search(decided.sampler, decided.trials or ENDLESS, say)
+    trials_of_each = budgets(decided)
+    if decided.budget is None:
+        decided = dataclasses.replace(decided, budgets=trials_of_each)
+    elif decided.granted_at is None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        decided = dataclasses.replace(decided, granted_at=now, budgets=None)
     return SweepPlan(
         name=name,
         task=task,
@@ -212,7 +240,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
         options=decided.data_options,
         loader=decided.loader,
-        budgets=decided.budgets or {},
+        budgets=trials_of_each,
         objective=objective_named(decided.aim),
         sampler=decided.sampler,
         seed=decided.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,19 @@ from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials, set_file_aside
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
-from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
+from orchestrator.sweeps.folder import (
+    CONFIG,
+    hold_named_sweep,
+    read_config,
+    store_config,
+    store_end,
+)
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.shown_studies import show_studies
+from orchestrator.sweeps.stored.spent_time import measure_time_left
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
@@ -36,6 +44,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
 
     Raises InputError for bad input, before anything is run.
     """
+    started = time.monotonic()
     from orchestrator.search.database_url import remove_password
     from orchestrator.search.view import open_view
 
@@ -60,7 +69,11 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
             # More trials are stored now that nothing is wrong with the sweep.
             store_config(plan.config, own)
             with resumable(plan.config):
-                return _Run(plan, board, resources, observer).to_the_end(finished, data)
+                ran = _Run(plan, board, resources, observer, started)
+                outcome, over = ran.to_the_end(finished, data)
+                if over is not None:
+                    store_end(plan.config, over, own)
+                return outcome
 
 
 def _url_before(config: SweepConfig, own: Storage) -> str | None:
@@ -93,29 +106,44 @@ class _Run:
     """One driver's stretch of a sweep."""
 
     def __init__(
-        self, plan: SweepPlan, board: StudyView | None, resources: Resources, observer: Observer
+        self,
+        plan: SweepPlan,
+        board: StudyView | None,
+        resources: Resources,
+        observer: Observer,
+        started: float,
     ) -> None:
+        """`started` is when this driver began, by the monotonic clock."""
         self._plan, self._board, self._observer = plan, board, observer
-        self._resources = resources
+        self._resources, self._started = resources, started
 
-    def to_the_end(self, finished: Mapping[str, list[Row]], data: Dataset) -> Outcome:
-        """Train the models, then search; returns the counts of the whole sweep."""
+    def to_the_end(
+        self, finished: Mapping[str, list[Row]], data: Dataset
+    ) -> tuple[Outcome, dict[str, int] | None]:
+        """Train the models, then search; returns the counts of the whole sweep.
+
+        Beside them stand the trials of each method, if a budget of time is over.
+        """
         from orchestrator.reporting.progress import Progress
-        from orchestrator.sweeps.budget import trials_left
+        from orchestrator.sweeps.budget import is_open, trials_left
         from orchestrator.sweeps.preparation import Preparation
 
         plan, observer = self._plan, self._observer
         settings = plan.worker_settings(data.fingerprint)
         left = trials_left(plan.config, finished)
-        total = sum(left.values()) + len(finished)
+        total = None if is_open(plan.config) else sum(left.values()) + len(finished)
+        ends_at = self._find_end(finished)
         preparation = Preparation(settings, self._resources, calibrate=any(left.values()))
         # Only now, while that process starts: both import Ray Tune.
         from orchestrator.execution.ray_patches import check_ray
+        from orchestrator.execution.time_limit import TimeLimit
         from orchestrator.execution.tuning import Tuning
+        from orchestrator.search.allocation import Allocation
 
         check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
-        observer.say(f"sweep {plan.name}: {what}, {total} trials")
+        many = plan.config.budget if total is None else f"{total} trials"
+        observer.say(f"sweep {plan.name}: {what}, {many}")
         if plan.metrics:
             observer.say(
                 f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
@@ -124,7 +152,9 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
-        models = preparation.wait_for_models(plan.concurrent, left, observer, plan.config.set)
+        models = preparation.wait_for_models(
+            plan.concurrent, left, observer, plan.config.set, ends_at
+        )
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
@@ -136,16 +166,34 @@ class _Run:
             total,
             floor,
             preparation.search_seconds,
+            ends_at,
         )
         progress.resume(list(finished.values()))
         observer.started(progress)
+        allocation = Allocation()
+        if ends_at is not None:
+            seconds = plan.config.budget_seconds or 0.0
+            allocation = TimeLimit(allocation, ends_at, seconds, preparation.trial_seconds)
         try:
             if any(left.values()):
-                tuning = Tuning(plan.config, settings, retrained)
-                tuning.run(studies, left, progress, observer)
+                Tuning(plan.config, settings, retrained, allocation).run(
+                    studies, left, progress, observer
+                )
+            if ends_at is not None:
+                progress.close()
         finally:
             observer.ended(progress)
-        return Outcome(plan.config, progress.done, progress.failed)
+        over = None
+        if ends_at is not None:
+            over = {study.unlearner: study.count_ended() for study in studies}
+        return Outcome(plan.config, progress.done, progress.failed), over
+
+    def _find_end(self, finished: Mapping[str, list[Row]]) -> float | None:
+        """Return when the budget of time is over, by the monotonic clock; None if there is none."""
+        if self._plan.config.budget is None:
+            return None
+        last = (rows[-1] for rows in finished.values())
+        return self._started + measure_time_left(self._plan.config, last)
 
 
 def _read_finished(
