@@ -13,6 +13,8 @@ DECIDING = (
     "set",
     "trials",
     "budget",
+    "first",
+    "warm_start",
     "objective",
     "require",
     "sampler",

@@ -19,6 +19,7 @@ LEFT_OUT = (
     "original_hash",
     "budgets",
     "granted_at",
+    "warm_points",
     "given",
     "sha256",
     "confirms",

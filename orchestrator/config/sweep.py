@@ -24,6 +24,7 @@ from orchestrator.config.wall_time import read_duration
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
 from orchestrator.search.database_url import normalise_database, remove_password
+from orchestrator.search.first.points import FIRST, TABLE
 from orchestrator.search.narrowing import check_assignments
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from tasks.datasets.loaders import LOADERS
@@ -61,6 +62,10 @@ class SweepConfig:
     """Limit that a recommended point meets, as 'METRIC>=VALUE' or '<='. The search prefers points that do."""
     sampler: str = "tpe"
     """Optuna sampler: tpe, nsgaii, nsgaiii, gp, random, or your own as module:attribute."""
+    first: str = TABLE
+    """What comes before the sampler: none, defaults (each method's own), or table (then known good points)."""
+    warm_start: str | None = None
+    """Name of another sweep whose front, and each method's best point, come before the sampler too."""
     name: str | None = None
     """Name of the sweep. The name of an unfinished sweep continues it [default: from task and objective]."""
     storage: str = "./results"
@@ -115,6 +120,8 @@ class SweepConfig:
     """Whether the stored sweep gets more trials than it has: `resume --trials` asks for that."""
     given: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
+    warm_points: Annotated[dict[str, Any] | None, INNER] = None
+    """If the sweep starts from another: the hyper-parameters of its points, by unlearner."""
     budgets: Annotated[dict[str, Any] | None, INNER] = None
     """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them.
 
@@ -147,6 +154,7 @@ class SweepConfig:
         if config.sampler not in SAMPLERS:  # the check imports Optuna
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
+        one_of("choice of first trials", config.first, FIRST)
         if check_points(config.points) != SweepConfig.points and config.confirms is None:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:
@@ -159,8 +167,8 @@ class SweepConfig:
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
             )
-        if config.name is not None:
-            check_name(config.name)
+        for name in filter(None, (config.name, config.warm_start)):
+            check_name(name)
         return config
 
     def _check_numbers(self) -> None:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from orchestrator.config import SweepConfig, check_name
 from orchestrator.sweeps.stored.sealed_config import check_settings, replace_settings, seal_settings
+from orchestrator.sweeps.stored.size import SIZE
 from tasks.errors import InvalidValue, StorageFault, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normalise_root, open_root
@@ -20,8 +21,6 @@ from tasks.storage.roots import normalise_root, open_root
 Say = Callable[[str], None]
 
 SWEEPS, CONFIG, DRIVER_LOCK = "sweeps", "config.json", "driver.lock"
-SIZE = "trials", "budget", "granted_at", "budgets"
-"""The settings that say how large a sweep is: a resume may ask for more."""
 
 
 def find_free_name(config: SweepConfig) -> str:

@@ -26,8 +26,9 @@ from orchestrator.config import (
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import ENDLESS, budgets
-from orchestrator.sweeps.folder import CONFIG, SIZE, open_sweeps, read_config
+from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
+from orchestrator.sweeps.stored.size import adopt_size, list_more
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
@@ -120,7 +121,8 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         unlearners=config.unlearners or before.unlearners,
         set=config.set or before.set,
         require=config.require or before.require,
-        **_adopt_size(config, before),
+        **adopt_size(config, before),
+        warm_points=before.warm_points,
         references=config.references or before.references,
         metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
@@ -137,7 +139,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     refuse_unnamed(
         config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
     )
-    more = _list_more(filled, before)
+    more = list_more(filled, before)
     grown = before
     if more or filled.more_trials:
         grown = dataclasses.replace(before, trials=filled.trials, budget=filled.budget)
@@ -152,26 +154,6 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
             )
         )
     return filled
-
-
-def _adopt_size(config: SweepConfig, before: SweepConfig) -> dict[str, Any]:
-    """Return what says how large the sweep is: as stored where it is not given, unless a resume asks for more."""
-    given = {name: getattr(config, name) for name in SIZE}
-    if config.more_trials:
-        return given
-    stored = {name: getattr(before, name) for name in SIZE}
-    merged = {name: stored[name] if value is None else value for name, value in given.items()}
-    return merged
-
-
-def _list_more(filled: SweepConfig, before: SweepConfig) -> list[str]:
-    """List the flags of `resume` that give a stored sweep what is asked for beyond what it has."""
-    flags = []
-    if (filled.trials or 1) > (before.trials or 1):
-        flags += ["--trials", str(filled.trials)]
-    if filled.budget is not None and filled.budget != before.budget:
-        flags += ["--budget", filled.budget]
-    return flags
 
 
 def make_task(config: SweepConfig, device: str = "cpu") -> Task:

@@ -29,6 +29,7 @@ from orchestrator.sweeps.stored.resumed import resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.shown_studies import show_studies
 from orchestrator.sweeps.stored.spent_time import measure_time_left
+from orchestrator.sweeps.stored.warm_start import add_warm_points
 from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
@@ -48,7 +49,7 @@ def run_sweep(config: SweepConfig, observer: Observer) -> Outcome:
     from orchestrator.search.database_url import remove_password
     from orchestrator.search.view import open_view
 
-    config = adopt_stored(complete_repeat(config.validate()))
+    config = add_warm_points(adopt_stored(complete_repeat(config.validate())))
     ended = find_ended_rows(config)
     if ended is None:  # else nothing runs: neither the data nor Ray are needed
         config = choose_task(config, observer.say)

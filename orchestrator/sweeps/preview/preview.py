@@ -19,7 +19,9 @@ from orchestrator.sweeps.estimate import expect_cost
 from orchestrator.sweeps.folder import find_free_name
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, resolve
 from orchestrator.sweeps.preview.models import FoundModels, find_models
+from orchestrator.sweeps.stored.shown_studies import list_first_of
 from orchestrator.sweeps.stored.spent_time import measure_time_left
+from orchestrator.sweeps.stored.warm_start import add_warm_points
 from tasks.search_space import parameters
 from tasks.unlearners import unlearner_class
 
@@ -110,6 +112,9 @@ class Preview:
         about = "" if cost is None else f", about {cost:.3g} of a retrain each"
         many = "" if count >= ENDLESS else f": {count} {'trial' if count == 1 else 'trials'}"
         yield f"  {name}{many}{about}"
+        first = list_first_of(self.plan.config, name)
+        if first:
+            yield f"      first: {', '.join(point.by for point in first)}"
         space = self.spaces[name]
         for parameter in parameters(unlearner_class(name)):
             if parameter in space.domains:
@@ -147,7 +152,7 @@ def preview_sweep(config: SweepConfig) -> Preview:
     bad input, as the sweep would.
     """
     notices: list[str] = []
-    config = adopt_stored(complete_repeat(config.validate()))
+    config = add_warm_points(adopt_stored(complete_repeat(config.validate())))
     config = choose_task(config, notices.append, keep_original=False)
     unsteady = steers_on_test(objective_named(config.aim))
     if unsteady:
