@@ -81,9 +81,10 @@ def recorded(task: str, file: Path = TRIALS) -> list[Row]:
     """
     table = pq.read_table(file)
     rows = table.filter(pc.equal(table["task"], task)).to_pylist()
-    retrained = next(row for row in rows if row["role"] == "retrained")
-    # It was trained on all threads of the machine, as if speed grew with them.
-    retrain = retrained["unlearn_seconds"] * (retrained["threads"] or 1)
+    # Other work only slows a training down. Before 0.2.0 one used all threads, as if speed grew with them.
+    retrain = min(
+        row["unlearn_seconds"] * (row["threads"] or 1) for row in rows if row["role"] == "retrained"
+    )
     evaluated = {
         id(row): n for t in by_trial(rows, MEASURED).values() for n, row in enumerate(t, 1)
     }
@@ -136,7 +137,7 @@ class Surrogate:
         )
         self._cost = points[0]["relative_cost"] / points[0]["unlearn_seconds"]
         """Share of a retrain in a second: the same for all recorded points."""
-        self._load = sum(rows[-1]["load_seconds"] for rows in trials) / len(trials)
+        self._load = min(rows[-1]["load_seconds"] for rows in trials)
         self._evaluate = sum(rows[-1]["evaluate_seconds"] for rows in trials) / len(points)
 
     def trajectory(self, params: Mapping[str, Any]) -> list[Row]:

@@ -15,6 +15,7 @@ DECIDING = (
     "budget",
     "first",
     "warm_start",
+    "allocation",
     "objective",
     "require",
     "sampler",

@@ -23,6 +23,7 @@ from orchestrator.config.flags import INNER, NAMES, TEXTS
 from orchestrator.config.wall_time import read_duration
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
+from orchestrator.search.allocation import ALLOCATIONS, EQUAL
 from orchestrator.search.database_url import normalise_database, remove_password
 from orchestrator.search.first.points import FIRST, TABLE
 from orchestrator.search.narrowing import check_assignments
@@ -66,6 +67,8 @@ class SweepConfig:
     """What comes before the sampler: none, defaults (each method's own), or table (then known good points)."""
     warm_start: str | None = None
     """Name of another sweep whose front, and each method's best point, come before the sampler too."""
+    allocation: str = EQUAL
+    """Which method gets the next trial: equal, or adaptive, the one where a second is expected to gain most."""
     name: str | None = None
     """Name of the sweep. The name of an unfinished sweep continues it [default: from task and objective]."""
     storage: str = "./results"
@@ -155,6 +158,7 @@ class SweepConfig:
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
         one_of("choice of first trials", config.first, FIRST)
+        one_of("allocation", config.allocation, ALLOCATIONS)
         if check_points(config.points) != SweepConfig.points and config.confirms is None:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         for name in config.unlearners:

@@ -10,7 +10,7 @@ bad draw. All of this is a function of the rows, in the order in which they ende
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,8 +51,13 @@ class Adaptive(Allocation):
         seed: int,
         finished: Sequence[Sequence[Row]] = (),
         counts: Counts = lambda row: True,
+        single: Collection[str] = (),
     ) -> None:
-        """Begin with trials that have ended, in that order: the rows of each, by epoch, with their method."""
+        """Begin with trials that have ended, in that order: the rows of each, by epoch, with their method.
+
+        `single` are methods of which nothing is searched: they have one trial.
+        """
+        self._single = frozenset(single)
         self._objective, self._counts = objective, counts
         self._seed = seed
         self._trials: dict[str, list[Points]] = defaultdict(list)
@@ -89,13 +94,12 @@ class Adaptive(Allocation):
             self._seconds[unlearner].append(sum_own_seconds(measured[-1]))
 
     def choose(self, left: Mapping[str, int]) -> str | None:
-        """Choose the method of the next trial; the number left is that of all methods together.
-
-        A method without anything to search has at most what is left of its own.
-        """
+        """Choose the method of the next trial; the number left is that of all methods together."""
         if sum(left.values()) <= 0:
             return None
-        able = list(left)
+        able = [name for name in left if not (name in self._single and self._began[name])]
+        if not able:
+            return None
         number, fewest = sum(self._began.values()), min(able, key=lambda n: self._began[n])
         if self._began[fewest] >= FLOOR and number % SHARE:
             rates = self.measure_rates(able)

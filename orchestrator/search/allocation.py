@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+EQUAL, ADAPTIVE = "equal", "adaptive"
+ALLOCATIONS = EQUAL, ADAPTIVE
 
 
 class Allocation:

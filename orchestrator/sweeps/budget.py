@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.search.allocation import ADAPTIVE
 from orchestrator.search.narrowing import narrow_space
 from tasks.errors import InvalidValue
 from tasks.unlearners import loaded_unlearner_class, unlearner_class
@@ -81,8 +82,16 @@ def trials_left(
     config: SweepConfig, finished: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, int]:
     """Trials still to be run, by unlearner; `finished` are the rows of those that are in the store."""
-    ended = count_ended(config, finished)
-    return {name: max(0, count - ended[name]) for name, count in budgets(config).items()}
+    ended, whole = count_ended(config, finished), budgets(config)
+    left = {name: max(0, count - ended[name]) for name, count in whole.items()}
+    # Where trials go to the methods that gain most, their number is one for all methods.
+    surplus = sum(left.values()) - max(0, sum(whole.values()) - sum(ended.values()))
+    while config.allocation == ADAPTIVE and surplus > 0:
+        most = max(left, key=lambda name: left[name])
+        taken = min(surplus, max(1, left[most] // 2))
+        left[most] -= taken
+        surplus -= taken
+    return left
 
 
 def count_ended(

@@ -24,6 +24,7 @@ from orchestrator.sweeps.folder import (
     store_end,
 )
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
@@ -139,7 +140,6 @@ class _Run:
         from orchestrator.execution.ray_patches import check_ray
         from orchestrator.execution.time_limit import TimeLimit
         from orchestrator.execution.tuning import Tuning
-        from orchestrator.search.allocation import Allocation
 
         check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
@@ -171,7 +171,7 @@ class _Run:
         )
         progress.resume(list(finished.values()))
         observer.started(progress)
-        allocation = Allocation()
+        allocation = make_allocation(plan.config, list(finished.values()), floor)
         if ends_at is not None:
             seconds = plan.config.budget_seconds or 0.0
             allocation = TimeLimit(allocation, ends_at, seconds, preparation.trial_seconds)

@@ -92,7 +92,8 @@ class Preview:
         room = f"{plan.cpus} {'CPU' if plan.cpus == 1 else 'CPUs'}"
         room += f" and {plan.gpus:g} GPUs" if plan.gpus else ""
         yield (
-            f"{self._spell_size()}; {plan.concurrent} at a time on {room} each; sampler {plan.sampler}"
+            f"{self._spell_size()}; {plan.concurrent} at a time on {room} each; sampler {plan.sampler}, "
+            f"allocation {plan.config.allocation}"
         )
         for name in plan.budgets:
             yield from self._list_method(name)
