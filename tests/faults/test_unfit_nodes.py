@@ -17,7 +17,7 @@ from waiting import FOLDER, GO
 
 from tasks.datasets.cifar10 import load_cifar10
 from tasks.datasets.dataset import LabelledImages
-from tasks.datasets.formats.decoded_cache import CHECKSUM, _seal, machine_cache
+from tasks.datasets.formats.decoded_cache import CHECKSUM, machine_cache, seal_copy
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ def other_pictures(elsewhere: Path) -> Path:
     for folder in (file.parent for file in elsewhere.rglob("images.npy")):
         data = LabelledImages(255 - np.load(folder / "images.npy"), np.load(folder / "labels.npy"))
         np.save(folder / "images.npy", data.images)
-        (folder / CHECKSUM).write_text(_seal(data))  # without it the node would decode them again
+        (folder / CHECKSUM).write_text(seal_copy(data))  # without it the node would decode them again
     return elsewhere
 
 

@@ -15,7 +15,7 @@ from tasks.datasets.dataset import LabelledImages
 from tasks.provenance import source_version
 
 CHECKSUM = "sha256"
-"""File with the seal of a copy, see `_seal`."""
+"""File with the seal of a copy, see `seal_copy`."""
 
 
 def machine_cache() -> Path:
@@ -43,7 +43,7 @@ def open_cached_arrays(
             data = decode(list(files))
             _save(folder / "labels.npy", data.labels)
             _save(folder / "images.npy", np.ascontiguousarray(data.images))
-            _replace(folder / CHECKSUM, lambda file: file.write(_seal(data).encode()))
+            _replace(folder / CHECKSUM, lambda file: file.write(seal_copy(data).encode()))
             return _map_arrays(folder)
 
 
@@ -63,12 +63,12 @@ def _map_arrays(folder: Path) -> LabelledImages:
     if len(images) != len(labels):
         raise ValueError("images and labels differ in length")
     data = LabelledImages(images, labels)
-    if (folder / CHECKSUM).read_bytes() != _seal(data).encode():
+    if (folder / CHECKSUM).read_bytes() != seal_copy(data).encode():
         raise ValueError("the checksum is another")
     return data
 
 
-def _seal(data: LabelledImages) -> str:
+def seal_copy(data: LabelledImages) -> str:
     """Return a digest of pixels and labels, with their types and shapes.
 
     The digest, which a data set needs anyway for its fingerprint, is of the bytes alone. A flipped bit in the
