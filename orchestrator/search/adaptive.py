@@ -2,8 +2,9 @@
 
 What a method's next trial may measure is drawn around what its last trials measured: each of them, moved by noise of
 the width of a kernel estimate (Scott's rule). How much of the volume that the common front of all methods leaves a draw
-would fill is counted on points that are spread evenly over the box of what was seen. The mean over the draws, divided
-by the mean seconds of these trials, is a method's rate. A method of few trials has a floor: no rate is judged by one
+would fill is counted on points that are spread evenly over the box of what was seen. The mean over the draws counts as
+PRIOR trials beside what the last trials did add to the common front: a promise that is not kept wears off. Divided by
+the mean seconds of these trials, it is a method's rate. A method of few trials has a floor: no rate is judged by one
 bad draw. All of this is a function of the rows, in the order in which they ended, and of the seed.
 """
 
@@ -39,6 +40,8 @@ DRAWS = 4
 """Draws around each of them."""
 SAMPLES = 2048
 """Points on which volumes are counted."""
+PRIOR = 2.0
+"""Trials that the expected gain is worth beside what the last ones gained."""
 LEAST_SECONDS = 1e-3
 
 
@@ -65,6 +68,8 @@ class Adaptive(Allocation):
         self._began: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()
         self._front: list[tuple[float, ...]] = []
+        self._filled: dict[str, list[float]] = defaultdict(list)
+        """What each trial added to the front, once the floors are behind."""
         self._gains: dict[str, float] = {}
         """Expected gains of a trial, as far as they are known for this front and the trials of now."""
         self._samples = spread_evenly(len(objective.metrics))
@@ -90,6 +95,8 @@ class Adaptive(Allocation):
             self._worst = tuple(map(min, point, self._worst or point))
         if before != (self._front, self._worst, self._best):
             self._gains.clear()
+        if self._is_judged:
+            self._filled[unlearner].append(self._measure_filled(before[0]))
         if measured:
             self._seconds[unlearner].append(sum_own_seconds(measured[-1]))
 
@@ -117,20 +124,42 @@ class Adaptive(Allocation):
         for name in unlearners:
             running = self._began[name] - self._ended[name]
             seconds = float(np.mean(self._seconds[name][-LATEST:] or [1.0]))
-            rates[name] = self._gains[name] / max(seconds, LEAST_SECONDS) / (1 + running)
+            filled = self._filled[name][-LATEST:]
+            gain = (PRIOR * self._gains[name] + sum(filled)) / (PRIOR + len(filled))
+            rates[name] = gain / max(seconds, LEAST_SECONDS) / (1 + running)
         return rates
+
+    @property
+    def _is_judged(self) -> bool:
+        """Whether the floors are behind: what the very first trials gain says when they ran, and little of them."""
+        return bool(self._ended) and sum(self._ended.values()) > FLOOR * len(self._ended)
+
+    def _measure_filled(self, before: list[tuple[float, ...]]) -> float:
+        """Return the share of the box that the last trial added to the front `before`."""
+        if before == self._front or not before:
+            return 0.0
+        free = [
+            len(keep_free(self._samples, self._scale(front))) for front in (before, self._front)
+        ]
+        return (free[0] - free[1]) / SAMPLES
+
+    def _scale(self, points: Any) -> Points:
+        """Place points in the box of what was seen.
+
+        The best that there can be is 1 of what is maximised and 0 of a cost, unless more was seen.
+        """
+        high = np.maximum(self._best, np.where(self._objective.maximise, 1.0, 0.0))
+        low = np.array(self._worst)
+        scaled: Points = (np.array(points) - low) / np.where(high > low, high - low, 1.0)
+        return scaled
 
     def _expect_gains(self, unlearners: Sequence[str]) -> None:
         """Find what a trial of each of these methods is expected to gain."""
         if not unlearners:
             return
-        # The best that there can be is 1 of what is maximised and 0 of a cost, unless more was seen.
-        high = np.maximum(self._best, np.where(self._objective.maximise, 1.0, 0.0))
-        low = np.array(self._worst)
-        width = np.where(high > low, high - low, 1.0)
-        free = keep_free(self._samples, (np.array(self._front) - low) / width)
+        free = keep_free(self._samples, self._scale(self._front))
         for name in unlearners:
-            trials = [(points - low) / width for points in self._trials[name][-LATEST:]]
+            trials = [self._scale(points) for points in self._trials[name][-LATEST:]]
             rng = np.random.default_rng([self._seed, self._ended[name]])
             self._gains[name] = expect_gain(trials, free, rng)
 
