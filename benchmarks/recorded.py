@@ -1,9 +1,9 @@
 """Real trials, recorded once, and a surrogate of them: a search then takes seconds.
 
-    python -m benchmarks.recorded [--tasks digits-class:1,digits-random:0.1] [--trials 40]
+    python -m benchmarks.recorder --task digits-class:1     # record; see there
+    python -m benchmarks.recorded [--storage results/recorded]
 
-sweeps every method by random search and writes the trials of these tasks in
-benchmarks/data/trials.parquet anew; those of others stay.
+writes what is recorded of these tasks in benchmarks/data/trials.parquet anew; the trials of others stay.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
-import sys
-import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,6 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 TRIALS = Path(__file__).parent / "data" / "trials.parquet"
 
-ENDLESS = "1000"
 MEASURED = ("complete", "pruned")
 """States of rows with metrics."""
 KEPT = [
@@ -40,26 +36,12 @@ KEPT = [
 
 
 def main() -> None:
-    """Record the trials."""
+    """Write the recorded trials."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tasks", default="digits-class:1,digits-random:0.1")
-    parser.add_argument("--trials", type=int, default=40, help="per unlearner")
-    parser.add_argument("--model", default="auto")
-    parser.add_argument("--data-dir")
-    parser.add_argument("--unlearners", help="all but retrain if not given")
+    parser.add_argument("--storage", default="results/recorded", help="of benchmarks.recorder")
     parser.add_argument("--out", type=Path, default=TRIALS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as storage:
-        for number, task in enumerate(options.tasks.split(",")):
-            command = [sys.executable, "-m", "orchestrator", "sweep", "--task", task]
-            command += ["--trials", str(options.trials), "--name", f"recorded-{number}"]
-            command += ["--sampler", "random", "--storage", storage]
-            command += ["--cost-limit", ENDLESS]  # a replay says what limits would do
-            command += ["--model", options.model]
-            command += ["--data-dir", options.data_dir] if options.data_dir else []
-            command += ["--unlearners", options.unlearners] if options.unlearners else []
-            subprocess.run(command, check=True)
-        table = read_results(storage).select(KEPT)
+    table = read_results(options.storage).select(KEPT)
     if options.out.exists():
         before = pq.read_table(options.out)
         others = pc.invert(pc.is_in(before["task"], value_set=pc.unique(table["task"])))
@@ -81,9 +63,10 @@ def recorded(task: str, file: Path = TRIALS) -> list[Row]:
     """
     table = pq.read_table(file)
     rows = table.filter(pc.equal(table["task"], task)).to_pylist()
-    retrained = next(row for row in rows if row["role"] == "retrained")
-    # It was trained on all threads of the machine, as if speed grew with them.
-    retrain = retrained["unlearn_seconds"] * (retrained["threads"] or 1)
+    # Other work only slows a training down. Before 0.2.0 one used all threads, as if speed grew with them.
+    retrain = min(
+        row["unlearn_seconds"] * (row["threads"] or 1) for row in rows if row["role"] == "retrained"
+    )
     evaluated = {
         id(row): n for t in by_trial(rows, MEASURED).values() for n, row in enumerate(t, 1)
     }
@@ -136,7 +119,7 @@ class Surrogate:
         )
         self._cost = points[0]["relative_cost"] / points[0]["unlearn_seconds"]
         """Share of a retrain in a second: the same for all recorded points."""
-        self._load = sum(rows[-1]["load_seconds"] for rows in trials) / len(trials)
+        self._load = min(rows[-1]["load_seconds"] for rows in trials)
         self._evaluate = sum(rows[-1]["evaluate_seconds"] for rows in trials) / len(points)
 
     def trajectory(self, params: Mapping[str, Any]) -> list[Row]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.methods.comparison import compare_methods
 from benchmarks.methods.defaults import explain_defaults
+from benchmarks.methods.known import write_known
 from benchmarks.methods.night import (
     Stage,
     estimate_night,
@@ -96,7 +97,13 @@ def list_configs(options: argparse.Namespace) -> list[SweepConfig]:
     methods, storage = tuple(options.unlearners.split(",")), str(options.storage)
     for spec in options.task or TASKS:
         task, _, model = spec.partition("@")
-        chosen = SweepConfig(task=task, model=model or options.model, unlearners=methods, **given)
+        chosen = SweepConfig(
+            first="defaults",  # the table would confirm itself
+            task=task,
+            model=model or options.model,
+            unlearners=methods,
+            **given,
+        )
         configs.append(replace(chosen, storage=storage))
     return configs
 
@@ -111,6 +118,8 @@ def run_stages(options: argparse.Namespace) -> None:
             search = stage.search
             rows = collect_rows(search.storage, str(search.name), search.objective)
             write_record(rows, record_path(options))
+            if options.write:
+                write_known(rows)
 
     run_night(stages, say, after)
 

@@ -119,6 +119,7 @@ def resume(
     name: str,
     *,
     trials: int | None = None,
+    budget: str | None = None,
     storage: str | Path = "./results",
     address: str | None = None,
     code: Sequence[str] = (),
@@ -127,15 +128,16 @@ def resume(
 ) -> SweepResult:
     """Go on with a sweep that was interrupted or killed; returns what was found.
 
-    `trials` is a new number of trials per method, also for a sweep that has ended. `code` lists what the store
-    names as `module:attribute` and may import. `log` names loggers, which no store keeps; they log earlier
-    trials too. Raises InvalidValue for an unknown name, listing the sweeps
+    `trials` is a new number of trials per method, also for a sweep that has ended; `budget`, such as "10m", is the
+    wall time that it may take from now on. `code` lists what the store names as `module:attribute` and may import.
+    `log` names loggers, which no store keeps; they log earlier trials too. Raises InvalidValue for an unknown name,
+    listing the sweeps
     under this storage root, for fewer trials than before, and for code that is not in `code`.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
     loggers = (log,) if isinstance(log, str) else log
-    config = read_to_resume(name, str(storage), address, code, trials, loggers)
+    config = read_to_resume(name, str(storage), address, code, trials, loggers, budget)
     return sweep(config, observers=observers)
 
 

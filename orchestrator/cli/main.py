@@ -82,6 +82,7 @@ def resume(
     /,
     *,
     trials: int | None = None,
+    budget: str | None = None,
     storage: Storage = STORAGE,
     address: str | None = None,
     code: Code = (),
@@ -93,12 +94,14 @@ def resume(
     ----------
     trials
         New number of trials per unlearner in all; more than before.
+    budget
+        Wall time that it may take from now on, such as 10m; alone, as many trials as fit.
     address
         Ray cluster, if it is not the one used before.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 
-    return _run_sweep(read_to_resume(name, storage, address, code, trials, log))
+    return _run_sweep(read_to_resume(name, storage, address, code, trials, log, budget))
 
 
 @app.command

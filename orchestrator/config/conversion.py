@@ -29,6 +29,8 @@ def convert_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name in plain:
             texts = plain[name]
             plain[name] = (texts,) if isinstance(texts, str) else tuple(texts)
+    if "budget" in plain:
+        plain["budget"] = str(plain["budget"])
     for name, kind in ({"storage": str} | dict.fromkeys(PATHS, Path)).items():
         if name in plain:
             plain[name] = kind(plain[name])

@@ -14,7 +14,17 @@ from tasks.registry import list_code, one_of
 
 STORED = "budgets"
 """A setting that every stored configuration has, and no other file."""
-LEFT_OUT = ("name", "original_hash", "budgets", "given", "sha256", "confirms", "points")
+LEFT_OUT = (
+    "name",
+    "original_hash",
+    "budgets",
+    "granted_at",
+    "warm_points",
+    "given",
+    "sha256",
+    "confirms",
+    "points",
+)
 """What a stored configuration says of its own sweep alone: another sweep has its own."""
 
 

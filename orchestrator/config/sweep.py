@@ -22,12 +22,16 @@ from orchestrator.config.checks import (
 )
 from orchestrator.config.conversion import check_types, convert_settings, convert_stored
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
+from orchestrator.config.differences import list_differences
 from orchestrator.config.files import read_settings
 from orchestrator.config.flags import INNER, NAMES, TEXTS
+from orchestrator.config.wall_time import read_duration
 from orchestrator.loggers import open_loggers
 from orchestrator.results.objectives import objective_named, read_requirement
 from orchestrator.results.recommendation import check_points
+from orchestrator.search.allocation import ALLOCATIONS, EQUAL
 from orchestrator.search.database_url import normalise_database, remove_password
+from orchestrator.search.first.points import FIRST, TABLE
 from orchestrator.search.narrowing import check_assignments
 from orchestrator.search.samplers import SAMPLERS, check_sampler
 from orchestrator.worker.settings import MEASURES
@@ -58,12 +62,20 @@ class SweepConfig:
     """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None
     """Trials per unlearner [default: chosen by data set and device]."""
+    budget: str | None = None
+    """Wall time of the whole sweep, such as 30m or 1h30m: instead of --trials, or whichever ends first."""
     objective: str = "pareto"
     """pareto, forget, accuracy, mia, time, score, or your own: METRIC:DIRECTION,…"""
     require: Annotated[tuple[str, ...], TEXTS] = ()
     """Limit that a recommended point meets, as 'METRIC>=VALUE' or '<='. The search prefers points that do."""
     sampler: str = "tpe"
     """Optuna sampler: tpe, nsgaii, nsgaiii, gp, random, or your own as module:attribute."""
+    first: str = TABLE
+    """What comes before the sampler: none, defaults (each method's own), or table (then known good points)."""
+    warm_start: str | None = None
+    """Name of another sweep whose front, and each method's best point, come before the sampler too."""
+    allocation: str = EQUAL
+    """Which method gets the next trial: equal, or adaptive, the one where a second is expected to gain most."""
     name: str | None = None
     """Name of the sweep. The name of an unfinished sweep continues it [default: from task and objective]."""
     storage: str = "./results"
@@ -128,8 +140,14 @@ class SweepConfig:
     """Whether the stored sweep gets more trials than it has: `resume --trials` asks for that."""
     given: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
+    warm_points: Annotated[dict[str, Any] | None, INNER] = None
+    """If the sweep starts from another: the hyper-parameters of its points, by unlearner."""
     budgets: Annotated[dict[str, Any] | None, INNER] = None
-    """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them."""
+    """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them.
+
+    Of a sweep with a budget of time: the trials that there were when the time was over; None before."""
+    granted_at: Annotated[str | None, INNER] = None
+    """When the budget of time began to count, in ISO 8601: the start of the sweep, or of a resume with more."""
 
     def validate(self) -> SweepConfig:
         """Return the settings with the preset filled in.
@@ -157,6 +175,8 @@ class SweepConfig:
             check_sampler(config.sampler)
         one_of("loader", config.loader, LOADERS)
         one_of("--measure", config.measure, MEASURES)
+        one_of("choice of first trials", config.first, FIRST)
+        one_of("allocation", config.allocation, ALLOCATIONS)
         if check_points(config.points) != SweepConfig.points and config.confirms is None:
             raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
         open_loggers(config.log)
@@ -173,8 +193,8 @@ class SweepConfig:
             raise InvalidValue(
                 f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
             )
-        if config.name is not None:
-            check_name(config.name)
+        for name in filter(None, (config.name, config.warm_start)):
+            check_name(name)
         return config
 
     def _check_numbers(self) -> None:
@@ -194,6 +214,7 @@ class SweepConfig:
         if gpus > 1 and gpus != int(gpus):
             raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
         check_seed(self.seed)
+        self.budget_seconds  # noqa: B018  # raises for what is no duration
 
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:
@@ -207,6 +228,11 @@ class SweepConfig:
     def aim(self) -> str:
         """The objective with what is required, as `objective_named` reads them."""
         return ",".join((self.objective, *self.require))
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The budget of time in seconds; None if trials alone are counted. Raises InvalidValue."""
+        return None if self.budget is None else read_duration("budget", self.budget)
 
     @property
     def data_options(self) -> DataOptions:
@@ -263,16 +289,7 @@ class SweepConfig:
 
     def list_differences(self, other: SweepConfig) -> list[str]:
         """Return one text per setting that affects the results and differs from `other`'s."""
-        deciding = (
-            "task", "unlearners", "set", "trials", "objective", "require", "sampler", "model",
-            "recipe", "original_hash", "label_column", "image_size", "seed", "cost_limit",
-            "deterministic", "references", "calibration", "metrics", "shadows", "confirms", "points",
-        )  # fmt: skip
-        return [
-            f"{name} was {getattr(self, name)!r}, now {getattr(other, name)!r}"
-            for name in deciding
-            if getattr(self, name) != getattr(other, name)
-        ]
+        return list_differences(self, other)
 
 
 def list_flags(config: type[SweepConfig]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Ray Tune searcher over the studies: an equal budget per unlearner, interleaved."""
+"""The Ray Tune searcher over the studies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule, KnownFront
 from tasks.errors import UNWRITABLE, StorageFault
@@ -15,7 +16,7 @@ Row = Mapping[str, Any]
 
 
 class StudySearch(Searcher):
-    """Hands Tune the next trial of the unlearner that is furthest behind.
+    """Hands Tune the next trial of the unlearner that the `allocation` chooses.
 
     `left` are the trials to be run, by unlearner, of the task with this key. `on_crash` gives the rows
     of a trial whose worker died for good; `on_told` is called with the rows of each trial that has
@@ -30,10 +31,12 @@ class StudySearch(Searcher):
         task_key: str,
         on_crash: Callable[[Mapping[str, Any]], Sequence[Row]],
         on_told: Callable[[Sequence[Row]], None] = lambda rows: None,
+        allocation: Allocation | None = None,
         rule: FrontRule | None = None,
         fronts: Mapping[str, KnownFront] | None = None,
     ) -> None:
         super().__init__()
+        self._allocation = allocation or Allocation()
         self._rule, self._fronts = rule, dict(fronts or {})
         self._on_crash, self._on_told = on_crash, on_told
         self._studies = {study.unlearner: study for study in studies}
@@ -52,13 +55,13 @@ class StudySearch(Searcher):
         """Return the next trial's configuration, or FINISHED; None while the sweep cannot go on."""
         if self.failure:
             return None
-        furthest = max(self._left, key=lambda name: self._left[name])
-        if not self._left[furthest]:
+        chosen = self._allocation.choose(self._left)
+        if chosen is None:
             return Searcher.FINISHED
-        trial = self._studies[furthest].ask(self._task_key)
-        self._left[furthest] -= 1
+        trial = self._studies[chosen].ask(self._task_key)
+        self._left[chosen] -= 1
         self.running[trial_id] = trial
-        return trial if self._rule is None else {**trial, KNOWN: self._known(furthest)}
+        return trial if self._rule is None else {**trial, KNOWN: self._known(chosen)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -79,6 +82,7 @@ class StudySearch(Searcher):
             joined = self._known(trial["unlearner"]).join(rows, self._rule)
             self._fronts[trial["unlearner"]] = joined
         del self.running[trial_id]
+        self._allocation.note(trial["unlearner"], rows)
         self._on_told(rows)
 
     def _known(self, unlearner: str) -> KnownFront:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -13,10 +14,12 @@ from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
 from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
+from orchestrator.execution.time_limit import TimeIsUp, TimeLimit
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.rows import Row
+from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
@@ -34,6 +37,7 @@ class Tuning:
         config: SweepConfig,
         settings: WorkerSettings,
         retrained: Row,
+        allocation: Allocation,
         rule: FrontRule | None = None,
         finished: Iterable[Sequence[Row]] = (),
     ) -> None:
@@ -47,6 +51,7 @@ class Tuning:
             for rows in finished:
                 name = rows[-1]["unlearner"]
                 self._fronts[name] = self._fronts.get(name, NOTHING).join(rows, rule)
+        self._allocation = allocation
         self._config, self._settings = config, settings
         self._shared = shared_columns(retrained)
         self._limits = Limits(config.cost_limit)
@@ -59,7 +64,7 @@ class Tuning:
         progress: Progress,
         observer: Observer,
     ) -> None:
-        """Run the trials that are `left`, by unlearner.
+        """Run the trials that are `left`, by unlearner; trials that run when the time is over are stopped.
 
         Raises KeyboardInterrupt if a stop was asked for, OSError if the storage cannot be written.
         """
@@ -77,6 +82,7 @@ class Tuning:
             self._shared["task_key"],
             self._close_crashed,
             note_end,
+            self._allocation,
             self._rule,
             self._fronts,
         )
@@ -100,7 +106,11 @@ class Tuning:
                 ),
             )
             private = config.address == LOCAL
-            with self._interrupts.deferred(), amended(self._deaths, private=private):
+            with (
+                self._interrupts.deferred(),
+                amended(self._deaths, private=private),
+                contextlib.suppress(TimeIsUp),
+            ):
                 tuner.fit()
 
     def _trainable(self) -> Any:
@@ -124,10 +134,13 @@ class Tuning:
             progress,
             observer,
             lambda: len(search.running),
-            (self._interrupts.check, search.check),
+            (self._interrupts.check, search.check, *self._list_limits()),
             limit and limit + GRACE_SECONDS,
             self._close_overdue,
         )
+
+    def _list_limits(self) -> list[Callable[[], None]]:
+        return [self._allocation.check] if isinstance(self._allocation, TimeLimit) else []
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))

@@ -24,12 +24,16 @@ class Progress:
     def __init__(
         self,
         objective: Objective,
-        total: int,
+        total: int | None,
         floor: NoiseFloor | None = None,
         expected_seconds: float | None = None,
+        ends_at: float | None = None,
     ) -> None:
-        """Start at zero. `expected_seconds` estimates the whole search until MEASURED_FROM of it is done."""
-        self._objective, self.total = objective, total
+        """Start at zero. `expected_seconds` estimates the whole search until MEASURED_FROM of it is done.
+
+        `total` is None while time alone ends the sweep. `ends_at` is when the time is over, by the monotonic clock.
+        """
+        self._objective, self._total, self._ends_at = objective, total, ends_at
         self._floor, self._expected_seconds = floor, expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
         self._pareto: list[tuple[float, ...]] = []
@@ -74,6 +78,20 @@ class Progress:
         return self._best
 
     @property
+    def total(self) -> int:
+        """Trials of the sweep; while time alone ends it, as many as there will be at the present pace."""
+        ended = self.done + self.failed
+        if self._total is not None:
+            return self._total
+        if self._ends_at is None or (pace := self._measure_pace()) is None:
+            return ended + self.running
+        return ended + max(self.running, round(max(0.0, self._ends_at - time.monotonic()) / pace))
+
+    def close(self) -> None:
+        """Note that the time is over: there are no more trials than have ended."""
+        self._total, self._ends_at, self.running = self.done + self.failed, None, 0
+
+    @property
     def left(self) -> int:
         """Number of trials that have not ended."""
         return max(0, self.total - self.done - self.failed)
@@ -93,27 +111,41 @@ class Progress:
         """Return the progress as one line of plain text."""
         best = ", ".join(f"{name} {value:.4g}" for name, value in self._best.items())
         return (
-            f"{self.done + self.failed}/{self.total} trials, {self.running} running, "
+            f"{self.done + self.failed}/{'about ' * (self._total is None)}{self.total} trials, "
+            f"{self.running} running, "
             f"{self.failed} failed{f', {self.pruned} pruned' if self.pruned else ''}; best {best or 'none yet'}; "
             f"hypervolume {self.hypervolume:.3f}; {self._time_left()}"
         )
+
+    def _measure_pace(self) -> float | None:
+        """Return the seconds from one end of a trial to the next; None before this driver has seen any."""
+        here = self.done + self.failed - self._done_before
+        return (time.monotonic() - self._start) / here if here else None
+
+    def _is_early(self) -> bool:
+        """Tell whether too few trials have ended to say by their pace how long the rest takes."""
+        here = self.done + self.failed - self._done_before
+        return here < MEASURED_FROM * (self.total - self._done_before)
 
     def _begin(self) -> None:
         self._done_before = self.done + self.failed
         self._start = time.monotonic()
 
     def _time_left(self) -> str:
-        ended = self.done + self.failed
-        here = ended - self._done_before
-        if not self.left:
-            return f"took {spell_duration(time.monotonic() - self._start)}" if here else "all done"
-        spent = time.monotonic() - self._start
+        spent, pace = time.monotonic() - self._start, self._measure_pace()
+        if self._total is None and self._ends_at is None:
+            return "stopped before the budget was spent"
+        if not self.left and self._total is not None:
+            return f"took {spell_duration(spent)}" if pace is not None else "all done"
+        if self._ends_at is not None:
+            budget = max(0.0, self._ends_at - time.monotonic())
+            if self._total is None or pace is None or pace * self.left > budget:
+                return f"{spell_duration(budget)} of the budget left"
         estimated = None if self._expected_seconds is None else self._expected_seconds - spent
-        few = here < MEASURED_FROM * (self.total - self._done_before)
-        if few and estimated is not None and estimated > 0:
+        if self._is_early() and estimated is not None and estimated > 0:
             return f"about {spell_duration(estimated)} left"
-        if here:
-            return f"about {spell_duration(spent / here * (self.total - ended))} left"
+        if pace is not None:
+            return f"about {spell_duration(pace * self.left)} left"
         return "time left unknown yet" if estimated is None else "longer than estimated"
 
     def _counts(self, row: Row) -> bool:

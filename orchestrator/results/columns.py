@@ -70,6 +70,12 @@ IDENTITY = (
     Column(
         "confirms", TEXT, "the sweep whose points are run again here with another seed, if one is"
     ),
+    Column(
+        "proposed_by",
+        TEXT,
+        "default|table|warm-start|sampler: who proposed the trial; null of a model, of a trial that confirms another, "
+        "and before 0.2.0",
+    ),
 )
 
 SEQUENCE = (

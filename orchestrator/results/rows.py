@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from tasks.trial import Point
 
 Row = dict[str, Any]
+
+OWN_SECONDS = "load_seconds", "unlearn_seconds", "evaluate_seconds"
+"""Columns whose sum is what a trial took up to a point."""
+
+
+def sum_own_seconds(row: Mapping[str, Any]) -> float:
+    """Return the seconds that a trial took up to this point; 0 for a row without measurements."""
+    return float(sum(row.get(name) or 0.0 for name in OWN_SECONDS))
 
 
 def trial_key(task_key: str, unlearner: str | None, params: dict[str, Any], seed: int) -> str:

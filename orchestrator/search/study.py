@@ -18,6 +18,7 @@ from orchestrator.search.fast_proposals import (
     distribution,
     first_generation,
 )
+from orchestrator.search.first.points import BY_SAMPLER, FirstPoint
 from orchestrator.search.narrowing import narrow_space
 from orchestrator.search.samplers import derived_seed, fixed, sampler_named
 from orchestrator.search.study_trials import TRIAL_ID, Row, TrialMaker, in_order
@@ -41,15 +42,18 @@ class UnlearnerStudy:
         finished: Iterable[Sequence[Row]] = (),
         given: Sequence[Mapping[str, Any]] | None = None,
         assignments: Sequence[str] = (),
+        first: Sequence[FirstPoint] = (),
     ) -> None:
         """Begin with the trials of this unlearner among the `finished`: the rows of each, by epoch.
 
         `given` are the hyper-parameters to propose, one trial after another; else `sampler` does, in the
-        space that the `assignments` narrow.
+        space that the `assignments` narrow, once each of the `first` has had a trial.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.unlearner, self.objective = unlearner, objective
         self._sampler, self._seed, self._given = sampler, seed, given
+        self._first = list(first)
+        """Points that have had no trial yet, as far as is known."""
         self._class = unlearner_class(unlearner)
         searched = narrow_space(unlearner, assignments)
         self._fixed = searched.fixed
@@ -75,6 +79,10 @@ class UnlearnerStudy:
         """All trials, and the points on the way to their ends; not to be changed."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
+    def count_ended(self) -> int:
+        """Count the trials that have ended, failed ones included, without the points on the way."""
+        return sum(t.state.is_finished() and TRIAL_ID in t.user_attrs for t in self.trials)
+
     def mirror(self, show: Callable[[FrozenTrial], None]) -> None:
         """Call `show` with every trial now, and from now on with each that is new or has changed."""
         self._show = show
@@ -82,7 +90,7 @@ class UnlearnerStudy:
             show(trial)
 
     def ask(self, task_key: str) -> dict[str, Any]:
-        """Propose a trial of the task: {"trial_id", "unlearner", "params", "seed"}.
+        """Propose a trial of the task: {"trial_id", "unlearner", "params", "seed", "proposed_by"}.
 
         Its seed, and the sampler's, come from the smallest number that no stored and no running trial
         has. The number of a trial that was cut short is therefore free again.
@@ -92,8 +100,8 @@ class UnlearnerStudy:
             number, self._next = self._next, self._next + 1
             if seed in self._seeds:
                 continue
-            chosen = self._next_given()
-            trial = self._sampled(number, chosen)
+            chosen, first = self._next_given(), self._next_first()
+            trial = self._sampled(number, self._searched(chosen) if chosen else first)
             values = chosen or {**self._fixed, **trial.params}
             params = self._class.from_params(dict(values)).params
             key = trial_key(task_key, self.unlearner, params, seed)
@@ -107,7 +115,14 @@ class UnlearnerStudy:
         self._running[trial_id] = trial.number
         trial.set_user_attr(TRIAL_ID, trial_id)
         self._show(self._storage.get_trial(self._find(trial.number)))
-        return {"trial_id": trial_id, "unlearner": self.unlearner, "params": params, "seed": seed}
+        proposed = {
+            "trial_id": trial_id,
+            "unlearner": self.unlearner,
+            "params": params,
+            "seed": seed,
+        }
+        by = None if self._given is not None else first.by if first else BY_SAMPLER
+        return {**proposed, "proposed_by": by}
 
     def tell(self, trial_id: str, rows: Sequence[Row]) -> None:
         """Close a running trial with its rows, in order of epoch; any other is left as it is.
@@ -141,10 +156,11 @@ class UnlearnerStudy:
             self._storage.create_new_trial(self._study_id, point)
             self._show(point)
 
-    def _sampled(self, number: int, chosen: Mapping[str, Any]) -> optuna.Trial:
+    def _sampled(self, number: int, chosen: Mapping[str, Any] | FirstPoint | None) -> optuna.Trial:
+        values = chosen.values if isinstance(chosen, FirstPoint) else chosen
         sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
-        if self._given is not None:
-            sampler = fixed(self._searched(chosen), sampler)
+        if values is not None:
+            sampler = fixed(values, sampler)
         elif self._alike:
             sampler = KnownSpace(sampler, self._space)
         self._study.sampler = sampler
@@ -158,6 +174,15 @@ class UnlearnerStudy:
             if TRIAL_ID in trial.user_attrs and same:
                 left.remove(same[0])
         return left[0] if left else {}
+
+    def _next_first(self) -> FirstPoint | None:
+        """Return the first of the first points that no stored and no running trial has; None if all are tried."""
+        while self._first:
+            tried = (t.params for t in self.trials if TRIAL_ID in t.user_attrs)
+            if self._given is None and self._first[0].values not in tried:
+                return self._first[0]
+            del self._first[0]
+        return None
 
     def _searched(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return those of a trial's hyper-parameters that are searched."""

@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from orchestrator.results.objectives import Objective
+from orchestrator.results.rows import sum_own_seconds
 from tasks.search_space import EPOCHS, Domain
 
 Row = Mapping[str, Any]
@@ -20,7 +21,6 @@ TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
 WORST = 1e9
 """By how much a row without a value misses a limit: JSON has no infinity."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-OWN_SECONDS = "load_seconds", "unlearn_seconds", "evaluate_seconds"
 
 
 class FinishedTrial(FrozenTrial):
@@ -117,7 +117,7 @@ def in_order(finished: Sequence[Sequence[Row]]) -> list[Sequence[Row]]:
 def _finished(row: Row, **content: Any) -> FinishedTrial:
     """Make a trial whose numbers its storage will choose, and whose times are local, as Optuna's are."""
     ended = (_ended(row) or datetime.now(UTC)).astimezone().replace(tzinfo=None)
-    took = timedelta(seconds=sum(row.get(name) or 0.0 for name in OWN_SECONDS))
+    took = timedelta(seconds=sum_own_seconds(row))
     return FinishedTrial(
         number=-1,
         trial_id=-1,

@@ -1,4 +1,7 @@
-"""How many trials each unlearner has: an equal budget for all, or those that a front has of it."""
+"""How many trials each unlearner has: an equal budget for all, or those that a front has of it.
+
+Of a sweep with a budget of time and no number of trials, it is known once the time is over.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,23 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.search.allocation import ADAPTIVE
 from orchestrator.search.narrowing import narrow_space
 from tasks.errors import InvalidValue
 from tasks.unlearners import loaded_unlearner_class, unlearner_class
+
+ENDLESS = 10**6
+"""Trials of a method while time alone ends the sweep."""
+
+
+def is_over(config: SweepConfig) -> bool:
+    """Tell whether the time of a sweep with a budget of time is over: then its trials are those that it has."""
+    return config.budget is not None and config.budgets is not None
+
+
+def is_open(config: SweepConfig) -> bool:
+    """Tell whether nobody knows yet how many trials a sweep will have, because time alone ends it."""
+    return config.budget is not None and config.trials is None and config.budgets is None
 
 
 def budgets(config: SweepConfig) -> dict[str, int]:
@@ -19,7 +36,9 @@ def budgets(config: SweepConfig) -> dict[str, int]:
     """
     if config.given is not None:
         return {name: len(config.given[name]) for name in config.unlearners}
-    trials = config.trials or 1
+    if is_over(config):
+        return {name: int((config.budgets or {}).get(name, 0)) for name in config.unlearners}
+    trials = config.trials or (ENDLESS if config.budget else 1)
     searched = {
         name: missing(name) or narrow_space(name, config.set).domains for name in config.unlearners
     }
@@ -35,7 +54,7 @@ def stored_budgets(config: SweepConfig) -> dict[str, int]:
         if isinstance(count, int):
             budget[name] = count
         elif find_fault(name):
-            budget[name] = config.trials or 1
+            budget[name] = config.trials or (ENDLESS if config.budget else 1)
         else:
             budget.update(budgets(replace(config, unlearners=(name,))))
     return budget
@@ -63,9 +82,24 @@ def trials_left(
     config: SweepConfig, finished: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, int]:
     """Trials still to be run, by unlearner; `finished` are the rows of those that are in the store."""
-    left = budgets(config)
-    for rows in finished.values():
-        unlearner = rows[-1]["unlearner"]
-        if rows[-1]["role"] == "trial" and unlearner in left:
-            left[unlearner] = max(0, left[unlearner] - 1)
+    ended, whole = count_ended(config, finished), budgets(config)
+    left = {name: max(0, count - ended[name]) for name, count in whole.items()}
+    # Where trials go to the methods that gain most, their number is one for all methods.
+    surplus = sum(left.values()) - max(0, sum(whole.values()) - sum(ended.values()))
+    while config.allocation == ADAPTIVE and surplus > 0:
+        most = max(left, key=lambda name: left[name])
+        taken = min(surplus, max(1, left[most] // 2))
+        left[most] -= taken
+        surplus -= taken
     return left
+
+
+def count_ended(
+    config: SweepConfig, finished: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, int]:
+    """Count the trials of each unlearner of a sweep that have ended; see `trials_left`."""
+    ended = dict.fromkeys(config.unlearners, 0)
+    for rows in finished.values():
+        if rows[-1]["role"] == "trial" and rows[-1]["unlearner"] in ended:
+            ended[rows[-1]["unlearner"]] += 1
+    return ended

@@ -39,7 +39,17 @@ ADOPTED = (
     "deterministic", "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
-NOT_TO_GIVE = ("unlearners", "set", "trials", "sampler", "preset")
+NOT_TO_GIVE = (
+    "unlearners",
+    "set",
+    "trials",
+    "budget",
+    "first",
+    "warm_start",
+    "allocation",
+    "sampler",
+    "preset",
+)
 """Settings that a confirming sweep cannot have: it runs the chosen points and nothing else."""
 NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
 """Columns by which points are chosen and identified, in addition to the objective's columns."""

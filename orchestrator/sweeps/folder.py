@@ -12,6 +12,7 @@ from typing import NoReturn
 from orchestrator.cluster.interrupts import interrupt_driver
 from orchestrator.config import SweepConfig, check_name
 from orchestrator.sweeps.stored.sealed_config import check_settings, replace_settings, seal_settings
+from orchestrator.sweeps.stored.size import SIZE
 from tasks.errors import InvalidValue, StorageFault, Taken
 from tasks.storage.base import Storage
 from tasks.storage.roots import normalise_root, open_root
@@ -137,7 +138,7 @@ def read_config(name: str, storage: str) -> SweepConfig:
 
 
 def store_config(config: SweepConfig, own: Storage) -> None:
-    """Write the configuration of a new sweep into its folder; of an existing one replace the trials alone.
+    """Write the configuration of a new sweep into its folder; of an existing one replace trials and budget alone.
 
     Those are replaced only if more were asked for. A kill leaves the old or the new configuration.
     """
@@ -147,5 +148,10 @@ def store_config(config: SweepConfig, own: Storage) -> None:
     elif config.more_trials:
         own.write(
             CONFIG,
-            replace_settings(before, trials=config.trials, budgets=dict(config.budgets or {})),
+            replace_settings(before, **{name: getattr(config, name) for name in SIZE}),
         )
+
+
+def store_end(config: SweepConfig, trials: dict[str, int], own: Storage) -> None:
+    """Note that the time of a sweep is over, by the trials of each unlearner that there are."""
+    own.write(CONFIG, replace_settings(own.read(CONFIG) or b"", budgets=trials))

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from orchestrator.config.spelling import spell_command
 from orchestrator.reporting.logged import KEY
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
-from orchestrator.sweeps.budget import budgets
+from orchestrator.sweeps.budget import ENDLESS, budgets
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
+from orchestrator.sweeps.stored.size import adopt_size, list_more
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
@@ -56,7 +58,7 @@ class SweepPlan:
     """How the data are read."""
     loader: str
     budgets: Mapping[str, int]
-    """Trials of the whole sweep, by unlearner."""
+    """Trials of the whole sweep, by unlearner; ENDLESS of each while time alone ends it."""
     objective: Objective
     sampler: str
     seed: int
@@ -129,7 +131,8 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         unlearners=config.unlearners or before.unlearners,
         set=config.set or before.set,
         require=config.require or before.require,
-        trials=config.trials or before.trials,
+        **adopt_size(config, before),
+        warm_points=before.warm_points,
         references=config.references or before.references,
         metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
@@ -147,11 +150,13 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     refuse_unnamed(
         config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
     )
-    is_more = (filled.trials or 1) > (before.trials or 1)
-    grown = dataclasses.replace(before, trials=filled.trials) if is_more else before
+    more = list_more(filled, before)
+    grown = before
+    if more or filled.more_trials:
+        grown = dataclasses.replace(before, trials=filled.trials, budget=filled.budget)
     different = (grown if filled.more_trials else before).list_differences(filled)
     if different:
-        only_more = ["--trials", str(filled.trials)] * (not grown.list_differences(filled))
+        only_more = more * (not grown.list_differences(filled))
         raise InvalidValue(
             f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
             "choose another --name, or go on with it by: "
@@ -208,14 +213,19 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         task=task.name,
         model=task.model,
         gpus_per_trial=gpus,
-        trials=config.trials or trials,
+        trials=config.trials or (None if config.budget else trials),
         unlearners=config.unlearners or DEFAULT_UNLEARNERS,
         max_concurrent=concurrent,
         references=references,
         calibration=task.calibration,
     )
-    _warn_of_random_search(decided.sampler, decided.trials or trials, say)
-    decided = dataclasses.replace(decided, budgets=budgets(decided))
+    _warn_of_random_search(decided.sampler, decided.trials or ENDLESS, say)
+    trials_of_each = budgets(decided)
+    if decided.budget is None:
+        decided = dataclasses.replace(decided, budgets=trials_of_each)
+    elif decided.granted_at is None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        decided = dataclasses.replace(decided, granted_at=now, budgets=None)
     return SweepPlan(
         name=name,
         task=task,
@@ -224,7 +234,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
         options=decided.data_options,
         loader=decided.loader,
-        budgets=decided.budgets or {},
+        budgets=trials_of_each,
         objective=objective_named(decided.aim),
         sampler=decided.sampler,
         seed=decided.seed,

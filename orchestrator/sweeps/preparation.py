@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.execution.model_jobs import ModelJob, follow_jobs
 from orchestrator.execution.ray_patches import free_resources
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
-from orchestrator.sweeps.estimate import sweep_seconds, training_seconds
+from orchestrator.sweeps.estimate import seconds_per_trial, training_seconds
 from orchestrator.worker.baselines import (
     Ready,
     Speed,
@@ -36,6 +39,8 @@ class Preparation:
         self._settings, self._resources = settings, resources
         self.search_seconds: float | None = None
         """Estimated time of the search; None until the speed of the hardware is measured."""
+        self.trial_seconds: dict[str, float] = {}
+        """Expected seconds of a trial by unlearner; empty until the speed of the hardware is measured."""
         self._told = False
         self._is_room = _is_room(settings)
         self._unfit: set[str] = set()
@@ -51,11 +56,13 @@ class Preparation:
         left: Mapping[str, int],
         observer: Observer,
         assignments: Sequence[str] = (),
+        ends_at: float | None = None,
     ) -> dict[str, Row]:
         """Wait until all models are stored; return their rows by trial id, the original's first.
 
         `left` are the numbers of remaining trials by unlearner, `slots` of them run at a time, and
-        `assignments` narrow what they search: all serve the estimate. Raises WorkerLost if a process dies
+        `assignments` narrow what they search, and at `ends_at`, by the monotonic clock, a budget of time is over: all
+        serve the estimate. Raises WorkerLost if a process dies
         too often, UnfitNode if no node can prepare the models.
         """
         self._warn_of_waiting(slots, observer)
@@ -69,7 +76,8 @@ class Preparation:
                             self._told = True
                         self._train(dtype, missing)
                     case Speed() as speed:
-                        self._tell_estimate(speed, slots, left, assignments, observer)
+                        self._estimate_trials(speed, left, assignments)
+                        self._tell_estimate(speed, slots, left, ends_at, observer)
                     case Training(what, done, total, seconds):
                         observer.training(what, done, total, seconds)
                     case dict():
@@ -90,16 +98,35 @@ class Preparation:
         speed: Speed,
         slots: int,
         left: Mapping[str, int],
-        assignments: Sequence[str],
+        ends_at: float | None,
         observer: Observer,
     ) -> None:
-        once = sweep_seconds(left, speed, slots, assignments)
-        further = len(self._settings.further)  # each trial runs its method on each of them
-        self.search_seconds = once * len(self._settings.task.requests) * (1 + further)
+        seconds = sum(count * self.trial_seconds[name] for name, count in left.items()) / slots
+        self.search_seconds = seconds
         training = training_seconds(speed, slots)
         models = f", {spell_duration(training)} of it for the models" if training else ""
-        total = spell_duration(training + self.search_seconds)
-        observer.say(f"estimated time: {total}, {slots} trials at a time{models}")
+        total = spell_duration(training + seconds)
+        budget = math.inf if ends_at is None else max(0.0, ends_at - time.monotonic())
+        if training > budget:
+            observer.say(
+                f"NOTICE: the models take about {spell_duration(training)}, longer than what is left of the budget, "
+                f"{spell_duration(budget)}: they are trained all the same, and no trial may fit"
+            )
+        elif training + seconds > budget:
+            mean = fmean(self.trial_seconds.values()) / slots
+            observer.say(
+                f"budget: {spell_duration(budget)} left, {slots} trials at a time{models}; room for about "
+                f"{(budget - training) / mean:.0f} trials"
+            )
+        else:
+            observer.say(f"estimated time: {total}, {slots} trials at a time{models}")
+
+    def _estimate_trials(
+        self, speed: Speed, left: Mapping[str, int], assignments: Sequence[str]
+    ) -> None:
+        # Each trial runs its method on each shadow model too.
+        times = len(self._settings.task.requests) * (1 + len(self._settings.further))
+        self.trial_seconds = {n: times * seconds_per_trial(n, speed, assignments) for n in left}
 
     def drop_shadows(self, observer: Observer) -> None:
         """Delete the weights of the shadow models, which no trial needs any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,22 @@ from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials, set_file_aside
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
-from orchestrator.sweeps.folder import CONFIG, hold_named_sweep, read_config, store_config
+from orchestrator.sweeps.folder import (
+    CONFIG,
+    hold_named_sweep,
+    read_config,
+    store_config,
+    store_end,
+)
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
 from orchestrator.sweeps.report.live import ReportPage
+from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.shown_studies import show_studies
+from orchestrator.sweeps.stored.spent_time import measure_time_left
+from orchestrator.sweeps.stored.warm_start import add_warm_points
 from orchestrator.worker.known_front import FrontRule
 from orchestrator.worker.settings import NEEDED
 from tasks.errors import ClusterFault
@@ -44,10 +54,11 @@ def run_sweep(config: SweepConfig, observer: Observer, page: Path | None = None)
     `page` is a file that its report is written to as trials end; see `check_page`.
     Raises InputError for bad input, before anything is run.
     """
+    started = time.monotonic()
     from orchestrator.search.database_url import remove_password
     from orchestrator.search.view import open_view
 
-    config = adopt_stored(complete_repeat(config.validate()))
+    config = add_warm_points(adopt_stored(complete_repeat(config.validate())))
     ended = find_ended_rows(config)
     if ended is None:  # else nothing runs: neither the data nor Ray are needed
         config = choose_task(config, observer.say)
@@ -66,7 +77,7 @@ def run_sweep(config: SweepConfig, observer: Observer, page: Path | None = None)
             return tell_ended(config, ended, board, observer)
         with open_watcher() as watcher:
             try:
-                return _run_on_ray(config, name, own, board, watcher, observer)
+                return _run_on_ray(config, name, own, board, watcher, observer, started)
             except (KeyboardInterrupt, ClusterFault):
                 config = adopt_stored(replace(config, name=name))
                 ended = find_ended_rows(config)
@@ -83,6 +94,7 @@ def _run_on_ray(
     board: StudyView | None,
     watcher: Watcher,
     observer: Observer,
+    started: float,
 ) -> Outcome:
     """Connect to Ray and run what is left of the sweep; see `run_sweep`."""
     with connect_ray(config.address, getting_ready(config), watcher) as resources:
@@ -93,7 +105,11 @@ def _run_on_ray(
         store_config(plan.config, own)
         watcher.say(f"orchestrator: killed, or ended by Ray; {explain_resume(plan.config)}")
         with resumable(plan.config):
-            return _Run(plan, board, resources, observer).to_the_end(finished, data)
+            ran = _Run(plan, board, resources, observer, started)
+            outcome, over = ran.to_the_end(finished, data)
+            if over is not None:
+                store_end(plan.config, over, own)
+            return outcome
 
 
 def _url_before(config: SweepConfig, own: Storage) -> str | None:
@@ -132,28 +148,38 @@ class _Run:
         board: StudyView | None,
         resources: Resources,
         observer: Observer,
+        started: float,
     ) -> None:
+        """`started` is when this driver began, by the monotonic clock."""
         self._plan, self._board, self._observer = plan, board, observer
-        self._resources = resources
+        self._resources, self._started = resources, started
 
-    def to_the_end(self, finished: Mapping[str, list[Row]], data: Dataset) -> Outcome:
-        """Train the models, then search; returns the counts of the whole sweep."""
+    def to_the_end(
+        self, finished: Mapping[str, list[Row]], data: Dataset
+    ) -> tuple[Outcome, dict[str, int] | None]:
+        """Train the models, then search; returns the counts of the whole sweep.
+
+        Beside them stand the trials of each method, if a budget of time is over.
+        """
         from orchestrator.reporting.progress import Progress
-        from orchestrator.sweeps.budget import trials_left
+        from orchestrator.sweeps.budget import is_open, trials_left
         from orchestrator.sweeps.preparation import Preparation
 
         plan, observer = self._plan, self._observer
         settings = plan.worker_settings(data.fingerprint)
         left = trials_left(plan.config, finished)
-        total = sum(left.values()) + len(finished)
+        total = None if is_open(plan.config) else sum(left.values()) + len(finished)
+        ends_at = self._find_end(finished)
         preparation = Preparation(settings, self._resources, calibrate=any(left.values()))
         # Only now, while that process starts: both import Ray Tune.
         from orchestrator.execution.ray_patches import check_ray
+        from orchestrator.execution.time_limit import TimeLimit
         from orchestrator.execution.tuning import Tuning
 
         check_ray(observer.say)
         what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
-        observer.say(f"sweep {plan.name}: {what}, {total} trials")
+        many = plan.config.budget if total is None else f"{total} trials"
+        observer.say(f"sweep {plan.name}: {what}, {many}")
         if plan.metrics:
             observer.say(
                 f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
@@ -167,7 +193,9 @@ class _Run:
         if finished:
             observer.say(f"going on: {len(finished)} trials are finished")
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
-        models = preparation.wait_for_models(plan.concurrent, left, observer, plan.config.set)
+        models = preparation.wait_for_models(
+            plan.concurrent, left, observer, plan.config.set, ends_at
+        )
         retrained = models[RETRAINED]
         # One dtype for all trials, though the nodes may differ: they start from the same original model.
         settings = replace(settings, dtype=retrained["dtype"])
@@ -179,19 +207,38 @@ class _Run:
             total,
             floor,
             preparation.search_seconds,
+            ends_at,
         )
         progress.resume(list(finished.values()))
         observer.started(progress)
+        allocation = make_allocation(plan.config, list(finished.values()), floor)
+        if ends_at is not None:
+            seconds = plan.config.budget_seconds or 0.0
+            allocation = TimeLimit(allocation, ends_at, seconds, preparation.trial_seconds)
         try:
             if any(left.values()):
                 rule = FrontRule.of(plan.objective, floor) if plan.measure == NEEDED else None
-                tuning = Tuning(plan.config, settings, retrained, rule, finished.values())
+                tuning = Tuning(
+                    plan.config, settings, retrained, allocation, rule, finished.values()
+                )
                 tuning.run(studies, left, progress, observer)
                 if settings.further and not plan.keep_shadows:
                     preparation.drop_shadows(observer)
+            if ends_at is not None:
+                progress.close()
         finally:
             observer.ended(progress)
-        return Outcome(plan.config, progress.done, progress.failed)
+        over = None
+        if ends_at is not None:
+            over = {study.unlearner: study.count_ended() for study in studies}
+        return Outcome(plan.config, progress.done, progress.failed), over
+
+    def _find_end(self, finished: Mapping[str, list[Row]]) -> float | None:
+        """Return when the budget of time is over, by the monotonic clock; None if there is none."""
+        if self._plan.config.budget is None:
+            return None
+        last = (rows[-1] for rows in finished.values())
+        return self._started + measure_time_left(self._plan.config, last)
 
 
 def _read_finished(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ from orchestrator.results.files import OnDamage
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.store import read_results
-from orchestrator.sweeps.budget import find_fault, stored_budgets
+from orchestrator.sweeps.budget import find_fault, is_open, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
 from orchestrator.sweeps.stored.resumed import spell_resume
 from orchestrator.sweeps.stored.sealed_config import COMPARED, check_own_rows
@@ -81,11 +82,20 @@ def read_status(
     state = FINISHED if not left else RUNNING if is_held(name, config.storage) else UNFINISHED
     ends = _list_latest_ends(ended)
     expected = left * gap if state == RUNNING and (gap := measure_gap(ends)) else None
-    progress = Progress(objective, total, floor, expected)
+    until = _find_end(config) if state == RUNNING else None
+    progress = Progress(objective, None if is_open(config) else total, floor, expected, until)
     progress.start_from(standing)
     unknown = tuple(filter(None, map(find_fault, config.unlearners)))
     last = ends[-1] if ends else None
     return SweepStatus(name, state, progress, config, unknown, last, rows)
+
+
+def _find_end(config: SweepConfig) -> float | None:
+    """Return when the budget of time is over, by the monotonic clock, if no driver was killed since it began."""
+    if config.budget_seconds is None or config.granted_at is None:
+        return None
+    since = (datetime.now(UTC) - datetime.fromisoformat(config.granted_at)).total_seconds()
+    return time.monotonic() + config.budget_seconds - since
 
 
 def _list_different(rows: pa.Table) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ def proposed_identity(settings: WorkerSettings, task_key: str, trial: Mapping[st
     return {
         "sweep": settings.sweep,
         "confirms": settings.confirms,
+        "proposed_by": trial.get("proposed_by"),
         "trial_id": trial["trial_id"],
         "role": "trial",
         "references": settings.references,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from orchestrator.results.rows import Row, trial_rows
+from orchestrator.results.rows import OWN_SECONDS, Row, trial_rows
 from orchestrator.results.store import read_stored_rows, write_rows
 from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
@@ -243,5 +243,5 @@ def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
     """Keep what the driver needs of the rows: the store has the rest, and the driver must stay small."""
     from orchestrator.results.objectives import SCORING
 
-    needed = {"epoch", "state", "error", *SCORING, *settings.objective_columns}
+    needed = {"epoch", "state", "error", *SCORING, *OWN_SECONDS, *settings.objective_columns}
     return [{name: row.get(name) for name in needed} for row in rows]

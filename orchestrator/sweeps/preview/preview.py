@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,13 +12,16 @@ from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials
 from orchestrator.search.narrowing import Space, narrow_space
-from orchestrator.sweeps.budget import trials_left
+from orchestrator.sweeps.budget import ENDLESS, count_ended, is_open, trials_left
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
 from orchestrator.sweeps.estimate import expect_cost
 from orchestrator.sweeps.folder import find_free_name
 from orchestrator.sweeps.plan import SweepPlan, adopt_stored, resolve
 from orchestrator.sweeps.preview.models import FoundModels, find_models
+from orchestrator.sweeps.stored.shown_studies import list_first_of
+from orchestrator.sweeps.stored.spent_time import measure_time_left
+from orchestrator.sweeps.stored.warm_start import add_warm_points
 from tasks.search_space import parameters
 from tasks.unlearners import unlearner_class
 
@@ -33,6 +37,10 @@ class Preview:
     """Trials that are still to be run, by unlearner."""
     models: FoundModels | str
     """The models, or why they are not known."""
+    ended: Mapping[str, int]
+    """Trials that are finished, by unlearner."""
+    time_left: float
+    """Seconds that are left of a budget of time; infinite if there is none."""
     notices: tuple[str, ...]
     """What the sweep would say at its start."""
 
@@ -57,15 +65,19 @@ class Preview:
     def search_cost(self) -> float | None:
         """The expected cost of the trials that are left, in retrains; None if it is not known."""
         costs = self.trial_costs
-        return sum(self.left[name] * cost for name, cost in costs.items()) if costs else None
+        if not costs or is_open(self.plan.config):
+            return None
+        return sum(self.left[name] * cost for name, cost in costs.items())
 
     @property
     def seconds(self) -> float | None:
         """Expected seconds of training and unlearning; None if no retrain's time is known."""
+        if is_open(self.plan.config):
+            return self.time_left
         if isinstance(self.models, str) or self.models.retrain_seconds is None:
             return None
         work = self.models.training_cost + (self.search_cost or 0.0)
-        return work * self.models.retrain_seconds / self.plan.concurrent
+        return min(self.time_left, work * self.models.retrain_seconds / self.plan.concurrent)
 
     def list_lines(self) -> Iterator[str]:
         """Yield the plan as lines of text."""
@@ -79,19 +91,31 @@ class Preview:
             yield f"required: {', '.join(map(str, objective.required))}"
         room = f"{plan.cpus} {'CPU' if plan.cpus == 1 else 'CPUs'}"
         room += f" and {plan.gpus:g} GPUs" if plan.gpus else ""
-        total, left = sum(plan.budgets.values()), sum(self.left.values())
-        done = f", of which {total - left} are finished" if left < total else ""
         yield (
-            f"{total} trials{done}; {plan.concurrent} at a time on {room} each; sampler {plan.sampler}"
+            f"{self._spell_size()}; {plan.concurrent} at a time on {room} each; sampler {plan.sampler}, "
+            f"allocation {plan.config.allocation}"
         )
         for name in plan.budgets:
             yield from self._list_method(name)
         yield from self._list_costs()
 
+    def _spell_size(self) -> str:
+        config, finished = self.plan.config, sum(self.ended.values())
+        if is_open(config):
+            done = f"; {finished} trials are finished" if finished else ""
+            return f"as many trials as fit into {config.budget}, models and the end included{done}"
+        done = f", of which {finished} are finished" if finished else ""
+        most = f", or those that fit into {config.budget}" if config.budget else ""
+        return f"{sum(self.plan.budgets.values())} trials{done}{most}"
+
     def _list_method(self, name: str) -> Iterator[str]:
         count, cost = self.plan.budgets[name], self.trial_costs.get(name)
         about = "" if cost is None else f", about {cost:.3g} of a retrain each"
-        yield f"  {name}: {count} {'trial' if count == 1 else 'trials'}{about}"
+        many = "" if count >= ENDLESS else f": {count} {'trial' if count == 1 else 'trials'}"
+        yield f"  {name}{many}{about}"
+        first = list_first_of(self.plan.config, name)
+        if first:
+            yield f"      first: {', '.join(point.by for point in first)}"
         space = self.spaces[name]
         for parameter in parameters(unlearner_class(name)):
             if parameter in space.domains:
@@ -108,6 +132,10 @@ class Preview:
             if roles:
                 yield f"{what}: {', '.join(roles)}"
         training = models.training_cost
+        if is_open(self.plan.config):
+            yield f"cost: {training:.3g} retrains for models that are not trained yet, and the trials"
+            yield f"time: {spell_duration(self.time_left)} of the budget are left"
+            return
         yield (
             f"cost: about {(self.search_cost or 0.0) + training:.3g} retrains, {training:.3g} of them for models that "
             "are not trained yet"
@@ -125,7 +153,7 @@ def preview_sweep(config: SweepConfig) -> Preview:
     bad input, as the sweep would.
     """
     notices: list[str] = []
-    config = adopt_stored(complete_repeat(config.validate()))
+    config = add_warm_points(adopt_stored(complete_repeat(config.validate())))
     config = choose_task(config, notices.append, keep_original=False)
     unsteady = steers_on_test(objective_named(config.aim))
     if unsteady:
@@ -137,4 +165,8 @@ def preview_sweep(config: SweepConfig) -> Preview:
     finished = read_finished_trials(plan.storage, name)
     data = check_same_data(plan, finished)
     left = trials_left(plan.config, finished)
-    return Preview(plan, data.source, left, find_models(plan, data), tuple(notices))
+    time_left = math.inf
+    if plan.config.budget is not None:
+        time_left = measure_time_left(plan.config, (rows[-1] for rows in finished.values()))
+    ended, models = count_ended(plan.config, finished), find_models(plan, data)
+    return Preview(plan, data.source, left, models, ended, time_left, tuple(notices))

@@ -12,7 +12,7 @@ from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.store import read_finished_trials
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL
-from orchestrator.sweeps.budget import trials_left
+from orchestrator.sweeps.budget import is_over, trials_left
 from orchestrator.sweeps.folder import CONFIG, open_sweeps
 from orchestrator.sweeps.stored.resumed import spell_resume
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
@@ -40,7 +40,9 @@ def find_ended_rows(config: SweepConfig) -> dict[str, list[Row]] | None:
     None for a sweep that has not begun, has trials left, or lacks a model's row, and for one with a damaged
     file of rows, which a driver makes again. Raises InvalidValue as `check_own_rows` does.
     """
-    if config.name is None or config.trials is None or config.references is None:
+    if config.name is None or config.references is None:
+        return None
+    if config.trials is None and not is_over(config):
         return None
     if not open_sweeps(config.storage).read(f"{config.name}/{CONFIG}"):
         return None
@@ -64,8 +66,10 @@ def tell_ended(
     show_studies(config, list(trials.values()), board, observer.say)
     said = f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run"
     if not config.confirms:
-        twice = str(2 * (config.trials or 1))
-        said += f"; for more trials: {spell_resume(config, '--trials', twice)}"
+        more = ("--trials", str(2 * (config.trials or 1)))
+        if config.budget is not None:
+            more = ("--budget", config.budget)
+        said += f"; for more trials: {spell_resume(config, *more)}"
     observer.say(said)
     models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
     progress = Progress(objective_named(config.aim), len(trials), find_noise_floor(models), None)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import spell_command
+from orchestrator.config.wall_time import read_duration
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from tasks.errors import InputError, InvalidValue, StorageError, StorageFault
@@ -20,18 +21,22 @@ def read_to_resume(
     code: Sequence[str] = (),
     trials: int | None = None,
     log: Sequence[str] = (),
+    budget: str | None = None,
 ) -> SweepConfig:
     """Read the configuration of a sweep that is to be resumed at `address`, or else where it ran.
 
     `code` is what the user allows the store to import, and `trials` the new number of trials per method, if
-    the sweep is to have more. `log` names its loggers, of which none is stored. Raises InvalidValue for an unknown
-    sweep, for one that names other code, and for fewer trials than before.
+    the sweep is to have more; `budget` is the wall time that it may take from now on, whose end no number of trials
+    anticipates unless both are given. `log` names its loggers, of which none is stored. Raises InvalidValue for an
+    unknown sweep, for one that names other code, for fewer trials than before, and for what is no duration.
     """
     config = read_config(name, storage)
     refuse_unnamed(name, list_code_of_config(config), code)
     config = dataclasses.replace(
         config, address=address or config.address, code=tuple(code), log=tuple(log)
     )
+    if budget is not None:
+        return _ask_for_time(config, budget, trials)
     return config if trials is None else _ask_for_trials(config, trials)
 
 
@@ -64,15 +69,33 @@ def resumable(config: SweepConfig) -> Iterator[None]:
 
 def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:
     """Return the configuration with so many trials per method; nothing is stored before the sweep runs."""
-    before = config.trials or 1
-    if config.confirms:
-        raise InvalidValue(
-            f"--trials: sweep {config.name!r} runs points of {config.confirms!r} again, once each; for more, "
-            f"give more seeds to: {spell_command(['confirm', config.confirms])}"
-        )
+    _refuse_repeats(config, "--trials")
+    before = config.trials or min((config.budgets or {}).values(), default=1)
     if trials < before:
         raise InvalidValue(
             f"--trials {trials}: sweep {config.name!r} has {before} per method already, and no trial is dropped; "
             f"give {before + 1} or more"
         )
-    return dataclasses.replace(config, trials=trials, more_trials=trials > before)
+    if config.budget is None:
+        return dataclasses.replace(config, trials=trials, more_trials=trials > before)
+    # Asked for by a number, they take the time that they take.
+    plain = dataclasses.replace(config, budget=None, granted_at=None, budgets=None)
+    return dataclasses.replace(plain, trials=trials, more_trials=True)
+
+
+def _ask_for_time(config: SweepConfig, budget: str, trials: int | None) -> SweepConfig:
+    """Return the configuration with so much more wall time; it counts from the moment that the sweep runs."""
+    _refuse_repeats(config, "--budget")
+    read_duration("budget", budget)
+    asked = config if trials is None else _ask_for_trials(config, trials)
+    return dataclasses.replace(
+        asked, trials=trials, budget=budget, granted_at=None, budgets=None, more_trials=True
+    )
+
+
+def _refuse_repeats(config: SweepConfig, flag: str) -> None:
+    if config.confirms:
+        raise InvalidValue(
+            f"{flag}: sweep {config.name!r} runs points of {config.confirms!r} again, once each; for more, "
+            f"give more seeds to: {spell_command(['confirm', config.confirms])}"
+        )

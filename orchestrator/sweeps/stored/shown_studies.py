@@ -13,11 +13,22 @@ from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import objective_named
 
 if TYPE_CHECKING:
+    from orchestrator.search.first.points import FirstPoint
     from orchestrator.search.study import UnlearnerStudy
     from orchestrator.search.view import StudyView
 
 Row = dict[str, Any]
 DASHBOARD = "optuna-dashboard"
+
+
+def list_first_of(config: SweepConfig, unlearner: str) -> list[FirstPoint]:
+    """List the first trials of a method of a sweep; none of a sweep that confirms another."""
+    from orchestrator.search.first.points import list_first
+
+    if config.given is not None:
+        return []
+    warm = (config.warm_points or {}).get(unlearner, ())
+    return list_first(unlearner, config.set, config.first, config.task or "", warm)
 
 
 def show_studies(
@@ -39,6 +50,7 @@ def show_studies(
             finished,
             given.get(unlearner),
             config.set,
+            list_first_of(config, unlearner),
         )
         for unlearner in config.unlearners
     ]
