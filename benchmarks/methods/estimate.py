@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from orchestrator.cluster.resources import count_local_resources
 from orchestrator.config import SweepConfig
-from orchestrator.sweeps.estimate import seconds_per_trial, sweep_seconds, training_seconds
 from orchestrator.sweeps.plan import resolve
+from orchestrator.sweeps.stages.estimate import seconds_per_trial, sweep_seconds, training_seconds
 from orchestrator.worker.baselines import Speed
 
 STARTING_SECONDS = 20.0

@@ -16,7 +16,7 @@ from orchestrator.sweeps.budget import trials_left
 from orchestrator.sweeps.confirm import plan_repeats
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
-from orchestrator.sweeps.plan import adopt_stored
+from orchestrator.sweeps.stored.adopted import adopt_stored
 
 Say = Callable[[str], None]
 LOWEST = 19

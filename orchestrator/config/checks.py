@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from orchestrator.results.columns import COLUMNS
@@ -9,6 +10,18 @@ from orchestrator.results.objectives import SCORE, objective_named
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
 from tasks.evaluation.shadows.incidence import check_models
+from tasks.roles import FEWEST
+
+LEAST = {
+    "trials": 1,
+    "max_concurrent": 1,
+    "cpus_per_trial": 1,
+    "gpus_per_trial": 0,
+    "references": FEWEST,
+    "trial_seconds": 1,
+    "cost_limit": 0,
+}
+"""The least value of each setting that is a number; all are finite."""
 
 
 def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
@@ -21,6 +34,19 @@ def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
         )
     if of_shadows:
         check_models(shadows)
+
+
+def check_numbers(settings: object) -> None:
+    """Raise InvalidValue for a number out of range among the `settings` of a sweep."""
+    for name, least in LEAST.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value < math.inf:
+            flag = name.replace("_", "-")
+            raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+    gpus = getattr(settings, "gpus_per_trial", None) or 0
+    if gpus > 1 and gpus != int(gpus):
+        raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
+    check_seed(getattr(settings, "seed", 0))
 
 
 def check_has_model(original: Path | None, model: str) -> None:

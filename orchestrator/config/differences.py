@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from orchestrator.config.sweep import SweepConfig
-
 DECIDING = (
     "task",
     "unlearners",
@@ -36,8 +31,8 @@ DECIDING = (
 )
 
 
-def list_differences(before: SweepConfig, now: SweepConfig) -> list[str]:
-    """Return one text per setting that affects the results and differs."""
+def list_differences(before: object, now: object) -> list[str]:
+    """Return one text per setting that affects the results and differs between two configurations."""
     return [
         f"{name} was {getattr(before, name)!r}, now {getattr(now, name)!r}"
         for name in DECIDING

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import typing
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from cyclopts import Parameter
 from orchestrator.config.checks import (
     check_deterministic,
     check_name,
+    check_numbers,
     check_requested,
-    check_seed,
 )
 from orchestrator.config.conversion import check_types, convert_settings, convert_stored
 from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
@@ -41,7 +40,6 @@ from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, names_shadows
 from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
-from tasks.roles import FEWEST
 from tasks.storage.roots import normalise_root
 from tasks.unlearners import expand_names, unlearner_class
 
@@ -185,7 +183,8 @@ class SweepConfig:
         if len(dict.fromkeys(config.unlearners)) < len(config.unlearners):
             raise InvalidValue("--unlearners names a method twice")
         check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
-        config._check_numbers()
+        check_numbers(config)
+        config.budget_seconds  # noqa: B018  # raises for what is no duration
         if config.deterministic:
             check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
             config = dataclasses.replace(config, max_concurrent=1)
@@ -196,25 +195,6 @@ class SweepConfig:
         for name in filter(None, (config.name, config.warm_start)):
             check_name(name)
         return config
-
-    def _check_numbers(self) -> None:
-        """Raise InvalidValue for a number out of range."""
-        for flag, value, least in (
-            ("trials", self.trials, 1),
-            ("max-concurrent", self.max_concurrent, 1),
-            ("cpus-per-trial", self.cpus_per_trial, 1),
-            ("gpus-per-trial", self.gpus_per_trial, 0),
-            ("references", self.references, FEWEST),
-            ("trial-seconds", self.trial_seconds, 1),
-            ("cost-limit", self.cost_limit, 0),
-        ):
-            if value is not None and not least <= value < math.inf:
-                raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
-        gpus = self.gpus_per_trial or 0
-        if gpus > 1 and gpus != int(gpus):
-            raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")
-        check_seed(self.seed)
-        self.budget_seconds  # noqa: B018  # raises for what is no duration
 
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:

@@ -23,14 +23,10 @@ from orchestrator.config import (
     SweepConfig,
     check_deterministic,
 )
-from orchestrator.config.spelling import spell_command
 from orchestrator.reporting.logged import KEY
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.search.samplers import RANDOM_AT_FIRST
 from orchestrator.sweeps.budget import ENDLESS, budgets
-from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
-from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
-from orchestrator.sweeps.stored.size import adopt_size, list_more
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.options import DataOptions
 from tasks.datasets.sources import DEFAULT_DATA_DIR
@@ -115,54 +111,6 @@ class SweepPlan:
             shadows=self.shadows,
             measure=self.measure,
         )
-
-
-def adopt_stored(config: SweepConfig) -> SweepConfig:
-    """Return the configuration, completed from the sweep of that name, if there is one.
-
-    Raises InvalidValue if the sweep exists with another configuration.
-    """
-    if config.name is None or not open_sweeps(config.storage).read(f"{config.name}/{CONFIG}"):
-        return config
-    before = read_config(config.name, config.storage)
-    filled = dataclasses.replace(
-        config,
-        task=config.task or before.task,
-        unlearners=config.unlearners or before.unlearners,
-        set=config.set or before.set,
-        require=config.require or before.require,
-        **adopt_size(config, before),
-        warm_points=before.warm_points,
-        references=config.references or before.references,
-        metrics=config.metrics or before.metrics,
-        model=before.model if config.model == "auto" else config.model,
-        calibration=config.calibration or before.calibration,
-        deterministic=config.deterministic or before.deterministic,
-        recipe=config.recipe or before.recipe,
-        original=config.original or before.original,
-        original_hash=config.original_hash or before.original_hash,
-        data_dir=config.data_dir or before.data_dir,
-        label_column=config.label_column or before.label_column,
-        image_size=config.image_size or before.image_size,
-        optuna_storage=config.optuna_storage or before.optuna_storage,
-    )
-    # What the user gave names code; what only the store gave may not.
-    refuse_unnamed(
-        config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
-    )
-    more = list_more(filled, before)
-    grown = before
-    if more or filled.more_trials:
-        grown = dataclasses.replace(before, trials=filled.trials, budget=filled.budget)
-    different = (grown if filled.more_trials else before).list_differences(filled)
-    if different:
-        only_more = more * (not grown.list_differences(filled))
-        raise InvalidValue(
-            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
-            "choose another --name, or go on with it by: "
-            + spell_command(["resume", config.name, *only_more, "--storage", config.storage])
-        )
-    return filled
 
 
 def make_task(config: SweepConfig, device: str = "cpu") -> Task:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cluster.connection import connect_ray
 from orchestrator.cluster.last_words import Watcher, open_watcher
-from orchestrator.cluster.resources import Resources
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.reporting.logged import add_loggers
 from orchestrator.reporting.observer import Observer, Observers
-from orchestrator.results.noise import explain_what_is_to_forget, find_noise_floor
 from orchestrator.results.objectives import objective_named, steers_on_test
 from orchestrator.results.store import read_finished_trials, set_file_aside
 from orchestrator.sweeps.confirm import complete_repeat
@@ -26,19 +24,15 @@ from orchestrator.sweeps.folder import (
     store_config,
     store_end,
 )
-from orchestrator.sweeps.plan import SweepPlan, adopt_stored, getting_ready, resolve
+from orchestrator.sweeps.plan import SweepPlan, getting_ready, resolve
 from orchestrator.sweeps.report.live import ReportPage
-from orchestrator.sweeps.stored.allocated import make_allocation
+from orchestrator.sweeps.stages.search import Search
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
 from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
-from orchestrator.sweeps.stored.shown_studies import show_studies
-from orchestrator.sweeps.stored.spent_time import measure_time_left
 from orchestrator.sweeps.stored.warm_start import add_warm_points
-from orchestrator.worker.known_front import FrontRule
-from orchestrator.worker.settings import NEEDED
 from tasks.errors import ClusterFault
-from tasks.roles import RETRAINED
 from tasks.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -105,11 +99,12 @@ def _run_on_ray(
         store_config(plan.config, own)
         watcher.say(f"orchestrator: killed, or ended by Ray; {explain_resume(plan.config)}")
         with resumable(plan.config):
-            ran = _Run(plan, board, resources, observer, started)
-            outcome, over = ran.to_the_end(finished, data)
-            if over is not None:
-                store_end(plan.config, over, own)
-            return outcome
+            search = Search(plan, finished, data, started)
+            progress, studies = search.run(board, resources, observer)
+            if plan.config.budget is not None:
+                ended = {study.unlearner: study.count_ended() for study in studies}
+                store_end(plan.config, ended, own)
+            return Outcome(plan.config, progress.done, progress.failed)
 
 
 def _url_before(config: SweepConfig, own: Storage) -> str | None:
@@ -137,108 +132,6 @@ def _warn_of_test_data(config: SweepConfig, observer: Observer) -> None:
             f"NOTICE: this objective optimises {', '.join(unsteady)} on the test half: what it "
             "reports there flatters. The validation_… columns keep the test half unseen."
         )
-
-
-class _Run:
-    """One driver's stretch of a sweep."""
-
-    def __init__(
-        self,
-        plan: SweepPlan,
-        board: StudyView | None,
-        resources: Resources,
-        observer: Observer,
-        started: float,
-    ) -> None:
-        """`started` is when this driver began, by the monotonic clock."""
-        self._plan, self._board, self._observer = plan, board, observer
-        self._resources, self._started = resources, started
-
-    def to_the_end(
-        self, finished: Mapping[str, list[Row]], data: Dataset
-    ) -> tuple[Outcome, dict[str, int] | None]:
-        """Train the models, then search; returns the counts of the whole sweep.
-
-        Beside them stand the trials of each method, if a budget of time is over.
-        """
-        from orchestrator.reporting.progress import Progress
-        from orchestrator.sweeps.budget import is_open, trials_left
-        from orchestrator.sweeps.preparation import Preparation
-
-        plan, observer = self._plan, self._observer
-        settings = plan.worker_settings(data.fingerprint)
-        left = trials_left(plan.config, finished)
-        total = None if is_open(plan.config) else sum(left.values()) + len(finished)
-        ends_at = self._find_end(finished)
-        preparation = Preparation(settings, self._resources, calibrate=any(left.values()))
-        # Only now, while that process starts: both import Ray Tune.
-        from orchestrator.execution.ray_patches import check_ray
-        from orchestrator.execution.time_limit import TimeLimit
-        from orchestrator.execution.tuning import Tuning
-
-        check_ray(observer.say)
-        what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
-        many = plan.config.budget if total is None else f"{total} trials"
-        observer.say(f"sweep {plan.name}: {what}, {many}")
-        if plan.metrics:
-            observer.say(
-                f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
-                "the estimate is without them"
-            )
-        if settings.further:
-            observer.say(
-                f"NOTICE: {len(settings.further)} shadow models are trained, each as long as the original, and each "
-                "trial runs its method on all of them; -NAME leaves a metric out"
-            )
-        if finished:
-            observer.say(f"going on: {len(finished)} trials are finished")
-        studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
-        models = preparation.wait_for_models(
-            plan.concurrent, left, observer, plan.config.set, ends_at
-        )
-        retrained = models[RETRAINED]
-        # One dtype for all trials, though the nodes may differ: they start from the same original model.
-        settings = replace(settings, dtype=retrained["dtype"])
-        floor = find_noise_floor(models.values())
-        if floor is not None:
-            observer.say(explain_what_is_to_forget(floor))
-        progress = Progress(
-            plan.objective,
-            total,
-            floor,
-            preparation.search_seconds,
-            ends_at,
-        )
-        progress.resume(list(finished.values()))
-        observer.started(progress)
-        allocation = make_allocation(plan.config, list(finished.values()), floor)
-        if ends_at is not None:
-            seconds = plan.config.budget_seconds or 0.0
-            allocation = TimeLimit(allocation, ends_at, seconds, preparation.trial_seconds)
-        try:
-            if any(left.values()):
-                rule = FrontRule.of(plan.objective, floor) if plan.measure == NEEDED else None
-                tuning = Tuning(
-                    plan.config, settings, retrained, allocation, rule, finished.values()
-                )
-                tuning.run(studies, left, progress, observer)
-                if settings.further and not plan.keep_shadows:
-                    preparation.drop_shadows(observer)
-            if ends_at is not None:
-                progress.close()
-        finally:
-            observer.ended(progress)
-        over = None
-        if ends_at is not None:
-            over = {study.unlearner: study.count_ended() for study in studies}
-        return Outcome(plan.config, progress.done, progress.failed), over
-
-    def _find_end(self, finished: Mapping[str, list[Row]]) -> float | None:
-        """Return when the budget of time is over, by the monotonic clock; None if there is none."""
-        if self._plan.config.budget is None:
-            return None
-        last = (rows[-1] for rows in finished.values())
-        return self._started + measure_time_left(self._plan.config, last)
 
 
 def _read_finished(

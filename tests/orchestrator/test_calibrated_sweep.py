@@ -19,7 +19,8 @@ from orchestrator.reporting.recommended import spell_run
 from orchestrator.sweeps.confirm import plan_repeats
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import read_config, store_config
-from orchestrator.sweeps.plan import adopt_stored, resolve
+from orchestrator.sweeps.plan import resolve
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.sealed_config import DIGEST, seal_settings
 from tasks.errors import InvalidValue
 from tasks.storage.roots import open_root

@@ -22,7 +22,7 @@ from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.confirm import complete_repeat, plan_repeats
 from orchestrator.sweeps.folder import hold_sweep, read_config, store_config
-from orchestrator.sweeps.plan import adopt_stored
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from tasks.errors import InvalidValue
 
 

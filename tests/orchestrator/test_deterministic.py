@@ -19,7 +19,7 @@ from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.store import read_finished_trials
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.sweeps.folder import read_config, store_config
-from orchestrator.sweeps.plan import adopt_stored
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings
 from orchestrator.worker.trainable import UnlearningTrial

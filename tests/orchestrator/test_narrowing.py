@@ -16,9 +16,9 @@ from orchestrator.search.study import UnlearnerStudy
 from orchestrator.sweeps.budget import budgets
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import choose_task
-from orchestrator.sweeps.estimate import expect_values
 from orchestrator.sweeps.folder import read_config, store_config
-from orchestrator.sweeps.plan import adopt_stored
+from orchestrator.sweeps.stages.estimate import expect_values
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.named_code import list_code_of_config
 from tasks.errors import InvalidValue
 from tasks.search_space import Categorical, Float, Int

@@ -14,7 +14,8 @@ from orchestrator.config import JobConfig, SweepConfig
 from orchestrator.results.store import read_finished_trials
 from orchestrator.sweeps.data_check import choose_task
 from orchestrator.sweeps.folder import store_config
-from orchestrator.sweeps.plan import adopt_stored, make_task
+from orchestrator.sweeps.plan import make_task
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.worker.baselines import Ready, prepare_models, train_model
 from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.digits import load_digits

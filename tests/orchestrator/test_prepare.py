@@ -15,7 +15,7 @@ import sys
 import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connect_ray
-from orchestrator.sweeps.preparation import Preparation
+from orchestrator.sweeps.stages.preparation import Preparation
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task
@@ -64,7 +64,7 @@ import sys
 import ray
 from rich.console import Console
 from orchestrator.cluster.connection import connect_ray
-from orchestrator.sweeps.preparation import Preparation
+from orchestrator.sweeps.stages.preparation import Preparation
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.worker.settings import WorkerSettings
 from tasks.task import Task

@@ -16,7 +16,7 @@ from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.allocation import Allocation
 from orchestrator.sweeps.budget import ENDLESS, budgets, is_open, stored_budgets
 from orchestrator.sweeps.folder import hold_sweep, read_config, store_config, store_end
-from orchestrator.sweeps.plan import adopt_stored
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.ended import find_ended_rows
 from orchestrator.sweeps.stored.resumed import read_to_resume
 from orchestrator.sweeps.stored.spent_time import measure_time_left, measure_union

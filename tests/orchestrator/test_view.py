@@ -18,7 +18,7 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.reporting.terminal import Terminal
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.fast_proposals import distribution
-from orchestrator.sweeps.estimate import (
+from orchestrator.sweeps.stages.estimate import (
     expected,
     seconds_per_trial,
     sweep_seconds,

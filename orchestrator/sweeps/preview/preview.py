@@ -15,10 +15,11 @@ from orchestrator.search.narrowing import Space, narrow_space
 from orchestrator.sweeps.budget import ENDLESS, count_ended, is_open, trials_left
 from orchestrator.sweeps.confirm import complete_repeat
 from orchestrator.sweeps.data_check import check_same_data, choose_task
-from orchestrator.sweeps.estimate import expect_cost
 from orchestrator.sweeps.folder import find_free_name
-from orchestrator.sweeps.plan import SweepPlan, adopt_stored, resolve
+from orchestrator.sweeps.plan import SweepPlan, resolve
 from orchestrator.sweeps.preview.models import FoundModels, find_models
+from orchestrator.sweeps.stages.estimate import expect_cost
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.shown_studies import list_first_of
 from orchestrator.sweeps.stored.spent_time import measure_time_left
 from orchestrator.sweeps.stored.warm_start import add_warm_points

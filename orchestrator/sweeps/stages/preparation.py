@@ -12,7 +12,7 @@ from orchestrator.execution.model_jobs import ModelJob, follow_jobs
 from orchestrator.execution.ray_patches import free_resources
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.rows import Row
-from orchestrator.sweeps.estimate import seconds_per_trial, training_seconds
+from orchestrator.sweeps.stages.estimate import seconds_per_trial, training_seconds
 from orchestrator.worker.baselines import (
     Ready,
     Speed,

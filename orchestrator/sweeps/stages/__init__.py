@@ -1,0 +1,1 @@
+"""The stages of a sweep that runs: an estimate, the models, the search."""
