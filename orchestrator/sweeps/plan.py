@@ -150,10 +150,9 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
     concurrent = _trials_at_a_time(config, resources, gpus, say)
     device = "cuda" if gpus else "cpu"
     task = make_task(config, device)
-    per_slot = DEFAULT_TRIALS_PER_SLOT.get((task.dataset, device), DEFAULT_TRIALS)
-    references = config.references or DEFAULT_REFERENCES_BY_TASK.get(
-        (task.dataset, device), DEFAULT_REFERENCES
-    )
+    case = task.dataset, device
+    per_slot = DEFAULT_TRIALS_PER_SLOT.get(case, DEFAULT_TRIALS)
+    references = config.references or DEFAULT_REFERENCES_BY_TASK.get(case, DEFAULT_REFERENCES)
     trials = min(DEFAULT_TRIALS, max(1, int(per_slot * concurrent)))
     decided = dataclasses.replace(
         config,
@@ -168,12 +167,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         calibration=task.calibration,
     )
     _warn_of_random_search(decided.sampler, decided.trials or ENDLESS, say)
-    trials_of_each = budgets(decided)
-    if decided.budget is None:
-        decided = dataclasses.replace(decided, budgets=trials_of_each)
-    elif decided.granted_at is None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        decided = dataclasses.replace(decided, granted_at=now, budgets=None)
+    decided, trials_of_each = _count_trials(decided)
     return SweepPlan(
         name=name,
         task=task,
@@ -201,6 +195,17 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         keep_shadows=decided.keep_shadows,
         measure=decided.measure,
     )
+
+
+def _count_trials(config: SweepConfig) -> tuple[SweepConfig, dict[str, int]]:
+    """Return the trials of each method, and the settings that keep them, or that keep when the time began to count."""
+    counts = budgets(config)
+    if config.budget is None:
+        return dataclasses.replace(config, budgets=counts), counts
+    if config.granted_at is None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return dataclasses.replace(config, granted_at=now, budgets=None), counts
+    return config, counts
 
 
 def _trials_at_a_time(config: SweepConfig, resources: Resources, gpus: float, say: Say) -> int:
