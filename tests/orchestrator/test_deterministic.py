@@ -76,11 +76,11 @@ class Order(orchestrator.Observer):
     """Notes the order in which trials end."""
 
     def __init__(self) -> None:
-        self.ended: list[float] = []
+        self.accuracies: list[float] = []
 
     def trial_finished(self, rows, progress):
         """See Observer."""
-        self.ended.append(rows[-1]["validation_accuracy_retained"])
+        self.accuracies.append(rows[-1]["validation_accuracy_retained"])
 
 
 @pytest.mark.slow
@@ -96,8 +96,8 @@ def test_two_sweeps_with_the_same_seed_have_the_same_rows(storage, tmp_path):
     orchestrator.resume("b", trials=3, storage=other, observers=[second], log=[log])
     rows = compare(rows_of(storage, "a"))
     assert compare(rows_of(other, "b")) == rows
-    assert len(first.ended) == 9
-    assert second.ended == first.ended
+    assert len(first.accuracies) == 9
+    assert second.accuracies == first.accuracies
     assert len({trial_id for trial_id, _ in rows}) == 9 + 3
     assert read_config("b", str(other)).deterministic
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == len(rows) + 1
