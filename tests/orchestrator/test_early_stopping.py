@@ -38,7 +38,9 @@ def test_a_trial_that_has_cost_its_share_of_a_retrain_is_ended(storage, orchestr
         assert [r["epoch"] for r in rows] == list(range(1, len(rows) + 1))
         assert [r["final"] for r in rows] == [False] * (len(rows) - 1) + [True]
         assert {r["state"] for r in rows} == {"pruned" if name in ended else "complete"}
-        assert all(r["test_accuracy"] is not None for r in rows)
+        assert all(r["validation_accuracy"] is not None for r in rows)
+        assert rows[-1]["measured"] == "all"
+        assert rows[-1]["test_accuracy"] is not None
         epochs = json.loads(rows[0]["params"])["epochs"]
         assert all(r["relative_cost"] < 0.1 for r in rows[:-1])
         assert (name in ended) == (rows[-1]["relative_cost"] >= 0.1 and len(rows) < epochs)
