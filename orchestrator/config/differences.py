@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from orchestrator.config.sweep import SweepConfig
+from typing import Any
 
 DECIDING = (
     "task",
@@ -34,8 +31,8 @@ DECIDING = (
 )
 
 
-def list_differences(before: SweepConfig, now: SweepConfig) -> list[str]:
-    """Return one text per setting that affects the results and differs."""
+def list_differences(before: Any, now: Any) -> list[str]:
+    """Return one text per setting that affects the results and differs between two SweepConfigs."""
     return [
         f"{name} was {getattr(before, name)!r}, now {getattr(now, name)!r}"
         for name in DECIDING

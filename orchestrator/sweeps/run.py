@@ -142,16 +142,7 @@ class _Run:
         from orchestrator.execution.tuning import Tuning
 
         check_ray(observer.say)
-        what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
-        many = plan.config.budget if total is None else f"{total} trials"
-        observer.say(f"sweep {plan.name}: {what}, {many}")
-        if plan.metrics:
-            observer.say(
-                f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
-                "the estimate is without them"
-            )
-        if finished:
-            observer.say(f"going on: {len(finished)} trials are finished")
+        self._announce(data, total, len(finished))
         studies = show_studies(plan.config, list(finished.values()), self._board, observer.say)
         models = preparation.wait_for_models(
             plan.concurrent, left, observer, plan.config.set, ends_at
@@ -162,13 +153,7 @@ class _Run:
         floor = find_noise_floor(models.values())
         if floor is not None:
             observer.say(explain_what_is_to_forget(floor))
-        progress = Progress(
-            plan.objective,
-            total,
-            floor,
-            preparation.search_seconds,
-            ends_at,
-        )
+        progress = Progress(plan.objective, total, floor, preparation.search_seconds, ends_at)
         progress.resume(list(finished.values()))
         observer.started(progress)
         allocation = make_allocation(plan.config, list(finished.values()), floor)
@@ -188,6 +173,20 @@ class _Run:
         if ends_at is not None:
             over = {study.unlearner: study.count_ended() for study in studies}
         return Outcome(plan.config, progress.done, progress.failed), over
+
+    def _announce(self, data: Dataset, total: int | None, finished: int) -> None:
+        """Say what runs: so many trials in all, or as many as fit into the budget, of which some are finished."""
+        plan, observer = self._plan, self._observer
+        what = f"{plan.task.name} ({data.source}), model {plan.task.model}"
+        many = plan.config.budget if total is None else f"{total} trials"
+        observer.say(f"sweep {plan.name}: {what}, {many}")
+        if plan.metrics:
+            observer.say(
+                f"NOTICE: {len(plan.metrics)} metrics on request, of each model and each trial's last point; "
+                "the estimate is without them"
+            )
+        if finished:
+            observer.say(f"going on: {finished} trials are finished")
 
     def _find_end(self, finished: Mapping[str, list[Row]]) -> float | None:
         """Return when the budget of time is over, by the monotonic clock; None if there is none."""
