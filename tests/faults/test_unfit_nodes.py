@@ -55,7 +55,9 @@ def other_pictures(elsewhere: Path) -> Path:
     for folder in (file.parent for file in elsewhere.rglob("images.npy")):
         data = LabelledImages(255 - np.load(folder / "images.npy"), np.load(folder / "labels.npy"))
         np.save(folder / "images.npy", data.images)
-        (folder / CHECKSUM).write_text(seal_copy(data))  # without it the node would decode them again
+        (folder / CHECKSUM).write_text(
+            seal_copy(data)
+        )  # without it the node would decode them again
     return elsewhere
 
 
