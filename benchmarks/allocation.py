@@ -167,7 +167,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
     longest = min(equal[-1][0] for _, equal, _ in curves)
     for number, (arm, colour, share) in enumerate(((EQUAL, "0.45", 1.0), (ADAPTIVE, "C0", GIVEN))):
         moments = np.linspace(0, share * longest, 200)
-        volumes = [[read_at(curve[number + 1], m) for m in moments] for curve in curves]
+        volumes = [[read_at(pair[number], m) for m in moments] for _, *pair in curves]
         for line in volumes:
             axes.plot(moments, line, color=colour, alpha=0.25, linewidth=0.7)
         axes.plot(moments, np.mean(volumes, 0), color=colour, linewidth=2.2, label=arm)

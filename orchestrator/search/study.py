@@ -178,8 +178,8 @@ class UnlearnerStudy:
     def _next_first(self) -> FirstPoint | None:
         """Return the first of the first points that no stored and no running trial has; None if all are tried."""
         while self._first:
-            tried = (t.params for t in self.trials if TRIAL_ID in t.user_attrs)
-            if self._given is None and self._first[0].values not in tried:
+            tried = [t.params for t in self.trials if TRIAL_ID in t.user_attrs]
+            if self._given is None and dict(self._first[0].values) not in tried:
                 return self._first[0]
             del self._first[0]
         return None

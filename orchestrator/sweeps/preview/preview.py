@@ -114,15 +114,15 @@ class Preview:
         about = "" if cost is None else f", about {cost:.3g} of a retrain each"
         many = "" if count >= ENDLESS else f": {count} {'trial' if count == 1 else 'trials'}"
         yield f"  {name}{many}{about}"
-        first = list_first_of(self.plan.config, name)
-        if first:
-            yield f"      first: {', '.join(point.by for point in first)}"
         space = self.spaces[name]
         for parameter in parameters(unlearner_class(name)):
             if parameter in space.domains:
                 yield f"      {parameter} in {space.domains[parameter]}"
             elif parameter in space.fixed:
                 yield f"      {parameter} = {space.fixed[parameter]}"
+        first = list_first_of(self.plan.config, name)
+        if first:
+            yield f"      first: {', '.join(point.by for point in first)}"
 
     def _list_costs(self) -> Iterator[str]:
         models = self.models

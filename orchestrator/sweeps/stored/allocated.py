@@ -37,9 +37,9 @@ def _choose_counts(config: SweepConfig, floor: NoiseFloor | None) -> Counts:
     objective = objective_named(config.aim)
 
     def counts(row: Any) -> bool:
-        beats = floor is None or SCORE in objective.metrics
-        return objective.meets_limits(row) and (
-            beats or floor.is_beaten(row, objective.metrics, objective.maximise)
-        )
+        if floor is None or SCORE in objective.metrics:
+            return objective.meets_limits(row)
+        beats = floor.is_beaten(row, objective.metrics, objective.maximise)
+        return beats and objective.meets_limits(row)
 
     return counts
