@@ -20,7 +20,7 @@ from orchestrator.results.files import OnDamage
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.store import read_results
-from orchestrator.sweeps.budget import find_fault, is_open, stored_budgets
+from orchestrator.sweeps.budget import find_fault, is_open, is_over, stored_budgets
 from orchestrator.sweeps.folder import is_held, read_config
 from orchestrator.sweeps.stored.resumed import spell_resume
 from orchestrator.sweeps.stored.sealed_config import COMPARED, check_own_rows
@@ -78,6 +78,8 @@ def read_status(
     floor = find_noise_floor(list_models(ended))
     standing = sum_up(ended, objective, floor)
     total = sum(stored_budgets(config).values())
+    if is_over(config):  # a trial that was stopped at the end may have stored its rows all the same
+        total = max(total, standing.done + standing.failed)
     left = max(0, total - standing.done - standing.failed)
     state = FINISHED if not left else RUNNING if is_held(name, config.storage) else UNFINISHED
     ends = _list_latest_ends(ended)
