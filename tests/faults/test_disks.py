@@ -157,7 +157,8 @@ def test_what_was_damaged_between_two_drivers_is_found_and_made_again(storage, s
         flip_a_byte(file, rng)
     with pytest.warns(UserWarning, match="damaged"):
         intact = sweep.ended()
-    assert len(intact) == len(kept) - 1
+    # A worker may outlive its driver by a moment, and store the row of one more trial.
+    assert len(kept.keys() - intact.keys()) == 1
     assert_resumed(sweep, intact, remade=1)
 
 
