@@ -1,4 +1,4 @@
-"""What stays when a driver is killed: a watcher says how to go on, and cleans up. Ray's part is in tests/faults."""
+"""What stays when a driver is killed: a watcher says how to go on, and cleans up."""
 
 from __future__ import annotations
 
