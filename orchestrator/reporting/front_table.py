@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -59,6 +59,12 @@ FRONT_COLUMNS = (*ABOUT, *NEEDED, *SHOWN, FORGET_SET, *SCORING)
 """Columns that a front reads, beside those of the objective."""
 
 
+def choose_shown(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the columns of every table of points, with the accuracy on what these rows forget."""
+    forgotten = choose_forgotten_column(rows)
+    return tuple(forgotten if name == FORGOTTEN else name for name in SHOWN)
+
+
 def print_front(config: SweepConfig, console: Console, read: pa.Table | None = None) -> None:
     """Print the front of a sweep, why trials failed, and the place of the results.
 
@@ -75,10 +81,8 @@ def print_front(config: SweepConfig, console: Console, read: pa.Table | None = N
     marks |= {id(best): "*"} if best is not None else {}
     marks |= {id(row): MISSED for row in front if not objective.meets_limits(row)}
     front.sort(key=lambda row: (objective.gains(row) or (0.0,))[0])
-    forgotten = choose_forgotten_column(rows)
-    usual = (forgotten if name == FORGOTTEN else name for name in SHOWN)
     required = (limit.column for limit in objective.required)
-    shown = list(dict.fromkeys([*objective.metrics, *required, *usual]))
+    shown = list(dict.fromkeys([*objective.metrics, *required, *choose_shown(rows)]))
     _make_table(config, shown, rows, front, marks).print(console)
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."

@@ -17,9 +17,14 @@ from setuptools.dist import Distribution
 import orchestrator
 from orchestrator.cli.main import main
 from orchestrator.config.spelling import PROGRAM
+from orchestrator.reporting.page.answer import give_answer
+from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.plot import thin_points
 from orchestrator.reporting.page.render import TEMPLATES, embed_json
+from orchestrator.reporting.page.tables import make_front_table
 from orchestrator.reporting.recommended import spell_run
+from orchestrator.results.columns import COLUMNS
+from orchestrator.results.figures.values import MISSING
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.recommendation import recommend_point
 from orchestrator.results.store import read_results
@@ -134,6 +139,20 @@ def test_of_too_many_points_the_front_and_the_last_ones_are_kept(store: Path) ->
     assert all(row in kept for row in needed)
     assert [row for row in thin_points(content, len(front)) if row not in front] == []
     assert thin_points(content, len(points)) == points
+
+
+def test_where_no_class_is_forgotten_the_accuracy_is_that_of_the_forget_set(store: Path) -> None:
+    (content,) = read_contents([read_config("s", str(store))])
+    random = [
+        row | {"forget_accuracy": row["test_accuracy_forgotten"], "test_accuracy_forgotten": None}
+        for row in content.rows
+    ]
+    content = SweepContent(content.config, random, [], content.state, content.budget)
+    table = make_front_table(content)
+    place = [heading.help for heading in table.header].index(COLUMNS["forget_accuracy"].help)
+    assert COLUMNS["test_accuracy_forgotten"].help not in {h.help for h in table.header}
+    assert {line[place].text for line in table.rows} != {MISSING}
+    assert "accuracy on the forget set" in {tile.heading for tile in give_answer(content).tiles}
 
 
 def test_importances_and_coordinates_are_those_of_what_varied(store: Path) -> None:

@@ -17,12 +17,12 @@ from orchestrator.results.figures.values import spell_value
 from orchestrator.results.noise import explain_what_is_to_forget
 from orchestrator.results.objectives import steers_on_test
 from orchestrator.results.recommendation import RULE
-from orchestrator.results.sweep_rows import ORIGINAL, Row
+from orchestrator.results.sweep_rows import FORGET_SET, FORGOTTEN, ORIGINAL, Row
 
-FORGOTTEN = "test_accuracy_forgotten"
 TILES = {
     X: "accuracy on what stays",
     FORGOTTEN: "accuracy on what is forgotten",
+    FORGET_SET: "accuracy on the forget set",
     Y: "indistinguishability",
     COST: "cost, in retrains",
 }
@@ -61,8 +61,11 @@ def give_answer(content: SweepContent) -> Answer:
         return Answer(
             "Nothing is recommended", sentence, [], cautions, _list_commands(content, None)
         )
+    told = (*content.shown, X, Y, COST)
     heading = f"Recommended: {row['unlearner']}, epoch {row['epoch']}"
-    tiles = [_make_tile(content, row, name) for name in TILES if row[name] is not None]
+    tiles = [
+        _make_tile(content, row, name) for name in TILES if name in told and row[name] is not None
+    ]
     return Answer(
         heading, _spell_sentence(content, row), tiles, cautions, _list_commands(content, row)
     )

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.config import SweepConfig
+from orchestrator.reporting.front_table import choose_shown
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation import Confirmation, Repeated, build_confirmation
 from orchestrator.results.figures.axes import COST, X, Y
@@ -55,6 +56,11 @@ class SweepContent:
     def front(self) -> Front:
         """Its points and its front, as the figures of a notebook have them."""
         return select_front(self.sweep, self.objective)
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The columns of its tables of points."""
+        return choose_shown(self.rows)
 
     @cached_property
     def methods(self) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.reporting.front_table import SHOWN, spell_searched
+from orchestrator.reporting.front_table import choose_shown, spell_searched
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.plot import bound_values
 from orchestrator.results.columns import COLUMNS
@@ -75,14 +75,19 @@ def make_front_table(content: SweepContent) -> SortedTable:
         which = f"{row['trial_id']}{kind}"
         method = Cell(f"{mark} {row['unlearner']}".strip(), row["unlearner"], which)
         rows.append(
-            [method, _number(row["epoch"]), *_values(row, SHOWN), _text(spell_searched(row))]
+            [
+                method,
+                _number(row["epoch"]),
+                *_values(row, content.shown),
+                _text(spell_searched(row)),
+            ]
         )
     return SortedTable(
         f"Pareto front: {len(front.front)} of {len(front.measured)} points of {front.trials} trials",
         [
             _word("method"),
             Heading("epoch"),
-            *_headings(SHOWN),
+            *_headings(content.shown),
             _word("hyper-parameters"),
         ],
         rows,
@@ -108,7 +113,11 @@ def make_methods_table(content: SweepContent) -> SortedTable:
         on_front = _number(_count(content.front.front, method))
         told = [] if row is None else [f"{row['trial_id']}, epoch {row['epoch']}"]
         told += [] if recommended.get(method) is not None else ["does not beat the original"]
-        values = [Cell(MISSING)] * len(SHOWN) if row is None else _measured_cells(content, row)
+        values = (
+            [Cell(MISSING)] * len(content.shown)
+            if row is None
+            else _measured_cells(content, row, content.shown)
+        )
         params = _text(spell_searched(row) if row else "")
         name = Cell(method, method, "; ".join(told))
         rows.append([name, _count_trials(content, method), on_front, *values, params])
@@ -116,7 +125,7 @@ def make_methods_table(content: SweepContent) -> SortedTable:
         _word("method"),
         Heading("trials", "trials that ended"),
         Heading("on the front", "points of the method on the front of the sweep"),
-        *_headings(SHOWN),
+        *_headings(content.shown),
         _word("hyper-parameters"),
     ]
     models = [
@@ -162,11 +171,14 @@ def _make_confirmed(title: str, found: Confirmation) -> SortedTable:
 
 def make_comparison(contents: Sequence[SweepContent]) -> SortedTable:
     """Return a row for each sweep: what it was asked, and what it recommends."""
+    shown = choose_shown(row for content in contents for row in content.rows)
     rows = []
     for content in contents:
         config, row, name = content.config, content.front.recommended, content.name
         asked = [config.task or "", config.objective, config.model]
-        values = [Cell(MISSING)] * len(SHOWN) if row is None else _measured_cells(content, row)
+        values = (
+            [Cell(MISSING)] * len(shown) if row is None else _measured_cells(content, row, shown)
+        )
         method = (
             Cell("none", "")
             if row is None
@@ -189,14 +201,14 @@ def make_comparison(contents: Sequence[SweepContent]) -> SortedTable:
         Heading("on the front"),
         Heading("recommended", number=False),
     ]
-    return SortedTable("The sweeps side by side", [*words, *counts, *_headings(SHOWN)], rows)
+    return SortedTable("The sweeps side by side", [*words, *counts, *_headings(shown)], rows)
 
 
-def _measured_cells(content: SweepContent, row: Row) -> list[Cell]:
+def _measured_cells(content: SweepContent, row: Row, columns: Sequence[str]) -> list[Cell]:
     """Return the values of a point, each with its interval over fresh seeds below, where there is one."""
     point = content.find_repeated(row)
     cells = []
-    for column in SHOWN:
+    for column in columns:
         found = point.over_seeds(column) if point else None
         note = f"{found.n} seeds: {spell_estimate(found, *bound_values(column))}" if found else ""
         if not note and column == "mia_class_matched_accuracy":
@@ -214,16 +226,16 @@ def _list_models(content: SweepContent) -> Iterator[tuple[Cell, list[Cell]]]:
     """Yield the original, the references' mean, and the noise between retrains."""
     original, references = content.sweep.baseline(ORIGINAL), content.sweep.references
     if original is not None:
-        yield Cell(ORIGINAL), _values(original, SHOWN)
+        yield Cell(ORIGINAL), _values(original, content.shown)
     if not references:
         return
-    found = {name: [r[name] for r in references if r[name] is not None] for name in SHOWN}
+    found = {name: [r[name] for r in references if r[name] is not None] for name in content.shown}
     means = {name: sum(v) / len(v) if v else None for name, v in found.items()}
     many = f", mean of {len(references)}" if len(references) > 1 else ""
     yield Cell(f"{RETRAINED}{many}"), [Cell(spell_value(n, m), m) for n, m in means.items()]
     floor = content.front.floor
     if floor is not None:
-        widths = {name: floor.width(name) for name in SHOWN}
+        widths = {name: floor.width(name) for name in content.shown}
         yield (
             Cell(ANOTHER),
             [Cell(spell_value(n, w) if math.isfinite(w) else MISSING) for n, w in widths.items()],
