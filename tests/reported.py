@@ -36,7 +36,7 @@ def store_sweep(
     store_config(config, open_root(f"{root}/sweeps/{name}"))
     for number, members in enumerate([*_models(), *_trials(reason)] if rows else []):
         _store(root, name, number, members)
-    for seed in (1, 2) if confirmed else ():
+    for seed in (1, 2, 3) if confirmed else ():
         repeats = [*_models(), *_trials(reason)]
         for number, members in enumerate(repeats):
             again = [

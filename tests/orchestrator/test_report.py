@@ -36,7 +36,7 @@ PARETO = OBJECTIVES["pareto"]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A storage root with a made-up sweep `s`, of which two fresh seeds are known."""
+    """A storage root with a made-up sweep `s`, of which three fresh seeds are known."""
     return store_sweep(tmp_path / "storage", "s", confirmed=True)
 
 
@@ -62,7 +62,7 @@ def test_the_answer_is_that_of_the_terminal_with_its_commands(store: Path) -> No
     assert "the original 95.0 %, retrained models 96.0 %" in text
     assert spell_run(read_config("s", str(store)), best, PROGRAM) in text
     assert f"orchestrator export s --storage {store} --output model.safetensors" in text
-    assert "Run again with 2 fresh seeds" in text
+    assert "Run again with 3 fresh seeds" in text
     assert "1 trials failed" in text
 
 
@@ -126,7 +126,7 @@ def test_what_a_figure_draws_are_the_rows(store: Path) -> None:
     low, high = plot["bands"]["test_accuracy_retained"]
     assert low < 0.96 < high
     assert points["rank"].count(3) == 1
-    assert [found["seeds"] for found in plot["confirmed"]] == [2] * len(plot["confirmed"]) != []
+    assert [found["seeds"] for found in plot["confirmed"]] == [3] * len(plot["confirmed"]) != []
 
 
 def test_of_too_many_points_the_front_and_the_last_ones_are_kept(store: Path) -> None:
@@ -189,7 +189,7 @@ def test_robustness_is_told_where_it_was_measured(store: Path) -> None:
     page = write(store, "s")
     table = page[page.index("Less what retrained models have") :]
     table = re.sub(r"<[^>]+>", " ", table[: table.index("</section>")])
-    assert re.search(r"original\s+-0.010 ± 0.000\s+2 seeds", table), (
+    assert re.search(r"original\s+-0.010 ± 0.000\s+3 seeds", table), (
         "of the fresh seeds, which agree"
     )
     assert "PGD" in table
@@ -213,7 +213,7 @@ def test_the_methods_are_a_table_for_a_paper(
     body = [line for line in lines if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {8}
     (finetune,) = [line for line in body if line.startswith("finetune")]
-    assert r"2 seeds: 0.915 $\pm$" in finetune, "with its interval"
+    assert r"3 seeds: 0.920 $\pm$" in finetune, "with its interval"
     assert not re.search(r"(?<!\\)[%_#]", "\n".join(body)), "text is escaped"
 
 
