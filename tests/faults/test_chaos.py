@@ -17,6 +17,8 @@ from injected import TRAINER, WORKER, titled
 from remains import Remains, watch_remains
 from running import Driver, Sweep
 
+from orchestrator.config.spelling import spell_program
+
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "10"))
@@ -75,7 +77,7 @@ def check_end(sweep: Sweep, driver: Driver, remains: Remains) -> None:
     remains.wait_until_gone()
     if driver.returncode and (sweep.storage / "sweeps" / sweep.name / "config.json").exists():
         begun = f"sweep {sweep.name}:" in driver.said
-        assert not begun or "to go on: orchestrator resume" in driver.said, driver.said
+        assert not begun or f"to go on: {spell_program()} resume" in driver.said, driver.said
     assert driver.returncode != 2, driver.said
 
 

@@ -14,6 +14,8 @@ from remains import Remains, watch_remains
 from running import Driver, Sweep
 from test_chaos import find_one
 
+from orchestrator.config.spelling import spell_program
+
 pytestmark = pytest.mark.slow
 
 SECONDS = 60.0
@@ -47,7 +49,7 @@ def test_an_end_amid_trials_says_how_to_go_on_and_leaves_nothing(storage, remain
         driver.send_signal(end)
     driver.wait(timeout=SECONDS)
     remains.wait_until_gone()
-    assert f"to go on: orchestrator resume ended --storage {storage}" in driver.said
+    assert f"to go on: {spell_program()} resume ended --storage {storage}" in driver.said
     assert "Traceback" not in driver.said
     if end in SIGNALS:
         assert driver.returncode == 130, driver.said

@@ -28,6 +28,9 @@ class Method(Unlearner):
 
     def __post_init__(self):
         raise {error}
+
+    def unlearn(self, problem):
+        yield
 """
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = [

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
+from orchestrator.config.spelling import spell_program
 from orchestrator.reporting.recommended import list_recommendation
 from orchestrator.results.objectives import objective_named
 from orchestrator.results.recommendation import recommend_point
@@ -120,8 +121,9 @@ def test_the_command_of_the_recommended_point_gives_its_row_again(
     best = best or max((r for r in rows if r["role"] == "trial"), key=lambda r: r["epoch"])
     lines = list(list_recommendation(config, best))
     command = shlex.split(lines[1].partition(":")[2])
-    assert command[:2] == ["orchestrator", "run"]
-    assert main(command[1:]) == 0
+    program = shlex.split(spell_program())
+    assert command[: len(program) + 1] == [*program, "run"]
+    assert main(command[len(program) :]) == 0
     last = capsys.readouterr().out.rpartition("epoch ")[2]
     printed = dict(line.strip().split(" = ") for line in last.splitlines()[1:])
     assert last.startswith(f"{best['epoch']}:")
