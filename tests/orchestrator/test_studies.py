@@ -192,8 +192,16 @@ def test_trajectory_points_are_told_with_their_own_epoch():
     assert [(t.params["epochs"], t.values[2]) for t in points] == [(1, 1.0), (2, 2.0)]
 
 
+class NeverRun(Unlearner):
+    """A method that is only proposed for."""
+
+    def unlearn(self, problem):
+        """See Unlearner."""
+        yield
+
+
 @dataclass(frozen=True)
-class StartsLate(Unlearner):
+class StartsLate(NeverRun):
     """A method that is not searched below three epochs."""
 
     epochs: Annotated[int, Int(3, 9)] = 3
@@ -219,7 +227,7 @@ def test_a_trial_is_told_once_however_often_it_is_called(state):
 
 
 @dataclass(frozen=True)
-class Before(Unlearner):
+class Before(NeverRun):
     """A method before its search space was edited."""
 
     strength: Annotated[float, Float(0.0, 60.0)] = 0.5
@@ -227,7 +235,7 @@ class Before(Unlearner):
 
 
 @dataclass(frozen=True)
-class After(Unlearner):
+class After(NeverRun):
     """The method after that: narrower, and with one more."""
 
     strength: Annotated[float, Float(0.0, 1.0)] = 0.5
