@@ -80,9 +80,9 @@ class KnownFront:
         return not any(m for _, m in self.points) and _rate_attempt(row) >= self.attempt
 
     def join(self, rows: Sequence[Row], rule: FrontRule) -> KnownFront:
-        """Return what is known with the points of one more trial."""
+        """Return what is known with the points of one more trial; the row that says why it failed is none."""
         points, attempt = self.points, self.attempt
-        for row in rows:
+        for row in (row for row in rows if row.get("state") != "failed"):
             attempt = max(attempt, _rate_attempt(row))
             gains, meets = rule.read_gains(row), rule.objective.meets_limits(row)
             known = KnownFront(points)

@@ -54,6 +54,12 @@ points = st.lists(st.tuples(share, share, share), min_size=1, max_size=4)
 trials = st.lists(st.tuples(st.sampled_from("ab"), points), max_size=6)
 
 
+def test_the_row_of_a_trial_that_crashed_changes_nothing() -> None:
+    """Its worker died: the row says why, and has no metric."""
+    crashed = {"trial_id": "a-0", "unlearner": "a", "state": "failed", "error": "it died"}
+    assert NOTHING.join([crashed], FrontRule.of(objective_named("pareto"), None)) is NOTHING
+
+
 @examples(max_examples=300)
 @given(trials, st.sampled_from(AIMS), st.booleans(), st.data())
 def test_no_table_shows_a_point_that_was_not_measured_whole(found, aim, judged, data) -> None:
