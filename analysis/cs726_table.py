@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repository, 
 from analysis.cs726_choice import (
     COST_LIMIT,
     MIA_MARGIN,
+    PARETO,
     TEST,
     Choice,
     best_final,
@@ -23,6 +24,7 @@ from analysis.cs726_choice import (
 from analysis.results import Results, SweepName, print_note, read_sweep, run_script
 from analysis.tables import MISSING, Table, print_table, spell_value
 from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.recommendation import recommend_point
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 TASK = "cifar10-class:automobile"
@@ -84,7 +86,7 @@ def deck_table(sweep: Sweep, choice: Choice | None) -> Table:
 
 
 def model_table(sweep: Sweep, choice: Choice | None) -> Table:
-    """Return the test columns and the cost of a retrain and of each model in the deck's table."""
+    """Return the test columns and the cost of the deck's models, of a retrain and of the recommended point."""
     columns = (
         "test_accuracy_retained",
         "test_accuracy_forgotten",
@@ -100,6 +102,7 @@ def model_table(sweep: Sweep, choice: Choice | None) -> Table:
         "best finetune": best_final(sweep.finals, "finetune"),
         "best finetune-l2sp": best_final(sweep.finals, "finetune-l2sp"),
         "final model": choice.row if choice else None,
+        "recommended": recommend_point(sweep.rows, PARETO),
     }
     return Table(
         title="Those models on the test half",
