@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.noise import FREE
-from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.results.objectives import Objective, objective_named, score
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
@@ -121,6 +121,18 @@ class Confirmation:
         """Return the gains of a model for each seed; nothing if one is missing."""
         found = [self.objective.gains(model.repeats[seed]) for seed in seeds]
         return [values for values in found if values is not None] if None not in found else []
+
+    def find_best(self) -> Repeated | None:
+        """Return the point with the highest mean score over the fresh seeds, on the validation half.
+
+        The score is accuracy × indistinguishability × (1 − cost). None if no point was measured with every seed.
+        """
+        means = {}
+        for place, point in enumerate(self.points):
+            scores = [score(row) for row in point.repeats.values()]
+            if scores and None not in scores and point.tried == set(point.repeats):
+                means[place] = statistics.fmean(value for value in scores if value is not None)
+        return self.points[max(means, key=lambda place: means[place])] if means else None
 
     def measure_flattery(self, metric: str) -> float | None:
         """Return the mean excess of the sweep's values of a metric over the means over the seeds.

@@ -89,6 +89,9 @@ def list_notes(found: Confirmation) -> list[str]:
             f"P(undominated): the probability that neither another point nor the original is at least as good in "
             f"all of the objective's true means. {sum(chances):.1f} of {len(chances)} points are, on average."
         )
+    best = found.find_best()
+    if best is not None:
+        said.append(spell_best(best))
     if seeds < FEWEST:
         said.append(f"Below {FEWEST} seeds no interval is given.")
     if seeds < ENOUGH:
@@ -105,6 +108,16 @@ def list_notes(found: Confirmation) -> list[str]:
             f"{', '.join(told)}. It includes the luck of the search's own models and splits."
         )
     return said
+
+
+def spell_best(point: Repeated) -> str:
+    """Say which point is the best over fresh seeds, by the validation half, and what its test half has."""
+    names = ("test_accuracy_retained", "indistinguishability")
+    accuracy, hidden = (spell_estimate(point.over_seeds(name)) for name in names)
+    return (
+        f"Best over fresh seeds, by the validation half: {point.searched['trial_id']} at epoch "
+        f"{point.searched['epoch']}; on the test half accuracy {accuracy}, indistinguishability {hidden}."
+    )
 
 
 def spell_estimate(found: Estimate | None, least: float = 0.0, most: float = 1.0) -> str:

@@ -114,6 +114,23 @@ def test_a_row_from_before_a_hyper_parameter_existed_finds_its_repeats():
     }
 
 
+def test_the_best_over_fresh_seeds_has_the_highest_mean_score_of_the_validation_half():
+    rows = [row("ssd-0", 0.9), row("finetune-1", 0.8), row("scrub-2", 0.7)]
+    for seed, (lucky, steady) in ((1, (0.9, 0.8)), (2, (0.5, 0.8))):
+        rows += [
+            row("ssd-0", lucky, seed, test_accuracy_retained=1.0),
+            row("finetune-1", steady, seed),
+            row("scrub-2", None if seed == 2 else 1.0, seed),
+        ]
+    found = build_confirmation(rows, "s", objective_named(f"{ACCURACY}:max"), "methods")
+    best = found.find_best()
+    assert best is not None
+    assert best.searched["trial_id"] == "finetune-1"
+    (said,) = (text for text in list_notes(found) if "Best over" in text)
+    assert "finetune-1 at epoch 1; on the test half accuracy 0.800" in said
+    assert build_confirmation(rows[:3], "s", OBJECTIVE, "methods").find_best() is None
+
+
 def test_a_repeat_that_failed_is_counted_and_its_point_is_not_judged():
     """The mean of the seeds that it survived would flatter."""
     failed = row("ssd-0", None, seed=2, state="failed")

@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
-from orchestrator.results.confirmation_table import ENOUGH, spell_estimate
+from orchestrator.results.confirmation_table import ENOUGH, spell_best, spell_estimate
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.points import NEITHER, find_kind, spell_cost
 from orchestrator.results.figures.values import spell_value
@@ -127,6 +128,10 @@ def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
                 f"{'less' if find_kind(row).startswith('over') else 'more'} like members than to the retrained models."
             )
         yield _spell_confirmed(content, row)
+    front_again = content.confirmations.get(SweepConfig.points)
+    best = None if front_again is None else front_again.find_best()
+    if best is not None and best.searched is not row:
+        yield spell_best(best)
     if front.floor is not None:
         told = explain_what_is_to_forget(front.floor).removeprefix("NOTICE: ")
         yield f"{told[:1].upper()}{told[1:]}."
