@@ -25,7 +25,7 @@ methods: setup ## every method as one table, in a night; choose by ARGS='--task 
 	@$(PYTHON_IN_VENV) -m benchmarks.methods $(ARGS)
 
 docs: .venv/.docs ## the site with the API reference, into build/site; a dead link fails
-	$(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
 	@echo "the site: build/site/index.html"
 
 .venv/.docs: requirements-docs.lock | setup
