@@ -19,6 +19,7 @@ from orchestrator.cli.main import main
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.answer import give_answer
 from orchestrator.reporting.page.content import SweepContent
+from orchestrator.reporting.page.hyperparameters import weigh_methods
 from orchestrator.reporting.page.plot import thin_points
 from orchestrator.reporting.page.render import TEMPLATES, embed_json
 from orchestrator.reporting.page.tables import make_front_table
@@ -162,6 +163,20 @@ def test_importances_and_coordinates_are_those_of_what_varied(store: Path) -> No
     (lr,) = axes["finetune"]
     assert lr == {"name": "lr", "low": 0.001, "high": 0.05, "log": True}
     assert "finetune: 5 trials, a rough hint only" in page
+
+
+def test_importances_of_very_many_trials_are_those_of_an_even_part(store: Path) -> None:
+    (content,) = read_contents([read_config("s", str(store))])
+    last = next(row for row in content.rows if row["unlearner"] == "finetune" and row["final"])
+    many = [
+        last
+        | {"trial_id": f"finetune-{n}", "params": json.dumps({"lr": n}), "relative_cost": 0.001 * n}
+        for n in range(1, 202)
+    ]
+    content = SweepContent(content.config, many, [], content.state, content.budget)
+    (found,) = weigh_methods(content)
+    assert found.note == "67 of 201 trials"
+    assert found.shares == {"lr": [None, None, 1.0]}
 
 
 def test_losses_are_shown_of_the_recommended_point_and_of_no_other(store: Path) -> None:

@@ -24,6 +24,9 @@ from orchestrator.results.sweep_rows import Row
 WIDE = 10.0
 """Values that lie further apart than this ratio are drawn on a logarithmic axis."""
 
+MOST_JUDGED = 100
+"""Trials of a method from which its importances are computed, spread evenly: fANOVA takes seconds for more."""
+
 
 @dataclass(frozen=True)
 class Importances:
@@ -40,11 +43,14 @@ def weigh_methods(content: SweepContent) -> list[Importances]:
     found = []
     metrics = [describe_axis(n)["label"] if n in COLUMNS else n for n in content.objective.metrics]
     for method, rows in _by_method(content):
-        shares = (
-            weigh_hyperparameters(rows, content.objective) if count_settings(rows) >= FEWEST else {}
-        )
+        judged = rows[:: math.ceil(len(rows) / MOST_JUDGED)]
+        many = count_settings(judged) >= FEWEST
+        shares = weigh_hyperparameters(judged, content.objective) if many else {}
         if any(value is not None for values in shares.values() for value in values):
-            note = f"{len(rows)} trials" + (", a rough hint only" if len(rows) < ROUGH else "")
+            part = "" if judged == rows else f"{len(judged)} of "
+            note = f"{part}{len(rows)} trials" + (
+                ", a rough hint only" if len(rows) < ROUGH else ""
+            )
             found.append(Importances(method, metrics, shares, note))
     return found
 
