@@ -22,7 +22,7 @@ from benchmarks.recorded import MEASURED, TRIALS, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.noise import NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.objectives import OBJECTIVES, FrontRule
 from orchestrator.search.adaptive import Adaptive
 from orchestrator.search.allocation import ADAPTIVE, EQUAL, Allocation
 
@@ -92,10 +92,7 @@ def run(
     seconds_given: float = float("inf"),
 ) -> Curve:
     """Search: so many trials of each method in equal shares, or else adaptively for so many compute seconds."""
-
-    def counts(row: Any) -> bool:
-        return floor is None or floor.is_beaten(row, PARETO.metrics, PARETO.maximise)
-
+    counts = FrontRule.of(PARETO, floor).is_met
     rng = np.random.default_rng(seed)
     dealt = {name: [own[i] for i in rng.permutation(len(own))] for name, own in methods.items()}
     left = {name: trials or len(own) for name, own in dealt.items()}

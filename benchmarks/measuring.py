@@ -22,9 +22,9 @@ import torch
 
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.noise import find_noise_floor
-from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.objectives import OBJECTIVES, FrontRule
 from orchestrator.search.study import UnlearnerStudy
-from orchestrator.worker.known_front import NOTHING, FrontRule, KnownFront
+from orchestrator.worker.known_front import NOTHING, KnownFront
 from tasks.compute.allocator import keep_freed_memory
 from tasks.errors import Diverged
 from tasks.references import use_references

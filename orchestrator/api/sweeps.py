@@ -131,8 +131,7 @@ def resume(
     `trials` is a new number of trials per method, also for a sweep that has ended; `budget`, such as "10m", is the
     wall time that it may take from now on. `code` lists what the store names as `module:attribute` and may import.
     `log` names loggers, which no store keeps; they log earlier trials too. Raises InvalidValue for an unknown name,
-    listing the sweeps
-    under this storage root, for fewer trials than before, and for code that is not in `code`.
+    listing the sweeps under this storage root, for fewer trials than before, and for code that is not in `code`.
     """
     from orchestrator.sweeps.stored.resumed import read_to_resume
 

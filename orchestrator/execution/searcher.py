@@ -7,9 +7,10 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from orchestrator.results.objectives import FrontRule
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
-from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule, KnownFront
+from orchestrator.worker.known_front import KNOWN, NOTHING, KnownFront
 from tasks.errors import UNWRITABLE, StorageFault
 
 Row = Mapping[str, Any]

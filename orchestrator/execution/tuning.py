@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -14,17 +14,18 @@ from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
 from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
-from orchestrator.execution.time_limit import TimeIsUp, TimeLimit
+from orchestrator.execution.time_limit import TimeIsUp
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import Row
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import shared_columns
-from orchestrator.worker.known_front import NOTHING, FrontRule, KnownFront
+from orchestrator.worker.known_front import NOTHING, KnownFront
 from orchestrator.worker.settings import WorkerSettings
 from orchestrator.worker.trainable import UnlearningTrial
 
@@ -134,13 +135,10 @@ class Tuning:
             progress,
             observer,
             lambda: len(search.running),
-            (self._interrupts.check, search.check, *self._list_limits()),
+            (self._interrupts.check, search.check, self._allocation.check),
             limit and limit + GRACE_SECONDS,
             self._close_overdue,
         )
-
-    def _list_limits(self) -> list[Callable[[], None]]:
-        return [self._allocation.check] if isinstance(self._allocation, TimeLimit) else []
 
     def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
         return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.reporting.durations import spell_duration
 from orchestrator.results.columnar.points import Standing
 from orchestrator.results.noise import NoiseFloor
-from orchestrator.results.objectives import OBJECTIVES, Objective
+from orchestrator.results.objectives import OBJECTIVES, FrontRule, Objective
 from orchestrator.results.pareto import compute_hypervolume, join_front
 
 Row = Mapping[str, Any]
@@ -34,7 +34,7 @@ class Progress:
         `total` is None while time alone ends the sweep. `ends_at` is when the time is over, by the monotonic clock.
         """
         self._objective, self._total, self._ends_at = objective, total, ends_at
-        self._floor, self._expected_seconds = floor, expected_seconds
+        self._rule, self._expected_seconds = FrontRule.of(PARETO, floor), expected_seconds
         self.done = self.failed = self.pruned = self.running = 0
         self._pareto: list[tuple[float, ...]] = []
         self._volume: float | None = None
@@ -65,8 +65,8 @@ class Progress:
         self.done += not failed
         self.pruned += rows[-1]["state"] == "pruned"
         for row in rows[:-1] if failed else rows:
-            gains = PARETO.gains(row)
-            if gains is not None and self._counts(row):
+            gains = self._rule.read_gains(row)
+            if gains is not None:
                 self._pareto = join_front(self._pareto, gains)
             self._note_best(row)
         self._volume = None
@@ -147,11 +147,6 @@ class Progress:
         if pace is not None:
             return f"about {spell_duration(pace * self.left)} left"
         return "time left unknown yet" if estimated is None else "longer than estimated"
-
-    def _counts(self, row: Row) -> bool:
-        """Tell whether a point may lie on the front: see NoiseFloor.is_beaten."""
-        floor = self._floor
-        return floor is None or floor.is_beaten(row, PARETO.metrics, PARETO.maximise)
 
     def _note_best(self, row: Row) -> None:
         values = self._objective.values(row)

@@ -31,6 +31,26 @@ FREE = frozenset(column.name for column in COSTS)
 
 
 @dataclass(frozen=True)
+class Bar:
+    """What a point must exceed in a column to be better than the original beyond the noise."""
+
+    column: str
+    maximise: bool
+    original: float
+    """The original's value."""
+    least: float
+    """The gain that must be exceeded."""
+
+    def is_exceeded(self, row: Row) -> bool:
+        """Tell whether a row is better in this column; false if it has no value."""
+        value = row.get(self.column)
+        if value is None:
+            return False
+        gain = value - self.original if self.maximise else self.original - value
+        return bool(gain > self.least)
+
+
+@dataclass(frozen=True)
 class NoiseFloor:
     """The original model, and how far a further retrain may lie from the mean of the references."""
 
@@ -67,10 +87,19 @@ class NoiseFloor:
         accurate than a 95 % interval allows. Without a score, better in one of the metrics. Costs do not
         count, unless nothing else is asked for.
         """
+        bars = self.list_bars(metrics, maximise)
+        return bars is None or any(bar.is_exceeded(row) for bar in bars)
+
+    def list_bars(self, metrics: Sequence[str], maximise: Sequence[bool]) -> list[Bar] | None:
+        """List what a row may exceed to be better than the original; None if nothing is asked for that it could.
+
+        Nothing exceeds a value that the original does not have.
+        """
         judged = self.list_judged(metrics, maximise)
-        return not judged or any(
-            self._gain(row, name, up) > self.least_gain(name) for name, up in judged
-        )
+        if not judged:
+            return None
+        known = ((name, up, self.original.get(name)) for name, up in judged)
+        return [Bar(n, up, its, self.least_gain(n)) for n, up, its in known if its is not None]
 
     @staticmethod
     def list_judged(metrics: Sequence[str], maximise: Sequence[bool]) -> list[tuple[str, bool]]:
@@ -78,12 +107,6 @@ class NoiseFloor:
         asked = list(zip(metrics, maximise, strict=True))
         scores = [pair for pair in asked if pair[0] in SCORES]
         return scores or [pair for pair in asked if pair[0] not in FREE]
-
-    def _gain(self, row: Row, name: str, up: bool) -> float:
-        mine, its = row.get(name), self.original.get(name)
-        if mine is None or its is None:
-            return -math.inf
-        return float(mine - its) if up else float(its - mine)
 
     def least_gain(self, name: str) -> float:
         """Return what a difference in a column must exceed to be more than noise."""

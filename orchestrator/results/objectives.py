@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
-from orchestrator.results.noise import find_noise_floor
+from orchestrator.results.noise import Bar, NoiseFloor, find_noise_floor
 from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
 from tasks.forget_sets.traits import Trait
@@ -165,23 +165,41 @@ def front_rows(rows: list[dict[str, Any]], objective: Objective) -> list[dict[st
     return [points[i][0] for i in sorted(good | others)]
 
 
+@dataclass(frozen=True)
+class FrontRule:
+    """What a point must be to lie on a front. It is small: every worker of a sweep has it."""
+
+    objective: Objective
+    bars: tuple[Bar, ...] | None = None
+    """What a point must exceed one of; None if nothing."""
+
+    @classmethod
+    def of(cls, objective: Objective, floor: NoiseFloor | None) -> FrontRule:
+        """Make the rule of a sweep from the noise floor that its models show, if it is known."""
+        if floor is None or SCORE in objective.metrics:
+            return cls(objective)
+        bars = floor.list_bars(objective.metrics, objective.maximise)
+        return cls(objective, None if bars is None else tuple(bars))
+
+    def read_gains(self, row: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """Return the row's gains; None if it may lie on no front."""
+        gains = self.objective.gains(row)
+        if gains is None or self.bars is None or any(bar.is_exceeded(row) for bar in self.bars):
+            return gains
+        return None
+
+    def is_met(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row may lie on a front and meets every limit of the objective."""
+        return self.read_gains(row) is not None and self.objective.meets_limits(row)
+
+
 def select_points(
     rows: list[dict[str, Any]], objective: Objective
 ) -> list[tuple[dict[str, Any], tuple[float, ...]]]:
     """Return the rows of trials that may lie on a front, each with its gains."""
-    floor = find_noise_floor(rows)
-    points = [(row, objective.gains(row)) for row in rows if row["role"] == "trial"]
-    return [
-        (row, gains)
-        for row, gains in points
-        if gains
-        and row["state"] != "failed"
-        and (
-            floor is None
-            or SCORE in objective.metrics
-            or floor.is_beaten(row, objective.metrics, objective.maximise)
-        )
-    ]
+    rule = FrontRule.of(objective, find_noise_floor(rows))
+    points = [(row, rule.read_gains(row)) for row in rows if row["role"] == "trial"]
+    return [(row, gains) for row, gains in points if gains and row["state"] != "failed"]
 
 
 def objective_named(text: str) -> Objective:

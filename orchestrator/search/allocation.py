@@ -20,3 +20,6 @@ class Allocation:
 
     def note(self, unlearner: str, rows: Sequence[Row]) -> None:
         """Take the rows of a trial that has ended, in order of epoch."""
+
+    def check(self) -> None:
+        """Raise an exception if no trial may run any more, those that run already included."""

@@ -12,46 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.results.noise import NoiseFloor
-from orchestrator.results.objectives import SCORE, STEERING, Objective, score
+from orchestrator.results.objectives import STEERING, FrontRule, score
 from orchestrator.results.pareto import dominates
 
 Row = Mapping[str, Any]
 KNOWN = "known_front"
 """Where a proposed trial holds the KnownFront of its method."""
-
-
-@dataclass(frozen=True)
-class FrontRule:
-    """What a point must be to lie on a front: the same as `select_points` asks of a row."""
-
-    objective: Objective
-    bars: tuple[tuple[str, bool, float, float], ...] | None = None
-    """Columns in which a point may beat the original, each with whether it is maximised, the original's value and
-    the least gain that is more than noise; None if nothing must be beaten."""
-
-    @classmethod
-    def of(cls, objective: Objective, floor: NoiseFloor | None) -> FrontRule:
-        """Make the rule of a sweep from the noise floor that its models show."""
-        if floor is None or SCORE in objective.metrics:
-            return cls(objective)
-        judged = floor.list_judged(objective.metrics, objective.maximise)
-        if not judged:
-            return cls(objective)
-        known = [(n, up, floor.original.get(n), floor.least_gain(n)) for n, up in judged]
-        return cls(objective, tuple((n, up, its, b) for n, up, its, b in known if its is not None))
-
-    def read_gains(self, row: Row) -> tuple[float, ...] | None:
-        """Return the row's gains; None if it may lie on no front."""
-        gains = self.objective.gains(row)
-        if gains is None or self.bars is None or any(_beats(row, *bar) for bar in self.bars):
-            return gains
-        return None
-
-
-def _beats(row: Row, name: str, up: bool, its: float, least: float) -> bool:
-    mine = row.get(name)
-    return mine is not None and (mine - its if up else its - mine) > least
 
 
 @dataclass(frozen=True)

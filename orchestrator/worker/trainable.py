@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import OWN_SECONDS, Row, trial_rows
 from orchestrator.results.store import read_stored_rows, write_rows
 from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import collect_provenance, proposed_identity
-from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule, KnownFront
+from orchestrator.worker.known_front import KNOWN, NOTHING, KnownFront
 from orchestrator.worker.node_faults import blame_node, describe_error, describe_fault
 from orchestrator.worker.settings import WorkerSettings, get_workbench, open_step
 from tasks.errors import UNWRITABLE, UnfitNode

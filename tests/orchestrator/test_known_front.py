@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.results.noise import find_noise_floor
-from orchestrator.results.objectives import STEERING, front_rows, objective_named
+from orchestrator.results.objectives import STEERING, FrontRule, front_rows, objective_named
 from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.store import read_results
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.early_stopping import Limits
-from orchestrator.worker.known_front import KNOWN, NOTHING, FrontRule
+from orchestrator.worker.known_front import KNOWN, NOTHING
 from orchestrator.worker.settings import WorkerSettings, get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.problem import Problem

@@ -76,12 +76,10 @@ def test_trials_of_an_earlier_driver_say_nothing_of_this_ones_speed():
 
 def test_before_the_first_trial_has_ended_the_estimate_says_how_long_it_takes():
     assert (
-        Progress(OBJECTIVES["pareto"], 2, 100.0, 1800.0).format_line().endswith("about 30 min left")
+        Progress(OBJECTIVES["pareto"], 2, None, 1800.0).format_line().endswith("about 30 min left")
     )
     assert (
-        Progress(OBJECTIVES["pareto"], 2, 100.0, 0.0)
-        .format_line()
-        .endswith("longer than estimated")
+        Progress(OBJECTIVES["pareto"], 2, None, 0.0).format_line().endswith("longer than estimated")
     )
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cluster.resources import Resources
 from orchestrator.reporting.observer import Observer
 from orchestrator.results.noise import NoiseFloor, explain_what_is_to_forget, find_noise_floor
+from orchestrator.results.objectives import FrontRule
 from orchestrator.sweeps.budget import is_open, trials_left
 from orchestrator.sweeps.plan import SweepPlan
 from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.shown_studies import show_studies
 from orchestrator.sweeps.stored.spent_time import measure_time_left
-from orchestrator.worker.known_front import FrontRule
 from orchestrator.worker.settings import NEEDED
 from tasks.roles import RETRAINED
 
