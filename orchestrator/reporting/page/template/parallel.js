@@ -2,27 +2,12 @@
 
 class Parallel {
   constructor(figure, data) {
-    Object.assign(this, { figure, data, current: null, chosen: 0 });
-    this.svg = figure.querySelector(".canvas > svg");
-    this.canvas = figure.querySelector(".canvas");
-    this.tip = figure.querySelector(".tip");
-    this.told = figure.querySelector(".told");
+    Object.assign(this, findParts(figure), { figure, data, current: null, chosen: 0 });
     if (!data.coordinates.length) { this.told.textContent = "No hyper-parameter varied."; this.svg.remove(); return; }
     const bar = figure.querySelector(".controls");
     const options = data.coordinates.map((c, n) => [String(n), data.methods[c.method].name]);
     addSelect(bar, "method", options, "0", (v) => { this.chosen = Number(v); this.leave(); this.draw(); });
-    this.svg.addEventListener("pointermove", (event) => this.hover(event));
-    this.svg.addEventListener("pointerdown", (event) => this.hover(event));
-    this.svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") this.leave(); });
-    this.svg.addEventListener("blur", () => this.leave());
-    this.svg.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") return this.leave();
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (!step || !this.lines.length) return;
-      event.preventDefault();
-      const at = this.lines.indexOf(this.current);
-      this.choose(this.lines[Math.max(0, Math.min(this.lines.length - 1, at < 0 ? 0 : at + step))]);
-    });
+    listenForChoice(this, { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }, () => this.lines);
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
@@ -39,7 +24,7 @@ class Parallel {
         const scale = makeScale(indices.map(read), high, low, param.log);
         return { label: param.name, at: read, spell: (v) => String(v), scale };
       }
-      const place = (v) => param.choices.indexOf(typeof v === "object" || typeof v === "boolean" ? JSON.stringify(v) : String(v));
+      const place = (v) => param.choices.indexOf(spellChoice(v));
       const at = (v) => high - (high - low) * ((place(v) + 0.5) / param.choices.length);
       const ticks = param.choices.map((c, i) => [high - (high - low) * ((i + 0.5) / param.choices.length), c]);
       return { label: param.name, at: read, spell: (v) => String(v), scale: { at, ticks } };
@@ -89,8 +74,7 @@ class Parallel {
     lines.slice(0, 2).forEach((line, k) => this.svg.append(make("text", { x, y: 13 + 14 * k, "text-anchor": "middle", class: axis.result ? "head result" : "head" }, lines.length > 2 && k === 1 ? `${line}…` : line)));
   }
 
-  hover(event) {
-    const box = this.svg.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+  hover(x, y) {
     let best = null, least = 14;
     for (const line of this.lines) {
       for (let i = 1; i < line.places.length; i++) {

@@ -5,11 +5,7 @@ const SHOWN = [["all", "all points"], ["last", "last point of each trial"], ["fr
 
 class Plane {
   constructor(figure, data, paths) {
-    Object.assign(this, { figure, data, paths, hidden: new Set(), current: null, shown: "all", near: true, means: false });
-    this.svg = figure.querySelector(".canvas > svg");
-    this.canvas = figure.querySelector(".canvas");
-    this.tip = figure.querySelector(".tip");
-    this.told = figure.querySelector(".told");
+    Object.assign(this, findParts(figure), { figure, data, paths, hidden: new Set(), current: null, shown: "all", near: true, means: false });
     this.axes = new Map(data.axes.map((axis) => [axis.name, axis]));
     this.axes.set("epoch", { name: "epoch", label: "epoch", unit: "", better: "", log: false, decimals: false });
     this.y = data.y;
@@ -53,12 +49,7 @@ class Plane {
   }
 
   listen() {
-    const place = (event) => {
-      const box = this.svg.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    this.svg.addEventListener("pointermove", (event) => this.hover(...place(event)));
-    this.svg.addEventListener("pointerdown", (event) => this.hover(...place(event)));
+    for (const kind of ["pointermove", "pointerdown"]) this.svg.addEventListener(kind, (event) => this.hover(...findPlace(this.svg, event)));
     this.svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") this.leave(); });
     this.svg.addEventListener("blur", () => this.leave());
     this.svg.addEventListener("keydown", (event) => {

@@ -120,6 +120,38 @@ function sample(shape, classes) {
   return svg;
 }
 
+/* What every figure has, by name. */
+function findParts(figure) {
+  const parts = { svg: ".canvas > svg", canvas: ".canvas", tip: ".tip", told: ".told" };
+  return Object.fromEntries(Object.entries(parts).map(([name, selector]) => [name, figure.querySelector(selector)]));
+}
+
+/* Where in a picture a pointer is. */
+function findPlace(svg, event) {
+  const box = svg.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+/* Text of a choice of a hyper-parameter, as the page's data have it. */
+function spellChoice(value) {
+  return typeof value === "object" || typeof value === "boolean" ? JSON.stringify(value) : String(value);
+}
+
+/* Choose by pointer, and by keys in order, among the things of a figure; `steps` says how far each key goes. */
+function listenForChoice(view, steps, things) {
+  for (const kind of ["pointermove", "pointerdown"]) view.svg.addEventListener(kind, (event) => view.hover(...findPlace(view.svg, event)));
+  view.svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") view.leave(); });
+  view.svg.addEventListener("blur", () => view.leave());
+  view.svg.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return view.leave();
+    const step = steps[event.key], all = things();
+    if (!step || !all.length) return;
+    event.preventDefault();
+    const at = all.indexOf(view.current);
+    view.choose(all[Math.max(0, Math.min(all.length - 1, at < 0 ? 0 : at + step))]);
+  });
+}
+
 /* Buttons that hide and show what has a colour; `changed` is told after each. */
 function addLegend(parent, names, hidden, changed) {
   names.forEach(({ name, shape }, number) => {

@@ -4,11 +4,7 @@ const SLICE = { left: 50, right: 12, top: 12, bottom: 40, high: 260, least: 260 
 
 class Slices {
   constructor(figure, data) {
-    Object.assign(this, { figure, data, chosen: 0, current: null });
-    this.svg = figure.querySelector(".canvas > svg");
-    this.canvas = figure.querySelector(".canvas");
-    this.tip = figure.querySelector(".tip");
-    this.told = figure.querySelector(".told");
+    Object.assign(this, findParts(figure), { figure, data, chosen: 0, current: null });
     if (!data.coordinates.length) { this.told.textContent = "No hyper-parameter varied."; this.svg.remove(); return; }
     const bar = figure.querySelector(".controls");
     const methods = data.coordinates.map((c, n) => [String(n), data.methods[c.method].name]);
@@ -16,19 +12,7 @@ class Slices {
     this.result = data.coordinates[0].results[0];
     const results = data.axes.filter((a) => data.coordinates.some((c) => c.results.includes(a.name)));
     addSelect(bar, "result", results.map((a) => [a.name, a.label]), this.result, (v) => { this.result = v; this.leave(); this.draw(); });
-    const place = (event) => { const box = this.svg.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-    this.svg.addEventListener("pointermove", (event) => this.hover(...place(event)));
-    this.svg.addEventListener("pointerdown", (event) => this.hover(...place(event)));
-    this.svg.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") this.leave(); });
-    this.svg.addEventListener("blur", () => this.leave());
-    this.svg.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") return this.leave();
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (!step || !this.drawn.length) return;
-      event.preventDefault();
-      const at = this.drawn.indexOf(this.current);
-      this.choose(this.drawn[Math.max(0, Math.min(this.drawn.length - 1, at < 0 ? 0 : at + step))]);
-    });
+    listenForChoice(this, { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }, () => this.drawn);
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
@@ -81,7 +65,6 @@ class Slices {
   }
 
   places(choices, box) {
-    const spellChoice = (v) => (typeof v === "object" || typeof v === "boolean" ? JSON.stringify(v) : String(v));
     const middle = (i) => box.x1 + ((box.x2 - box.x1) * (i + 0.5)) / choices.length;
     return { at: (v) => middle(choices.indexOf(spellChoice(v))), ticks: choices.map((c, i) => [middle(i), c]) };
   }

@@ -4,11 +4,7 @@ const TURN = 0.2, CUBE = 0.56, SIDE = 100;  // scales have pixels: a logarithmic
 
 class Space {
   constructor(figure, data) {
-    Object.assign(this, { figure, data, yaw: -0.6, pitch: 0.35, chosen: null });
-    this.svg = figure.querySelector(".canvas > svg");
-    this.canvas = figure.querySelector(".canvas");
-    this.tip = figure.querySelector(".tip");
-    this.told = figure.querySelector(".told");
+    Object.assign(this, findParts(figure), { figure, data, yaw: -0.6, pitch: 0.35, chosen: null });
     this.names = [data.x, data.cost, data.y];
     this.axes = this.names.map((name) => data.axes.find((a) => a.name === name));
     if (this.axes.some((axis) => !axis)) { this.told.textContent = "One of the three objectives was not measured."; this.svg.remove(); return; }
@@ -30,7 +26,7 @@ class Space {
     this.svg.addEventListener("pointerup", () => (from = null));
     this.svg.addEventListener("pointercancel", () => (from = null));
     this.svg.addEventListener("pointermove", (event) => {
-      if (!from) return this.hover(event);
+      if (!from) return this.hover(...findPlace(this.svg, event));
       this.turn((event.clientX - from[0]) / 120, event.pointerType === "mouse" ? (event.clientY - from[1]) / 120 : 0);
       from = [event.clientX, event.clientY];
     });
@@ -129,8 +125,7 @@ class Space {
     this.svg.append(group);
   }
 
-  hover(event) {
-    const box = this.svg.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+  hover(x, y) {
     const far = (item) => (item.place[0] - x) ** 2 + (item.place[1] - y) ** 2;
     const near = (this.drawn ?? []).filter((item) => far(item) < 400).sort((a, b) => far(a) - far(b))[0];
     if (!near) return this.leave();
