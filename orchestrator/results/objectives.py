@@ -143,6 +143,17 @@ def score(row: Mapping[str, Any]) -> float | None:
     return float(multiply_score(accuracy, hidden, cost))
 
 
+def rate_attempt(row: Mapping[str, Any]) -> float:
+    """Return accuracy × indistinguishability of the validation half; −inf for a row without a score.
+
+    By this a method's best attempt is chosen. The score would choose the cheapest one, which has done next to nothing.
+    """
+    if score(row) is None:
+        return -math.inf
+    value = math.prod(row[name] for name in STEERING)
+    return value if math.isfinite(value) else -math.inf
+
+
 def multiply_score(accuracy: Any, hidden: Any, cost: Any) -> Any:
     """Return the score of SCORING's first three columns: numbers, or arrays of them."""
     with np.errstate(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import STEERING, Objective, front_rows, score
+from orchestrator.results.objectives import STEERING, Objective, front_rows, rate_attempt, score
 from orchestrator.results.sweep_rows import TRIAL
 from tasks.registry import one_of
 
@@ -62,16 +61,15 @@ def recommend_for_methods(rows: Iterable[Row], objective: Objective) -> dict[str
 def choose_of_each_method(rows: Sequence[Row], objective: Objective) -> list[Row]:
     """Return one point of each method: the recommended one, else its best attempt.
 
-    That is its point with the highest accuracy × indistinguishability, on the validation half. The score
-    would choose the cheapest one, which has done next to nothing. So a method that does not beat the
-    original is there to be compared with. A method without any measured point is left out.
+    That is the point with the highest `rate_attempt`. So a method that does not beat the original is there to be
+    compared with. A method without any measured point is left out.
     """
     trials = [row for row in rows if row["role"] == TRIAL and score(row) is not None]
     found = []
     for method, row in recommend_for_methods(rows, objective).items():
         own = [other for other in trials if other["unlearner"] == method]
         if row is not None or own:
-            found.append(row or max(own, key=lambda other: math.prod(other[n] for n in STEERING)))
+            found.append(row or max(own, key=rate_attempt))
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.results.objectives import STEERING, FrontRule, score
+from orchestrator.results.objectives import FrontRule, rate_attempt
 from orchestrator.results.pareto import dominates
 
 Row = Mapping[str, Any]
@@ -43,13 +43,13 @@ class KnownFront:
         meets = rule.objective.meets_limits(row)
         if gains is not None and not self._dominates(gains, meets):
             return True
-        return not any(m for _, m in self.points) and _rate_attempt(row) >= self.attempt
+        return not any(m for _, m in self.points) and rate_attempt(row) >= self.attempt
 
     def join(self, rows: Sequence[Row], rule: FrontRule) -> KnownFront:
         """Return what is known with the points of one more trial; the row that says why it failed is none."""
         points, attempt = self.points, self.attempt
         for row in (row for row in rows if row.get("state") != "failed"):
-            attempt = max(attempt, _rate_attempt(row))
+            attempt = max(attempt, rate_attempt(row))
             gains, meets = rule.read_gains(row), rule.objective.meets_limits(row)
             known = KnownFront(points)
             if gains is None or (gains, meets) in points or known._dominates(gains, meets):
@@ -66,10 +66,3 @@ class KnownFront:
 
 
 NOTHING = KnownFront()
-
-
-def _rate_attempt(row: Row) -> float:
-    if score(row) is None:
-        return -math.inf
-    value = math.prod(row[name] for name in STEERING)
-    return value if math.isfinite(value) else -math.inf
