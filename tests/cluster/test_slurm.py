@@ -47,7 +47,7 @@ MUNGE = (
 )
 TRIALS = 8
 METHODS = "meeting:Meeting,finetune"
-"""A trial of the first one waits for trials on both nodes."""
+"""A trial of the first one waits for trials on so many nodes as it is told."""
 SWEEP = f"--task digits-class:1 --unlearners {METHODS} --trials {TRIALS // 2} --references 2 --name nodes"
 
 
@@ -87,17 +87,21 @@ def nodes(
 
 @pytest.fixture(scope="module")
 def submit(nodes: Mapping[str, Machine], shared: Path):  # type: ignore[no-untyped-def]
-    """Start `sbatch` of the script, which waits for the end of its job; its output goes to a file."""
-    (shared / "meeting").mkdir()
+    """Start `sbatch` of the script, which waits for the end of its job; its output goes to a file.
 
-    def start(log: str) -> subprocess.Popen[str]:
+    `awaited`: how many nodes a trial of Meeting waits for.
+    """
+
+    def start(log: str, awaited: int) -> subprocess.Popen[str]:
+        folder = shared / f"meeting-{log}"
+        folder.mkdir()
         return nodes["head"].start(
             f"cd {ROOT} && sbatch --wait --nodes=2 --cpus-per-task=1 --output={shared / log} "
             f"clusters/slurm.sh {SWEEP} --storage {shared / 'results'}",
             SLURM_CONF=str(shared / "slurm.conf"),
             PATH=f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             PYTHONPATH=f"{ROOT / 'tests' / 'cluster'}",
-            **{meeting.FOLDER: str(shared / "meeting"), meeting.MACHINES: str(len(NODES))},
+            **{meeting.FOLDER: str(folder), meeting.MACHINES: str(awaited)},
         )
 
     return start
@@ -120,7 +124,8 @@ def trials_of(storage: Path) -> list[dict]:
 
 def test_a_sweep_over_two_nodes_ends_at_a_signal_and_goes_on(nodes, submit, shared: Path) -> None:  # type: ignore[no-untyped-def]
     storage, logs = shared / "results", [shared / "first.log", shared / "second.log"]
-    first = submit(logs[0].name)
+    # One node more than there is: the trials that wait for it cannot end before the signal comes.
+    first = submit(logs[0].name, len(NODES) + 1)
     wait_for_rows(first, storage, logs[0])
     # What SLURM sends two minutes before the time limit.
     cancel = "scancel --signal=TERM --batch --name=unlearning-sweep"
@@ -130,7 +135,7 @@ def test_a_sweep_over_two_nodes_ends_at_a_signal_and_goes_on(nodes, submit, shar
     assert "finished trials are kept; to go on:" in logs[0].read_text()
     ended = {row["trial_id"]: row["finished_at"] for row in trials_of(storage)}
 
-    second = submit(logs[1].name)
+    second = submit(logs[1].name, len(NODES))
     said, _ = second.communicate(timeout=600)
     assert second.returncode == 0, said + logs[1].read_text()
     log = logs[1].read_text()
