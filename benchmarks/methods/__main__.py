@@ -30,7 +30,7 @@ from tasks.errors import InputError, SurroundingsError
 
 TASKS = (
     "cifar10-class:automobile@resnet9:0.25",
-    "cifar10-random:0.1@benchmarks.methods.memorising:LongResNet9:0.25",
+    "cifar10-random:0.1@resnet9-long:0.25",
 )
 """What a night on two cores can do: a whole class, and a random set with a model that is meant to memorise."""
 RECORD, MARKDOWN, LATEX = "methods.parquet", "methods.md", "methods.tex"

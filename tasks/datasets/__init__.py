@@ -18,6 +18,7 @@ DATASETS = Registry(
     "orchestrator.datasets",
     {
         "cifar10": "tasks.datasets.cifar10:load_cifar10",
+        "cifar10-small": "tasks.datasets.cifar10_small:load_cifar10_small",
         "cifar100": "tasks.datasets.cifar100:load_cifar100",
         "cifar20": "tasks.datasets.cifar100:load_cifar20",
         "fashion-mnist": "tasks.datasets.fashion_mnist:load_fashion_mnist",

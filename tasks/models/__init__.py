@@ -20,6 +20,7 @@ MODELS = Registry(
     "orchestrator.models",
     {
         "resnet9": "tasks.models.resnet9:ResNet9",
+        "resnet9-long": "tasks.models.resnet9_long:LongResNet9",
         "airbench94": "tasks.models.airbench94:Airbench94",
         "resnet18": "tasks.models.resnet18:ResNet18",
         "small-cnn": "tasks.models.small_cnn:SmallCNN",
@@ -30,6 +31,7 @@ MODELS = Registry(
 
 LEAST_SIDE: dict[str, int] = {
     "resnet9": 25,
+    "resnet9-long": 25,
     "airbench94": 25,
     "resnet18": 1,
     "small-cnn": 4,
@@ -37,7 +39,7 @@ LEAST_SIDE: dict[str, int] = {
 }
 """Width in pixels of the smallest image that a family accepts; here, because this file imports no torch."""
 
-MOST_SIDE: dict[str, int] = {"resnet9": 48, "airbench94": 48}
+MOST_SIDE: dict[str, int] = {"resnet9": 48, "resnet9-long": 48, "airbench94": 48}
 """Width in pixels of the largest image of a family that has a limit: its last pooling leaves one pixel."""
 
 AUTO_ELSEWHERE: dict[str, str] = {"cpu": "small-cnn", "cuda": "resnet18"}
@@ -48,6 +50,7 @@ Their recipes take small steps, and many: a folder of a few hundred pictures is 
 
 AUTO: dict[str, dict[str, str]] = {
     "cifar10": {"cpu": "resnet9", "cuda": "airbench94"},
+    "cifar10-small": {"cpu": "resnet9-long:0.25", "cuda": "resnet9-long"},
     "cifar100": {"cpu": "resnet9", "cuda": "resnet18"},
     "cifar20": {"cpu": "resnet9", "cuda": "resnet18"},
     "fashion-mnist": {"cpu": "small-cnn", "cuda": "resnet18"},

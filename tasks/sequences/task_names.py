@@ -9,6 +9,8 @@ from tasks.forget_sets import FORGET_SETS
 TASKS: dict[str, str] = {
     "cifar10-class:automobile": "forget every training automobile (the CS726 deck's forget set)",
     "cifar10-random:0.1": "forget a random tenth of CIFAR-10's training split",
+    "cifar10-small-class:automobile": "the same with 1,000 training images of each class: minutes on a CPU",
+    "cifar10-small-random:0.1": "forget a random tenth of these 10,000, of a model that memorises",
     "cifar100-class:rocket": "forget every training rocket, one of CIFAR-100's 100 classes",
     "cifar20-class:people": "forget one of CIFAR-100's 20 superclasses; the model knows these alone",
     "fashion-mnist-class:Sandal": "forget every training sandal of Fashion-MNIST",

@@ -30,10 +30,16 @@ def list_known(unlearner: str, task: str) -> list[dict[str, Any]]:
 def find_nearest(task: str, others: list[str]) -> str | None:
     """Return the nearest of other tasks: the same kind of forget set, and if possible the same data set.
 
-    None if none has that kind: what makes a class forgotten says little about a random set.
+    A part of a data set, as cifar10-small, is nearer to the whole than another set is. None if none has that
+    kind: what makes a class forgotten says little about a random set.
     """
     dataset, kind = _split(task)
-    ranked = [(_split(other)[0] != dataset, other) for other in others if _split(other)[1] == kind]
+
+    def distance(other: str) -> tuple[bool, bool]:
+        name = _split(other)[0]
+        return name != dataset, name.split("-")[0] != dataset.split("-")[0]
+
+    ranked = [(distance(other), other) for other in others if _split(other)[1] == kind]
     return min(ranked)[1] if ranked else None
 
 

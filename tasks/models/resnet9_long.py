@@ -1,4 +1,4 @@
-"""A model that is meant to memorise: on a random forget set, a model that generalises has little to forget."""
+"""A ResNet-9 that is meant to memorise: on a random forget set, a model that generalises has little to forget."""
 
 from __future__ import annotations
 
