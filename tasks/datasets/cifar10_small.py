@@ -29,9 +29,11 @@ def load_cifar10_small(data_dir: Path | None = None) -> Dataset:
 
 
 def choose_images(data: LabelledImages, per_class: int) -> np.ndarray:
-    """Return positions int64 of `per_class` images of each class, or of all that it has, by their digests."""
-    digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in data.images]
+    """Return positions int64 of `per_class` images of each class, or of all that it has, in order of their digests."""
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in data.images]
     order = np.array(sorted(range(len(digests)), key=digests.__getitem__), np.int64)
     labels = data.labels[order]
-    chosen = [order[labels == label][:per_class] for label in np.unique(labels)]
-    return order[np.isin(order, np.concatenate(chosen))] if chosen else order
+    ranks = np.empty_like(labels)
+    for label in np.unique(labels):
+        ranks[labels == label] = np.arange(np.count_nonzero(labels == label))
+    return order[ranks < per_class]

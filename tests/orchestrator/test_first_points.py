@@ -62,6 +62,10 @@ def test_the_nearest_task_has_the_same_kind_and_if_possible_the_same_data():
     known = ["cifar10-class:cat", "digits-class:1", "digits-random:0.1"]
     assert find_nearest("digits-class:3", known) == "digits-class:1"
     assert find_nearest("cifar10-class:automobile", known) == "cifar10-class:cat"
+    assert (
+        find_nearest("cifar10-class:cat", ["a-class:1", "cifar10-small-class:cat"])
+        == "cifar10-small-class:cat"
+    )
     assert find_nearest("fashion-mnist-random:0.2", known) == "digits-random:0.1"
     assert find_nearest("cifar10-random:0.1", known[:2]) is None
     assert find_nearest("folder-identity:Ann", known) is None
