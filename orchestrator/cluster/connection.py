@@ -125,11 +125,11 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
             logging_level=logging.ERROR,
             **options,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InvalidValue(
-            f"--address {address}: no Ray cluster to connect to ({join_lines(error)})"
-        ) from error
     except Exception as error:  # Ray has no exception class for a machine that is too busy
+        if address != LOCAL and isinstance(error, ConnectionError | RuntimeError | ValueError):
+            raise InvalidValue(
+                f"--address {address}: no Ray cluster to connect to ({join_lines(error)})"
+            ) from error
         raise ClusterFault(f"Ray could not be started here: {join_lines(error)}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
 

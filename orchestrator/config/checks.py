@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from orchestrator.results.columns import COLUMNS
@@ -12,16 +11,17 @@ from tasks.evaluation import choose_metrics, list_of_shadows
 from tasks.evaluation.shadows.incidence import check_models
 from tasks.roles import FEWEST
 
-LEAST = {
-    "trials": 1,
-    "max_concurrent": 1,
-    "cpus_per_trial": 1,
-    "gpus_per_trial": 0,
-    "references": FEWEST,
-    "trial_seconds": 1,
-    "cost_limit": 0,
+RANGES = {
+    "trials": (1, 10**7),
+    "max_concurrent": (1, 10**5),
+    "cpus_per_trial": (1, 10**4),
+    "gpus_per_trial": (0, 10**4),
+    "references": (FEWEST, 10**4),
+    "shadows": (4, 10**5),
+    "trial_seconds": (1, 10**9),
+    "cost_limit": (0, 10**6),
 }
-"""The least value of each setting that is a number; all are finite."""
+"""The least and the greatest value of each setting that is a number: none beyond what any cluster does."""
 
 
 def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
@@ -38,11 +38,11 @@ def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
 
 def check_numbers(settings: object) -> None:
     """Raise InvalidValue for a number out of range among the `settings` of a sweep."""
-    for name, least in LEAST.items():
+    for name, (least, most) in RANGES.items():
         value = getattr(settings, name)
-        if value is not None and not least <= value < math.inf:
+        if value is not None and not least <= value <= most:
             flag = name.replace("_", "-")
-            raise InvalidValue(f"--{flag} {value} is out of range: at least {least}")
+            raise InvalidValue(f"--{flag} {str(value)[:30]} is out of range: {least}..{most:,}")
     gpus = getattr(settings, "gpus_per_trial", None) or 0
     if gpus > 1 and gpus != int(gpus):
         raise InvalidValue(f"--gpus-per-trial {gpus}: above 1, Ray accepts whole numbers only")

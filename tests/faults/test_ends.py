@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+import psutil
 import pytest
 from remains import Remains, watch_remains
 from running import Driver, Sweep
@@ -72,16 +73,32 @@ def test_an_end_after_the_last_trial_shows_the_front(storage, remains, end):
     assert "Pareto front of late" in driver.said
 
 
+def start_until_gcs(sweep: Sweep, remains: Remains) -> tuple[Driver, psutil.Process]:
+    """Start a sweep, and return it with Ray's GCS server as soon as that is there."""
+    driver = sweep.start()
+    while not (begun := find_one("GCS", driver, remains, random.Random(0))):
+        assert driver.poll() is None, driver.said
+        time.sleep(0.01)
+    return driver, begun
+
+
+def test_a_cluster_that_does_not_start_is_no_wrong_address(storage, remains):
+    driver, gcs = start_until_gcs(
+        Sweep(storage, "unborn", environment=remains.environment), remains
+    )
+    gcs.kill()
+    driver.wait(timeout=2 * SECONDS)
+    remains.wait_until_gone()
+    assert driver.returncode == 1, driver.said
+    assert "orchestrator: Ray could not be started here: " in driver.said
+
+
 def test_a_stop_while_ray_starts_ends_in_order(storage, remains):
     """Ctrl-C or SIGTERM amid Ray's C++ was a segmentation fault in 5 of 32 tries."""
     rng = random.Random(0)
     for number in range(STARTS):
         sweep = Sweep(storage, f"start-{number}", trials=50, environment=remains.environment)
-        driver = sweep.start()
-        while not (begun := find_one("GCS", driver, remains, rng)):
-            assert driver.poll() is None, driver.said
-            time.sleep(0.01)
-        assert begun
+        driver, _ = start_until_gcs(sweep, remains)
         with suppress(subprocess.TimeoutExpired):
             driver.wait(rng.uniform(0, 3))
         driver.send_signal(SIGNALS[number % 2])

@@ -57,7 +57,7 @@ def test_an_argument_that_the_data_do_not_have_is_refused_when_they_are_loaded(n
 @pytest.mark.parametrize(
     ("spec", "part"),
     [
-        ("resnet50", "resnet9, airbench94, resnet18, small-cnn"),
+        ("resnet50", "resnet9, resnet9-long, airbench94, resnet18, small-cnn"),
         ("resnet9:wide", "0.1..10"),
         ("resnet9:0", "0.1..10"),
         ("resnet9:nan", "0.1..10"),
