@@ -1,4 +1,4 @@
-"""Search on a surrogate of recorded trials: which sampler, and does telling every epoch pay?
+"""Search on a surrogate of recorded trials: which sampler, and do anytime trials pay?
 
     python -m benchmarks.search [--task digits-random:0.1] [--seeds 20] [--seconds 120]
 
@@ -6,8 +6,7 @@ Every arm gets the same compute seconds: what its trials would have spent loadin
 evaluating, as recorded; the seconds of the search itself are a column of their own. The studies,
 the equal budgets and the hypervolume are the program's own; the trials alone are predicted.
 
-    told    each epoch of an anytime method is a point of the front, and is told to the study
-    kept    each is a point of the front; the study is told the last one
+    kept    each epoch of an anytime method is a point of the front; the study is told the last one
     last    the last epoch alone is evaluated: what a search without anytime trials does
 """
 
@@ -28,12 +27,13 @@ from benchmarks.recorded import MEASURED, Surrogate, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.noise import NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.study import UnlearnerStudy
 
 Row = dict[str, Any]
 PARETO = OBJECTIVES["pareto"]
-MODES = ("told", "kept", "last")
+MODES = ("kept", "last")
 CHECKS = 20
 """Times the hypervolume is read, at equal distances of compute seconds."""
 ENDLESS = 10**6
@@ -54,12 +54,12 @@ def main() -> None:
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     points = recorded(options.task)
-    surrogates = learned(points)
+    surrogates, floor = learned(points), find_noise_floor(points)
     rows = []
     arms = itertools.product(options.samplers.split(","), options.modes.split(","))
     for sampler, mode in arms:
         for seed in range(options.seeds):
-            run = Run(surrogates, sampler, mode, seed)
+            run = Run(surrogates, floor, sampler, mode, seed)
             rows += [
                 {"sampler": sampler, "mode": mode, "seed": seed, **r}
                 for r in run.curve(options.seconds)
@@ -84,6 +84,7 @@ class Run:
     def __init__(
         self,
         surrogates: Mapping[str, Surrogate],
+        floor: NoiseFloor | None,
         sampler: str,
         mode: str,
         seed: int,
@@ -92,7 +93,7 @@ class Run:
         studies = [UnlearnerStudy(name, PARETO, sampler, seed) for name in surrogates]
         left = dict.fromkeys(surrogates, ENDLESS)
         self._search = StudySearch(studies, left, "task", lambda _: [])
-        self._progress = Progress(PARETO, ENDLESS)
+        self._progress = Progress(PARETO, ENDLESS, floor)
         self._spent = self._asking = 0.0
         self._trials = 0
 
@@ -124,8 +125,7 @@ class Run:
         self._spent += seconds(rows)
         self._progress.finish(rows)
         start = time.perf_counter()
-        told = rows if self._mode == "told" else rows[-1:]
-        self._search.on_trial_complete(name, {"rows": told})
+        self._search.on_trial_complete(name, {"rows": rows})
         self._asking += time.perf_counter() - start
         self._trials += 1
 
@@ -136,7 +136,7 @@ def report(rows: Sequence[Row], options: argparse.Namespace) -> None:
     arms: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         arms.setdefault((row["sampler"], row["mode"]), []).append(row)
-    base = arms.get(("random", "told"), next(iter(arms.values())))
+    base = arms.get(("random", MODES[0]), next(iter(arms.values())))
     show(
         f"Search of {options.seconds:g} compute seconds, {options.task}, {options.seeds} seeds: "
         f"gap to the best hypervolume seen, {best:.4f}",

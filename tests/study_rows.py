@@ -67,7 +67,7 @@ def run(study: UnlearnerStudy, count: int, first: int = 0) -> list[list[Row]]:
 
 
 def proposed(study: UnlearnerStudy) -> dict[str, FrozenTrial]:
-    """Return the trials of a study but the points of trajectories, by id."""
+    """Return the trials of a study by id, without the measured ends of pruned ones."""
     trials = (t for t in study.trials if "trial_id" in t.user_attrs)
     return {trial.user_attrs["trial_id"]: trial for trial in trials}
 

@@ -87,14 +87,14 @@ def check_study(storage: Path, sweep: str, unlearner: str, trials: dict[str, Row
     told = {}
     for trial in study.trials:
         assert trial.state.is_finished(), f"{trial.number} of {unlearner} is {trial.state.name}"
-        if "trajectory_of" not in trial.user_attrs:
+        if "end_of" not in trial.user_attrs:
             trial_id = trial.user_attrs["trial_id"]
             assert trial_id not in told, f"{trial_id} is in its study twice"
             told[trial_id] = trial
     assert told.keys() == kept.keys()
     for trial_id, rows in kept.items():
         check_result(told[trial_id], rows[-1], objective)
-    check_points(study, kept, objective)
+    check_ends(study, kept, objective)
 
 
 def check_result(trial: FrozenTrial, last: dict[str, Any], objective: Objective) -> None:
@@ -108,16 +108,13 @@ def check_result(trial: FrozenTrial, last: dict[str, Any], objective: Objective)
         assert trial.values == pytest.approx(values)
 
 
-def check_points(study: optuna.Study, kept: dict[str, Rows], objective: Objective) -> None:
-    """Each result on the way was told once."""
-    wanted = {
-        (trial_id, row["epoch"]): objective.values(row)
-        for trial_id, rows in kept.items()
-        for row in (rows if rows[-1]["state"] == "pruned" else rows[:-1])
-    }
+def check_ends(study: optuna.Study, kept: dict[str, Rows], objective: Objective) -> None:
+    """The last result of each pruned trial was told once."""
+    ends = [rows[-1] for rows in kept.values() if rows[-1]["state"] == "pruned"]
+    wanted = {(row["trial_id"], row["epoch"]): objective.values(row) for row in ends}
     wanted = {point: values for point, values in wanted.items() if values is not None}
-    points = [t for t in study.trials if "trajectory_of" in t.user_attrs]
-    found = {(t.user_attrs["trajectory_of"], t.params["epochs"]): t.values for t in points}
+    points = [t for t in study.trials if "end_of" in t.user_attrs]
+    found = {(t.user_attrs["end_of"], t.params["epochs"]): t.values for t in points}
     assert len(points) == len(found), "a point was told twice"
     assert found.keys() == wanted.keys()
     for point, values in wanted.items():

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 POPULATION = 20
-"""Of NSGA-II and -III: their first proposals are drawn at random, and points on the way are no members."""
+"""Of NSGA-II and -III: their first proposals are drawn at random."""
 
 
 def make_tpe(seed: int) -> BaseSampler:
-    """Propose by tree-structured Parzen estimators: the default; it learns from the first trials on."""
-    from optuna.samplers import TPESampler
+    """Propose by tree-structured Parzen estimators: the default; its first 10 proposals are random."""
+    from orchestrator.search.tpe import JointTPE
 
-    return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    return JointTPE(seed=seed, constant_liar=True)
 
 
 def make_nsgaii(seed: int) -> BaseSampler:

@@ -76,11 +76,11 @@ class UnlearnerStudy:
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All trials, and the points on the way to their ends; not to be changed."""
+        """All trials, and the last points of pruned ones; not to be changed."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
     def count_ended(self) -> int:
-        """Count the trials that have ended, failed ones included, without the points on the way."""
+        """Count the trials that have ended, failed ones included."""
         return sum(t.state.is_finished() and TRIAL_ID in t.user_attrs for t in self.trials)
 
     def mirror(self, show: Callable[[FrozenTrial], None]) -> None:
@@ -127,9 +127,8 @@ class UnlearnerStudy:
     def tell(self, trial_id: str, rows: Sequence[Row]) -> None:
         """Close a running trial with its rows, in order of epoch; any other is left as it is.
 
-        A failed trial, or one with a value that is not finite, is told as FAIL. The earlier points
-        of an anytime method's trajectory become further complete trials, also if it failed later;
-        so do all points of a trial that was pruned, which itself is told as PRUNED.
+        A failed trial, or one with a value that is not finite, is told as FAIL. One that was pruned is told as
+        PRUNED; its last point becomes a complete trial.
         """
         number = self._running.pop(trial_id, None)
         if number is None:
@@ -138,21 +137,22 @@ class UnlearnerStudy:
             self._maker.note_limits(optuna.Trial(self._study, self._find(number)), rows[-1])
         trial = self._close(number, *self._maker.outcome(rows[-1]))
         self._show(trial)
-        self._add_points(trial, rows)
+        self._add_end(trial, rows[-1])
 
     def _add_stored(self, finished: Sequence[Sequence[Row]]) -> None:
         for rows in in_order(finished):
             trial = self._maker.trial(rows[-1])
             self._storage.create_new_trial(self._study_id, trial)
-            self._add_points(trial, rows)
+            self._add_end(trial, rows[-1])
             self._ids.add(rows[-1]["trial_id"])
             self._seeds.add(rows[-1]["seed"])
         results = (t for t in self.trials if t.state in RESULTS)
         self._alike = all(t.params.keys() == self._space.keys() for t in results)
         """Whether all trials search the same space: it may have been edited before a resume."""
 
-    def _add_points(self, trial: FrozenTrial, rows: Sequence[Row]) -> None:
-        for point in self._maker.points(trial, rows):
+    def _add_end(self, trial: FrozenTrial, last: Row) -> None:
+        point = self._maker.measured_end(trial, last)
+        if point is not None:
             self._storage.create_new_trial(self._study_id, point)
             self._show(point)
 

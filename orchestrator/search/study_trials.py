@@ -1,9 +1,13 @@
-"""Optuna's trials from rows: a trial for each last row, and one for each point on the way to it."""
+"""Optuna's trials from rows: a trial for each last row.
+
+The points on the way to it are rows, and may lie on the front, but no sampler is told of them: they taught samplers to
+stop early, which is cheap, before anything is forgotten (docs/performance.md, Search).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +20,8 @@ from orchestrator.results.rows import sum_own_seconds
 from tasks.search_space import EPOCHS, Domain
 
 Row = Mapping[str, Any]
-TRAJECTORY_OF, TRIAL_ID = "trajectory_of", "trial_id"
-"""User attributes: of a point, the trial that it belongs to; of a proposed trial, its own id."""
+END_OF, TRIAL_ID = "end_of", "trial_id"
+"""User attributes: of the last point of a pruned trial, that trial; of a proposed trial, its own id."""
 WORST = 1e9
 """By how much a row without a value misses a limit: JSON has no infinity."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -78,30 +82,28 @@ class TrialMaker:
             return TrialState.COMPLETE, values
         return TrialState.PRUNED if last["state"] == "pruned" else TrialState.FAIL, None
 
-    def points(self, trial: FrozenTrial, rows: Sequence[Row]) -> Iterator[FinishedTrial]:
-        """Make a complete trial of each earlier point of a trial that a sampler might have proposed.
+    def measured_end(self, trial: FrozenTrial, last: Row) -> FinishedTrial | None:
+        """Make a complete trial of the last point of a pruned one, which itself has no values.
 
-        Of a pruned trial the last point is one too: the trial itself has no result.
+        None of another trial, without values, and for a number of epochs that a sampler could not propose.
         """
-        epochs = self.domains.get(EPOCHS)
-        if epochs is None:
-            return
-        for row in rows if rows[-1]["state"] == "pruned" else rows[:-1]:
-            values = self.objective.values(row)
-            if row["epoch"] not in epochs or values is None:
-                continue
-            params = {**trial.params, EPOCHS: row["epoch"]}
-            point = _finished(
-                row,
-                state=TrialState.COMPLETE,
-                values=values,
-                params=params,
-                distributions=self._distributions(params),
-                user_attrs={TRAJECTORY_OF: trial.user_attrs[TRIAL_ID]},
-                system_attrs={},
-            )
-            self.note_limits(point, row)
-            yield point
+        epochs, values = self.domains.get(EPOCHS), self.objective.values(last)
+        if last["state"] != "pruned" or values is None:
+            return None
+        if epochs is None or last["epoch"] not in epochs:
+            return None
+        params = {**trial.params, EPOCHS: last["epoch"]}
+        point = _finished(
+            last,
+            state=TrialState.COMPLETE,
+            values=values,
+            params=params,
+            distributions=self._distributions(params),
+            user_attrs={END_OF: trial.user_attrs[TRIAL_ID]},
+            system_attrs={},
+        )
+        self.note_limits(point, last)
+        return point
 
     def _distributions(self, params: Mapping[str, Any]) -> dict[str, BaseDistribution]:
         if len(params) == len(self.space):

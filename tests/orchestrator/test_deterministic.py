@@ -63,13 +63,13 @@ def search_here(storage: Path, trials: int) -> list[dict[str, Any]]:
 
 
 def test_a_resumed_search_has_the_trials_of_one_that_was_not(tmp_path):
-    """The points on the way of `finetune` are trials too: TPE learns from ten of them on."""
+    """TPE learns from ten trials on."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    rows = search_here(whole, 3)
+    rows = search_here(whole, 13)
     shutil.copytree(whole / "artifacts", parts / "artifacts")
-    search_here(parts, 2)
-    assert len(rows) > 3 * len(METHODS)
-    assert compare(search_here(parts, 3)) == compare(rows)
+    search_here(parts, 11)
+    assert len(rows) > 13 * len(METHODS)
+    assert compare(search_here(parts, 13)) == compare(rows)
 
 
 class Order(orchestrator.Observer):

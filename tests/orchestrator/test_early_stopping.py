@@ -60,12 +60,12 @@ def trajectories(storage: Path, sweep: str) -> dict[str, list[dict[str, Any]]]:
 def check_study(
     trials: list[FrozenTrial], kept: dict[str, list[dict[str, Any]]], ended: set[str]
 ) -> None:
-    """A study holds what the store holds: ended trials as PRUNED, and each of their points."""
+    """A study holds what the store holds: ended trials as PRUNED, and the last point of each."""
     proposed = {t.user_attrs["trial_id"]: t for t in trials if "trial_id" in t.user_attrs}
     pruned = {name for name, t in proposed.items() if t.state == TrialState.PRUNED}
     assert pruned == ended & proposed.keys()
     for name in proposed:
-        points = [t for t in trials if t.user_attrs.get("trajectory_of") == name]
-        told = kept[name] if name in ended else kept[name][:-1]
+        points = [t for t in trials if t.user_attrs.get("end_of") == name]
+        told = kept[name][-1:] if name in ended else []
         assert [t.params["epochs"] for t in points] == [r["epoch"] for r in told]
         assert [t.values[0] for t in points] == [r[ACCURACY] for r in told]

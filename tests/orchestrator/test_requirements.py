@@ -138,13 +138,15 @@ def test_a_study_of_rows_knows_the_same_limits() -> None:
     assert min(values) < 0 < max(values)
 
 
-def test_points_on_the_way_and_missing_values_are_told_too() -> None:
+def test_ends_of_pruned_trials_and_missing_values_are_told_too() -> None:
     study = UnlearnerStudy("finetune", LIMITED, "tpe", 0)
-    trial = study.ask(TASK)
-    study.tell(trial["trial_id"], [row(1, forget_accuracy=0.0), row(2)])
-    end, before = study.trials
-    assert (end.state, before.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
-    assert before.constraints["forget_accuracy<=0.1"] == pytest.approx(-0.1)
+    for last in (row(1, forget_accuracy=0.0, state="pruned"), row(2)):
+        study.tell(study.ask(TASK)["trial_id"], [last])
+    pruned, measured, end = study.trials
+    complete = TrialState.COMPLETE
+    assert [t.state for t in study.trials] == [TrialState.PRUNED, complete, complete]
+    for trial in (pruned, measured):
+        assert trial.constraints["forget_accuracy<=0.1"] == pytest.approx(-0.1)
     assert math.isfinite(json.loads(json.dumps(end.constraints["forget_accuracy<=0.1"])))
     assert end.constraints["forget_accuracy<=0.1"] > 1
 

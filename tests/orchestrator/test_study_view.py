@@ -95,9 +95,11 @@ def test_a_view_shows_by_how_much_limits_are_missed(tmp_path, kind):
     finetune = UnlearnerStudy("finetune", limited, "nsgaii", 0)
     opened(tmp_path).rebuild([finetune], refuse)
     run(finetune, 1)
-    excesses = [trial.constraints for trial in shown(tmp_path).trials]
-    assert excesses == [{"relative_cost<=1.5": 0.5}, {"relative_cost<=1.5": -0.5}]
-    assert excesses == [trial.constraints for trial in finetune.trials]
+    trial_id = finetune.ask(TASK)["trial_id"]
+    finetune.tell(trial_id, [row(1, state="pruned")])
+    excesses = [trial.constraints["relative_cost<=1.5"] for trial in shown(tmp_path).trials]
+    assert excesses == [0.5, -0.5, -0.5]
+    assert excesses == [t.constraints["relative_cost<=1.5"] for t in finetune.trials]
 
 
 def test_the_view_of_the_next_driver_holds_the_rows_and_nothing_else(tmp_path, kind):
@@ -170,14 +172,14 @@ def test_the_dashboard_command_hides_a_password(tmp_path):
     assert view.target == "postgresql://me:***@host/studies"
 
 
-def test_a_trial_is_two_lines_of_the_journal_and_a_point_is_one(tmp_path):
+def test_a_trial_is_two_lines_of_the_journal_and_the_end_of_a_pruned_one_is_one(tmp_path):
     JournalView("s", tmp_path).rebuild([finetune := study()], refuse)
     lines = [len((tmp_path / "studies.journal").read_bytes().splitlines())]
-    for _ in range(3):
+    for state in ("complete", "pruned", "failed"):
         trial_id = finetune.ask(TASK)["trial_id"]
-        finetune.tell(trial_id, [row(1), row(2), row(3)])
+        finetune.tell(trial_id, [row(1, state=state), row(2, state=state)])
         lines.append(len((tmp_path / "studies.journal").read_bytes().splitlines()))
-    assert [after - lines[0] for after in lines] == [0, 4, 8, 12]
+    assert [after - lines[0] for after in lines] == [0, 2, 5, 7]
 
 
 def test_what_another_writer_appends_stays(tmp_path):
