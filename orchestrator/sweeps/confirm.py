@@ -32,10 +32,10 @@ from tasks.unlearners import unlearner_class
 Row = dict[str, Any]
 Given = dict[str, list[Row]]
 """The hyper-parameters of each trial, by unlearner."""
-DECIDING = ("task", "objective", "require", "model", "recipe", "original", "calibration")
+SHARED = ("task", "objective", "require", "model", "recipe", "original", "calibration")
 """Settings that the two sweeps must have in common."""
 ADOPTED = (
-    *DECIDING, "set", "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
+    *SHARED, "set", "original_hash", "data_dir", "label_column", "image_size", "loader", "references", "cost_limit",
     "deterministic", "trial_seconds", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
 )  # fmt: skip
 """Settings that a confirming sweep takes from the confirmed one unless they are given."""
@@ -129,7 +129,7 @@ def complete_repeat(config: SweepConfig) -> SweepConfig:
             raise InvalidValue(
                 f"--{field.replace('_', '-')} cannot be given: a confirmation runs points of {base.name!r} again"
             )
-    for field in DECIDING:
+    for field in SHARED:
         if getattr(config, field) not in (getattr(plain, field), getattr(base, field)):
             raise InvalidValue(f"--{field} is {getattr(base, field)} in sweep {base.name!r}")
     adopted = {f: getattr(base, f) for f in ADOPTED if getattr(config, f) == getattr(plain, f)}
