@@ -21,9 +21,9 @@ POPULATION = 20
 
 def make_tpe(seed: int) -> BaseSampler:
     """Propose by tree-structured Parzen estimators: the default; its first 10 proposals are random."""
-    from orchestrator.search.tpe import JointTPE
+    from optuna.samplers import TPESampler
 
-    return JointTPE(seed=seed, constant_liar=True)
+    return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 def make_nsgaii(seed: int) -> BaseSampler:
