@@ -15,7 +15,12 @@ from tasks.workbench import Workbench
 
 READ_BY = tuple(
     str(HERE / file)
-    for file in ("evaluation/outputs.py", "evaluation/traits/verification.py", "datasets/halves.py")
+    for file in (
+        "evaluation/outputs.py",
+        "evaluation/passes.py",
+        "evaluation/traits/verification.py",
+        "datasets/halves.py",
+    )
 )
 """The code that decides which outputs are kept: those that other code kept are other ones."""
 

@@ -25,7 +25,7 @@ STEERING, ALL = MEASURED = "steering", "all"
 
 
 ALIKE = 0.01
-"""By how much a metric of one model may differ between two passes whose batches have other sizes."""
+"""By how much a metric of one model may differ between two passes of the same images, as on a GPU."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tasks.compute.timed_training import Progress, silent
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.splits import ResidentSource, Split
 from tasks.errors import InvalidValue
-from tasks.evaluation import RETAIN_SAMPLE, measure, measure_steering
+from tasks.evaluation import RETAIN_SAMPLE, list_in_rows, measure, measure_steering
 from tasks.evaluation.looks.inside import Inside
 from tasks.evaluation.outputs import Evaluation, Outputs, outputs
 from tasks.evaluation.passes import JudgedSplits
@@ -176,16 +176,17 @@ class Workbench(Trainer):
     ) -> tuple[dict[str, float | None], Callable[[], dict[str, float | None]]]:
         """Measure `model` by the metrics of the validation half and those of `columns` alone.
 
-        Gives these, and what measures the rest as `evaluate` does, without another pass of the validation half;
-        it is to be called while the model stays as it is. Raises Diverged as `evaluate` does.
+        The other metrics of a row are None. Gives these, and what measures the rest without another pass of an
+        image; it is to be called while the model stays as it is. Raises Diverged as `evaluate` does.
         """
-        seen = self._judged.postpone(model)
-        evaluation = replace(self._evaluation(seen), references=self.references)
+        seen = self._evaluation(self._judged.postpone(model))
+        evaluation = replace(seen, references=self.references)
+        steering = measure_steering(evaluation, columns)
 
         def measure_rest() -> dict[str, float | None]:
-            return self._measure(self.outputs(model, seen["validation"].whole), model)
+            return measure(evaluation, known=steering)
 
-        return measure_steering(evaluation, columns), measure_rest
+        return dict.fromkeys(list_in_rows()) | steering, measure_rest
 
     def _measure(
         self,
@@ -229,12 +230,9 @@ class Workbench(Trainer):
             known=self._known,
         )
 
-    def outputs(self, model: Network, validation: Outputs | None = None) -> Evaluation:
-        """Pass each split through `model` once, but for the `validation` half if it is given.
-
-        Raises Diverged if outputs are not finite.
-        """
-        return self._evaluation(self._judged.pass_all(model, validation))
+    def outputs(self, model: Network) -> Evaluation:
+        """Pass each split through `model` once. Raises Diverged if outputs are not finite."""
+        return self._evaluation(self._judged.pass_all(model))
 
     def _evaluation(self, seen: Mapping[str, Outputs]) -> Evaluation:
         return Evaluation(

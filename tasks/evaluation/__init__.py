@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tasks.errors import InvalidValue
@@ -220,21 +221,20 @@ def names_shadows(text: str) -> bool:
 
 
 def measure_steering(evaluation: Evaluation, columns: Collection[str] = ()) -> dict[str, Value]:
-    """Measure one model by the metrics of the validation half, and by those that `columns` name.
-
-    The other metrics of a row are None. What reads more than the validation half comes first: a split that is
-    passed as a whole is not passed in part as well.
-    """
-    in_rows = {name: metric for name, metric in every_metric().items() if metric.tier == "row"}
-    wanted = [n for n, metric in in_rows.items() if metric.half == "validation" or n in columns]
-    wanted.sort(key=lambda name: in_rows[name].half == "validation")
-    return dict.fromkeys(in_rows) | {name: in_rows[name](evaluation) for name in wanted}
+    """Measure one model by the metrics of the validation half, and by those of a row that `columns` name."""
+    in_rows = ((name, metric) for name, metric in every_metric().items() if metric.tier == "row")
+    wanted = ((n, metric) for n, metric in in_rows if metric.half == "validation" or n in columns)
+    return {name: metric(evaluation) for name, metric in wanted}
 
 
-def measure(evaluation: Evaluation, asked: Collection[str] = ()) -> dict[str, Value]:
-    """Measure one model by every metric of a row, and by those on request that are `asked` for."""
+def measure(
+    evaluation: Evaluation,
+    asked: Collection[str] = (),
+    known: Mapping[str, Value] = MappingProxyType({}),
+) -> dict[str, Value]:
+    """Measure one model by every metric of a row, but for those that are `known`, and by those `asked` for."""
     return {
-        name: metric(evaluation)
+        name: known[name] if name in known else metric(evaluation)
         for name, metric in every_metric().items()
         if metric.tier == "row" or name in asked
     }

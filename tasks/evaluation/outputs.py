@@ -36,6 +36,14 @@ class Outputs:
     features: np.ndarray | None = None
     """What enters the head, float32 (N, D), where the forget set names persons."""
 
+    def at(self, chosen: np.ndarray) -> Outputs:
+        """Return the outputs at these positions (K,), without triggers."""
+        rows = (self.logits, self.labels, self.kin, self.features)
+        logits, labels, kin, features = (None if each is None else each[chosen] for each in rows)
+        assert logits is not None
+        assert labels is not None
+        return Outputs(logits, labels, kin=kin, features=features)
+
     @cached_property
     def losses(self) -> np.ndarray:
         """Cross-entropy per example in nats, float64 (N,)."""

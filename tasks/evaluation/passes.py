@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.datasets.halves import held_out_halves
 from tasks.evaluation.outputs import Outputs, outputs
 
 if TYPE_CHECKING:
@@ -17,29 +18,34 @@ if TYPE_CHECKING:
     from tasks.models.network import Network
 
 HALVES = ("validation", "test")
+SEED = 0
 
-Look = Callable[[np.ndarray | None], Outputs]
-"""Passes the examples at these positions of a split, or all, through the model."""
+
+def halve_forget_set(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the forgotten examples (N,) that steer the search, and of those that are reported."""
+    return held_out_halves(labels, SEED)
 
 
 class Pass(Outputs):
-    """The outputs on one split, which is passed when they are first read; labels are known without that.
+    """The outputs on one split, whose parts are passed when they are first read; labels are known without that.
 
-    Of a part that is read by `read_part` nothing else is passed. Only valid while the model stays as it is.
+    No part is passed twice. Only valid while the model stays as it is.
     """
 
     def __init__(
         self,
         read_labels: Callable[[], np.ndarray],
-        look: Look,
+        read_parts: Callable[[], Sequence[np.ndarray]],
+        look: Callable[[int], Outputs],
         kin: np.ndarray | None = None,
         absent: Collection[str] = (),
     ) -> None:
-        """Take what reads the labels int64 (N,), and what passes the split; `kin` as in Outputs.
+        """Take what reads the labels int64 (N,), what gives the positions of each part, and what passes a part.
 
-        Of the other fields of Outputs, those that are `absent` are None without a pass.
+        `kin` is as in Outputs. Of its other fields, those that are `absent` are None without a pass.
         """
-        self.__dict__.update(kin=kin, _read_labels=read_labels, _look=look, **dict.fromkeys(absent))
+        given = {"_read_labels": read_labels, "_read_parts": read_parts, "_look": look}
+        self.__dict__.update(given, kin=kin, _seen={}, **dict.fromkeys(absent))
 
     @cached_property
     def labels(self) -> np.ndarray:  # type: ignore[override]
@@ -49,19 +55,16 @@ class Pass(Outputs):
 
     @cached_property
     def whole(self) -> Outputs:
-        """The outputs on all examples."""
-        found: Outputs = self.__dict__["_look"](None)
-        return found
+        """The outputs on all examples, with what is missing passed now."""
+        parts: Sequence[np.ndarray] = self.__dict__["_read_parts"]()
+        return join_parts(parts, [self.pass_part(number) for number in range(len(parts))])
 
-    @property
-    def is_passed(self) -> bool:
-        """Whether the whole split has been passed."""
-        return "whole" in self.__dict__
-
-    def pass_part(self, chosen: np.ndarray) -> Outputs:
-        """Pass the examples at these positions (K,) alone."""
-        found: Outputs = self.__dict__["_look"](chosen)
-        return found
+    def pass_part(self, number: int) -> Outputs:
+        """Return the outputs on a part of that number."""
+        seen: dict[int, Outputs] = self.__dict__["_seen"]
+        if number not in seen:
+            seen[number] = self.__dict__["_look"](number)
+        return seen[number]
 
     @cached_property
     def logits(self) -> np.ndarray:  # type: ignore[override]
@@ -79,18 +82,27 @@ class Pass(Outputs):
         return self.whole.features
 
 
-def read_part(seen: Outputs, chosen: np.ndarray) -> Outputs:
-    """Return the logits and labels at these positions (K,) of a split."""
-    if isinstance(seen, Pass) and not seen.is_passed:
-        return seen.pass_part(chosen)
-    return Outputs(seen.logits[chosen], seen.labels[chosen])
+def join_parts(parts: Sequence[np.ndarray], seen: Sequence[Outputs]) -> Outputs:
+    """Join the outputs on the parts of a split at these positions; a split with triggers has one part."""
+    if len(seen) == 1:
+        return seen[0]
+    logits, labels = (
+        np.concatenate([getattr(o, name) for o in seen]) for name in ("logits", "labels")
+    )
+    kin, features = (
+        None if getattr(seen[0], name) is None else np.concatenate([getattr(o, name) for o in seen])
+        for name in ("kin", "features")
+    )
+    joined = Outputs(logits, labels, kin=kin, features=features)
+    return joined.at(np.argsort(np.concatenate(parts)))
 
 
 class JudgedSplits:
     """The splits that models are measured on, each with the kin of all images of its source, if it names any.
 
-    The held-out halves pass once more with the forget set's trigger, if it plants one; `features` are kept of
-    images whose kin is known.
+    The forget set passes half by half, so that its outputs are the same whichever half is needed first. The
+    held-out halves pass once more with the forget set's trigger, if it plants one; `features` are kept of images
+    whose kin is known.
     """
 
     def __init__(
@@ -102,23 +114,24 @@ class JudgedSplits:
     ) -> None:
         self._splits, self._triggered, self._features = splits, triggered, features
         self._labels: dict[str, np.ndarray] = {}
+        self._parts: dict[str, Sequence[np.ndarray]] = {}
 
-    def pass_all(self, model: Network, validation: Outputs | None = None) -> dict[str, Outputs]:
-        """Pass each split through `model` once, but for the `validation` half if it is given."""
-        given = {} if validation is None else {"validation": validation}
-        return {name: given.get(name) or self._look(model, name) for name in self._splits}
+    def pass_all(self, model: Network) -> dict[str, Outputs]:
+        """Pass each split through `model` once."""
+        return {name: seen.whole for name, seen in self.postpone(model).items()}
 
     def postpone(self, model: Network) -> dict[str, Pass]:
-        """Return the same, with each split passed when it is first read."""
-        found = {}
-        for name, (split, kin) in self._splits.items():
-            found[name] = Pass(
+        """Return the same, with each part of a split passed when it is first read."""
+        return {
+            name: Pass(
                 functools.partial(self._read_labels, name),
+                functools.partial(self._read_parts, name),
                 functools.partial(self._look, model, name),
                 None if kin is None else kin[split.indices.numpy()],
                 self._list_absent(name),
             )
-        return found
+            for name, (split, kin) in self._splits.items()
+        }
 
     def _list_absent(self, name: str) -> list[str]:
         """List what is not kept of a split's images."""
@@ -128,13 +141,13 @@ class JudgedSplits:
         }
         return [field for field, is_kept in kept.items() if not is_kept]
 
-    def _look(self, model: Network, name: str, chosen: np.ndarray | None = None) -> Outputs:
-        """Pass the `chosen` positions (K,) of a split; or all of it, with whatever else is kept of each image."""
+    def _look(self, model: Network, name: str, part: int) -> Outputs:
+        """Pass a part of a split, with whatever else is kept of each image."""
         import torch
 
         split, kin = self._splits[name]
-        if chosen is not None:
-            return outputs(model, split.at(torch.from_numpy(chosen)))
+        if name == "forget":
+            split = split.at(torch.from_numpy(self._read_parts(name)[part]))
         absent = self._list_absent(name)
         seen = outputs(model, split, features="features" not in absent)
         if kin is not None:
@@ -147,3 +160,11 @@ class JudgedSplits:
         if name not in self._labels:
             self._labels[name] = self._splits[name][0].labels().cpu().numpy()
         return self._labels[name]
+
+    def _read_parts(self, name: str) -> Sequence[np.ndarray]:
+        """Return the positions of the parts that a split passes in."""
+        if name not in self._parts:
+            whole = (np.arange(len(self._splits[name][0])),)
+            is_halved = name == "forget"
+            self._parts[name] = halve_forget_set(self._read_labels(name)) if is_halved else whole
+        return self._parts[name]

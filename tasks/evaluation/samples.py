@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.datasets.halves import held_out_halves
 from tasks.errors import InvalidValue
 from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
-from tasks.evaluation.passes import read_part
+from tasks.evaluation.passes import HALVES, SEED, Pass, halve_forget_set
 
-SEED = 0
 LEAST = 6
 """Members below which an attacker learns nothing."""
 
@@ -49,13 +47,15 @@ def read_forgotten(evaluation: Evaluation, half: HeldOut) -> Outputs:
 
     If the forget set is passed on demand, the other half's part is not passed for it.
     """
-    return read_part(evaluation.forget, sample_of(evaluation, half).forgotten)
+    if isinstance(evaluation.forget, Pass):
+        return evaluation.forget.pass_part(HALVES.index(half))
+    return evaluation.forget.at(sample_of(evaluation, half).forgotten)
 
 
 @functools.lru_cache(maxsize=8)  # the two halves of a task, again and again
 def _sample(forget: bytes, held_out: bytes, half: HeldOut, forgotten: tuple[int, ...]) -> Sample:
     labels, others = (np.frombuffer(labels, np.int64) for labels in (forget, held_out))
-    part = held_out_halves(labels, SEED)[half == "test"]
+    part = halve_forget_set(labels)[half == "test"]
     members, matched = class_matched(labels[part], others)
     kin = np.flatnonzero(np.isin(others, forgotten))
     return Sample(part, kin, members, part[members], matched)
@@ -94,7 +94,7 @@ def check_attackable(
     `forget` and `held_out` are labels, `halves` the indices of the validation and the test half, `names` those
     of the classes; each half must have every class of its half of the forget set, and allow LEAST members.
     """
-    parts = held_out_halves(forget, SEED)
+    parts = halve_forget_set(forget)
     sides = [(held_out[half], forget[part]) for half, part in zip(halves, parts, strict=True)]
     missing = sorted({c for others, part in sides for c in {*part.tolist()} - {*others.tolist()}})
     if missing:

@@ -12,8 +12,9 @@ import torch
 
 from tasks.evaluation import every_metric, list_in_rows
 from tasks.evaluation.outputs import Outputs
-from tasks.evaluation.passes import Pass, read_part
+from tasks.evaluation.passes import Pass
 from tasks.evaluation.samples import sample_of
+from tasks.models.network import Network
 from tasks.problem import Problem
 from tasks.roles import ORIGINAL
 from tasks.trial import ALL, STEERING, Point, Thrift, run_trial
@@ -41,7 +42,7 @@ def test_a_point_that_is_measured_whole_has_the_numbers_it_always_had(judged, wh
     for scant, full in zip((found[0], found[2]), (whole[0], whole[2]), strict=True):
         assert list(scant.metrics) == list_in_rows()
         left = {name: value for name, value in scant.metrics.items() if name in STEER}
-        assert left == pytest.approx({name: full.metrics[name] for name in STEER}, abs=1e-5)
+        assert left == {name: full.metrics[name] for name in STEER}
         assert {v for n, v in scant.metrics.items() if n not in STEER} == {None}
     assert [p.cost.flops for p in found] == [p.cost.flops for p in whole]
 
@@ -78,50 +79,66 @@ def test_a_method_that_ends_early_has_its_last_point_measured_whole(judged, spoi
     assert [p.epoch for p in found] == [1, 2, 2]
     assert [p.measured for p in found] == [STEERING, STEERING, STEERING if spoils else ALL]
     assert spoils or found[-1].metrics == full[-1].metrics
-    name = "validation_accuracy"
-    assert found[-1].metrics[name] == pytest.approx(full[-1].metrics[name])
+    assert found[-1].metrics["validation_accuracy"] == full[-1].metrics["validation_accuracy"]
 
 
-def test_only_the_validation_half_and_its_half_of_the_forget_set_pass(judged: Workbench) -> None:
+@pytest.fixture
+def passed(judged: Workbench) -> tuple[Network, list[int]]:
+    """The original model, and how many images each of its forward passes had."""
     model, _ = judged.model(judged.artifact(ORIGINAL))
     seen: list[int] = []
     model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    return model, seen
+
+
+def test_only_the_validation_half_and_its_half_of_the_forget_set_pass(judged, passed) -> None:
+    model, seen = passed
     evaluation = judged.outputs(model)
     every = sum(seen)
     seen.clear()
-    _, measure_rest = judged.measure_steering(model)
+    steering, measure_rest = judged.measure_steering(model)
     half = len(sample_of(evaluation, "validation").forgotten)
     assert sum(seen) == len(evaluation.validation.labels) + half < every / 2
-    measure_rest()
-    assert sum(seen) == every + half, "the validation half passed once more"
+    whole = measure_rest()
+    assert sum(seen) == every, "an image passed twice"
+    assert whole == judged.evaluate(model)
+    assert [n for n, value in steering.items() if value is not None and n not in STEER] == []
 
 
-def test_a_column_of_the_objective_is_measured_at_each_point_with_no_image_twice(judged) -> None:
-    model, _ = judged.model(judged.artifact(ORIGINAL))
-    seen: list[int] = []
-    model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
-    found, _ = judged.measure_steering(model, ("forget_accuracy",))
-    assert found["forget_accuracy"] == judged.evaluate(model)["forget_accuracy"] == 1
+def test_a_column_of_the_objective_is_measured_at_each_point_with_no_image_twice(
+    judged, passed
+) -> None:
+    model, seen = passed
+    found, measure_rest = judged.measure_steering(model, ("forget_accuracy",))
+    assert sum(seen) == len(judged.validation_images) + len(judged.forget)
     assert found["retain_accuracy"] is None
-    assert sum(seen[: -(-len(judged.forget) // 250)]) == len(judged.forget)
+    whole = measure_rest()
+    assert found["forget_accuracy"] == whole["forget_accuracy"] == 1
+    every = sum(seen)
+    seen.clear()
+    assert whole == judged.evaluate(model)
+    assert sum(seen) == every
 
 
-def test_a_metric_that_reads_a_whole_split_gets_it_whole() -> None:
-    """A metric of a plug-in may read what it wants: nothing that was not passed is made up."""
-    looks: list[object] = []
+def test_a_metric_that_reads_a_whole_split_gets_it_whole_in_order() -> None:
+    """A metric of a plug-in may read what it wants: nothing is made up, and no part is passed twice."""
+    looks: list[int] = []
+    parts = np.array([1, 3]), np.array([0, 2])
     logits, labels = np.eye(4, dtype=np.float32), np.arange(4)
+    all_of_it = Outputs(logits, labels, kin=labels + 10, features=logits + 1)
 
-    def look(chosen: np.ndarray | None) -> Outputs:
-        looks.append(chosen)
-        return (
-            Outputs(logits, labels) if chosen is None else Outputs(logits[chosen], labels[chosen])
-        )
+    def look(number: int) -> Outputs:
+        looks.append(number)
+        return all_of_it.at(parts[number])
 
-    seen = Pass(lambda: labels, look)
+    seen = Pass(lambda: labels, lambda: parts, look, kin=all_of_it.kin)
     assert seen.labels is labels
     assert looks == []
-    assert read_part(seen, np.array([2])).logits.shape == (1, 4)
+    assert seen.pass_part(1).labels.tolist() == [0, 2]
+    assert looks == [1]
     assert seen.correct.all()
-    assert seen.losses.shape == (4,)
-    assert read_part(seen, np.array([1, 3])).labels.tolist() == [1, 3]
-    assert len(looks) == 2, "passed again though all of it was known"
+    for name in ("logits", "labels", "kin", "features"):
+        assert (getattr(seen.whole, name) == getattr(all_of_it, name)).all()
+    assert (seen.features == logits + 1).all()
+    assert seen.pass_part(0).kin.tolist() == [11, 13]
+    assert looks == [1, 0]

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, HeldOut
 from tasks.evaluation.references import mean_of_others
-from tasks.evaluation.samples import sample_of
+from tasks.evaluation.samples import read_forgotten
 from tasks.evaluation.statistics import auc
 
 HALVES: tuple[HeldOut, ...] = ("validation", "test")
@@ -47,14 +47,16 @@ def validation_verification_leakage(evaluation: Evaluation) -> float | None:
 
 def verify(evaluation: Evaluation, half: HeldOut) -> float | None:
     """Compute the AUC of a half; None without features, or without a held-out image of a forgotten person."""
-    forget, held_out = evaluation.forget, evaluation.held_out(half)
-    if forget.features is None or held_out.features is None:
+    held_out = evaluation.held_out(half)
+    if held_out.features is None:
         return None
-    assert forget.kin is not None
+    known = read_forgotten(evaluation, half)
+    if known.features is None:
+        return None
+    assert known.kin is not None
     assert held_out.kin is not None
-    known = sample_of(evaluation, half).forgotten
-    similar = cosine_similarities(forget.features[known], held_out.features)
-    same = forget.kin[known][:, None] == held_out.kin[None]
+    similar = cosine_similarities(known.features, held_out.features)
+    same = known.kin[:, None] == held_out.kin[None]
     if not same.any() or same.all():
         return None
     return auc(similar[same], similar[~same])
