@@ -87,10 +87,11 @@ class TrialMaker:
 
         None of another trial, without values, and for a number of epochs that a sampler could not propose.
         """
-        epochs, values = self.domains.get(EPOCHS), self.objective.values(last)
-        if last["state"] != "pruned" or values is None:
+        epochs = self.domains.get(EPOCHS)
+        if last["state"] != "pruned" or epochs is None or last["epoch"] not in epochs:
             return None
-        if epochs is None or last["epoch"] not in epochs:
+        values = self.objective.values(last)
+        if values is None:
             return None
         params = {**trial.params, EPOCHS: last["epoch"]}
         point = _finished(

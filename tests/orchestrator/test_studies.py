@@ -192,6 +192,12 @@ def test_of_a_trial_that_was_ended_the_last_point_is_told_with_its_own_epoch():
     assert (point.params["epochs"], point.values[2]) == (2, 2.0)
 
 
+def test_a_trial_whose_worker_died_has_no_metrics_and_is_told_as_failed():
+    finetune = study()
+    finetune.tell(finetune.ask(TASK)["trial_id"], [{"state": "failed", "epoch": 0}])
+    assert [t.state for t in finetune.trials] == [TrialState.FAIL]
+
+
 class NeverRun(Unlearner):
     """A method that is only proposed for."""
 
