@@ -38,7 +38,8 @@ def u_lira_auc(evaluation: Evaluation) -> float | None:
     """Tell examples that shadow models unlearned from those that they never saw, by U-LiRA: ideal .5.
 
     Each shadow model is attacked with the others. Range [0, 1]; above .5 a trace is left, of too little or
-    of too much unlearning: see u_lira_offline_auc. Cost: 16 trainings. Source: Hayes et al., 2025.
+    of too much unlearning: see u_lira_offline_auc. Without any trace few models give less than .5: 8 models .44,
+    16 .48, 64 .50. Cost: 16 trainings. Source: Hayes et al., 2025.
     """
     return _read(evaluation, lambda seen: measure_auc(_scores(seen), *_sides(seen)))
 
