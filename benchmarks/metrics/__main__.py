@@ -64,7 +64,7 @@ def parse_options() -> argparse.Namespace:
         "--out",
         type=Path,
         default=RESULTS / "metrics.parquet",
-        help="what it has of other tasks stays",
+        help="what it has of other tasks and metrics stays",
     )
     parser.add_argument("--tables", type=Path, help="print what such a file holds, and run nothing")
     return parser.parse_args()

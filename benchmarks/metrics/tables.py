@@ -9,6 +9,7 @@ from benchmarks.report import show, write
 from tasks.evaluation import every_metric, list_of_shadows
 
 Row = dict[str, Any]
+KEY = ("task", "model", "metric")
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -20,9 +21,10 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def replace_rows(rows: list[Row], out: Path) -> None:
-    """Write rows in place of those of the same task; those of other tasks stay."""
-    tasks = {row["task"] for row in rows}
-    kept = [row for row in read_rows(out) if row["task"] not in tasks] if out.exists() else []
+    """Write rows in place of those of the same task, model and metric; others stay."""
+    new = {tuple(row[name] for name in KEY) for row in rows}
+    before = read_rows(out) if out.exists() else []
+    kept = [row for row in before if tuple(row[name] for name in KEY) not in new]
     write([*kept, *rows], out)
 
 

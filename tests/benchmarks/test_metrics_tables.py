@@ -31,15 +31,20 @@ def test_references_are_averaged_and_what_has_no_value_is_left_out() -> None:
     ]
 
 
-def test_other_tasks_stay_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_tasks_and_metrics_stay_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "metrics.parquet"
     replace_rows(ROWS, out)
     replace_rows([row("b", "original", "tow", 1.0)], out)
-    replace_rows([row("a", "original", "tow", 0.5)], out)
+    replace_rows([row("a", "retrained", "tow", 0.5)], out)
     found = read_rows(out)
-    assert [(each["task"], each["value"]) for each in found] == [("b", 1.0), ("a", 0.5)]
+    values = [(each["task"], each["model"], each["value"]) for each in found]
+    assert values[-2:] == [("b", "original", 1.0), ("a", "retrained", 0.5)]
+    assert ("a", "retrained", 0.25) not in values
+    assert len(values) == len(ROWS)
     capsys.readouterr()
-    print_tables(found, markdown=True)
+    print_tables(found[-2:], markdown=True)
     said = capsys.readouterr().out
     assert "\nb, 2 references\n" in said
     assert "| `tow` | row | ↑ | .500 | 2 | 2 | 0 |" in said

@@ -199,9 +199,8 @@ def klom_floor_95(evaluation: Evaluation) -> float | None:
 
 
 def _read(evaluation: Evaluation, what: Callable[[RoleSignals], float | None]) -> float | None:
-    if evaluation.shadows is None:
-        return None
-    return what(evaluation.shadows.roles)
+    seen = evaluation.shadows and evaluation.shadows.roles
+    return None if seen is None else what(seen)
 
 
 def _sides(seen: RoleSignals) -> tuple[np.ndarray, np.ndarray]:
@@ -225,10 +224,11 @@ def _offline(signals: np.ndarray, inside: np.ndarray, never: np.ndarray) -> floa
 
 def _populations(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray] | None:
     """Give φ of the unlearned and of the retrained models at the forget set."""
-    if evaluation.shadows is None or evaluation.references is None:
+    unlearned = evaluation.shadows and evaluation.shadows.repeats
+    if unlearned is None or evaluation.references is None:
         return None
     retrained = log_odds(evaluation.references.forget, evaluation.forget.labels)
-    return evaluation.shadows.repeats, retrained
+    return unlearned, retrained
 
 
 @functools.lru_cache(maxsize=1)
