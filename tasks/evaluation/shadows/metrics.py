@@ -199,7 +199,7 @@ def klom_floor_95(evaluation: Evaluation) -> float | None:
 
 
 def _read(evaluation: Evaluation, what: Callable[[RoleSignals], float | None]) -> float | None:
-    seen = evaluation.shadows and evaluation.shadows.roles
+    seen = None if evaluation.shadows is None else evaluation.shadows.roles
     return None if seen is None else what(seen)
 
 
@@ -224,7 +224,7 @@ def _offline(signals: np.ndarray, inside: np.ndarray, never: np.ndarray) -> floa
 
 def _populations(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray] | None:
     """Give φ of the unlearned and of the retrained models at the forget set."""
-    unlearned = evaluation.shadows and evaluation.shadows.repeats
+    unlearned = None if evaluation.shadows is None else evaluation.shadows.repeats
     if unlearned is None or evaluation.references is None:
         return None
     retrained = log_odds(evaluation.references.forget, evaluation.forget.labels)
