@@ -40,6 +40,8 @@ class GivenOriginal:
 
 FEWEST = 2
 """References that can be held against each other."""
+FEWEST_HALVED = 4
+"""References whose halves can be held against each other: repeats are trained for these."""
 
 
 def check_count(references: int) -> None:
@@ -82,9 +84,9 @@ def repeat_role(number: int) -> str:
 
 def list_further_roles(needs: Collection[str], shadows: int, references: int) -> tuple[str, ...]:
     """List the roles of the models that metrics with such needs read; of repeats half as many as `references`."""
+    count = references // 2 if "repeats" in needs and references >= FEWEST_HALVED else 0
     trained = map(shadow_role, range(shadows if "shadows" in needs else 0))
-    repeats = map(repeat_role, range(references // 2 if "repeats" in needs else 0))
-    return *trained, *repeats
+    return *trained, *map(repeat_role, range(count))
 
 
 def is_further_role(role: str) -> bool:

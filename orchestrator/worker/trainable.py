@@ -179,15 +179,12 @@ class UnlearningTrial(tune.Trainable):
         return run_trial(bench, unlearner, trial["seed"], asked, shadows, thrift=self._thrift())
 
     def _make_shadows(self, bench: Workbench, unlearner: Unlearner) -> Shadows | None:
-        """Make the shadow models that the metrics read; None if none does, or none could judge this method."""
+        """Make the shadow models that the metrics read; None if none does."""
         settings = self._settings
         if not settings.further:
             return None
-        from tasks.shadows.limits import can_study
         from tasks.shadows.study import make_shadows
 
-        if not can_study(unlearner, settings.metric_needs, settings.shadows, settings.references):
-            return None
         return make_shadows(bench, unlearner, self._trial["seed"], settings.shadows)
 
     def _thrift(self) -> Thrift | None:

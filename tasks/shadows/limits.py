@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tasks.errors import InvalidValue
+from tasks.evaluation import metric_named
 from tasks.evaluation.metric import Needs
 from tasks.evaluation.shadows.incidence import check_models
 from tasks.needs import list_trained
+from tasks.roles import FEWEST_HALVED
 from tasks.unlearners.base import Unlearner
 
 
@@ -18,6 +20,13 @@ def can_study(unlearner: Unlearner, needs: Collection[Needs], models: int, refer
     except InvalidValue:
         return False
     return True
+
+
+def list_unhalved(metrics: Collection[str], references: int) -> list[str]:
+    """List the metrics over seeds that so few references leave null."""
+    if references >= FEWEST_HALVED:
+        return []
+    return [name for name in metrics if metric_named(name).needs == "repeats"]
 
 
 def check_study(
@@ -36,7 +45,7 @@ def check_study(
         check_models(models)
         if unlearner.class_forgetting:
             raise InvalidValue(f"{who} forgets whole classes: shadow models forget single examples")
-    if "repeats" in needs and references < 4:
+    if "repeats" in needs and references < FEWEST_HALVED:
         raise InvalidValue(
-            f"{references} references: metrics over seeds compare two halves of them; valid: 4 or more"
+            f"{references} references: metrics over seeds compare two halves of them; valid: {FEWEST_HALVED} or more"
         )

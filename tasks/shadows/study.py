@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from tasks.compute.timed_training import Progress, silent
+from tasks.evaluation.metric import Needs
 from tasks.evaluation.outputs import outputs
 from tasks.evaluation.shadows.outputs import RoleSignals, Shadows
 from tasks.problem import Problem
 from tasks.provenance import source_version
 from tasks.roles import repeat_role, shadow_role
+from tasks.shadows.limits import can_study
 from tasks.shadows.models import find_key, make_design, train
 from tasks.storage.roots import open_root
 from tasks.task import content_key, files_of
@@ -37,15 +39,19 @@ MODELS = 16
 def make_shadows(
     bench: Workbench, unlearner: Unlearner, seed: int, models: int = MODELS, progress: Progress = silent
 ) -> Shadows:  # fmt: skip
-    """Make the shadow models of a method; nothing is trained before a metric reads them.
+    """Make the shadow models of a method, those that can judge it; none is trained before a metric reads them."""
+    references = 0 if bench.references is None else len(bench.references)
 
-    `check_study` comes first.
-    """
-    count = 0 if bench.references is None else len(bench.references) // 2
-    return Shadows(
-        load_roles=lambda: load_roles(bench, unlearner, seed, models, progress),
-        load_repeats=lambda: load_repeats(bench, unlearner, seed, count, progress),
-    )
+    def roles() -> RoleSignals:
+        return load_roles(bench, unlearner, seed, models, progress)
+
+    def repeats() -> np.ndarray:
+        return load_repeats(bench, unlearner, seed, references // 2, progress)
+
+    def can(need: Needs) -> bool:
+        return can_study(unlearner, {need}, models, references)
+
+    return Shadows(roles if can("shadows") else None, repeats if can("repeats") else None)
 
 
 def load_roles(

@@ -36,6 +36,7 @@ from tasks.evaluation.attacks.two_sample import log_probabilities, two_sample_au
 from tasks.evaluation.composite import multiply_closeness
 from tasks.evaluation.logits import log_odds, softmax
 from tasks.evaluation.outputs import Evaluation
+from tasks.evaluation.references import ReferenceOutputs
 from tasks.evaluation.scores import combine_nomus, divide_aus
 from tasks.evaluation.shadows.interpolation import interpolation_scores
 from tasks.evaluation.shadows.rmia import online_mean, population_mean, rmia_scores
@@ -261,6 +262,16 @@ def test_rmia_by_hand() -> None:
 def test_rmia_counts_on_either_side_of_a_half() -> None:
     areas = [asked(held(f), "rmia_auc")["rmia_auc"] for f in (-2.0, 0.0, 2.0)]
     assert areas[0] < 0.4 < areas[1] < 0.6 < areas[2]  # type: ignore[operator]
+
+
+def test_rmia_orders_as_the_loss_attack_where_references_say_the_same_of_everything() -> None:
+    """The others are part of the population: as they were compared with themselves too, the area was too large."""
+    labels, rng = np.zeros(24, np.int64), np.random.default_rng(0)
+    forget, test = (made(rng.exponential(size=24), labels, 2) for _ in range(2))
+    alike = np.zeros((3, 24, 2))
+    known = ReferenceOutputs(alike, alike, alike, alike)
+    case = Evaluation(forget, forget, test, test, (0,), references=known)
+    assert metric_named("rmia_auc")(case) == metric_named("loss_attack_auc")(case)
 
 
 def test_interpolation_goes_from_fitted_to_never_seen() -> None:

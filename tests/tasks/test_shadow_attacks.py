@@ -89,6 +89,14 @@ def test_forgotten_without_trace_is_a_guess_and_over_unlearning_is_below_it() ->
     assert online > 0.65, "who has models of both sides tells it all the same"
 
 
+@pytest.mark.parametrize(("models", "floor"), [(8, 0.438), (16, 0.479), (64, 0.5)])
+def test_u_lira_of_equals_lies_below_a_half_where_models_are_few(models: int, floor: float) -> None:
+    """Golden numbers of a simulation: what an example's other models have on a side lies opposite of its own."""
+    phi, seen, never = shadows(models, 0.0, count=1000)
+    area = measure_auc(attack_each(phi, seen, never, score_u_lira), seen, never)
+    assert area == pytest.approx(floor, abs=0.02)
+
+
 def test_u_lira_is_the_share_of_one_density_and_ranks_as_the_ratio_does() -> None:
     rng = np.random.default_rng(0)
     seen, never = rng.normal(1, 1, (9, 50)), rng.normal(0, 1, (7, 50))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tasks.problem import Problem
 from tasks.references import use_references
 from tasks.roles import list_further_roles
 from tasks.scoring.memorisation import measure_memorisation
-from tasks.shadows.limits import can_study, check_study
+from tasks.shadows.limits import can_study, check_study, list_unhalved
 from tasks.shadows.models import drop_weights, find_key, is_stored, train
 from tasks.shadows.study import load_roles, make_shadows
 from tasks.task import Task
@@ -102,6 +103,30 @@ def test_over_unlearning_is_found_and_told_from_too_little(few: Workbench) -> No
     assert found["klom_mean"] > found["klom_floor"]  # type: ignore[operator]
     assert found["klom_95"] >= found["klom_mean"]  # type: ignore[operator]
     assert found["forgetting_quality"] <= 1  # type: ignore[operator]
+
+
+def test_two_references_leave_metrics_over_seeds_null_and_no_others(few: Workbench) -> None:
+    """All were null once: the models were trained, and no method was judged by them."""
+    asked = list_of_shadows()
+    again = Workbench(few.task, few.dataset, few.cache.root, CPU)
+    use_references(again, 2)
+    _, found = judge(again, Nothing())
+    unhalved = {*list_unhalved(asked, 2)}
+    assert unhalved == {n for n in asked if n.startswith(("klom", "forgetting_quality"))}
+    assert all((found[name] is None) == (name in unhalved) for name in asked if "tpr" not in name)
+    assert len(list_further_roles({"shadows", "repeats"}, MODELS, 2)) == MODELS
+    assert list_unhalved(asked, 4) == []
+
+
+def test_a_method_for_whole_classes_is_judged_over_seeds_alone(few: Workbench) -> None:
+    @dataclass(frozen=True)
+    class Classes(Nothing):
+        class_forgetting: ClassVar[bool] = True
+
+    shadows, found = judge(few, Classes())
+    assert shadows.roles is None
+    assert found["u_lira_auc"] is None
+    assert found["klom_mean"] is not None
 
 
 def test_what_is_stored_is_neither_trained_nor_unlearned_again(

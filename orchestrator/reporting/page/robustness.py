@@ -19,19 +19,19 @@ SHOWN = {
     "pgd_gap": "PGD",
     "autoattack_gap": "AutoAttack",
     "corruption_gap": "corruptions",
-    "worst_corruption_gap": "corruptions, severity 5",
+    "worst_corruption_gap": "at severity 5",
     "quantised_8_bit_gap": "8 bits",
     "quantised_4_bit_gap": "4 bits",
     "quantised_3_bit_gap": "3 bits",
-    "relearn_gap_retain": "relearned, retain set",
-    "relearn_gap_tenth": "relearned, a tenth",
+    "relearn_gap_retain": "relearned",
+    "relearn_gap_tenth": "given a tenth",
 }
 """Columns of the table, and their headings: attacks, shifted images, rounded weights, further training."""
 NOTES = [
     "Each number is the model's less the mean of retrained models, on the same images: 0 is ideal. Attacks and "
     "corruptions: the share of test images of retained classes that stay right; below 0 the model is easier to "
-    "deceive than a retrained one. Bits and relearned: how much of the forget set comes back; above 0 knowledge "
-    "was left.",
+    "deceive than a retrained one. Bits and relearned (on retained images, then given a tenth of the forget set too): "
+    "how much of the forget set comes back; above 0 knowledge was left.",
     "± is half a 95 % interval over fresh seeds; without it the number is the search's own.",
 ]
 
@@ -73,7 +73,7 @@ def _list_models(content: SweepContent) -> Iterator[tuple[str, Row | None, Repea
     for point in list_points(content.confirmations.values()):
         row = point.searched
         if (row["trial_id"], row["epoch"]) not in told:
-            yield f"{row['unlearner']}, {row['trial_id']}, epoch {row['epoch']}", row, point
+            yield f"{row['trial_id']}, epoch {row['epoch']}", row, point
 
 
 def _make_cell(name: str, searched: Row | None, repeated: Repeated | None) -> Cell:

@@ -16,7 +16,8 @@ from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.shown_studies import show_studies
 from orchestrator.sweeps.stored.spent_time import measure_time_left
 from orchestrator.worker.settings import NEEDED
-from tasks.roles import RETRAINED
+from tasks.roles import FEWEST_HALVED, RETRAINED
+from tasks.shadows.limits import list_unhalved
 
 if TYPE_CHECKING:
     from orchestrator.reporting.progress import Progress
@@ -103,6 +104,10 @@ class Search:
             observer.say(
                 f"NOTICE: {len(self._settings.further)} shadow models are trained, each as long as the original, and "
                 "each trial runs its method on all of them; -NAME leaves a metric out"
+            )
+        if left := list_unhalved(plan.metrics, plan.references):
+            observer.say(
+                f"NOTICE: {', '.join(left)} need {FEWEST_HALVED} references; with {plan.references} they stay empty"
             )
         if self._finished:
             observer.say(f"going on: {len(self._finished)} trials are finished")

@@ -10,7 +10,7 @@ from tasks.evaluation.outputs import Evaluation
 from tasks.evaluation.predictions import confidences, references_of
 from tasks.evaluation.samples import sample_of
 from tasks.evaluation.shadows.interpolation import interpolation_scores
-from tasks.evaluation.shadows.rmia import population_mean, rmia_scores
+from tasks.evaluation.shadows.rmia import population_mean
 from tasks.evaluation.statistics import auc
 
 
@@ -18,8 +18,9 @@ from tasks.evaluation.statistics import auc
 def rmia_auc(evaluation: Evaluation) -> float | None:
     """Rank half of the forget set among test examples of the same classes by RMIA, offline: ideal .5.
 
-    The references are the models that saw neither; the population is the test half. Above .5 it
-    under-, below it over-unlearned. Range [0, 1]. Source: Zarifzadeh et al., 2024.
+    The references are the models that saw neither. Above .5 it under-, below it over-unlearned. Range [0, 1].
+    For one model, the share of a population with a lower ratio orders examples as their ratios do: these are
+    compared, and a coarse population makes no ties. Source: Zarifzadeh et al., 2024.
     """
     references = references_of(evaluation)
     if references is None:
@@ -33,9 +34,7 @@ def rmia_auc(evaluation: Evaluation) -> float | None:
         mean = population_mean(softmax(theirs)[:, rows, labels])
         return outputs.probabilities[rows, labels] / mean
 
-    members, population = ratios("forget")[sample.members], ratios("test")
-    unseen = population[sample.others]
-    return auc(rmia_scores(members, population), rmia_scores(unseen, population))
+    return auc(ratios("forget")[sample.members], ratios("test")[sample.others])
 
 
 @metric(half="test", best="references", needs="original")

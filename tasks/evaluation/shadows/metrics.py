@@ -38,7 +38,8 @@ def u_lira_auc(evaluation: Evaluation) -> float | None:
     """Tell examples that shadow models unlearned from those that they never saw, by U-LiRA: ideal .5.
 
     Each shadow model is attacked with the others. Range [0, 1]; above .5 a trace is left, of too little or
-    of too much unlearning: see u_lira_offline_auc. Cost: 16 trainings. Source: Hayes et al., 2025.
+    of too much unlearning: see u_lira_offline_auc. Without any trace few models give less than .5: 8 models .44,
+    16 .48, 64 .50. Cost: 16 trainings. Source: Hayes et al., 2025.
     """
     return _read(evaluation, lambda seen: measure_auc(_scores(seen), *_sides(seen)))
 
@@ -198,9 +199,8 @@ def klom_floor_95(evaluation: Evaluation) -> float | None:
 
 
 def _read(evaluation: Evaluation, what: Callable[[RoleSignals], float | None]) -> float | None:
-    if evaluation.shadows is None:
-        return None
-    return what(evaluation.shadows.roles)
+    seen = None if evaluation.shadows is None else evaluation.shadows.roles
+    return None if seen is None else what(seen)
 
 
 def _sides(seen: RoleSignals) -> tuple[np.ndarray, np.ndarray]:
@@ -224,10 +224,11 @@ def _offline(signals: np.ndarray, inside: np.ndarray, never: np.ndarray) -> floa
 
 def _populations(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray] | None:
     """Give φ of the unlearned and of the retrained models at the forget set."""
-    if evaluation.shadows is None or evaluation.references is None:
+    unlearned = None if evaluation.shadows is None else evaluation.shadows.repeats
+    if unlearned is None or evaluation.references is None:
         return None
     retrained = log_odds(evaluation.references.forget, evaluation.forget.labels)
-    return evaluation.shadows.repeats, retrained
+    return unlearned, retrained
 
 
 @functools.lru_cache(maxsize=1)

@@ -25,18 +25,21 @@ class RoleSignals:
 
 @dataclass(frozen=True, eq=False)
 class Shadows:
-    """The shadow models of one method; they are trained when a metric first reads them."""
+    """The shadow models of one method; they are trained when a metric first reads them.
 
-    load_roles: Callable[[], RoleSignals]
-    load_repeats: Callable[[], np.ndarray]
+    What loads them is None where such models cannot judge the method: see tasks.shadows.limits.
+    """
+
+    load_roles: Callable[[], RoleSignals] | None
+    load_repeats: Callable[[], np.ndarray] | None
     """Gives φ (N, forget set) of N models that were trained with other seeds, and unlearned."""
 
     @cached_property
-    def roles(self) -> RoleSignals:
+    def roles(self) -> RoleSignals | None:
         """The shadow models in which each target example has one of three roles."""
-        return self.load_roles()
+        return None if self.load_roles is None else self.load_roles()
 
     @cached_property
-    def repeats(self) -> np.ndarray:
+    def repeats(self) -> np.ndarray | None:
         """The signals of repeated unlearning at the task's forget set."""
-        return self.load_repeats()
+        return None if self.load_repeats is None else self.load_repeats()
