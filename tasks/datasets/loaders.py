@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Source
 
 LOADERS: dict[str, str] = {
-    "auto": "resident: as fast as ffcv on a CPU, ready sooner, less memory (benchmarks/loaders.py); "
+    "auto": "resident: as fast as ffcv on a CPU, ready sooner, less memory (benchmarks/compute/loaders.py); "
     "of images that do not fit on a GPU: ffcv, or mapped where there is none",
     "ffcv": "ffcv.Loader over a .beton that all processes of a machine share",
     "resident": "one uint8 tensor on the device; on a CPU, the memory-mapped file itself",

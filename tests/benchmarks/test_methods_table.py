@@ -226,8 +226,8 @@ def test_bad_input_is_one_line_before_anything_runs(tmp_path, arguments, expecte
     assert said.count("\n") == 1
 
 
-def test_the_model_that_is_meant_to_memorise_can_be_named():
-    cls, options = model_class("benchmarks.methods.memorising:LongResNet9:0.25")
+def test_the_model_that_is_meant_to_memorise_trains_three_times_as_long():
+    cls, options = model_class("resnet9-long:0.25")
     assert (cls.recipe.label_smoothing, options) == (0.0, {"width": 0.25})
     assert cls.recipe.epochs == 3 * model_class("resnet9")[0].recipe.epochs
 

@@ -14,9 +14,9 @@ import pytest
 from pictures import small_cifar10
 from program import ENVIRONMENT, ROOT
 
-from benchmarks import airbench94
-from benchmarks.packing import mps
-from benchmarks.training import RIVAL
+from benchmarks.cluster.packing import mps
+from benchmarks.compute import airbench94
+from benchmarks.compute.training import RIVAL
 from tasks.compute.flops import flops_per_example
 from tasks.models import AUTO, model_class
 
@@ -34,7 +34,7 @@ def benchmark(name: str, *arguments: str | Path) -> tuple[str, list[dict[str, An
 @pytest.mark.slow
 def test_packing_counts_the_trials_of_all_processes(storage, tmp_path):
     said, rows = benchmark(
-        "packing", "--counts", "1", "3", "--seconds", "0.5", "--storage", storage,
+        "cluster.packing", "--counts", "1", "3", "--seconds", "0.5", "--storage", storage,
         "--out", tmp_path / "rows.parquet",
     )  # fmt: skip
     assert [row["processes"] for row in rows] == [1, 3]
@@ -45,7 +45,7 @@ def test_packing_counts_the_trials_of_all_processes(storage, tmp_path):
 
 def test_packing_under_mps_needs_a_gpu(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.packing", "--mps"],
+        [sys.executable, "-m", "benchmarks.cluster.packing", "--mps"],
         cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
@@ -67,7 +67,7 @@ def test_mps_runs_for_the_length_of_the_block(tmp_path, monkeypatch):
 
 def test_training_measures_the_model_at_its_recipes_end(tmp_path):
     said, rows = benchmark(
-        "training", "--dataset", "digits", "--models", "small-cnn", "--every",
+        "compute.training", "--dataset", "digits", "--models", "small-cnn", "--every",
         "--out", tmp_path / "rows.parquet",
     )  # fmt: skip
     assert [row["epoch"] for row in rows] == list(range(1, rows[0]["epochs"] + 1))
@@ -80,7 +80,7 @@ def test_training_measures_the_model_at_its_recipes_end(tmp_path):
 def test_training_runs_the_rival_of_the_field_too(tmp_path):
     """On so few pictures that it takes twenty steps, and learns that there are shades of them."""
     _, rows = benchmark(
-        "training", "--data-dir", small_cifar10(tmp_path, train=2100, noise=150), "--models", RIVAL,
+        "compute.training", "--data-dir", small_cifar10(tmp_path, train=2100, noise=150), "--models", RIVAL,
         "--every", "--out", tmp_path / "rows.parquet",
     )  # fmt: skip
     assert [row["epoch"] for row in rows] == list(range(1, 11))

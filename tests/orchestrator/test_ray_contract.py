@@ -38,7 +38,7 @@ ray.tune.execution.tune_controller:
 ray.air.execution.resources.request:AcquiredResources
     _annotate_remote_entity(self, entity, bundle, bundle_index)
 """)
-"""What benchmarks/simulated_nodes.py relies on."""
+"""What benchmarks/cluster/simulated_nodes.py relies on."""
 USES = [FREE, *DEAD_WORKERS, *(u for s in SPEED for u in s.uses), *AUTO_FILLED, *SIMULATED]
 
 

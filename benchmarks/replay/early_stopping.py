@@ -1,6 +1,6 @@
 """Early stopping, replayed on recorded trials: what it saves, what it costs.
 
-    python -m benchmarks.early_stopping [--costs 0.25,0.5,1]
+    python -m benchmarks.replay.early_stopping [--costs 0.25,0.5,1]
 
 Each trial of random search is ended where `--cost-limit` would have ended it. Saved is the share of all compute
 seconds; lost are points of the whole front that lie after an end.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recorded import TRIALS, Row, by_trial, recorded, seconds
+from benchmarks.replay.recorded import TRIALS, Row, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.results.pareto import compute_hypervolume, find_front

@@ -1,6 +1,6 @@
 """Trials per hour: a sweep, against what a user would do instead, on the very same trials.
 
-    python -m benchmarks.trials [--task cifar10-class:automobile --data-dir DIR --model NAME]
+    python -m benchmarks.cluster.trials [--task cifar10-class:automobile --data-dir DIR --model NAME]
 
 A sweep runs first, and what it proposed is run again by each of the other arms:
 
@@ -31,8 +31,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.cluster.trial_process import SHARE
 from benchmarks.report import RESULTS, show, write
-from benchmarks.trial_process import SHARE
 from orchestrator.results.store import read_finished_trials
 from tasks.trial import ALL
 
@@ -140,8 +140,15 @@ def trials_of(storage: str, name: str) -> list[list[Trial]]:
 
 
 def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: int) -> float:
-    """Run trials in a process of benchmarks.trial_process; returns the seconds it computed."""
-    command = [sys.executable, "-m", "benchmarks.trial_process", arm, "--task", options.task]
+    """Run trials in a process of benchmarks.cluster.trial_process; returns the seconds it computed."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.cluster.trial_process",
+        arm,
+        "--task",
+        options.task,
+    ]
     command += ["--model", options.model, "--storage", options.storage, "--threads", str(threads)]
     command += ["--device", options.device]
     command += ["--data-dir", options.data_dir] if options.data_dir else []

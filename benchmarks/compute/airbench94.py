@@ -1,9 +1,9 @@
-"""airbench94, the rival of `benchmarks.training`: CIFAR-10 to 94 % in under four A100 seconds.
+"""airbench94, the rival of `benchmarks.compute.training`: CIFAR-10 to 94 % in under four A100 seconds.
 
 Keller Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (2024, arXiv:2404.00498), written
 from the paper. The numbers are its own: losses are summed over a batch, and learning rate and decay
 are said for 1024 x (1 + 1 / (1 - momentum)) examples. Its test-time augmentation is left out, as
-`benchmarks.training` measures plain accuracy. A GPU computes in float16, compiled, as the paper's does.
+`benchmarks.compute.training` measures plain accuracy. A GPU computes in float16, compiled, as the paper's does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Record real trials of many methods in one process, without Ray: what benchmarks.search replays.
+"""Record real trials of many methods in one process, without Ray: what benchmarks.replay.search replays.
 
-    python -m benchmarks.recorder --task digits-class:1 [--trials 40] [--minutes 30] [--storage DIR]
+    python -m benchmarks.replay.recorder --task digits-class:1 [--trials 40] [--minutes 30] [--storage DIR]
 
 Each trial is stored as it ends, so that the same command goes on where it was stopped. Methods take turns: whatever
-there is when time is over, each has as many trials as the others. `python -m benchmarks.recorded` then writes
+there is when time is over, each has as many trials as the others. `python -m benchmarks.replay.recorded` then writes
 benchmarks/data/trials.parquet from what is stored.
 """
 

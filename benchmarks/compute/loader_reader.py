@@ -1,4 +1,4 @@
-"""One reader of benchmarks/loaders.py: a process that reads training batches when told to."""
+"""One reader of benchmarks/compute/loaders.py: a process that reads training batches when told to."""
 
 from __future__ import annotations
 

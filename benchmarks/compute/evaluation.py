@@ -1,6 +1,6 @@
 """Evaluating one model: one pass a split for all metrics, against a pass per metric.
 
-    python -m benchmarks.evaluation [--tasks digits-class:1,cifar10-class:automobile --data-dir DIR]
+    python -m benchmarks.compute.evaluation [--tasks digits-class:1,cifar10-class:automobile --data-dir DIR]
 
 The naive arm computes every metric on its own: the passes over the splits it reads, then the
 metric. The model has fresh weights: how long it takes does not depend on what it has learned. The

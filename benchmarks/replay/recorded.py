@@ -1,7 +1,7 @@
 """Real trials, recorded once, and a surrogate of them: a search then takes seconds.
 
-    python -m benchmarks.recorder --task digits-class:1     # record; see there
-    python -m benchmarks.recorded [--storage results/recorded]
+    python -m benchmarks.replay.recorder --task digits-class:1     # record; see there
+    python -m benchmarks.replay.recorded [--storage results/recorded]
 
 writes what is recorded of these tasks in benchmarks/data/trials.parquet anew; the trials of others stay.
 """
@@ -25,7 +25,7 @@ from tasks.search_space import EPOCHS, Domain, search_space
 from tasks.unlearners import unlearner_class
 
 Row = dict[str, Any]
-TRIALS = Path(__file__).parent / "data" / "trials.parquet"
+TRIALS = Path(__file__).parents[1] / "data" / "trials.parquet"
 
 MEASURED = ("complete", "pruned")
 """States of rows with metrics."""
@@ -38,7 +38,9 @@ KEPT = [
 def main() -> None:
     """Write the recorded trials."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--storage", default="results/recorded", help="of benchmarks.recorder")
+    parser.add_argument(
+        "--storage", default="results/recorded", help="of benchmarks.replay.recorder"
+    )
     parser.add_argument("--out", type=Path, default=TRIALS)
     options = parser.parse_args()
     table = read_results(options.storage).select(KEPT)

@@ -1,6 +1,6 @@
 """Equal shares against adaptive ones: hypervolume over compute seconds, on recorded trials.
 
-    python -m benchmarks.allocation [--task digits-class:1] [--seeds 10] [--trials 12] [--picture FILE.png]
+    python -m benchmarks.replay.allocation [--task digits-class:1] [--seeds 10] [--trials 12] [--picture FILE.png]
 
 The trials of each method, drawn at random when they were recorded, are dealt out again in an order that the seed
 decides; a method whose recorded trials have all been dealt out gets no more. The equal arm runs so many of each method:
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recorded import MEASURED, TRIALS, by_trial, recorded, seconds
+from benchmarks.replay.recorded import MEASURED, TRIALS, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.noise import NoiseFloor, find_noise_floor

@@ -1,10 +1,10 @@
 """Time to the original model: CIFAR-10 from nothing to an accuracy, models in turn in one run.
 
-    python -m benchmarks.training --data-dir DIR [--models airbench94,airbench94-paper] [--device cuda] [--seeds 3]
+    python -m benchmarks.compute.training --data-dir DIR [--models airbench94,resnet9] [--device cuda] [--seeds 3]
 
 Trains each model on the whole training split by its own recipe and measures it on all held-out
 images, both halves, without test-time augmentation. `airbench94-paper` is none of ours, but the fastest
-trainer that the field knows, as its author trains it: see benchmarks/airbench94.py. Seconds are those of
+trainer that the field knows, as its author trains it: see benchmarks/compute/airbench94.py. Seconds are those of
 training, the clock stopped while it is measured. `--every` measures after each epoch too; only the state
 after the last one is a trained model.
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import airbench94
+from benchmarks.compute import airbench94
 from benchmarks.report import RESULTS, show, write
 from tasks.compute.allocator import keep_freed_memory
 from tasks.compute.meters import Stopwatch

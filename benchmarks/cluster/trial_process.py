@@ -1,4 +1,4 @@
-"""The other arms of benchmarks.trials: what a user would write instead of a sweep."""
+"""The other arms of benchmarks.cluster.trials: what a user would write instead of a sweep."""
 
 from __future__ import annotations
 

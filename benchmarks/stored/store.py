@@ -1,6 +1,6 @@
 """The results store at scale: write, read, compact, find the front, tell the status.
 
-    python -m benchmarks.store [--rows 100000]
+    python -m benchmarks.stored.store [--rows 100000]
 
 Rows come ten to a trial, hence to a file, as anytime methods write them. Ratios are to reading the
 same rows from one compacted file. A status is the whole command, in a process of its own.

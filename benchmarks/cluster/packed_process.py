@@ -1,4 +1,4 @@
-"""One of the processes that share a device in benchmarks.packing: trials one after another, warm."""
+"""One of the processes that share a device in benchmarks.cluster.packing: trials one after another, warm."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a driver does with the rows of a long sweep before it goes on: reads them and builds its studies.
 
-    python -m benchmarks.resume [--trials 10000] [--epochs 3]
+    python -m benchmarks.stored.resume [--trials 10000] [--epochs 3]
 
 Made-up trials of one method, with a row for each epoch, are stored as workers store them, a file per
 trial, and merged. The ratio is to reading the merged rows.

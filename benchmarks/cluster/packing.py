@@ -1,6 +1,6 @@
 """Packing: how many trials an hour a device does with 1, 2, 4, 8 and 16 of them at a time.
 
-    python -m benchmarks.packing [--device cuda] [--task cifar10-class:automobile --data-dir DIR] [--mps]
+    python -m benchmarks.cluster.packing [--device cuda] [--task cifar10-class:automobile --data-dir DIR] [--mps]
 
 Each measurement starts so many warm processes, which share the device as fractional GPUs do, lets all
 begin at once, and adds up their rates: trials over the seconds from a process's first to the end of its
@@ -72,7 +72,7 @@ def packed(count: int, options: argparse.Namespace, seconds: float | None = None
     # A trial of a sweep has one CPU: beside a GPU that is enough, on CPUs alone they are shared out.
     cores = len(os.sched_getaffinity(0))
     threads = 1 if options.device == "cuda" else max(1, cores // count)
-    command = [sys.executable, "-m", "benchmarks.packed_process", "--task", options.task]
+    command = [sys.executable, "-m", "benchmarks.cluster.packed_process", "--task", options.task]
     command += ["--model", options.model, "--unlearner", options.unlearner]
     command += ["--device", options.device, "--threads", str(threads), "--storage", options.storage]
     command += ["--data-dir", options.data_dir] if options.data_dir else []

@@ -1,6 +1,6 @@
 """Measuring what is needed, against measuring everything at each point: the same trials, in turn.
 
-    python -m benchmarks.measuring [--task cifar10-class:automobile --data-dir DIR --model resnet9:0.25]
+    python -m benchmarks.compute.measuring [--task cifar10-class:automobile --data-dir DIR --model resnet9:0.25]
 
 Random search proposes the trials. Each runs twice in one process, once with either arm, which take turns at being
 first; the worker of needed is told the front of its method so far, as in a sweep with one trial at a time. Seconds

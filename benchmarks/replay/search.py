@@ -1,6 +1,6 @@
 """Search on a surrogate of recorded trials: which sampler, and do anytime trials pay?
 
-    python -m benchmarks.search [--task digits-random:0.1] [--seeds 20] [--seconds 120]
+    python -m benchmarks.replay.search [--task digits-class:1] [--seeds 20] [--seconds 120]
 
 Every arm gets the same compute seconds: what its trials would have spent loading, unlearning and
 evaluating, as recorded; the seconds of the search itself are a column of their own. The studies,
@@ -23,7 +23,7 @@ from typing import Any
 
 import optuna
 
-from benchmarks.recorded import MEASURED, Surrogate, by_trial, recorded, seconds
+from benchmarks.replay.recorded import MEASURED, Surrogate, by_trial, recorded, seconds
 from benchmarks.report import RESULTS, show, write
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.reporting.progress import Progress
@@ -42,7 +42,7 @@ ENDLESS = 10**6
 def main() -> None:
     """Run every arm with every seed, print the table, write the Parquet file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--task", default="digits-random:0.1")
+    parser.add_argument("--task", default="digits-class:1")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=120.0, help="of compute, for each arm")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Which loader feeds training fastest: FFCV, the resident tensor, or a torch DataLoader?
 
-    python -m benchmarks.loaders --data-dir DIR
+    python -m benchmarks.compute.loaders --data-dir DIR
 
 Measures augmented, normalised CIFAR-10 training batches for 1, 2 and 4 processes that read at the
 same time: images/s of all of them together, seconds from process start to the first batch, and
@@ -61,7 +61,7 @@ def measure(
 ) -> dict[str, Any]:
     """One row: `readers` processes of one arm, started together and then reading together."""
     threads = max(1, len(os.sched_getaffinity(0)) // readers)
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.loader_reader", arm]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.compute.loader_reader", arm]
     command += ["--data-dir", options.data_dir, "--batch-size", str(options.batch_size)]
     command += ["--threads", str(threads), "--seconds", str(seconds or options.seconds)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -1,9 +1,9 @@
 """The driver of a very large sweep: its time per trial and its memory, as trials pile up.
 
-    python -m benchmarks.scale [--trials 10000] [--nodes 100] [--slots 8] [--sampler tpe]
+    python -m benchmarks.cluster.scale [--trials 10000] [--nodes 100] [--slots 8] [--sampler tpe]
 
 The real driver with real Ray, Tune, Optuna, journal and store, over nodes that are simulated (see
-benchmarks.simulated_nodes), each with a slot for every GPU that it would have. A trial waits for
+benchmarks.cluster.simulated_nodes), each with a slot for every GPU that it would have. A trial waits for
 some seconds and stores random values. They are few enough for results to queue up, so that the
 driver is never idle: the seconds between two results are what a trial costs it. Trials are
 counted when they end; as many as there are slots come on top, so that proposals go on to the end.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tasks.trial import Point
 
 Row = dict[str, Any]
-METHOD = "benchmarks.noop:Noop"
+METHOD = "benchmarks.cluster.noop:Noop"
 TRIAL_SECONDS = (2.0, 10.0)
 WINDOW = 250
 """Trials from one measurement to the next."""
@@ -120,7 +120,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     os.environ.update(ENVIRONMENT)
     import ray
 
-    from benchmarks.simulated_nodes import simulated_nodes
+    from benchmarks.cluster.simulated_nodes import simulated_nodes
     from orchestrator.sweeps.run import run_sweep
 
     ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)

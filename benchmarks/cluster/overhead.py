@@ -1,6 +1,6 @@
 """Orchestration overhead per trial: a sweep of a method that does nothing.
 
-    python -m benchmarks.overhead [--trials 1000] [--samplers random,tpe]
+    python -m benchmarks.cluster.overhead [--trials 1000] [--samplers random,tpe]
 
 Of the wall time between the first trial's end and the last one's, what the trials did not spend
 loading, unlearning and evaluating is overhead: Tune's loop, Optuna's proposals, the store's files.
@@ -25,7 +25,7 @@ from benchmarks.report import RESULTS, show, write
 from orchestrator.results.store import read_results
 
 Row = dict[str, Any]
-METHOD = "benchmarks.noop:Noop"
+METHOD = "benchmarks.cluster.noop:Noop"
 WARM = 10
 """Trials at the start that are left out."""
 

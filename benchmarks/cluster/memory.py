@@ -1,6 +1,6 @@
 """Memory of a warm worker: what the processes that run trials hold, while a real sweep runs.
 
-    python -m benchmarks.memory [--tasks digits-class:1,cifar10-class:automobile] [--data-dir DIR]
+    python -m benchmarks.cluster.memory [--tasks digits-class:1,cifar10-class:automobile] [--data-dir DIR]
 
 Sweeps every method, one trial after another, and looks at the worker many times a second. Own is
 what would be free without the process (its private pages): beside other processes that map the same
