@@ -26,6 +26,7 @@ EXPECTED = {
     "small-cnn": [["features.0", "features.1"], ["features.3", "features.4"],
                   ["features.7", "features.8"], ["head"]],
     "resnet9": [["whiten"], ["groups.0"], ["groups.1"], ["groups.2"], ["head"]],
+    "resnet9-long": [["whiten"], ["groups.0"], ["groups.1"], ["groups.2"], ["head"]],
     "airbench94": [["whiten"], ["groups.0"], ["groups.1"], ["groups.2"], ["head"]],
     "vit": [["embedding"], *([f"blocks.{n}"] for n in range(3)), ["blocks.3", "norm"], ["head"]],
     "resnet18": [["body.conv1", "body.bn1"],
