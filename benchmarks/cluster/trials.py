@@ -141,16 +141,9 @@ def trials_of(storage: str, name: str) -> list[list[Trial]]:
 
 def child(arm: str, trials: list[Trial], options: argparse.Namespace, threads: int) -> float:
     """Run trials in a process of benchmarks.cluster.trial_process; returns the seconds it computed."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.cluster.trial_process",
-        arm,
-        "--task",
-        options.task,
-    ]
-    command += ["--model", options.model, "--storage", options.storage, "--threads", str(threads)]
-    command += ["--device", options.device]
+    command = [sys.executable, "-m", "benchmarks.cluster.trial_process", arm]
+    command += ["--task", options.task, "--model", options.model, "--storage", options.storage]
+    command += ["--threads", str(threads), "--device", options.device]
     command += ["--data-dir", options.data_dir] if options.data_dir else []
     text = "\n".join(json.dumps(trial) for trial in trials)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}

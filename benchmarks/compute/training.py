@@ -1,6 +1,6 @@
 """Time to the original model: CIFAR-10 from nothing to an accuracy, models in turn in one run.
 
-    python -m benchmarks.compute.training --data-dir DIR [--models airbench94,resnet9] [--device cuda] [--seeds 3]
+    python -m benchmarks.compute.training --data-dir DIR [--models airbench94,airbench94-paper] [--seeds 3]
 
 Trains each model on the whole training split by its own recipe and measures it on all held-out
 images, both halves, without test-time augmentation. `airbench94-paper` is none of ours, but the fastest

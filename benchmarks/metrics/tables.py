@@ -39,9 +39,9 @@ def print_tables(rows: list[Row], markdown: bool) -> None:
         if not markdown:
             show(title, header, cells)
             continue
-        print(f"\n{title}\n")
-        for line in (header, ["---"] * len(header), *cells):
-            print(f"| {' | '.join(line)} |")
+        lines = [f"| {' | '.join(line)} |" for line in (header, *cells)]
+        lines.insert(1, "|---" * len(header) + "|")
+        print(f"\n{title}\n", *lines, sep="\n")
 
 
 def list_cells(rows: list[Row], models: list[str]) -> list[list[str]]:

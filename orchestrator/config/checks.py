@@ -8,7 +8,7 @@ from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import SCORE, objective_named
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
-from tasks.evaluation.shadows.incidence import check_models
+from tasks.evaluation.shadows.incidence import FEWEST_MODELS, check_models
 from tasks.roles import FEWEST
 
 RANGES = {
@@ -17,7 +17,7 @@ RANGES = {
     "cpus_per_trial": (1, 10**4),
     "gpus_per_trial": (0, 10**4),
     "references": (FEWEST, 10**4),
-    "shadows": (4, 10**5),
+    "shadows": (FEWEST_MODELS, 10**5),
     "trial_seconds": (1, 10**9),
     "cost_limit": (0, 10**6),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from program import ROOT
 
 from benchmarks.metrics.tables import list_cells, print_tables, read_rows, replace_rows
 
@@ -48,3 +49,13 @@ def test_other_tasks_and_metrics_stay_in_the_file(
     said = capsys.readouterr().out
     assert "\nb, 2 references\n" in said
     assert "| `tow` | row | ↑ | .500 | 2 | 2 | 0 |" in said
+
+
+def test_the_tables_in_the_docs_are_those_of_the_shipped_file(
+    capsys: pytest.CaptureFixture,
+) -> None:  # type: ignore[type-arg]
+    print_tables(read_rows(ROOT / "benchmarks/data/metrics.parquet"), markdown=True)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    document = (ROOT / "docs/metrics.md").read_text().splitlines()
+    assert len(lines) > 100
+    assert [line for line in lines if line not in document] == []

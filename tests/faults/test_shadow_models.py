@@ -57,7 +57,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Whole:
-    """What a run without interruption leaves."""
+    """The numbers and the models of a run without interruption."""
 
     numbers: Numbers
     others: set[str]

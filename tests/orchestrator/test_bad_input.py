@@ -118,6 +118,7 @@ SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "
         (("sweep", "--preset", "cs727"), "cs726"),
         (("sweep", "--trials", "0"), "--trials 0 is out of range: 1..10,000,000"),
         (("sweep", "--trials", "9" * 400), "out of range: 1..10,000,000"),
+        (("sweep", "--shadows", "9" * 27), "out of range: 8..100,000"),
         (("sweep", "--references", "9" * 27), "out of range: 2..10,000"),
         (("sweep", "--trials", "many"), "many"),
         (("sweep", "--trials", "2.5"), "--trials 2.5 is not a whole number"),

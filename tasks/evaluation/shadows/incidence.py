@@ -13,6 +13,8 @@ OUT, IN, UNLEARN = 0, 1, 2
 """Never seen; seen and kept; seen and unlearned."""
 SHARES = ((OUT, 1), (IN, 1), (UNLEARN, 2))
 """Of each four models, how many have a role for an example."""
+FEWEST_MODELS = 8
+"""Models by which an attack can judge."""
 
 
 def assign_roles(models: int, targets: int, seed: int) -> np.ndarray:
@@ -29,5 +31,7 @@ def assign_roles(models: int, targets: int, seed: int) -> np.ndarray:
 
 def check_models(models: int) -> None:
     """Raise InvalidValue unless so many shadow models can be balanced."""
-    if models < 8 or models % 4:
-        raise InvalidValue(f"{models} shadow models: valid are multiples of 4, from 8 up")
+    if models < FEWEST_MODELS or models % 4:
+        raise InvalidValue(
+            f"{models} shadow models: valid are multiples of 4, from {FEWEST_MODELS} up"
+        )
