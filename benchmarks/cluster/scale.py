@@ -30,6 +30,7 @@ from benchmarks.report import RESULTS, show, write
 from orchestrator.cluster.connection import ENVIRONMENT
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.terminal import Terminal, open_console
+from orchestrator.worker.runner import TrialRunner
 from orchestrator.worker.settings import get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.evaluation import list_in_rows
@@ -47,12 +48,12 @@ COMPARED = 1000
 MEGABYTE = 2**20
 
 
-class StubTrial(UnlearningTrial):
-    """A trial that computes nothing; everything else of it is real."""
+class StubRunner(TrialRunner):
+    """Runs trials that compute nothing; everything else of them is real."""
 
-    def setup(self, config: dict[str, Any], *more: Any, **keywords: Any) -> None:
+    def __init__(self, *given: Any) -> None:
         """The data are loaded before any trial is timed."""
-        super().setup(config, *more, **keywords)
+        super().__init__(*given)
         get_workbench(self._settings, 1)
 
     def _begun(self, bench: Any) -> Generator[Point, None, None]:
@@ -62,6 +63,12 @@ class StubTrial(UnlearningTrial):
         time.sleep(rng.uniform(*TRIAL_SECONDS))
         cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random(), 0.0)
         yield Point(1, {name: rng.random() for name in list_in_rows()}, cost)
+
+
+class StubTrial(UnlearningTrial):
+    """Runs such trials."""
+
+    runner_class = StubRunner
 
 
 class Watch(Terminal):

@@ -12,6 +12,7 @@ from ray import tune
 from orchestrator.cluster.interrupts import Interrupts
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
+from orchestrator.execution.pace import Pace
 from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.time_limit import TimeIsUp
@@ -22,6 +23,7 @@ from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import Row
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
+from orchestrator.worker.call import unfold
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import shared_columns
@@ -86,6 +88,8 @@ class Tuning:
             self._allocation,
             self._rule,
             self._fronts,
+            # One trial at a time is for those who want the same trials again: a pace is never the same.
+            None if config.max_concurrent == 1 else Pace(),
         )
         scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
         with scratch_folder as scratch:
@@ -140,13 +144,13 @@ class Tuning:
             self._close_overdue,
         )
 
-    def _close_crashed(self, proposed: Mapping[str, Any]) -> list[Row]:
-        return self._closed(proposed, self._deaths.why_given_up(proposed["trial_id"]))
+    def _close_crashed(self, call: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+        return self._closed(call, self._deaths.why_given_up(call[0]["trial_id"]))
 
-    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
+    def _close_overdue(self, config: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""
-        if self._deaths.counts(proposed["trial_id"]):
-            self._closed(proposed, explain_overrun(self._config.trial_seconds))
+        if self._deaths.counts(config["trial_id"]):
+            self._closed(unfold(config), explain_overrun(self._config.trial_seconds))
 
-    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
-        return crashed_rows(self._settings, self._shared, proposed, error)
+    def _closed(self, call: Sequence[Mapping[str, Any]], error: str) -> list[list[Row]]:
+        return crashed_rows(self._settings, self._shared, call, error)

@@ -5,9 +5,10 @@ A worker's own death counts, also for want of memory. The death of its node does
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -108,19 +109,22 @@ class Deaths:
 
 
 def crashed_rows(
-    settings: WorkerSettings, shared: Row, proposed: Mapping[str, Any], error: str
-) -> list[Row]:
-    """Store the trial as failed for this reason, unless it wrote its own rows; return what is stored.
+    settings: WorkerSettings, shared: Row, call: Sequence[Mapping[str, Any]], error: str
+) -> list[list[Row]]:
+    """Store the first trial of a call that wrote no rows as failed for this reason.
 
-    `shared` are the sweep's `shared_columns`.
+    Return the rows of the trials up to that one; those after it did not begin. `shared` are the
+    sweep's `shared_columns`.
     """
     # By name, not by file: the sweep's files may have been merged meanwhile.
-    written = read_finished_trials(settings.storage, settings.sweep).get(proposed["trial_id"])
-    if written:
-        return written
-    identity = shared | proposed_identity(settings, shared["task_key"], proposed)
-    rows = trial_rows([], state="failed", error=error, **identity)
-    return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
+    written = read_finished_trials(settings.storage, settings.sweep)
+    began = itertools.takewhile(written.__contains__, (trial["trial_id"] for trial in call))
+    ended = [written[trial_id] for trial_id in began]
+    if len(ended) < len(call):
+        identity = shared | proposed_identity(settings, shared["task_key"], call[len(ended)])
+        rows = trial_rows([], state="failed", error=error, **identity)
+        ended.append(write_rows(settings.storage, settings.sweep, identity["trial_key"], rows))
+    return ended
 
 
 def has_other_nodes() -> bool:

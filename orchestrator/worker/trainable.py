@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-from collections.abc import Generator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ray import tune
 
 from orchestrator.results.objectives import FrontRule
-from orchestrator.results.rows import OWN_SECONDS, Row, trial_rows
-from orchestrator.results.store import read_stored_rows, write_rows
-from orchestrator.worker.deadline import Deadline, explain_overrun
+from orchestrator.results.rows import Row
+from orchestrator.worker.call import fold, unfold
 from orchestrator.worker.early_stopping import Limits
-from orchestrator.worker.identity import collect_provenance, proposed_identity
-from orchestrator.worker.known_front import KNOWN, NOTHING, KnownFront
-from orchestrator.worker.node_faults import blame_node, describe_error, describe_fault
-from orchestrator.worker.settings import WorkerSettings, get_workbench, open_step
-from tasks.errors import UNWRITABLE, UnfitNode
-from tasks.search_space import EPOCHS
-from tasks.unlearners import unlearner_class
-
-if TYPE_CHECKING:
-    from tasks.evaluation.shadows.outputs import Shadows
-    from tasks.trial import Point, Thrift
-    from tasks.unlearners.base import Unlearner
-    from tasks.workbench import Workbench
+from orchestrator.worker.runner import TrialRunner
+from orchestrator.worker.settings import WorkerSettings
 
 
 class UnlearningTrial(tune.Trainable):
-    """A single step runs a whole trial; its rows are stored before it is reported done.
+    """A single step runs whole trials, in most calls one; their rows are stored before they are reported done.
 
     A step per point would cost the driver some milliseconds for each, and nothing reads them there.
     A process has one step more, its first: what it builds for all of its trials is no trial's time.
     """
+
+    runner_class: type[TrialRunner] = TrialRunner
+    """What runs a trial."""
 
     def setup(
         self,
@@ -46,31 +32,22 @@ class UnlearningTrial(tune.Trainable):
         limits: Limits | None = None,
         rule: FrontRule | None = None,
     ) -> None:
-        """Begin the first trial of this process; `shared` are the sweep's `shared_columns`.
-
-        With a `rule`, points that no front will show are not measured whole.
-        """
+        """Begin the first call of this process; see TrialRunner."""
         assert settings is not None
         assert shared is not None
         assert limits is not None
-        self._settings, self._shared, self._limits = settings, shared, limits
-        self._rule = rule
-        self._deadline = Deadline(None, lambda: None)
+        self._runner = self.runner_class(settings, shared, limits, rule)
         self._ready = False
-        self._where: Row = {}
-        """Filled once there is a workbench."""
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial in this process."""
-        self._trial = new_config
-        self._identity = proposed_identity(self._settings, self._shared["task_key"], new_config)
-        self._points: list[Point] = []
-        self._known: KnownFront = new_config.get(KNOWN, NOTHING)
+        """Begin another call in this process."""
+        self._call = unfold(new_config)
+        self._runner.turn_to(self._call[0])
         return True
 
     def run(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Run the trial `config`: see `step`. Tune itself would first reset the worker by another call."""
+        """Run the call `config`: see `step`. Tune itself would first reset the worker by another call."""
         self.reset_config(config)
         return self.train()
 
@@ -79,167 +56,28 @@ class UnlearningTrial(tune.Trainable):
         return {}
 
     def step(self) -> dict[str, Any]:
-        """Run the whole trial, store its rows and hand them to the driver; get ready for it first.
+        """Run each trial of the call, and hand what the driver needs of them on; get ready first.
 
-        Whatever goes wrong in a trial becomes a failed row: the worker lives on. A storage that cannot
-        be reached is no trial's failure: it ends the sweep. Nor is a node without the data, which
-        raises UnfitNode: the worker ends, and the trial runs elsewhere.
+        Raises UnfitNode on a node that can run none: the worker ends, and the call runs elsewhere.
         """
         if not self._ready:
-            return self._built()
-        limit = self._settings.limit_seconds
-        self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
-        with self._deadline:
-            return self._stepped()
-
-    def _built(self) -> dict[str, Any]:
-        """Build what the trials of this process share; Tune then asks for another step.
-
-        Raises UnfitNode if that cannot be done on this node: another one may run the trial.
-        """
-        settings = self._settings
-        try:
-            with blame_node():
-                with Deadline(settings.trial_seconds, lambda: None):
-                    from tasks.references import use_references
-                    from tasks.roles import ORIGINAL
-
-                    bench = get_workbench(settings, settings.cpus)
-                # Not within the trial, which would fail with it; if another process trains it, that
-                # takes what it takes.
-                bench.artifact(ORIGINAL)
-                use_references(bench, settings.references)
-                self._where = collect_provenance(bench)
-        except UnfitNode:
-            raise
-        except UNWRITABLE as problem:
-            return self._unstored(problem)
-        except Exception as error:
-            return self._failed(error)
-        self._ready = True
-        return {"done": False}
-
-    def _stepped(self) -> dict[str, Any]:
-        settings = self._settings
-        # A worker may have stored this very trial before it died.
-        try:
-            stored = read_stored_rows(settings.storage, settings.sweep, self._identity["trial_key"])
-        except UNWRITABLE as problem:
-            return self._unstored(problem)
-        if stored:
-            return self._done(stored)
-        try:
-            state, reason = self._ended(get_workbench(settings, settings.cpus))
-        except Exception as error:
-            return self._failed(error)
-        return self._finish(state, reason)
+            failed = self._runner.get_ready()
+            self._ready = failed is None
+            return failed or {"done": False}
+        answers: list[dict[str, Any]] = []
+        for trial in self._call:
+            self._runner.turn_to(trial)
+            answers.append(self._runner.run())
+            if "unstored" in answers[-1]:
+                return answers[-1]
+        return fold(answers)
 
     def cleanup(self) -> None:
-        """Let the process end; what a hanging trial would wait for no longer matters."""
-        self._deadline.finish()
+        """Let the process end."""
+        self._runner.finish()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a trial that is cut short is run again from its start."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
-
-    def _ended(self, bench: Workbench) -> tuple[str, str | None]:
-        """Run the trial to its end; the state that it ended in, and why."""
-        params, reason = self._trial["params"], None
-        with contextlib.closing(self._begun(bench)) as points:
-            for point in points:
-                if self._points and self._points[-1].epoch == point.epoch:
-                    self._points[-1] = point  # the same, measured whole
-                else:
-                    self._points.append(point)
-                if self._rule is not None:
-                    self._known = self._known.join([_row_of(point)], self._rule)
-                # Of a method that does not say how many points it has, only one more tells that
-                # the last one was not its end.
-                ended = reason
-                reason = self._limits.why_ended(point.cost.relative_cost, point.epoch, params)
-                if ended or (reason and EPOCHS in params):
-                    return "pruned", ended or reason
-        return ("complete", None) if self._points else ("failed", "the unlearner yielded nothing")
-
-    def _begun(self, bench: Workbench) -> Generator[Point, None, None]:
-        from tasks.trial import run_trial
-
-        trial = self._trial
-        unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
-        self._deadline.begin()
-        asked = self._settings.metrics
-        if bench.task.joint:
-            from tasks.sequences.course import run_whole
-
-            open_bench = functools.partial(open_step, self._settings)
-            return run_whole(bench, open_bench, unlearner, trial["seed"], asked)
-        shadows = self._make_shadows(bench, unlearner)
-        return run_trial(bench, unlearner, trial["seed"], asked, shadows, thrift=self._thrift())
-
-    def _make_shadows(self, bench: Workbench, unlearner: Unlearner) -> Shadows | None:
-        """Make the shadow models that the metrics read; None if none does."""
-        settings = self._settings
-        if not settings.further:
-            return None
-        from tasks.shadows.study import make_shadows
-
-        return make_shadows(bench, unlearner, self._trial["seed"], settings.shadows)
-
-    def _thrift(self) -> Thrift | None:
-        """Return how points before the last are measured: None if all of each is."""
-        from tasks.trial import Thrift
-
-        rule = self._rule
-        if rule is None:
-            return None
-
-        def is_wanted(point: Point) -> bool:
-            ends = self._limits.why_ended(
-                point.cost.relative_cost, point.epoch, self._trial["params"]
-            )
-            return ends is not None or self._known.is_wanted(_row_of(point), rule)
-
-        return Thrift(self._settings.objective_columns, is_wanted)
-
-    def _failed(self, error: Exception) -> dict[str, Any]:
-        done = self._finish("failed", describe_error(error))
-        if self._settings.gpus and "CUDA error" in str(error):
-            os._exit(1)  # every later call of this process would fail too; another finds the row
-        return done
-
-    def _finish(self, state: str, error: str | None) -> dict[str, Any]:
-        self._deadline.finish()
-        try:
-            rows = self._store(state, error)
-        except UNWRITABLE as problem:
-            return self._unstored(problem)
-        return self._done(rows)
-
-    def _unstored(self, problem: Exception) -> dict[str, Any]:
-        """Not the trial's failure: the sweep ends, and can be resumed."""
-        return {"done": True, "trial": self._trial["trial_id"], "unstored": describe_fault(problem)}
-
-    def _done(self, rows: list[Row]) -> dict[str, Any]:
-        slim = _slim(rows, self._settings)
-        return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
-
-    def _store(self, state: str, error: str | None) -> list[Row]:
-        settings, points = self._settings, list(self._points)  # a trial given up may be adding one
-        columns = {**self._shared, **self._where, **self._identity}
-        rows = trial_rows(points, state=state, error=error, **columns)
-        return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
-
-
-def _row_of(point: Point) -> Row:
-    """Return what a front reads of a point."""
-    return {**point.metrics, **asdict(point.cost)}
-
-
-def _slim(rows: list[Row], settings: WorkerSettings) -> list[Row]:
-    """Keep what the driver needs of the rows: the store has the rest, and the driver must stay small."""
-    from orchestrator.results.objectives import SCORING
-
-    needed = {"epoch", "state", "error", *SCORING, *OWN_SECONDS, *settings.objective_columns}
-    return [{name: row.get(name) for name in needed} for row in rows]

@@ -32,11 +32,11 @@ class Breaking(Unlearner):
         self, model: Network, retain: Split, forget: Split, rng: torch.Generator
     ) -> Iterator[None]:
         """Yields once."""
-        import orchestrator.worker.trainable
+        import orchestrator.worker.runner
 
         (Path(os.environ[RAN_IN]) / str(os.getpid())).touch()
         yield
-        orchestrator.worker.trainable.proposed_identity = _broken  # what a trial begins with
+        orchestrator.worker.runner.proposed_identity = _broken  # what a trial begins with
 
 
 def _broken(*_: Any) -> NoReturn:

@@ -298,7 +298,7 @@ def test_budgets_are_equal_interleaved_and_reduced_by_what_is_finished():
 def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write():
     finetune = study()
     progress = Progress(PARETO, 2)
-    search = StudySearch([finetune], {"finetune": 2}, TASK, lambda _: [row(1)], progress.finish)
+    search = StudySearch([finetune], {"finetune": 2}, TASK, lambda _: [[row(1)]], progress.finish)
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", error=True)
     assert (progress.done, progress.failed) == (1, 0)
@@ -307,7 +307,7 @@ def test_a_crashed_trial_is_told_by_the_rows_its_worker_managed_to_write():
 
 
 def test_rows_that_a_worker_could_not_store_end_the_sweep():
-    search = StudySearch([finetune := study()], {"finetune": 2}, TASK, lambda _: [row(1)])
+    search = StudySearch([finetune := study()], {"finetune": 2}, TASK, lambda _: [[row(1)]])
     search.check()
     search.suggest("tune-a")
     search.on_trial_complete("tune-a", {"done": True, "unstored": "No space left (on here)"})

@@ -103,8 +103,8 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
     death.is_avoided = True
     assert not deaths.is_last("ssd-0000", death)
     assert not deaths.counts("ssd-0000")
-    search = StudySearch([], {}, "task", lambda trial: deaths.why_given_up(trial["trial_id"]))
-    search.running["tune-a"] = {"unlearner": "ssd", "trial_id": "ssd-0000"}
+    search = StudySearch([], {}, "task", lambda call: deaths.why_given_up(call[0]["trial_id"]))
+    search.running["tune-a"] = [{"unlearner": "ssd", "trial_id": "ssd-0000"}]
     search.on_trial_complete("tune-a", error=True)
     with pytest.raises(StorageFault, match=re.escape(str(unfit.value))):
         search.check()
