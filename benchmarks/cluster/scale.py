@@ -60,8 +60,8 @@ class StubRunner(TrialRunner):
         from tasks.trial import Cost, Point  # the driver imports no torch
 
         rng = random.Random(self._trial["seed"])
-        time.sleep(rng.uniform(*TRIAL_SECONDS))
-        cost = Cost(rng.random(), 0.0, 0.0, 1, 1.0, rng.random(), 0.0)
+        time.sleep(seconds := rng.uniform(*TRIAL_SECONDS))
+        cost = Cost(seconds, 0.0, 0.0, 1, 1.0, rng.random(), 0.0)
         yield Point(1, {name: rng.random() for name in list_in_rows()}, cost)
 
 

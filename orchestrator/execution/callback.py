@@ -16,9 +16,10 @@ from orchestrator.reporting.progress import Progress
 class ProgressCallback(Callback):
     """Tells an observer how far the search is, from a Progress that the searcher feeds.
 
-    `running` says how many trials run. `checks` are called between two steps of Tune's loop, and
-    what they raise ends the loop. `on_overdue` is called with a trial whose worker died after
-    `limit` seconds or more, before another worker has the trial.
+    `running` says how many calls run: how many trials do so now. `checks` are called between two steps
+    of Tune's loop, and what they raise ends the loop. `on_overdue` is called with a call whose worker
+    died after `limit` seconds or more, before another worker has it: a call of one trial, for no other
+    is run again.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class ProgressCallback(Callback):
         self._running, self._checks = running, checks
         self._limit, self._on_overdue = limit, on_overdue
         self._started: dict[str, float] = {}
-        """When each trial began. A trial whose worker still gets ready is not among them."""
+        """When each call began. One whose worker still gets ready is not among them."""
         self._ready: set[int] = set()
         """Workers that are ready, by `worker_of`."""
 

@@ -37,6 +37,14 @@ class Pace:
         return max(took) if len(took) == LATEST else math.inf
 
 
+def keep_pace(max_concurrent: int | None) -> Pace | None:
+    """Return a new Pace; None for one trial at a time, because two runs are to propose the same trials.
+
+    How long trials take is never the same.
+    """
+    return None if max_concurrent == 1 else Pace()
+
+
 def limit_call(left: int, running: int) -> int:
     """Return how many trials a call may hold, so that all workers end at about the same time.
 

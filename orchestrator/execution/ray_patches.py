@@ -88,7 +88,7 @@ class _JudgingController(TuneController):
     deaths: Deaths
 
     def _process_trial_failure(self, trial: Any, exception: Any) -> None:
-        if self.deaths.is_last(trial.config["trial_id"], exception):
+        if self.deaths.is_last(trial.config, exception):
             # Tune ends a trial with more failures than this, and counts no loss of a node.
             trial.max_failures, exception = 0, RayActorError(error_msg=str(exception))
         super()._process_trial_failure(trial, exception)

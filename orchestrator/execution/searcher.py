@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from orchestrator.execution.pace import CALL_SECONDS, Pace, limit_call
+from orchestrator.execution.pace import CALL_SECONDS, MOST, Pace, limit_call
 from orchestrator.results.objectives import FrontRule
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
@@ -58,7 +58,7 @@ class StudySearch(Searcher):
 
     @property
     def left(self) -> int:
-        """Trials that are still to be proposed."""
+        """Trials that no worker has yet."""
         return sum(self._left.values()) + len(self._waiting)
 
     def suggest(self, trial_id: str) -> Any:
@@ -92,22 +92,29 @@ class StudySearch(Searcher):
             return
         del self.running[trial_id]
         self._waiting += call[len(ended) :]
-        for trial, rows in zip(call, ended, strict=False):
-            self._end(trial, rows)
+        self._end(call, ended)
+
+    def take_stored(self, find: Callable[[Sequence[Trial]], Sequence[Sequence[Row]]]) -> None:
+        """Tell what calls that were cut off had stored by then; `find` gives the rows of their ended trials."""
+        for call in list(self.running.values()):
+            self._end(call, find(call))
 
     def _next_call(self) -> list[Trial]:
-        """Propose the trials of one call; none if there is none left."""
+        """Propose the trials of one call; none if there is none left. Those too long for it wait."""
         if (first := self._propose()) is None:
             return []
         call, seconds = [first], self._expect(first)
-        while seconds < CALL_SECONDS and len(call) < limit_call(self.left, len(self.running)):
-            if (trial := self._propose()) is None:
-                break
-            seconds += self._expect(trial)
-            if seconds > CALL_SECONDS:
+        while (
+            seconds + self._expect(call[-1]) <= CALL_SECONDS
+            and len(call) < limit_call(self.left, len(self.running))
+            and len(self._waiting) < MOST
+            and (trial := self._propose()) is not None
+        ):
+            if seconds + self._expect(trial) > CALL_SECONDS:
                 self._waiting.append(trial)
             else:
                 call.append(trial)
+                seconds += self._expect(trial)
         return call
 
     def _propose(self) -> Trial | None:
@@ -121,15 +128,18 @@ class StudySearch(Searcher):
     def _expect(self, trial: Trial) -> float:
         return math.inf if self._pace is None else self._pace.expect(trial["unlearner"])
 
-    def _end(self, trial: Trial, rows: Sequence[Row]) -> None:
-        unlearner = trial["unlearner"]
-        self._studies[unlearner].tell(trial["trial_id"], rows)
-        if self._rule is not None:
-            self._fronts[unlearner] = self._known(unlearner).join(rows, self._rule)
-        if self._pace is not None:
-            self._pace.note(unlearner, rows)
-        self._allocation.note(unlearner, rows)
-        self._on_told(rows)
+    def _end(self, call: Sequence[Trial], ended: Sequence[Sequence[Row]]) -> None:
+        """Take the rows of the first trials of a call, and only then let others know."""
+        for trial, rows in zip(call, ended, strict=False):
+            unlearner = trial["unlearner"]
+            self._studies[unlearner].tell(trial["trial_id"], rows)
+            if self._rule is not None:
+                self._fronts[unlearner] = self._known(unlearner).join(rows, self._rule)
+            if self._pace is not None:
+                self._pace.note(unlearner, rows)
+            self._allocation.note(unlearner, rows)
+        for rows in ended:
+            self._on_told(rows)
 
     def _known(self, unlearner: str) -> KnownFront:
         return self._fronts.get(unlearner, NOTHING)

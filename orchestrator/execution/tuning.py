@@ -12,18 +12,17 @@ from ray import tune
 from orchestrator.cluster.interrupts import Interrupts
 from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
-from orchestrator.execution.pace import Pace
+from orchestrator.execution.pace import keep_pace
 from orchestrator.execution.ray_patches import amended, node_of
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.time_limit import TimeIsUp
-from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows
+from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows, read_ended
 from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import Row
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
-from orchestrator.worker.call import unfold
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import shared_columns
@@ -88,8 +87,7 @@ class Tuning:
             self._allocation,
             self._rule,
             self._fronts,
-            # One trial at a time is for those who want the same trials again: a pace is never the same.
-            None if config.max_concurrent == 1 else Pace(),
+            keep_pace(config.max_concurrent),
         )
         scratch_folder = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
         with scratch_folder as scratch:
@@ -97,7 +95,8 @@ class Tuning:
                 self._trainable(),
                 tune_config=tune.TuneConfig(
                     search_alg=search,
-                    num_samples=search.left,
+                    # A trial whose worker died in a call of several gets a second one.
+                    num_samples=2 * search.left,
                     max_concurrent_trials=config.max_concurrent,
                     reuse_actors=True,
                 ),
@@ -117,6 +116,7 @@ class Tuning:
                 contextlib.suppress(TimeIsUp),
             ):
                 tuner.fit()
+        search.take_stored(lambda call: read_ended(self._settings, call))
 
     def _trainable(self) -> Any:
         settings = self._settings
@@ -145,12 +145,14 @@ class Tuning:
         )
 
     def _close_crashed(self, call: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
-        return self._closed(call, self._deaths.why_given_up(call[0]["trial_id"]))
+        if len(call) > 1:
+            return read_ended(self._settings, call)
+        return [self._closed(call[0], self._deaths.why_given_up(call[0]["trial_id"]))]
 
-    def _close_overdue(self, config: Mapping[str, Any]) -> None:
+    def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""
-        if self._deaths.counts(config["trial_id"]):
-            self._closed(unfold(config), explain_overrun(self._config.trial_seconds))
+        if self._deaths.counts(proposed["trial_id"]):
+            self._closed(proposed, explain_overrun(self._config.trial_seconds))
 
-    def _closed(self, call: Sequence[Mapping[str, Any]], error: str) -> list[list[Row]]:
-        return crashed_rows(self._settings, self._shared, call, error)
+    def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
+        return crashed_rows(self._settings, self._shared, proposed, error)

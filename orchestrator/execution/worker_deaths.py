@@ -16,6 +16,7 @@ from ray.exceptions import ActorUnavailableError, OutOfMemoryError, RayActorErro
 
 from orchestrator.results.rows import Row, trial_rows
 from orchestrator.results.store import read_finished_trials, write_rows
+from orchestrator.worker.call import THEN
 from orchestrator.worker.identity import proposed_identity
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import UnfitNode
@@ -84,9 +85,16 @@ class Deaths:
             return RayActorError(exception.actor_id, str(exception), preempted=True)
         return exception
 
-    def is_last(self, trial_id: str, exception: Exception) -> bool:
-        """Note a judged death; return whether it is one too many of those that Tune does not count."""
+    def is_last(self, call: Mapping[str, Any], exception: Exception) -> bool:
+        """Note a judged death; return whether Tune is to give the call up, for a reason that it does not count.
+
+        A call of several trials is not run again: each of them that has not ended gets a call of its own, so
+        that deaths are counted for the trial that they are of.
+        """
+        trial_id = call["trial_id"]
         self._latest[trial_id] = exception
+        if THEN in call:
+            return True
         if isinstance(exception, UnfitWorker) and not exception.is_avoided:
             self._unfit[trial_id] += 1
             return self._unfit[trial_id] > (MAX_DEATHS if has_other_nodes() else 0)
@@ -109,22 +117,25 @@ class Deaths:
 
 
 def crashed_rows(
-    settings: WorkerSettings, shared: Row, call: Sequence[Mapping[str, Any]], error: str
-) -> list[list[Row]]:
-    """Store the first trial of a call that wrote no rows as failed for this reason.
+    settings: WorkerSettings, shared: Row, proposed: Mapping[str, Any], error: str
+) -> list[Row]:
+    """Store the trial as failed for this reason, unless it wrote its own rows; return what is stored.
 
-    Return the rows of the trials up to that one; those after it did not begin. `shared` are the
-    sweep's `shared_columns`.
+    `shared` are the sweep's `shared_columns`.
     """
+    if written := read_ended(settings, [proposed]):
+        return written[0]
+    identity = shared | proposed_identity(settings, shared["task_key"], proposed)
+    rows = trial_rows([], state="failed", error=error, **identity)
+    return write_rows(settings.storage, settings.sweep, identity["trial_key"], rows)
+
+
+def read_ended(settings: WorkerSettings, call: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+    """Return the stored rows of the trials of a call that ended before its worker did, in order."""
     # By name, not by file: the sweep's files may have been merged meanwhile.
-    written = read_finished_trials(settings.storage, settings.sweep)
-    began = itertools.takewhile(written.__contains__, (trial["trial_id"] for trial in call))
-    ended = [written[trial_id] for trial_id in began]
-    if len(ended) < len(call):
-        identity = shared | proposed_identity(settings, shared["task_key"], call[len(ended)])
-        rows = trial_rows([], state="failed", error=error, **identity)
-        ended.append(write_rows(settings.storage, settings.sweep, identity["trial_key"], rows))
-    return ended
+    stored = read_finished_trials(settings.storage, settings.sweep)
+    ended = itertools.takewhile(stored.__contains__, (trial["trial_id"] for trial in call))
+    return [stored[trial_id] for trial_id in ended]
 
 
 def has_other_nodes() -> bool:

@@ -5,7 +5,7 @@ the width of a kernel estimate (Scott's rule). How much of the volume that the c
 would fill is counted on points that are spread evenly over the box of what was seen. The mean over the draws counts as
 PRIOR trials beside what the last trials did add to the common front: a promise that is not kept wears off. Divided by
 the mean seconds of these trials, it is a method's rate. A method of few trials has a floor: no rate is judged by one
-bad draw. All of this is a function of the rows, in the order in which they ended, and of the seed.
+bad draw. All of this is a function of the rows, in the order in which they were told, and of the seed.
 """
 
 from __future__ import annotations

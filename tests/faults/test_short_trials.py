@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mortal
+import pytest
 from program import rows_of
 from rich.console import Console
 from whole import check_files, check_study, files_of
@@ -25,35 +26,34 @@ SEED = 6
 WORKERS = 2
 
 
-class Steps(Terminal):
-    """Notes how many trials had ended after each step of the search."""
-
-    def __init__(self) -> None:
-        super().__init__(Console(file=io.StringIO()))
-        self.done = [0]
-
-    def stepped(self, progress: Any) -> None:
-        """Take a note."""
-        super().stepped(progress)
-        self.done.append(progress.done)
-
-
 def lr_of(row: dict[str, Any]) -> float:
     """Return the hyper-parameter of its trial."""
     lr: float = json.loads(row["params"])["lr"]
     return lr
 
 
-def test_a_trial_that_kills_its_worker_fails_alone(storage, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("variables", "seconds", "times"),
+    [
+        # Once in a call with others, and then as often as any trial whose worker dies.
+        pytest.param({}, None, 1 + MAX_DEATHS + 1, id="dies"),
+        # It writes its row before it takes its worker with it.
+        pytest.param({mortal.HANGS: "1"}, 3.0, 1, id="hangs", marks=pytest.mark.slow),
+    ],
+)
+def test_a_trial_that_takes_its_worker_with_it_fails_alone(
+    storage, tmp_path, monkeypatch, variables, seconds, times
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     (runs := tmp_path / "runs").touch()
     monkeypatch.setenv(mortal.RUNS, str(runs))
     monkeypatch.setenv("PYTHONPATH", str(Path(mortal.__file__).parent), prepend=":")
     config = SweepConfig(
         task="digits-class:1", name="mortal", storage=str(storage), unlearners=(METHOD,), trials=TRIALS,
-        sampler="random", seed=SEED, max_concurrent=WORKERS,
+        sampler="random", seed=SEED, max_concurrent=WORKERS, trial_seconds=seconds,
     )  # fmt: skip
-    steps = Steps()
-    run_sweep(config, steps)
+    run_sweep(config, Terminal(Console(file=io.StringIO())))
     trials = files_of(storage, config.name)
     check_files(trials, {METHOD: TRIALS}, {METHOD})
     check_study(storage, config.name, METHOD, trials)
@@ -63,7 +63,5 @@ def test_a_trial_that_kills_its_worker_fails_alone(storage, tmp_path, monkeypatc
     for row in final:
         deadly = lr_of(row) > mortal.DEADLY
         assert row["state"] == ("failed" if deadly else "complete")
-        assert ran[lr_of(row)] == (MAX_DEATHS + 1 if deadly else 1), "rows are stored one by one"
-    assert max(ran.values()) > 1
-    ended = (after - before for before, after in zip(steps.done, steps.done[1:], strict=False))
-    assert max(ended) > WORKERS, "several trials were to share a call"
+        assert ran[lr_of(row)] == (times if deadly else 1)
+    assert any(lr > mortal.DEADLY for lr in ran)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from study_rows import TASK, row, study
 
-from orchestrator.execution.pace import LATEST, MOST, Pace, limit_call
+from orchestrator.execution.pace import LATEST, MOST, Pace, keep_pace, limit_call
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.worker.call import THEN, fold, unfold
 
@@ -20,14 +22,19 @@ class Driver:
     """A search without Ray: it runs calls and answers them."""
 
     def __init__(self, left: dict[str, int], pace: Pace | None = None) -> None:
-        self.crashed: list[list[Row]] = []
-        """What the store has of a call whose worker died."""
+        self.stored: dict[str, list[Row]] = {}
+        """Rows of trials whose worker died before it could answer."""
         self.told: list[Row] = []
         studies = [study(name, sampler="random") for name in left]
         self.search = StudySearch(
-            studies, left, TASK, lambda call: self.crashed, self.told.extend, pace=pace
+            studies, left, TASK, self.find_stored, self.told.extend, pace=pace
         )
         self._calls = 0
+
+    def find_stored(self, call: Sequence[Row]) -> list[list[Row]]:
+        """Return the rows of those that ended before the worker died."""
+        ids = itertools.takewhile(self.stored.__contains__, (t["trial_id"] for t in call))
+        return [self.stored[trial_id] for trial_id in ids]
 
     def begin(self) -> tuple[str, list[Row]]:
         """Start a call: its id and its trials."""
@@ -77,14 +84,46 @@ def test_a_method_whose_last_trials_were_short_gets_several_at_once():
     assert driver.search.suggest("last") == StudySearch.FINISHED
 
 
-def test_a_long_trial_gets_a_call_of_its_own():
+def test_a_long_trial_gets_a_call_of_its_own_and_short_ones_share_theirs_all_the_same():
     driver = Driver({SHORT: 30, LONG: 30}, Pace())
     calls = []
     while driver.search.left:
         calls.append([trial["unlearner"] for trial in driver.run()])
     assert all(len(call) == 1 for call in calls if LONG in call)
+    assert max(map(len, calls)) == MOST
     assert len(driver.told) == 60
     assert sum(call.count(LONG) for call in calls) == 30
+
+
+def test_one_trial_at_a_time_knows_no_pace():
+    """Two runs are to propose the same trials, and no two take the same time."""
+    assert keep_pace(1) is None
+    assert isinstance(keep_pace(2), Pace)
+
+
+def test_of_a_search_that_was_cut_off_what_is_stored_is_told():
+    driver = Driver({SHORT: 20}, Pace())
+    for _ in range(LATEST):
+        driver.run()
+    _, trials = driver.begin()
+    driver.stored = {trial["trial_id"]: measured(trial) for trial in trials[:3]}
+    driver.search.take_stored(driver.find_stored)
+    assert len(driver.told) == LATEST + 3
+
+
+def test_who_is_told_of_a_trial_and_fails_loses_no_other_trial():
+    finetune = study(sampler="random")
+
+    def fail(rows: Sequence[Row]) -> None:
+        raise RuntimeError("an observer's own fault")
+
+    search = StudySearch([finetune], {SHORT: 3}, TASK, lambda call: [], fail)
+    search.suggest("a")
+    search.running["a"] += [finetune.ask(TASK)]
+    answers = [{"rows": measured(trial)} for trial in search.running["a"]]
+    with pytest.raises(RuntimeError):
+        search.on_trial_complete("a", fold(answers))
+    assert finetune.count_ended() == 2
 
 
 def test_without_a_pace_every_trial_has_its_call():
@@ -97,13 +136,13 @@ def test_a_call_leaves_enough_for_the_other_workers(left, running, most):
     assert limit_call(left, running) == most
 
 
-def test_trials_after_the_one_that_killed_its_worker_run_again_each_alone():
+def test_trials_that_their_worker_did_not_end_run_again_each_alone():
     driver = Driver({SHORT: 20}, Pace())
     for _ in range(LATEST):
         driver.run()
     name, trials = driver.begin()
     assert len(trials) == MOST
-    driver.crashed = [measured(trials[0]), [row(0, state="failed")]]
+    driver.stored = {trial["trial_id"]: measured(trial) for trial in trials[:2]}
     driver.search.on_trial_complete(name, error=True)
     assert len(driver.told) == LATEST + 2
     again = [driver.run() for _ in trials[2:]]
@@ -121,7 +160,7 @@ def test_the_search_is_not_over_while_a_call_may_give_trials_back():
     assert len(trials) == 2
     others = [driver.begin() for _ in range(driver.search.left)]
     assert driver.search.suggest("more") is None
-    driver.crashed = [[row(0, state="failed")]]
+    driver.stored = {trials[0]["trial_id"]: measured(trials[0])}
     driver.search.on_trial_complete(shared, error=True)
     assert driver.begin()[1] == trials[1:]
     for name, alone in others:

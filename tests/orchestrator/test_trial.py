@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import pytest
 from optuna.trial import TrialState
 from ray.exceptions import RayTaskError
+from workers import FREE, answer, propose, settings
 
 from analysis.results import read_sweep
 from orchestrator.execution.ray_patches import node_of
@@ -26,23 +27,12 @@ from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings, get_workbench
-from orchestrator.worker.trainable import UnlearningTrial
 from tasks.errors import StorageFault, UnfitNode
 from tasks.provenance import read_host
 from tasks.search_space import Float, Int
-from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
 PARETO = OBJECTIVES["pareto"]
-FREE = Limits(cost=100.0)
-
-
-def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> WorkerSettings:
-    given: dict[str, Any] = {
-        "sweep": "s", "task": Task.named(task), "storage": str(storage), "data_dir": None,
-        "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_columns": (), "trial_seconds": None,
-    }  # fmt: skip
-    return WorkerSettings(**given | more)
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +53,7 @@ def step(
     settings: WorkerSettings, unlearner: str = "ssd", limits: Limits = FREE, **params: Any
 ) -> dict[str, Any]:
     """What a worker reports of one trial."""
-    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
-    trial = {"trial_id": f"{unlearner}-0000", "unlearner": unlearner, "params": params, "seed": 0}
-    worker.setup(trial, settings, {"task_key": "key"}, limits)
-    while not (result := worker.step())["done"]:
-        pass
-    return result
+    return answer(settings, [propose(unlearner, **params)], limits)
 
 
 def vanished(settings: WorkerSettings) -> WorkerSettings:
@@ -101,7 +86,7 @@ def test_data_that_a_node_lacks_fail_no_trial_and_end_the_sweep_at_last(tmp_path
     death = deaths.judged(RayTaskError("step", "its traceback", unfit.value))
     assert isinstance(death, UnfitWorker)
     death.is_avoided = True
-    assert not deaths.is_last("ssd-0000", death)
+    assert not deaths.is_last({"trial_id": "ssd-0000"}, death)
     assert not deaths.counts("ssd-0000")
     search = StudySearch([], {}, "task", lambda call: deaths.why_given_up(call[0]["trial_id"]))
     search.running["tune-a"] = [{"unlearner": "ssd", "trial_id": "ssd-0000"}]
