@@ -15,6 +15,8 @@ from orchestrator.results.store import read_results
 
 ROOT = Path(__file__).resolve().parent.parent
 FEWER = ["--references", "2"]
+SWEEP = ("sweep", "--task", "digits-class:1", "--trials", "1", "--unlearners", "ssd")
+"""A sweep of one trial: the start of a command line."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
