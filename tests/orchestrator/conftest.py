@@ -1,6 +1,9 @@
-"""A storage root with rows of made-up trials."""
+"""Storage roots with rows: made-up trials, and a real sweep that has ended."""
 
 from __future__ import annotations
+
+import shutil
+from pathlib import Path
 
 import pytest
 from store_rows import trial
@@ -15,3 +18,9 @@ def three(root: str) -> str:
         write_rows(root, "s", f"key{number}", trial(trial_id, epochs=number + 1))
     write_rows(root, "other", "key9", trial("a-0", sweep="other"))
     return root
+
+
+@pytest.fixture
+def ended(trained: Path, tmp_path: Path) -> Path:
+    """A storage root with a sweep that has ended, called `first`: no Ray is needed to resume it."""
+    return Path(shutil.copytree(trained, tmp_path / "ended"))
