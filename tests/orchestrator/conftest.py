@@ -1,4 +1,4 @@
-"""Storage roots with rows: made-up trials, and a real sweep that has ended."""
+"""Storage roots with rows: made-up trials, a sweep that a report tells of, and a real one that has ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from reported import store_sweep
 from store_rows import trial
 
 from orchestrator.results.store import write_rows
@@ -18,6 +19,12 @@ def three(root: str) -> str:
         write_rows(root, "s", f"key{number}", trial(trial_id, epochs=number + 1))
     write_rows(root, "other", "key9", trial("a-0", sweep="other"))
     return root
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A storage root with a made-up sweep `s`, of which three fresh seeds are known."""
+    return store_sweep(tmp_path / "storage", "s", confirmed=True)
 
 
 @pytest.fixture
