@@ -1,7 +1,7 @@
 # `make sweep` and `make test` do all of their set-up first; `make help` lists everything.
 PYTHON_IN_VENV := .venv/bin/python
 PACKAGES := tasks orchestrator analysis benchmarks
-BESIDE := tests/tasks tests/test_architecture.py
+BESIDE := tests/tasks tests/test_architecture.py tests/test_light_imports.py tests/test_registered_names.py
 BESIDE_WORKERS = $$(cores=$$(nproc); echo $$((cores < 4 ? cores + 1 : 4)))
 COMPILE := .venv/bin/uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --quiet
 

@@ -1,13 +1,15 @@
-"""A made-up sweep as it lies in a storage root: its settings, and rows with all that a report tells of."""
+"""A made-up sweep as it lies in a storage root, with all that a report tells of; and the page of its report."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from store_rows import trial
 
+import orchestrator
 from orchestrator.config import SweepConfig
 from orchestrator.results.store import write_rows
 from orchestrator.sweeps.folder import store_config
@@ -60,6 +62,17 @@ def store_losses(root: Path, name: str, point: Row) -> None:
         "trial_id": point["trial_id"], "epoch": point["epoch"], "edges": [-6, -4, -2, 0, 2], "models": models
     }  # fmt: skip
     open_root(f"{root}/sweeps/{name}").write("losses.json", json.dumps(found).encode())
+
+
+def write(store: Path, *names: str) -> str:
+    """Write the page of these sweeps, and return it."""
+    return orchestrator.report(*names, storage=store, output=store / "page.html").read_text()
+
+
+def data_of(page: str) -> Any:
+    """Return what the page gives its scripts."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(text)
 
 
 def _store(root: Path, sweep: str, number: int, rows: list[Row]) -> None:

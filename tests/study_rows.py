@@ -1,16 +1,22 @@
-"""Studies of a sweep, and made-up rows of the trials that they propose."""
+"""Studies of a sweep, made-up rows of the trials that they propose, and views that show them to other programs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 from store_rows import NOON
 
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.study import UnlearnerStudy
+from orchestrator.search.view import DatabaseView, JournalView
 
 PARETO = OBJECTIVES["pareto"]
 TASK = "key-of-the-task"
@@ -75,3 +81,42 @@ def proposed(study: UnlearnerStudy) -> dict[str, FrozenTrial]:
 def content(trials: Iterable[FrozenTrial]) -> list[tuple[Any, ...]]:
     """Return what a sampler learns from, of each trial, in order."""
     return [(t.state, t.params, t.distributions, t.values, t.user_attrs) for t in trials]
+
+
+def mixed(finetune: UnlearnerStudy) -> list[list[Row]]:
+    """Ask for and tell two complete trials, one that failed and one that was pruned; return their rows."""
+    finished = run(finetune, 2)
+    for number, state in enumerate(("failed", "pruned"), 2):
+        trial = finetune.ask(TASK)
+        rows = [row(1, state="pruned" if state == "pruned" else "complete"), row(2, state=state)]
+        finetune.tell(trial["trial_id"], rows)
+        finished.append(stored(trial, rows, number))
+    return finished
+
+
+def refuse(text: str) -> None:
+    """Fail: a view said something where nothing should be said."""
+    pytest.fail(text)
+
+
+def shown_by_journal(folder: Path, unlearner: str = "finetune") -> optuna.Study:
+    """Load the study from the journal of a view, as any other program reads it."""
+    file = JournalFileBackend(str(folder / "studies.journal"))
+    return optuna.load_study(study_name=f"s/{unlearner}", storage=JournalStorage(file))
+
+
+def url_of(folder: Path) -> str:
+    """Return the address of the database of a view."""
+    return f"sqlite:///{folder}/studies.db?timeout=.1"
+
+
+def shown_by_database(folder: Path, unlearner: str = "finetune") -> optuna.Study:
+    """Load the study from the database of a view, as any other program reads it."""
+    return optuna.load_study(study_name=f"s/{unlearner}", storage=url_of(folder))
+
+
+KINDS = {
+    "journal": (lambda folder: JournalView("s", folder), shown_by_journal),
+    "database": (lambda folder: DatabaseView("s", url_of(folder), is_own=True), shown_by_database),
+}
+"""How each kind of view is opened, and how another program reads it."""

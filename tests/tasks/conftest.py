@@ -97,6 +97,17 @@ def judged_for_all(calibrated_bench: Workbench, digits: Dataset) -> Workbench:
 
 
 @pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the import path; modules imported from it are forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("own_"):
+            del sys.modules[name]
+
+
+@pytest.fixture
 def machine_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The machine's cache of decoded data, private to one test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
