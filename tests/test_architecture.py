@@ -128,7 +128,7 @@ def test_the_orchestrator_knows_no_analysis_and_no_tests(file: Path) -> None:
 
 @pytest.mark.parametrize("package", ["tasks", "analysis"])
 def test_top_level_init_files_are_empty(package: str) -> None:
-    """The one of orchestrator holds the public API: see tests/orchestrator/test_api.py."""
+    """The one of orchestrator holds the public API: see tests/orchestrator/api/test_api.py."""
     assert (ROOT / package / "__init__.py").read_text() == ""
 
 

@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     # A trial keeps the driver's working directory, so that a relative path means the same in both.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Ray documents no name RAY_ with small letters; tests/orchestrator/test_ray_contract.py holds them.
+    # Ray documents no name RAY_ with small letters; tests/orchestrator/execution/test_ray_contract.py holds them.
     # Trials measure seconds: Ray's usual niceness of 15 would let any other program disturb them.
     "RAY_worker_niceness": "0",
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.

@@ -1,6 +1,6 @@
 """What keeps a proposal as quick at the ten-thousandth trial as at the first.
 
-Every private name of Optuna that this program uses stands here; tests/orchestrator/test_optuna_contract.py
+Every private name of Optuna that this program uses stands here; tests/orchestrator/search/test_optuna_contract.py
 holds each against the Optuna that is installed.
 """
 

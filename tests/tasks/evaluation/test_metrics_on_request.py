@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from made_outputs import asked, held, made
+from program import ROOT
 from test_attackers import of_one_class
 
 from tasks.errors import InvalidValue
@@ -35,7 +35,7 @@ def test_no_row_pays_for_what_is_on_request() -> None:
 
 
 def test_the_list_in_the_docs_is_that_of_the_registry() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    text = (ROOT / "docs" / "metrics.md").read_text()
     spelt = {"up": "more", "down": "less", "references": "as retrained"}
     for name, metric in every_metric().items():
         best = metric.best

@@ -32,7 +32,7 @@ class Method(Unlearner):
     def unlearn(self, problem):
         yield
 """
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CLASSES = [
     c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == "tasks.errors"
 ]
