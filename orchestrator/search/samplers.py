@@ -41,7 +41,11 @@ def make_nsgaiii(seed: int) -> BaseSampler:
 
 
 def make_gp(seed: int) -> BaseSampler:
-    """Propose by Gaussian processes: few trials teach it much, each proposal takes seconds."""
+    """Propose by Gaussian processes: few trials teach it much, each proposal takes seconds.
+
+    With several objectives Optuna chooses by qLogEHVI (Ament et al., NeurIPS 2023, arXiv 2310.20708), which knows
+    of the trials that run; the first 10 proposals are random.
+    """
     from optuna.samplers import GPSampler
 
     return GPSampler(seed=seed)
