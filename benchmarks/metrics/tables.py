@@ -9,7 +9,9 @@ from benchmarks.report import show, write
 from tasks.evaluation import every_metric, list_of_shadows
 
 Row = dict[str, Any]
-KEY = ("task", "model", "metric")
+TABLE = ("task", "references", "shadows")
+"""What a table has in common."""
+KEY = (*TABLE, "model", "metric")
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -21,7 +23,7 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def replace_rows(rows: list[Row], out: Path) -> None:
-    """Write rows in place of those of the same task, model and metric; others stay."""
+    """Write rows in place of those of the same table, model and metric; others stay."""
     new = {tuple(row[name] for name in KEY) for row in rows}
     before = read_rows(out) if out.exists() else []
     kept = [row for row in before if tuple(row[name] for name in KEY) not in new]
@@ -29,10 +31,11 @@ def replace_rows(rows: list[Row], out: Path) -> None:
 
 
 def print_tables(rows: list[Row], markdown: bool) -> None:
-    """Print a table for each task."""
-    for task in dict.fromkeys(row["task"] for row in rows):
-        found = [row for row in rows if row["task"] == task]
-        title = f"{task}, {found[0]['references']} references"
+    """Print a table for each task and number of models."""
+    for table in dict.fromkeys(tuple(row[name] for name in TABLE) for row in rows):
+        found = [row for row in rows if tuple(row[name] for name in TABLE) == table]
+        task, references, shadows = table
+        title = f"{task}, {references} references" + (f", {shadows} shadow models" if shadows else "")
         models = list(dict.fromkeys(row["model"] for row in found))
         header = ["metric", "tier", "ideal", *models, "ms", "first", "MB"]
         cells = list_cells(found, models)

@@ -47,7 +47,7 @@ def test_other_tasks_and_metrics_stay_in_the_file(
     capsys.readouterr()
     print_tables(found[-2:], markdown=True)
     said = capsys.readouterr().out
-    assert "\nb, 2 references\n" in said
+    assert "\nb, 2 references, 8 shadow models\n" in said
     assert "| `tow` | row | ↑ | .500 | 2 | 2 | 0 |" in said
 
 
