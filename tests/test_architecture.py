@@ -1,4 +1,4 @@
-"""The architecture that DESIGN.md draws, held by the syntax trees of every file."""
+"""The architecture that CONTRIBUTING.md describes, held by the syntax trees of every file."""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ def print_tables(rows: list[Row], markdown: bool) -> None:
     for table in dict.fromkeys(tuple(row[name] for name in TABLE) for row in rows):
         found = [row for row in rows if tuple(row[name] for name in TABLE) == table]
         task, references, shadows = table
-        title = f"{task}, {references} references" + (f", {shadows} shadow models" if shadows else "")
+        title = f"{task}, {references} references" + (
+            f", {shadows} shadow models" if shadows else ""
+        )
         models = list(dict.fromkeys(row["model"] for row in found))
         header = ["metric", "tier", "ideal", *models, "ms", "first", "MB"]
         cells = list_cells(found, models)
