@@ -118,15 +118,16 @@ def run_stages(options: argparse.Namespace) -> None:
             search = stage.search
             rows = collect_rows(search.storage, str(search.name), search.objective)
             write_record(rows, record_path(options))
-            if options.write:
-                write_known(rows)
 
     run_night(stages, say, after)
 
 
 def make_tables(options: argparse.Namespace) -> None:
     """Write the tables that the Parquet file gives, and print them with the proposed default set."""
-    found = compare_methods(read_record(record_path(options)))
+    rows = read_record(record_path(options))
+    if options.write:
+        write_known(rows)
+    found = compare_methods(rows)
     folder = DOCS if options.write else output_folder(options)
     write_tables(found, folder / MARKDOWN, folder / LATEX)
     print(render_markdown(found))
