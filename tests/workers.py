@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.results.objectives import FrontRule
 from orchestrator.worker.call import fold
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings
@@ -15,11 +16,14 @@ from tasks.task import Task
 FREE = Limits(cost=100.0)
 
 
-def settings(storage: Path, task: str = "digits-class:1", **more: Any) -> WorkerSettings:
+def settings(
+    storage: Path | str, task: str | Task = "digits-class:1", **more: Any
+) -> WorkerSettings:
     """Return what a worker of a sweep `s` on the digits is told."""
+    named = Task.named(task) if isinstance(task, str) else task
     given: dict[str, Any] = {
-        "sweep": "s", "task": Task.named(task), "storage": str(storage), "data_dir": None,
-        "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_columns": (), "trial_seconds": None,
+        "sweep": "s", "task": named, "storage": str(storage), "data_dir": None, "loader": "auto",
+        "cpus": 1, "gpus": 0.0, "objective_columns": (), "trial_seconds": None,
     }  # fmt: skip
     return WorkerSettings(**given | more)
 
@@ -31,11 +35,14 @@ def propose(unlearner: str, number: int = 0, **params: Any) -> dict[str, Any]:
 
 
 def answer(
-    settings: WorkerSettings, trials: Sequence[dict[str, Any]], limits: Limits = FREE
+    settings: WorkerSettings,
+    trials: Sequence[dict[str, Any]],
+    limits: Limits = FREE,
+    rule: FrontRule | None = None,
 ) -> dict[str, Any]:
     """Return what a worker reports of a call of these trials."""
     worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
-    worker.setup(fold(trials), settings, {"task_key": "key"}, limits)
+    worker.setup(fold(trials), settings, {"task_key": "key"}, limits, rule)
     while not (result := worker.step())["done"]:
         pass
     return dict(result)

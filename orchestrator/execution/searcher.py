@@ -94,10 +94,11 @@ class StudySearch(Searcher):
         self._waiting += call[len(ended) :]
         self._end(call, ended)
 
-    def take_stored(self, find: Callable[[Sequence[Trial]], Sequence[Sequence[Row]]]) -> None:
-        """Tell what calls that were cut off had stored by then; `find` gives the rows of their ended trials."""
-        for call in list(self.running.values()):
-            self._end(call, find(call))
+    def take_stored(self, stored: Mapping[str, Sequence[Row]]) -> None:
+        """Tell what calls that were cut off had `stored` by then: the rows of each ended trial, by its id."""
+        for call in self.running.values():
+            ended = [trial for trial in call if trial["trial_id"] in stored]
+            self._end(ended, [stored[trial["trial_id"]] for trial in ended])
 
     def _next_call(self) -> list[Trial]:
         """Propose the trials of one call; none if there is none left. Those too long for it wait."""

@@ -21,6 +21,7 @@ from orchestrator.reporting.observer import Observer
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import Row
+from orchestrator.results.store import read_finished_trials
 from orchestrator.search.allocation import Allocation
 from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.deadline import GRACE_SECONDS, explain_overrun
@@ -116,7 +117,8 @@ class Tuning:
                 contextlib.suppress(TimeIsUp),
             ):
                 tuner.fit()
-        search.take_stored(lambda call: read_ended(self._settings, call))
+        if search.running:
+            search.take_stored(read_finished_trials(config.storage, self._settings.sweep))
 
     def _trainable(self) -> Any:
         settings = self._settings

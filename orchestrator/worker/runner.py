@@ -45,18 +45,18 @@ class TrialRunner:
         self._where: Row = {}
         """Filled once there is a workbench."""
 
-    def turn_to(self, trial: dict[str, Any]) -> None:
-        """Make this the trial that is run, and that fails if the process cannot get ready."""
+    def _turn_to(self, trial: dict[str, Any]) -> None:
         self._trial = trial
         self._identity = proposed_identity(self._settings, self._shared["task_key"], trial)
         self._points: list[Point] = []
         self._known: KnownFront = trial.get(KNOWN, NOTHING)
 
-    def get_ready(self) -> dict[str, Any] | None:
-        """Build what the trials of this process share; return the answer of the trial that it fails, if it does.
+    def get_ready(self, trial: dict[str, Any]) -> dict[str, Any] | None:
+        """Build what the trials of this process share; where that goes wrong, return the answer of `trial`.
 
         Raises UnfitNode if that cannot be done on this node: another one may run the trial.
         """
+        self._turn_to(trial)
         settings = self._settings
         try:
             with blame_node():
@@ -78,12 +78,13 @@ class TrialRunner:
             return self._failed(error)
         return None
 
-    def run(self) -> dict[str, Any]:
-        """Run the trial to its end and store its rows; return what the driver needs of them.
+    def run(self, trial: dict[str, Any]) -> dict[str, Any]:
+        """Run a trial to its end and store its rows; return what the driver needs of them.
 
         Whatever goes wrong in a trial becomes a failed row: the process lives on. A storage that cannot
         be reached is no trial's failure: it ends the sweep.
         """
+        self._turn_to(trial)
         limit = self._settings.limit_seconds
         self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
         with self._deadline:

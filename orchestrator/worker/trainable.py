@@ -43,7 +43,6 @@ class UnlearningTrial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another call in this process."""
         self._call = unfold(new_config)
-        self._runner.turn_to(self._call[0])
         return True
 
     def run(self, config: dict[str, Any]) -> dict[str, Any]:
@@ -61,13 +60,12 @@ class UnlearningTrial(tune.Trainable):
         Raises UnfitNode on a node that can run none: the worker ends, and the call runs elsewhere.
         """
         if not self._ready:
-            failed = self._runner.get_ready()
+            failed = self._runner.get_ready(self._call[0])
             self._ready = failed is None
             return failed or {"done": False}
         answers: list[dict[str, Any]] = []
         for trial in self._call:
-            self._runner.turn_to(trial)
-            answers.append(self._runner.run())
+            answers.append(self._runner.run(trial))
             if "unstored" in answers[-1]:
                 return answers[-1]
         return fold(answers)

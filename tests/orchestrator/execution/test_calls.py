@@ -107,7 +107,7 @@ def test_of_a_search_that_was_cut_off_what_is_stored_is_told():
         driver.run()
     _, trials = driver.begin()
     driver.stored = {trial["trial_id"]: measured(trial) for trial in trials[:3]}
-    driver.search.take_stored(driver.find_stored)
+    driver.search.take_stored(driver.stored)
     assert len(driver.told) == LATEST + 3
 
 

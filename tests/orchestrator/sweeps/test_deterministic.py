@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from program import rows_of
+from workers import answer, settings
 
 import orchestrator
 from orchestrator.cli.main import main
@@ -21,10 +22,7 @@ from orchestrator.search.study import UnlearnerStudy
 from orchestrator.sweeps.folder import read_config, store_config
 from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.worker.early_stopping import Limits
-from orchestrator.worker.settings import WorkerSettings
-from orchestrator.worker.trainable import UnlearningTrial
 from tasks.storage.roots import open_root
-from tasks.task import Task
 
 CLOCKS = {name for name, column in COLUMNS.items() if column.is_clock}
 METHODS = ("finetune", "fisher-forgetting", "ssd")
@@ -44,20 +42,13 @@ def compare(rows: list[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]
 
 def search_here(storage: Path, trials: int) -> list[dict[str, Any]]:
     """Search in this process as a driver and its one worker do; returns the rows of its trials."""
-    settings = WorkerSettings(
-        sweep="s", task=Task.named("digits-class:1"), storage=str(storage), data_dir=None, loader="auto",
-        cpus=1, gpus=0.0, objective_columns=PARETO.columns, trial_seconds=None, deterministic=True,
-    )  # fmt: skip
+    told = settings(storage, objective_columns=PARETO.columns, deterministic=True)
     finished = read_finished_trials(storage, "s").values()
     studies = [UnlearnerStudy(name, PARETO, "tpe", 0, finished) for name in METHODS]
     left = {name: trials - len(finished) // len(METHODS) for name in METHODS}
     search = StudySearch(studies, left, "key", lambda trial: pytest.fail("a worker died"))
-    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     while (trial := search.suggest("one")) != StudySearch.FINISHED:
-        worker.setup(trial, settings, {"task_key": "key"}, Limits(1.0))
-        while not (result := worker.step())["done"]:
-            pass
-        search.on_trial_complete("one", result)
+        search.on_trial_complete("one", answer(told, [trial], Limits(1.0)))
         search.check()
     return rows_of(storage, "s")
 

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 import ray
+import workers
 
 from orchestrator.worker.baselines import Ready, prepare_models, train_model
 from orchestrator.worker.settings import WorkerSettings
 from tasks.errors import UnfitNode
-from tasks.task import Task
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> WorkerSettings:
-    return WorkerSettings(
-        sweep="here", task=Task.named("digits-class:1"), storage=str(tmp_path), data_dir=None,
-        loader="auto", cpus=1, gpus=0.0, objective_columns=(), trial_seconds=None,
-    )  # fmt: skip
+    return workers.settings(tmp_path, sweep="here")
 
 
 def prepared(settings: WorkerSettings) -> dict[str, dict[str, object]]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from workers import answer, settings
 
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.results.noise import find_noise_floor
@@ -24,10 +25,8 @@ from orchestrator.search.study import UnlearnerStudy
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.known_front import KNOWN, NOTHING
 from orchestrator.worker.settings import WorkerSettings, get_workbench
-from orchestrator.worker.trainable import UnlearningTrial
 from tasks.problem import Problem
 from tasks.references import use_references
-from tasks.task import Task
 from tasks.unlearners.finetuning.finetune import Finetune
 
 AIMS = ("pareto", f"pareto,{STEERING[0]}>=0.5", "score", "accuracy", "time")
@@ -114,10 +113,7 @@ def test_a_worker_is_told_the_front_of_its_trials_method() -> None:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> WorkerSettings:
     """A worker's settings, over a storage with the original and two references."""
-    known = WorkerSettings(
-        sweep="s", task=Task.named("digits-class:1"), storage=str(tmp_path_factory.mktemp("storage")),
-        data_dir=None, loader="auto", cpus=1, gpus=0.0, objective_columns=(), trial_seconds=None,
-    )  # fmt: skip
+    known = settings(tmp_path_factory.mktemp("storage"))
     use_references(get_workbench(known, 1), 2)
     return known
 
@@ -134,7 +130,6 @@ class EarlyEnd(Finetune):
 def work(
     here: WorkerSettings, limits: Limits, known: Any, method: str = "finetune", **params: Any
 ) -> list[Row]:
-    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     trial = {
         "trial_id": json.dumps([method, params]),
         "unlearner": method,
@@ -142,9 +137,7 @@ def work(
         "seed": 0,
     }
     rule = FrontRule(objective_named("pareto"))
-    worker.setup({**trial, KNOWN: known}, here, {"task_key": "key"}, limits, rule)
-    while not worker.step()["done"]:
-        pass
+    answer(here, [{**trial, KNOWN: known}], limits, rule)
     rows = read_results(here.storage, "s").to_pylist()
     return [r for r in rows if r["trial_id"] == trial["trial_id"]]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import workers
 
 from orchestrator.cli.main import app, main
 from orchestrator.cluster.jobs import build_entrypoint
@@ -17,7 +18,6 @@ from orchestrator.sweeps.folder import store_config
 from orchestrator.sweeps.plan import make_task
 from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.worker.baselines import Ready, prepare_models, train_model
-from orchestrator.worker.settings import WorkerSettings
 from tasks.datasets.digits import load_digits
 from tasks.errors import InvalidValue
 from tasks.models import build_model
@@ -122,10 +122,7 @@ def test_list_models_tells_every_setting(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_rows_of_the_models_say_where_they_come_from(file: Path) -> None:
     chosen = choose_task(config(file, recipe="epochs=3"), lambda line: None)
-    settings = WorkerSettings(
-        sweep="given", task=make_task(chosen), storage=chosen.storage, data_dir=None, loader="auto", cpus=1,
-        gpus=0.0, objective_columns=(), trial_seconds=None,
-    )  # fmt: skip
+    settings = workers.settings(chosen.storage, make_task(chosen), sweep="given")
     first, *_ = prepare_models(settings, False)
     assert isinstance(first, Ready)
     assert first.missing == ("retrained", "reference-1"), "the original is there already"

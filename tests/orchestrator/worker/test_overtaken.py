@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+from workers import propose, settings
 
 from orchestrator.results.rows import trial_rows
 from orchestrator.results.store import read_finished_trials, write_rows
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import proposed_identity
-from orchestrator.worker.settings import WorkerSettings
 from orchestrator.worker.trainable import UnlearningTrial
 from tasks.search_space import Float
-from tasks.task import Task
 from tasks.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
@@ -29,18 +28,9 @@ if TYPE_CHECKING:
 FOLDER = "OVERTAKEN_FOLDER"
 
 
-def settings(storage: Path | str) -> WorkerSettings:
-    """What a worker of a sweep `s` on the digits is told."""
-    return WorkerSettings(
-        sweep="s", task=Task.named("digits-class:1"), storage=str(storage), data_dir=None,
-        loader="auto", cpus=1, gpus=0.0, objective_columns=(), trial_seconds=None,
-    )  # fmt: skip
-
-
 def proposal(unlearner: str) -> dict[str, Any]:
-    """A trial as a study proposes it."""
-    name = f"{unlearner}-0000"
-    return {"trial_id": name, "unlearner": unlearner, "params": {"lr": 0.01}, "seed": 1}
+    """Return the one trial of a method here."""
+    return propose(unlearner, lr=0.01)
 
 
 class Worker(UnlearningTrial):

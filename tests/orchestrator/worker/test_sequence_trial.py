@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import workers
 
 import orchestrator
 from orchestrator.results.store import read_results
 from orchestrator.worker.baselines import prepare_models, train_model
-from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings
-from orchestrator.worker.trainable import UnlearningTrial
 from tasks.evaluation import list_in_rows
 from tasks.task import Task
 
@@ -22,12 +21,7 @@ METRICS = list_in_rows()
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> WorkerSettings:
     """A sweep of the sequence with its models, and their rows."""
-    given: dict[str, Any] = {
-        "sweep": "s", "task": Task.named(NAME).whole(), "storage": str(tmp_path_factory.mktemp("s")),
-        "data_dir": None, "loader": "auto", "cpus": 1, "gpus": 0.0, "objective_columns": (),
-        "trial_seconds": None,
-    }  # fmt: skip
-    made = WorkerSettings(**given)
+    made = workers.settings(tmp_path_factory.mktemp("s"), task=Task.named(NAME).whole())
     for role in made.trained:
         list(train_model(made, role))
     *_, rows = prepare_models(made, calibrate=False)
@@ -38,11 +32,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> WorkerSettings:
 
 def step(settings: WorkerSettings, number: int, **params: Any) -> dict[str, Any]:
     """The row that a worker stores of one trial."""
-    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
     trial = {"trial_id": f"t-{number}", "unlearner": "finetune", "params": params, "seed": number}
-    worker.setup(trial, settings, {"task_key": "key"}, Limits(cost=100.0))
-    while not worker.step()["done"]:
-        pass
+    workers.answer(settings, [trial])
     stored = read_results(settings.storage, settings.sweep).to_pylist()
     (row,) = (row for row in stored if row["trial_id"] == trial["trial_id"])
     return dict(row)
