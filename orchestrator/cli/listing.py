@@ -21,6 +21,7 @@ from tasks.registry import Registry
 from tasks.search_space import Numbers, Parameter, parameters
 from tasks.sequences.task_names import TASKS
 from tasks.unlearners import UNLEARNERS, list_families, unlearner_class
+from tasks.unlearners.verified import verified_of
 
 
 def _described(registry: Registry, own: str) -> Iterator[str]:
@@ -77,6 +78,7 @@ def _unlearner(name: str) -> Iterator[str]:
     limits += [] if cls.anytime else ["its last epoch alone counts"]
     told = f" [{'; '.join(limits)}]" if limits else ""
     yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"
+    yield f"    verified: {verified_of(cls) or 'nothing is said'}"
     for p in parameters(cls).values():
         yield f"    {p.name} = {p.default}{_spell_domain(p)}: {' '.join(p.help.split())}"
 

@@ -43,6 +43,20 @@ class Estimate:
         half = self.half or 0.0
         return max(least, self.mean - half), min(most, self.mean + half)
 
+    def test_zero(self) -> float | None:
+        """Return the two-sided p-value of Student's t-test that the true mean is 0; None for a single seed.
+
+        It is below 1 - LEVEL where the interval leaves 0 out. Equal values are 0 for certain, or not for certain.
+        """
+        if self.half is None:
+            return None
+        if self.half == 0:
+            return float(self.mean == 0)
+        from scipy.special import stdtr
+
+        deviation = abs(self.mean) / self.half * _quantile(self.n)
+        return 2 * float(stdtr(self.n - 1, -deviation))
+
 
 @dataclass
 class Repeated:
@@ -207,10 +221,16 @@ def estimate_mean(values: Iterable[float | None]) -> Estimate | None:
     n = len(found)
     if n == 1:
         return Estimate(found[0], None, n)
+    return Estimate(
+        statistics.fmean(found), _quantile(n) * statistics.stdev(found) / math.sqrt(n), n
+    )
+
+
+def _quantile(n: int) -> float:
+    """Return half the width of an interval over n values, in standard errors."""
     from scipy.special import stdtrit
 
-    quantile = float(stdtrit(n - 1, (1 + LEVEL) / 2))
-    return Estimate(statistics.fmean(found), quantile * statistics.stdev(found) / math.sqrt(n), n)
+    return float(stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
 def _of(row: Row) -> dict[str, Any]:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 
 from orchestrator.results.columns import COLUMNS, MEASURED, Column
-from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
+from orchestrator.results.confirmation import LEVEL, Confirmation, Estimate, Repeated
+from orchestrator.results.differences import (
+    COMPARED,
+    Place,
+    find_remaining,
+    place_difference,
+    weigh_differences,
+)
 from orchestrator.results.noise import FEWEST
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.sweep_rows import (
     FORGET_SET,
     FORGOTTEN,
-    ORIGINAL,
-    RETRAINED,
     choose_forgotten_column,
 )
 
 ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
 HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, HIDDEN, COST)}
 HEADINGS[FORGET_SET] = "accuracy,\nforget set"
+REMAINS = "*"
+"""Marks a difference that is not 0 even when the number of differences is counted."""
 ENOUGH = 5
 """Seeds below which intervals are too wide to tell much."""
 
@@ -36,16 +43,16 @@ def list_header(found: Confirmation) -> tuple[str, ...]:
 
 def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
     """Yield each model with its cells: the two baselines, then the front by mean accuracy."""
-    others, forgotten = found.baselines, _find_forgotten(found)
-    for role, model in others.items():
-        yield model, _cells(role, "", model, others, forgotten)
+    forgotten = _find_forgotten(found)
+    remaining = find_remaining(weigh_differences(found, ACCURACY))
     held = zip(found.points, found.judge_points(), strict=True)
+    lines = [(role, "", model) for role, model in found.baselines.items()]
     for point, chance in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
-        method = point.searched["unlearner"]
-        yield (
-            point,
-            _cells(method, "-" if chance is None else f"{chance:.2f}", point, others, forgotten),
-        )
+        told = "-" if chance is None else f"{chance:.2f}"
+        lines.append((point.searched["unlearner"], told, point))
+    for method, told, model in lines:
+        less = [_spell_difference(model, role, found, remaining) for role in COMPARED]
+        yield model, [method, *_cells(told, model, less, forgotten)]
 
 
 def list_requested(found: Confirmation) -> tuple[list[str], list[list[str]]]:
@@ -89,6 +96,7 @@ def list_notes(found: Confirmation) -> list[str]:
             f"P(undominated): the probability that neither another point nor the original is at least as good in "
             f"all of the objective's true means. {sum(chances):.1f} of {len(chances)} points are, on average."
         )
+    said += _spell_many(found)
     best = found.find_best()
     if best is not None:
         said.append(spell_best(best))
@@ -108,6 +116,20 @@ def list_notes(found: Confirmation) -> list[str]:
             f"{', '.join(told)}. It includes the luck of the search's own models and splits."
         )
     return said
+
+
+def _spell_many(found: Confirmation) -> list[str]:
+    """Say that many differences are shown at once, and how many remain when that is counted."""
+    p_values = weigh_differences(found, ACCURACY)
+    if len(p_values) < 2:
+        return []
+    alone = sum(p_value < 1 - LEVEL for p_value in p_values.values())
+    return [
+        f"Multiple comparisons: the table has {len(p_values)} differences to the original and the retrained models. "
+        f"Each interval holds alone: of those that are truly 0, one in {1 / (1 - LEVEL):.0f} still looks like one. "
+        f"{alone} leave 0 out. {REMAINS} marks those that do so in spite of their number, by Holm's correction: "
+        f"{len(find_remaining(p_values))}."
+    ]
 
 
 def spell_best(point: Repeated) -> str:
@@ -140,19 +162,20 @@ def _find_forgotten(found: Confirmation) -> str:
     return choose_forgotten_column(row for model in models for row in model.repeats.values())
 
 
-def _cells(
-    method: str, chance: str, model: Repeated, others: Mapping[str, Repeated], forgotten: str
-) -> list[str]:
+def _spell_difference(
+    model: Repeated, role: str, found: Confirmation, remaining: Collection[Place]
+) -> str:
+    other = found.baselines.get(role)
+    if other is None or other is model:
+        return "-"
+    mark = REMAINS if place_difference(model, role) in remaining else ""
+    return spell_estimate(model.compare_with(other, ACCURACY), least=-1.0) + mark
+
+
+def _cells(chance: str, model: Repeated, less: Sequence[str], forgotten: str) -> list[str]:
     measured, tried = len(model.repeats), len(model.tried)
     cost = model.over_seeds(COST)
-    less = [
-        spell_estimate(model.compare_with(others[role], ACCURACY), least=-1.0)
-        if role in others and model is not others[role]
-        else "-"
-        for role in (ORIGINAL, RETRAINED)
-    ]
     return [
-        method,
         str(measured) if measured == tried else f"{measured} of {tried}",
         chance,
         _number(model.searched[ACCURACY]),

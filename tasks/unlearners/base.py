@@ -30,6 +30,7 @@ from tasks.unlearners.steps.masks import (
     prune_smallest,
     salient_masks,
 )
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +62,8 @@ class Unlearner:
     """What an epoch reads, or the whole method if it has no epochs: for estimates."""
     preparation: ClassVar[Passes] = Passes()
     """What it reads once, before its first epoch."""
+    verified: ClassVar[Verified | None] = None
+    """What was verified of it. A class speaks for itself alone, not for those that extend it: see `verified_of`."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Change `problem.model` in place and yield after each epoch, or once.

@@ -11,6 +11,7 @@ from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, sgd, trainable
 from tasks.unlearners.steps.gradients import flatten, write_weights
 from tasks.unlearners.steps.task_vectors import consensus, tune
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -28,6 +29,13 @@ class NegMerge(SGDUnlearner):
     batches; the authors also vary the optimiser's other settings. The statistics of BatchNorm stay the original's.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, torchunlearn; the authors' repository holds no code",
+        (
+            "a consensus keeps the mean where all signs agree",
+            "negmerge of one copy is the negation at its own rate",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(forget=TUNING_EPOCHS)
 
     strength: Annotated[float, Float(0.1, 30.0, log=True, above=0)] = 1.0

@@ -11,6 +11,7 @@ from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, trainable
 from tasks.unlearners.steps.gradients import flatten, write_weights
 from tasks.unlearners.steps.task_vectors import tune
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -23,6 +24,9 @@ class TaskNegation(SGDUnlearner):
     Only trainable weights are negated: the statistics of BatchNorm stay those of the original model.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper, section 3", ("negation goes as far back as the tuning went on",)
+    )
     passes: ClassVar[Passes] = Passes(forget=1)
 
     strength: Annotated[float, Float(0.1, 30.0, log=True, above=0)] = 1.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -23,6 +24,10 @@ class AscentDescent(SGDUnlearner):
     optimizer: its momentum goes on from one phase to the other.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, RoyRin/data-unlearning-bench",
+        ("ascent descent climbs, then descends with one momentum",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
     lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-3

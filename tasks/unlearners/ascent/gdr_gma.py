@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
 from tasks.unlearners.steps.gradients import without_conflict
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,13 @@ class RectifiedGradients(SGDUnlearner):
     oppose it. The authors end an epoch with the shorter set, here the retain set's share does.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, RUIYUN-ML/GDR-GMA",
+        (
+            "rectified gradients are freed of their conflict in the authors' order",
+            "gdr-gma weighs the two by the retain loss",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
     lr: Annotated[float, Float(1e-5, 1e-2, log=True, above=0)] = 1e-4

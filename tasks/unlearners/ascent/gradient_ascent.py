@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -22,6 +23,13 @@ class GradientAscent(SGDUnlearner):
     The authors leave BatchNorm in training mode: its statistics become the forget set's, which forgets by itself.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Sparse",
+        (
+            "gradient ascent moves the statistics unless told not to",
+            "gradient ascent raises the forget loss",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(forget=1)
 
     lr: Annotated[float, Float(1e-6, 1e-2, log=True, above=0)] = 1e-4

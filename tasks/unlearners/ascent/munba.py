@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
 from tasks.unlearners.steps.gradients import bargained, flat_gradient, set_gradient
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -26,6 +27,13 @@ class NashBargaining(SGDUnlearner):
     retain set ends an epoch, alone once the forget set is used up. The closed form of the authors' code.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, JingWu321/MUNBa",
+        (
+            "a bargain solves the equation of the game",
+            "munba steps along the bargain and then on the retain set alone",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside_once=1)
 
     lr: Annotated[float, Float(1e-3, 3e-1, log=True, above=0)] = 5e-2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -21,6 +22,10 @@ class NegativeGradientPlus(SGDUnlearner):
     share sees only a part of the forget set in an epoch: a batch beside each batch of the retain set.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, meghdadk/SCRUB",
+        ("negative gradient plus is the weighted difference of the two losses",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
     retain_weight: Annotated[float, Float(0.8, 0.999, least=0, most=1)] = 0.95

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner
 from tasks.unlearners.steps.layers import input_products, matrix_layers, principal_directions
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +28,13 @@ class ProjectedGradient(Unlearner):
     images passes that on the forget set, which a method may not see here: choose the number of epochs.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, hnanhtuan/projected_gradient_unlearning",
+        (
+            "pgu keeps the outputs on the directions of the retain set",
+            "pgu takes the step of its loss outside of those directions",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(forget=1)
 

@@ -19,6 +19,7 @@ from tasks.unlearners.steps.gradients import (
 )
 from tasks.unlearners.steps.importance import batch_gradients
 from tasks.unlearners.steps.masks import top_mask
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,13 @@ class Scissorhands(SGDUnlearner):
     once the forget set is used up. BatchNorm keeps its weights in the draw.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, JingWu321/Scissorhands",
+        (
+            "what is kept in mind is the least of the quadratic program",
+            "scissorhands guards what it forgot",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside_once=1, forget_batches=1)
     preparation: ClassVar[Passes] = Passes(forget_batches=1)
 

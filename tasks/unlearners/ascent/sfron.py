@@ -14,6 +14,7 @@ from tasks.search_space import Categorical, Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 from tasks.unlearners.steps.importance import importance
 from tasks.unlearners.steps.masks import scale_gradients
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,13 @@ class FastSlowRemain(SGDUnlearner):
     gradient: momentum and weight decay move other weights as well. Their slow weights (β = 1) change nothing.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, K1nght/Unified-Unlearning-w-Remain-Geometry",
+        (
+            "sfron climbs where the mask is and then descends",
+            "the weighted loss is the mean without flattening and flat at one",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1, beside=0.2)
     preparation: ClassVar[Passes] = Passes(retain=1, forget=1, steps=False)

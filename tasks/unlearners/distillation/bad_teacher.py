@@ -10,6 +10,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, step, trainable
 from tasks.unlearners.steps.batches import mixed_batches
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -24,6 +25,13 @@ class BadTeacher(Unlearner):
     also divides by the number of classes (torch's default reduction), and has no factor T².
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, vikram2000b/bad-teaching-unlearning",
+        (
+            "a bad teacher that is the original teaches nothing",
+            "bad teaching imitates the blank on the forget set alone",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
     lr: Annotated[float, Float(1e-5, 1e-2, log=True, above=0)] = 1e-3

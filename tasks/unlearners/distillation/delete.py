@@ -11,6 +11,7 @@ from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 from tasks.unlearners.steps.distillation import kl_divergence, without_class
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -24,6 +25,9 @@ class Delete(SGDUnlearner):
     retain set is not read: the ratios of the other classes hold the rest in place.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, shaaaaron/DELETE", ("delete imitates the original without the true class",)
+    )
     passes: ClassVar[Passes] = Passes(forget=1)
 
     lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-2

@@ -14,6 +14,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, sgd
 from tasks.unlearners.steps.distillation import kl_divergence
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,13 @@ class ForgetContrastRetain(SGDUnlearner):
     The three have an optimiser each. The contrast ends with the shorter set.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        (
+            "fcs flattens, contrasts and repairs with an optimiser each",
+            "the contrast is least where all are equally near",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     preparation: ClassVar[Passes] = Passes(forget=1)

@@ -16,6 +16,7 @@ from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, 
 from tasks.unlearners.steps.blocks import convolutions
 from tasks.unlearners.steps.distillation import soft_targets
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,10 @@ class ResetAndDistil(SGDUnlearner):
     learning rate falls along a cosine, once an epoch. A first convolution that never learns is passed over.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        ("kde warms up on calibration and goes on with the retain set",),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)

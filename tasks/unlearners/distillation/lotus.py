@@ -13,6 +13,7 @@ from tasks.unlearners.base import Passes, Unlearner, step, trainable
 from tasks.unlearners.steps.batches import mixed_batches
 from tasks.unlearners.steps.distillation import is_correct
 from tasks.unlearners.steps.noise import gumbel_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,13 @@ class LogitTempering(Unlearner):
     t = softmax((f + g) / τ) on the forget set and one-hot(argmax(f + g)) on the retain set.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, cspartalis/LoTUS",
+        (
+            "lotus tempers the original on the forget set",
+            "lotus draws its targets from the original's probabilities",
+        ),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 

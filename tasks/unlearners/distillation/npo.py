@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ class NegativePreferenceOptimisation(SGDUnlearner):
     every β. Their method is for language models. The retain set ends an epoch; the forget set starts again.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, locuslab/open-unlearning", ("npo begins as gradient ascent, whatever beta",)
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
     inverse_temperature: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.1

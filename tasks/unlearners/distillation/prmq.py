@@ -14,6 +14,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, descend
 from tasks.unlearners.steps.distillation import entropy
 from tasks.unlearners.steps.masks import top_mask
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,13 @@ class PruneReinitialiseMatchQuantise(SGDUnlearner):
     statistics are rounded to half precision.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        (
+            "prmq redraws the smallest weights within their bounds",
+            "prmq pulls the entropies towards the original's",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 

@@ -10,6 +10,7 @@ from tasks.needs import CALIBRATION
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,10 @@ class ReferenceGuided(SGDUnlearner):
     the authors' code. The paper forgets random examples; of a whole class q is sure, so that little is forgotten.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper and the authors' code",
+        ("regun imitates the original on unseen images of the same classes",),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     passes: ClassVar[Passes] = Passes(forget=1, beside_forget=1)
 

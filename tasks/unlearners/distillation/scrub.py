@@ -16,6 +16,7 @@ from tasks.unlearners.steps.distillation import (
     soft_targets,
 )
 from tasks.unlearners.steps.schedules import set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,10 @@ class Scrub(SGDUnlearner):
     retain set. The batches of the forget set are smaller: their number decides how far it moves away.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, meghdadk/SCRUB",
+        ("scrub climbs on the forget set and descends on the retain set",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
     # Not before the first epoch, but not in each either.
     preparation: ClassVar[Passes] = Passes(forget=1, times=("forget_epochs",))
@@ -86,6 +91,10 @@ class ScrubRewind(Scrub):
     result is the model of the first epoch whose error on the forget set is nearest to that.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, meghdadk/SCRUB",
+        ("scrub r goes back to the epoch that errs as on unseen images",),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({CALIBRATION})
     anytime: ClassVar[bool] = False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tasks.unlearners.base import Passes, Unlearner
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 class Retrain(Unlearner):
     """Train anew, by the original model's recipe, without the forget set. Nothing to search."""
 
+    verified: ClassVar[Verified] = Verified(
+        "the recipe of the original model", ("retrain is the retrained baseline bit for bit",)
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(trainings=1)
 

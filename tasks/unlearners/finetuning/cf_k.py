@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import last_blocks, training_only
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -24,6 +25,13 @@ class CatastrophicForgettingK(SGDUnlearner):
     BatchNorm layers go on moving; here they stay, too.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, shash42/Evaluating-Inexact-Unlearning",
+        (
+            "cf-k leaves the frozen part alone to the last bit, statistics too",
+            "cf-k of all blocks is finetune",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     blocks: Annotated[int, Int(1, 10, least=1)] = 1

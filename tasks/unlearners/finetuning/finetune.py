@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 class Finetune(SGDUnlearner):
     """Descend on the cross-entropy of the retain set, from the original weights (Warnecke et al., 2023)."""
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Sparse",
+        ("finetune takes the steps of SGD on the retain set",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

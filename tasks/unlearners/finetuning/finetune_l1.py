@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 class FinetuneL1(SGDUnlearner):
     """Descend on CE(retain) + penalty · (1 − e/E) · ‖θ‖₁ in epoch e of E (Jia et al., 2023)."""
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Sparse",
+        (
+            "finetune l1 fades its penalty over the epochs",
+            "finetune l1 without its penalty is finetune",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 class FinetuneL2SP(SGDUnlearner):
     """Descend on CE(retain) + penalty/2 · ‖θ − θ0‖² (Li et al., 2018), which takes weight decay's place."""
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper, equation 2", ("l2sp pulls towards the original weights and not to zero",)
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     penalty: Annotated[float, Float(1e-4, 1.0, log=True, least=0)] = 1e-2

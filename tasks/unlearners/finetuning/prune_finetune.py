@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.masks import prune_smallest
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -23,6 +24,10 @@ class PruneFinetune(SGDUnlearner):
     here the given model is pruned, as a part of unlearning.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Sparse",
+        ("pruned weights are the smallest and stay zero", "pruning nothing is finetune"),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     lr: Annotated[float, Float(1e-3, 2e-1, log=True, above=0)] = 5e-2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
 from tasks.unlearners.steps.gradients import flat_gradient, set_gradient, split_like
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +27,13 @@ class UnlearningAwareMinimization(SGDUnlearner):
     cosine over all steps. As in the authors' code, the forward pass for g holds both batches, for BatchNorm.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, Harry24k/machine-unlearning-pytorch",
+        (
+            "uam steps along the retain gradient uphill of the forget loss",
+            "uam without a radius is finetune",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=2, beside=1)
 

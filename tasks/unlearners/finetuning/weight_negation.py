@@ -10,6 +10,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import refresh_batch_norm
 from tasks.unlearners.steps.blocks import convolutions
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +26,10 @@ class WeightNegation(SGDUnlearner):
     are taken anew, forward, after the negation: otherwise the first epoch would start with those of other weights.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper, as there is no public code; which layers to negate is not verified",
+        ("negating twice changes nothing and once the first convolution alone",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     lr: Annotated[float, Float(1e-2, 2e-1, log=True, above=0)] = 5e-2

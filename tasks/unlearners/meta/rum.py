@@ -16,6 +16,7 @@ from tasks.search_space import Categorical, Float, Parameter, parameters
 from tasks.unlearners.base import Passes, Unlearner, begin_unlearning
 from tasks.unlearners.passes import Sizes
 from tasks.unlearners.steps.distillation import entropy
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +40,13 @@ class RefinedUnlearning(Unlearner):
     alone: −log p_y (confidence), −log max p (max-confidence) or H(p) (entropy), in evaluation mode.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, kairanzhao/RUM, in part; the recipe of each part is not verified",
+        (
+            "one part that is the whole is the method itself",
+            "the three parts are three methods in turn",
+        ),
+    )
     passes: ClassVar[Passes] = Passes()
 
     proxy: Annotated[str, Categorical(("confidence", "max-confidence", "entropy"))] = "confidence"

@@ -13,6 +13,7 @@ from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, 
 from tasks.unlearners.steps.batch_norm import reset_statistics
 from tasks.unlearners.steps.gradients import flatten, split_like
 from tasks.unlearners.steps.noise import add_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,10 @@ class NoisyFinetune(SGDUnlearner):
     The authors' code takes σ² half as large, and one Rényi divergence for all orders at once.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, stair-lab/certified-unlearning-neural-networks-icml-2025",
+        ("the noise is what the budget asks for", "the noise has mean 0 and its size"),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     epsilon: Annotated[float, Float(0.1, 100.0, log=True, above=0)] = 1.0

@@ -13,6 +13,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import convolutions
 from tasks.unlearners.steps.noise import add_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -27,6 +28,10 @@ class ConfusedWeights(SGDUnlearner):
     two epochs, W ← W + σ' · N(0, 1). The port's weights of the classes multiply a mean, and so are left out.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        ("cfw adds noise of its deviation to the first convolution alone",),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.blocks import convolutions
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +28,9 @@ class ConvolutionTranspose(SGDUnlearner):
     epochs. Kernels of 1x1 stay as they are, and so does a frozen whitening layer.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn", ("transposing twice changes nothing and once every kernel",)
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +32,13 @@ class CentroidKinematics(SGDUnlearner):
     a forget accuracy below 1 %. Here the nearest centroid is that of each step, in their code that of the first epoch.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, jbonato1/SCAR",
+        (
+            "the distance is to the nearest wrong centroid",
+            "duck takes Adam's step down both losses",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, beside=1)
 
     lr: Annotated[float, Float(1e-4, 1e-2, log=True, above=0)] = 1e-3

@@ -12,6 +12,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
 from tasks.unlearners.steps.blocks import convolutions
 from tasks.unlearners.steps.masks import scale_gradients, top_mask
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,13 @@ class MaskedSmallGradients(SGDUnlearner):
     the first half of the epochs and falls in the second.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        (
+            "msg draws the weights anew whose gradients differ least",
+            "msg moves what it did not draw a tenth as far",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=2, steps=False)

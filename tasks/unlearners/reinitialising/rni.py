@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
 from tasks.unlearners.steps.noise import add_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,13 @@ class NoisyRandomLayers(SGDUnlearner):
     epochs everything moves; in the very last one, five times as fast. An optimizer lasts an epoch.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, xcadet/deepunlearn",
+        (
+            "rni trains a few tensors and batch norm, then everything",
+            "rni draws the head anew and adds noise from the second early epoch on",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
 

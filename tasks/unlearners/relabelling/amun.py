@@ -11,6 +11,7 @@ from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.attacks import nearest_adversary
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
 from tasks.unlearners.steps.schedules import set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,13 @@ class Amun(SGDUnlearner):
     `keep_forget` ("advonly" in the authors' code is without). Images whose prediction never changes are left out.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, Ali-E/AMUN",
+        (
+            "amun fits adversarial images beside the retain set",
+            "the nearest adversary has the first radius that reaches the boundary",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, forget=1, exact=False)
     preparation: ClassVar[Passes] = Passes(forget=40, steps=False, exact=False)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +27,9 @@ class BoundaryExpand(SGDUnlearner):
     without that output. The retain set is not read. Each yield is a model of C outputs.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, OPTML-Group/Unlearn-Saliency", ("boundary expand drops the added class",)
+    )
     class_forgetting: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(forget=1)
 

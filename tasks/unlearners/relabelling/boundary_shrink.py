@@ -11,6 +11,7 @@ from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.attacks import fast_gradient_sign
 from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -24,6 +25,10 @@ class BoundaryShrink(SGDUnlearner):
     and rounded to 1/255. The label may still be the true one, if the attack fails. The retain set is not read.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "a port, OPTML-Group/Unlearn-Saliency",
+        ("boundary shrink takes the label of the adversarial image",),
+    )
     passes: ClassVar[Passes] = Passes(forget=1, also=(Passes(forget=1, steps=False),))
 
     lr: Annotated[float, Float(1e-6, 1e-1, log=True, above=0)] = 1e-2

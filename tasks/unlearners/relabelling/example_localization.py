@@ -11,6 +11,7 @@ from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, 
 from tasks.unlearners.steps.importance import summed_gradient
 from tasks.unlearners.steps.masks import name_masks, top_mask
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,13 @@ class DeletionByExampleLocalization(SGDUnlearner):
     authors reset to the values that the original's training began with, which need not be known here.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, reihaneh-torkzadehmahani/DEL-Unlearning",
+        (
+            "del scores a channel by its highest entries",
+            "del redraws the critical weights and moves no other",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=1, steps=False)

@@ -11,6 +11,7 @@ from tasks.unlearners.base import Passes, SGDUnlearner, descend, trainable
 from tasks.unlearners.steps.attacks import projected_gradient
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches, wrong_labels
 from tasks.unlearners.steps.importance import importance
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,10 @@ class LearningToUnlearn(SGDUnlearner):
     stop once the forget accuracy is 0, start the attack at random, and forward the two parts of a batch apart.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, csm9493/L2UL",
+        ("l2ul climbs on images and fits their adversaries with a stiff rest",),
+    )
     passes: ClassVar[Passes] = Passes(forget=1, also=(Passes(forget=1, times=("adversaries",)),))
     preparation: ClassVar[Passes] = Passes(
         forget=1,

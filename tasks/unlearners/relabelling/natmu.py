@@ -10,6 +10,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,13 @@ class NaturalUnlearning(SGDUnlearner):
     out where one is likely for too many images; an image of such a class is drawn again.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, ZhengbaoHe/NatMU",
+        (
+            "the ramps are those of the authors' table",
+            "natmu's hybrids are forget images at one end and retain images at the other",
+        ),
+    )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(retain=1, forget=4)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import mixed_batches, random_labels, wrong_labels
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +31,10 @@ class RandomLabels(SGDUnlearner):
     their code for CIFAR-100.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Saliency",
+        ("random labels takes its steps in turn", "random labels mixed is one step on both sets"),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
 
     lr: Annotated[float, Float(1e-3, 1e-1, log=True, above=0)] = 1e-2

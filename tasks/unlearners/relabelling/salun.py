@@ -10,6 +10,7 @@ from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
 from tasks.unlearners.steps.batches import random_labels, wrong_labels
 from tasks.unlearners.steps.masks import salient_masks
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,13 @@ class SalUn(SGDUnlearner):
     for the mask also takes ascent steps between its gradients; here the weights stand still.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Saliency",
+        (
+            "salun moves the weights of the highest summed gradients alone",
+            "salun with every weight is random labels",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1, forget=1)
     preparation: ClassVar[Passes] = Passes(forget=1, steps=False)
 

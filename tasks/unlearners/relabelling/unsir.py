@@ -10,6 +10,7 @@ from tasks.errors import InvalidValue
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, cross_entropy, step, trainable
 from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,13 @@ class Unsir(Unlearner):
     over that sample alone. The forget set is not read. The authors' notebook labels the noise of every class 0.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, vikram2000b/Fast-Machine-Unlearning",
+        (
+            "unsir's noise flees from its class and towards zero",
+            "unsir fits each class's noise to that class, then repairs",
+        ),
+    )
     class_forgetting: ClassVar[bool] = True
     # Of one forgotten class; each more adds the noise again.
     passes: ClassVar[Passes] = Passes(retain=2, also=(Passes(retain=1, times=("noise_share",)),))

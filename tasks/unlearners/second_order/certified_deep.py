@@ -11,6 +11,7 @@ from tasks.unlearners.base import Passes, Unlearner, cross_entropy, trainable
 from tasks.unlearners.steps.curvature import hessian_vector_product
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, split_like, write_weights
 from tasks.unlearners.steps.noise import add_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.datasets.splits import Batch
@@ -28,6 +29,10 @@ class StochasticNewton(Unlearner):
     layers' norms instead of λ/2·‖θ‖²; this is one recursion, pass after pass.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, zhangbinchi/certified-deep-unlearning",
+        ("certified deep without noise reaches the damped newton step",),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(retain=1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,13 @@ class FisherForgetting(Unlearner):
     model. They read the whole retain set: a backward pass for each example and class.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, AdityaGolatkar/SelectiveForgetting",
+        (
+            "the fisher information sums over all labels by their probability",
+            "fisher forgetting adds noise of the variance it says",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
 
     strength: Annotated[float, Float(1e-9, 1e-3, log=True, above=0)] = 1e-6

@@ -12,6 +12,7 @@ from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, trainable
 from tasks.unlearners.steps.curvature import conjugate_gradients, mean_hessian_product
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, write_weights
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,9 @@ class NewtonStep(Unlearner):
     a step an epoch; along a direction of negative curvature they stop, so that λ should exceed it.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper; exact for a quadratic loss", ("the newton step solves the damped system",)
+    )
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=1)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, cross_entropy, trainable
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, write_weights
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -25,6 +26,10 @@ class WoodFisher(Unlearner):
     N = 1000 examples in stored order; here N is a random share of the retain set, which also estimates g_r.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, OPTML-Group/Unlearn-Sparse",
+        ("woodfisher runs its recursion over single examples",),
+    )
     passes: ClassVar[Passes] = Passes(retain=2, forget=1)
 
     strength: Annotated[float, Float(1.0, 30.0, log=True, above=0)] = 10.0

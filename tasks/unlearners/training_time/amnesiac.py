@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -24,6 +25,10 @@ class Amnesiac(SGDUnlearner):
     could not be verified.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, lmgraves/AmnesiacML; the length of the fine-tuning is not verified",
+        ("a full log taken back gives the initial weights",),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({"update_log"})
     passes: ClassVar[Passes] = Passes(retain=1)
 

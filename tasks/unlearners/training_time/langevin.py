@@ -11,6 +11,7 @@ from tasks.needs.base import pick_state
 from tasks.needs.noisy_training import LEARNED, NoisyTraining
 from tasks.search_space import Int
 from tasks.unlearners.base import Passes, Unlearner
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -30,6 +31,10 @@ class Langevin(Unlearner):
     authors' code scales the weights to norm R even from within the ball; this projects.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper and the authors' code",
+        ("a step of logistic regression in closed form", "the stationary variance of a quadratic"),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({"noisy_training"})
     passes: ClassVar[Passes] = Passes(retain=1)
 

@@ -12,6 +12,7 @@ from tasks.needs.checkpoints import FIFTHS, epochs_after
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, cross_entropy, sgd, step, trainable
 from tasks.unlearners.steps.noise import add_noise
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -27,6 +28,13 @@ class RewindToDelete(Unlearner):
     with the weights. The learning rate is constant, as in the paper; the original's recipe lets it rise and fall.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the paper",
+        (
+            "rewinding without steps is the checkpoint",
+            "noise of the rewound model has its deviation",
+        ),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({"checkpoints"})
     passes: ClassVar[Passes] = Passes(trainings=1 / FIFTHS, times=("rewind",))
 

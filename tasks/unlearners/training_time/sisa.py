@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tasks.needs.base import pick_state
 from tasks.needs.shards import read_slices, train_stage
 from tasks.unlearners.base import Passes, Unlearner
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,13 @@ class Sisa(Unlearner):
     once over all slices. Nothing to search: shards and slices are those of the need.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, cleverhans-lab/machine-unlearning",
+        (
+            "one shard of one slice is a retrain bit for bit",
+            "only the affected shard is retrained from its slice on",
+        ),
+    )
     anytime: ClassVar[bool] = False
     needs: ClassVar[frozenset[str]] = frozenset({"shards"})
     passes: ClassVar[Passes] = Passes(trainings=1, exact=False)
@@ -59,6 +67,10 @@ class ClusteredSisa(Sisa):
     here. The other images' shards depend a little on the forgotten ones: it is not exact.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "the authors' code of GraphEraser, for the clusters alone",
+        ("clusters are equally large and a class lies in few",),
+    )
     needs: ClassVar[frozenset[str]] = frozenset({"clustered_shards"})
     passes: ClassVar[Passes] = Passes(trainings=0.5, exact=False)
 

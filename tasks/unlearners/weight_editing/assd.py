@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
 from tasks.unlearners.steps.dampening import compare_importances, dampen
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,10 @@ class AdaptiveDampening(Unlearner):
     how much is read. Weights that matter to neither set (0/0) are left out of the percentile.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, if-loops/adaptive-selective-synaptic-dampening",
+        ("assd selects the share that the size of the forget set says",),
+    )
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 

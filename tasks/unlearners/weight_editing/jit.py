@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, sgd, step
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,10 @@ class JustInTime(Unlearner):
     here each step is of its own batch.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, jwf40/Information-Theoretic-Unlearning",
+        ("jit steps down the slope of the logits between an image and its noisy copies",),
+    )
     passes: ClassVar[Passes] = Passes(forget=1)
 
     sigma: Annotated[float, Float(0.01, 2.0, log=True, above=0)] = 0.8

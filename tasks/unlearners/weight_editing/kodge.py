@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner
 from tasks.unlearners.steps.layers import input_products, matrix_layers, principal_directions
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,13 @@ class SingularValueProjection(Unlearner):
     here the images are drawn at random, and all their patches count.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, sangamesh-kodge/class_forgetting",
+        (
+            "kodge scales by the singular value decomposition",
+            "kodge changes nothing where the retain set fills what the forget set fills",
+        ),
+    )
     class_forgetting: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes()
 

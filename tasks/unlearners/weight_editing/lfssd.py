@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
 from tasks.unlearners.steps.dampening import compare_importances, dampen
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,10 @@ class LossFreeDampening(Unlearner):
     The authors' code reads all the data in stored order, retain set first: see SSD's `mixed`.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, if-loops/selective-synaptic-dampening",
+        ("lfssd weighs by the gradient of the squared norm of the logits",),
+    )
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 

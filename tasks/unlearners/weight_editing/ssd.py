@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
 from tasks.unlearners.steps.dampening import compare_importances, dampen
+from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
     from tasks.problem import Problem
@@ -22,6 +23,13 @@ class SelectiveSynapticDampening(Unlearner):
     No training. How batches are made up decides what α means: see `mixed`.
     """
 
+    verified: ClassVar[Verified] = Verified(
+        "authors' code, if-loops/selective-synaptic-dampening",
+        (
+            "ssd dampens by the ratio of the importances",
+            "importances of single examples differ by at most the share of the forget set",
+        ),
+    )
     passes: ClassVar[Passes] = Passes(forget=1, both=1)
     deterministic: ClassVar[bool] = True
 
