@@ -1,111 +1,98 @@
-"""Which methods a sweep that names none should run, by the table: a proposal, which nothing reads."""
+"""Which methods a sweep that names none runs, by the tables: a test holds the program's own list to it."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.methods.comparison import ACCURACY, COST, HIDDEN, RIVAL, Comparison, Method
+from benchmarks.methods.comparison import RIVAL, Comparison, Method
 from orchestrator.config import DEFAULT_TRIALS_PER_SLOT
 from orchestrator.reporting.durations import spell_duration
-from orchestrator.results.pareto import compute_hypervolume
 from tasks.task import Task
+from tasks.unlearners import unlearner_class
 
-PROMISED_SECONDS = {"digits": 300.0, "cifar10-small": 600.0, "cifar10": 2400.0}
-"""What a default sweep on a CPU may take, by data set."""
-LEAST_GAIN = 0.001
-"""Hypervolume that a method must add to be proposed."""
-WORST = (0.0, 0.0, -1.0)
-"""Accuracy, indistinguishability and cost below which a point is worth nothing."""
-Point = tuple[float, float, float]
+PROMISED_SECONDS = {"digits": 300.0, "cifar10-small": 900.0, "cifar10": 2400.0}
+"""What the trials of a default sweep may take on a CPU, by data set."""
+MOST = 8
+"""Methods in the set."""
+SLOWEST = 3.0
+"""How many times as long as a trial of finetune a trial may take, in each table."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A method of the proposed set, in the order in which the set was filled."""
+    """A method of the proposed set."""
 
     method: str
-    gain: float
-    """Hypervolume that it added to the methods before it, in the mean over the tasks."""
+    score: float
+    """The mean over the tables of the mean score over the seeds."""
     seconds: float
-    """Seconds of the search with it and those before, as a share of what is promised, in the worst task."""
+    """Seconds of the search with it and those before, as a share of what is promised, in the worst table."""
 
 
 def propose_defaults(comparisons: Sequence[Comparison]) -> list[Proposal]:
-    """Fill a set of methods greedily by hypervolume, while the search keeps its promise of time.
+    """Return finetune, with which every paper compares, and the methods of the highest mean score.
 
-    A method counts as its confirmed point: the mean over the seeds of accuracy on retained classes,
-    indistinguishability and cost. Finetune is in the set whatever it adds, because every paper compares
-    with it. A method that the search did not find better than the original is not.
+    The score is that of the confirmed point: accuracy × indistinguishability × (1 − cost), on the validation half.
+    A method counts if it was recommended in a table, was confirmed in all of them with every seed, needs nothing
+    but the two sets, and is not much slower than finetune. The set ends before it breaks the promise of time.
     """
     known = [found for found in comparisons if _dataset(found) in PROMISED_SECONDS]
-    chosen: list[Proposal] = []
-    while known:
-        taken = [proposal.method for proposal in chosen]
-        ranked = [
-            Proposal(name, _mean_gain(known, taken, name), _share(known, [*taken, name]))
-            for name in _candidates(known)
-            if name not in taken
-        ]
-        fitting = [p for p in ranked if p.seconds <= 1 and (not chosen or p.gain >= LEAST_GAIN)]
-        first = [p for p in fitting if p.method == RIVAL] if not chosen else []
-        if not fitting:
-            break
-        chosen.append(first[0] if first else max(fitting, key=lambda p: p.gain))
-    return chosen
+    if not known:
+        return []
+    tables = [{method.name: method for method in found.methods} for found in known]
+    names = [n for n in tables[0] if n != RIVAL and _is_candidate(n, tables)]
+    ranked = sorted(names, key=lambda name: -_mean_score(name, tables))
+    chosen: list[str] = []
+    for name in [RIVAL, *ranked]:
+        if len(chosen) < MOST and _share(known, tables, [*chosen, name]) <= 1:
+            chosen.append(name)
+    return [
+        Proposal(name, _mean_score(name, tables), _share(known, tables, chosen[: place + 1]))
+        for place, name in enumerate(chosen)
+    ]
 
 
 def explain_defaults(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Yield lines for a person: the proposed set, what each method adds, and what it takes."""
+    """Yield lines for a person: the proposed set, the score of each method, and what the set takes."""
     found = propose_defaults(comparisons)
     if not found:
         yield "no default set can be proposed: no method was confirmed on a data set with a promise of time"
         return
     promised = ", ".join(f"{name} {spell_duration(s)}" for name, s in PROMISED_SECONDS.items())
-    yield f"methods by which a default sweep would find most within its time (without the models: {promised}):"
+    yield f"methods for a sweep that names none, by mean score (the promise of time, without the models: {promised}):"
     for proposal in found:
-        yield (
-            f"  {proposal.method}: hypervolume {proposal.gain:+.4f}, {proposal.seconds:.0%} of the time so far"
-        )
+        yield f"  {proposal.method}: {proposal.score:.3f}, {proposal.seconds:.0%} of the time so far"
 
 
-def _candidates(comparisons: Sequence[Comparison]) -> list[str]:
-    """List the methods that were recommended somewhere, and finetune."""
-    names = [m.name for found in comparisons for m in found.methods if m.is_recommended]
-    return list(dict.fromkeys([RIVAL, *names]))
+def _is_candidate(name: str, tables: Sequence[dict[str, Method]]) -> bool:
+    if unlearner_class(name).needs or not all(name in table for table in tables):
+        return False
+    models = [table[name].over_seeds for table in tables]
+    paces = [_seconds(table, name) / _seconds(table, RIVAL) for table in tables if RIVAL in table]
+    is_whole = all(model.repeats and model.tried == set(model.repeats) for model in models)
+    is_recommended = any(table[name].is_recommended for table in tables)
+    return is_whole and is_recommended and max(paces, default=0.0) <= SLOWEST
 
 
-def _mean_gain(comparisons: Sequence[Comparison], taken: Sequence[str], name: str) -> float:
-    gains = []
-    for found in comparisons:
-        points = {m.name: p for m in found.methods if m.is_recommended and (p := _point(m))}
-        before = [points[other] for other in taken if other in points]
-        with_it = [*before, points[name]] if name in points else before
-        gains.append(compute_hypervolume(with_it, WORST) - compute_hypervolume(before, WORST))
-    return statistics.fmean(gains)
+def _mean_score(name: str, tables: Sequence[dict[str, Method]]) -> float:
+    return statistics.fmean(table[name].mean_score for table in tables)
 
 
-def _point(method: Method) -> Point | None:
-    """Return the means over the seeds; None unless every seed reached the point."""
-    model = method.over_seeds
-    values = [model.over_seeds(column) for column in (ACCURACY, HIDDEN, COST)]
-    accuracy, hidden, cost = values
-    if accuracy is None or hidden is None or cost is None or model.tried != set(model.repeats):
-        return None
-    return accuracy.mean, hidden.mean, -cost.mean
+def _seconds(table: dict[str, Method], name: str) -> float:
+    return float(table[name].about["seconds_per_trial"] or 0.0)
 
 
-def _share(comparisons: Sequence[Comparison], names: Sequence[str]) -> float:
-    """Return the seconds of a default search over what is promised, in the worst task."""
+def _share(
+    comparisons: Sequence[Comparison], tables: Sequence[dict[str, Method]], names: Sequence[str]
+) -> float:
+    """Return the seconds of a default search over what is promised, in the worst table."""
     shares = []
-    for found in comparisons:
+    for found, table in zip(comparisons, tables, strict=True):
         dataset = _dataset(found)
-        seconds: Mapping[str, float | None] = {
-            m.name: m.about["seconds_per_trial"] for m in found.methods
-        }
-        each = sum(seconds.get(name) or 0.0 for name in names)
         per_slot = DEFAULT_TRIALS_PER_SLOT[dataset, "cpu"]
+        each = sum(_seconds(table, name) for name in names)
         shares.append(each * per_slot / PROMISED_SECONDS[dataset])
     return max(shares)
 

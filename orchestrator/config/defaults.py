@@ -12,20 +12,20 @@ REMOTE = "ray://"
 DEFAULT_TASK, FALLBACK_TASK = "cifar10-class:automobile", "digits-class:1"
 
 DEFAULT_UNLEARNERS = (
-    "finetune", "gradient-ascent", "negative-gradient+", "random-labels", "scrub", "delete", "ssd", "lfssd",
+    "finetune", "delete", "duck", "natmu", "scissorhands", "not", "ascent-descent", "msg",
 )  # fmt: skip
-"""Methods of a sweep that names none: cheap ones of five families, so that a first sweep ends soon.
+"""Methods of a sweep that names none: finetune, and the best of the quick ones by the tables of docs/methods.md.
 
-All but finetune, with which every paper compares, had a point that forgets on the digits in eight trials.
+The rule is that of `benchmarks.methods.defaults`, and a test holds this list to it. They are of five families.
 """
 
 DEFAULT_TRIALS_PER_SLOT = {
     ("digits", "cpu"): 25,
-    ("cifar10-small", "cpu"): 6,
+    ("cifar10-small", "cpu"): 4,
     ("cifar10", "cpu"): 0.5,
 }
-"""Trials per unlearner and concurrent trial: one minute on digits, about ten on the fifth of CIFAR-10, 38 on the
-whole with two CPUs."""
+"""Trials per unlearner and concurrent trial: about two minutes on digits, fifteen on the fifth of CIFAR-10, and within
+forty on the whole with two CPUs."""
 DEFAULT_TRIALS = 50
 """Trials per unlearner: the upper limit on a CPU, and the number on a GPU."""
 

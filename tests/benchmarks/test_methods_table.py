@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -43,6 +44,7 @@ from benchmarks.methods.tables import (
     render_latex,
     render_markdown,
 )
+from orchestrator.config import DEFAULT_UNLEARNERS
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.store import write_rows
 from tasks.errors import InvalidValue
@@ -182,11 +184,36 @@ def test_every_hyper_parameter_is_in_the_file(storage):
     assert all(json.loads(r["params"]) == {"lr": 0.1} for r in trials)
 
 
-def test_the_proposed_default_set_begins_with_finetune_and_keeps_the_time(found):
+def test_the_proposed_default_set_begins_with_finetune_and_goes_by_score(found):
     proposed = propose_defaults([found])
-    assert [p.method for p in proposed][:2] == ["finetune", "lfssd"]
+    assert [p.method for p in proposed] == ["finetune", "lfssd", "scrub"], (
+        "a fourth breaks the promise"
+    )
+    scores = [p.score for p in proposed[1:]]
+    assert scores == sorted(scores, reverse=True)
     assert proposed[-1].seconds == pytest.approx(len(proposed) * 3.5 * 25 / 300)
-    assert "npo" not in [p.method for p in proposed], "it was no better than the original"
+    left_out = {"npo": "it was no better than the original", "jit": "it failed with a seed"}
+    assert not left_out.keys() & {p.method for p in proposed}
+
+
+def test_a_slow_method_or_one_that_is_missing_from_a_table_is_not_proposed(found):
+    slow = dataclasses.replace(
+        found,
+        methods=tuple(with_seconds(m, 20.0) if m.name == "lfssd" else m for m in found.methods),
+    )
+    assert "lfssd" not in [p.method for p in propose_defaults([slow])]
+    without = dataclasses.replace(found, methods=tuple(m for m in found.methods if m.name != "ssd"))
+    assert "ssd" not in [p.method for p in propose_defaults([found, without])]
+    assert propose_defaults([]) == []
+
+
+def with_seconds(method: Method, seconds: float) -> Method:
+    return dataclasses.replace(method, about={**method.about, "seconds_per_trial": seconds})
+
+
+def test_the_program_s_default_set_is_the_one_that_the_shipped_tables_propose():
+    proposed = propose_defaults(compare_methods(read_record(ROOT / SHIPPED / "methods.parquet")))
+    assert tuple(p.method for p in proposed) == DEFAULT_UNLEARNERS
 
 
 def test_latex_is_escaped():
