@@ -23,7 +23,8 @@ SMALL = 8
 """A batch size by which each part of these sets falls into several batches."""
 OTHER: dict[str, Any] = {
     "batch_size": SMALL, "forget_batch_size": SMALL, "epochs": 3, "mask": "magnitude", "images": 16,
-    "ascent_epochs": 1, "tensors": 1, "forget_epochs": 1, "proxy": "entropy", "low": "finetune", "medium": "scrub", "high": "scrub",
+    "ascent_epochs": 1, "tensors": 1, "forget_epochs": 1,
+    "low": "finetune", "medium": "scrub", "high": "scrub",
 }  # fmt: skip
 """Values of hyper-parameters whose other end would do nothing in a short run on few examples, or that have none."""
 CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
