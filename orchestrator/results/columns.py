@@ -76,6 +76,12 @@ IDENTITY = (
         "default|table|warm-start|sampler: who proposed the trial; null of a model, of a trial that confirms another, "
         "and before 0.2.0",
     ),
+    Column(
+        "certificate",
+        TEXT,
+        "of a method that has a certificate in its paper: what it guarantees here, under which assumptions, or why "
+        "nothing; null of others, and before 0.2.0",
+    ),
 )
 
 SEQUENCE = (

@@ -133,6 +133,7 @@ class TrialRunner:
 
         trial = self._trial
         unlearner = unlearner_class(trial["unlearner"]).from_params(trial["params"])
+        self._identity = {**self._identity, "certificate": unlearner.certificate}
         self._deadline.begin()
         asked = self._settings.metrics
         if bench.task.joint:

@@ -73,6 +73,14 @@ class Unlearner:
         """
         raise NotImplementedError(f"{type(self).__name__} defines no unlearn()")
 
+    @property
+    def certificate(self) -> str | None:
+        """What its outcome guarantees and what that assumes, or why it guarantees nothing: a line for the row.
+
+        None where the method claims nothing.
+        """
+        return None
+
     @classmethod
     def from_params(cls, params: dict[str, Any]) -> Unlearner:
         """Build from plain values; raises InvalidValue for an unknown name or a value out of range."""

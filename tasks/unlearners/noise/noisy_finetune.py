@@ -63,6 +63,14 @@ class NoisyFinetune(SGDUnlearner):
     # As above.
     sam: ClassVar[float] = 0.0  # type: ignore[misc]
 
+    @property
+    def certificate(self) -> str:
+        return (
+            f"ε = {self.epsilon:g}, δ = {self.delta:g}, if the batches depend on the retain set alone, no state before "
+            "the last noisy step is published, and only trainable weights hold anything of the forget set: a frozen "
+            "layer that was fitted to all the data would, too"
+        )
+
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch; each is certified."""
         model = problem.model

@@ -51,6 +51,10 @@ class StochasticNewton(Unlearner):
     batch_size: int = 64
     """Examples of a step of the recursion."""
 
+    @property
+    def certificate(self) -> str:
+        return "nothing: it needs a training within a norm of the weights and Lipschitz constants, and has neither"
+
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per pass of the recursion."""
         model, rng = problem.model.eval(), problem.rng

@@ -41,6 +41,10 @@ class Langevin(Unlearner):
     epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes K over the retain set."""
 
+    @property
+    def certificate(self) -> str:
+        return "nothing: it needs full-batch steps, and a loss that is smooth and Lipschitz; a network's is not"
+
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per epoch."""
         (need,) = self.needs

@@ -56,6 +56,14 @@ def step(
     return answer(settings, [propose(unlearner, **params)], limits)
 
 
+def test_a_row_says_what_is_guaranteed_and_what_that_assumes(storage: Path) -> None:
+    step(settings(storage), "noisy-finetune", epochs=1, epsilon=2.5)
+    step(settings(storage), "ssd")
+    said = {row["unlearner"]: row["certificate"] for row in read_results(str(storage)).to_pylist()}
+    assert said["noisy-finetune"].startswith("ε = 2.5, δ = 1e-05, if the batches depend on the")
+    assert said["ssd"] is None
+
+
 def vanished(settings: WorkerSettings) -> WorkerSettings:
     """The data were there when the driver looked, and are not on this node."""
     return settings

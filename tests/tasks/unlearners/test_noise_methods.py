@@ -8,8 +8,12 @@ import pytest
 import torch
 from tiny_problem import flat, linear_problem, run
 
-from tasks.unlearners.base import trainable
+from tasks.unlearners.base import Unlearner, trainable
+from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.noise.noisy_finetune import NoisyFinetune, clip_weights
+from tasks.unlearners.second_order.certified_deep import StochasticNewton
+from tasks.unlearners.training_time.langevin import Langevin
+from tasks.unlearners.training_time.r2d import RewindToDelete
 from tasks.workbench import Workbench
 
 
@@ -24,6 +28,22 @@ def test_the_noise_is_what_the_budget_asks_for(epsilon: float, delta: float) -> 
     orders = 1 + torch.logspace(-4, 4, 200_001, dtype=torch.float64)
     best = (rho * orders + math.log(1 / delta) / (orders - 1)).min()
     assert float(best) == pytest.approx(epsilon, rel=1e-6)
+
+
+def test_it_says_what_it_guarantees_and_what_that_assumes() -> None:
+    said = NoisyFinetune(epsilon=2.5, delta=1e-4).certificate
+    assert said.startswith("ε = 2.5, δ = 0.0001, if ")
+    assert "the retain set alone" in said
+
+
+@pytest.mark.parametrize("method", [StochasticNewton, RewindToDelete, Langevin])
+def test_a_method_whose_assumptions_fail_says_that_it_guarantees_nothing(
+    method: type[Unlearner],
+) -> None:
+    said = method().certificate
+    assert said is not None
+    assert said.startswith("nothing: it")
+    assert Finetune().certificate is None
 
 
 def test_more_steps_at_a_vanishing_rate_need_less_noise_each() -> None:
