@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AscentDescent(SGDUnlearner):
+class AscentDescent(ForgetAlone):
     """Each epoch: climb the forget set's cross-entropy, then descend on the retain set's (Rinberg et al., 2026).
 
     θ ← θ + η · ∇CE(forget) batch by batch in the first epochs, then θ ← θ − η · ∇CE(retain) in each, with one
@@ -38,8 +37,6 @@ class AscentDescent(SGDUnlearner):
     """Rounds that begin with the ascent; the others only descend."""
     batch_size: int = 64
     """Examples per step, of either set."""
-    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
-    """Keep the statistics of BatchNorm in the ascent, which sees the forget set alone."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields after both phases."""
@@ -47,7 +44,7 @@ class AscentDescent(SGDUnlearner):
         optimizer = self.optimizer(model, self.masks(problem))
         for epoch in self.epochs_of(model):
             if epoch < self.ascent_epochs:
-                with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+                with self.forget_pass(model):
                     for x, y in self.forget_batches(problem):
                         descend(optimizer, lambda: -cross_entropy(model(x), y))
             for x, y in self.retain_batches(problem):

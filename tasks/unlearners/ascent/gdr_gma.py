@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, cross_entropy, trainable
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.gradients import without_conflict
 from tasks.unlearners.verified import Verified
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RectifiedGradients(SGDUnlearner):
+class RectifiedGradients(ForgetAlone):
     """Step along both sets' gradients without their conflict, weighted by the retain loss (Lin et al., 2024).
 
     For each tensor r = ∇CE(retain) and t = −∇CE(forget): where r·t < 0, r' = r − (r·t/‖t‖²) t and then
@@ -71,7 +72,8 @@ class RectifiedGradients(SGDUnlearner):
             for (x_r, y_r), (x_f, y_f) in pairs:
                 loss = cross_entropy(model(x_r), y_r)
                 retain = torch.autograd.grad(loss, weights)
-                forget = torch.autograd.grad(-cross_entropy(model(x_f), y_f), weights)
+                with self.forget_pass(model):
+                    forget = torch.autograd.grad(-cross_entropy(model(x_f), y_f), weights)
                 memory.append(forget[-1])
                 both = [rectified(r, t) for r, t in zip(retain, forget, strict=True)]
                 if epoch > 0:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GradientAscent(SGDUnlearner):
+class GradientAscent(ForgetAlone):
     """Climb the cross-entropy of the forget set; nothing holds the rest in place (Golatkar et al., 2020).
 
     The authors leave BatchNorm in training mode: its statistics become the forget set's, which forgets by itself.
@@ -36,8 +35,6 @@ class GradientAscent(SGDUnlearner):
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 5, least=1)] = 1
     """Passes over the forget set."""
-    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
-    """Keep the statistics of BatchNorm: then the weights alone forget."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
 
@@ -46,7 +43,7 @@ class GradientAscent(SGDUnlearner):
         model = problem.model
         optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
-            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+            with self.forget_pass(model):
                 for x, y in self.forget_batches(problem):
                     descend(optimizer, lambda: -cross_entropy(model(x), y))
             yield

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, cross_entropy, trainable
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.gradients import bargained, flat_gradient, set_gradient
 from tasks.unlearners.verified import Verified
 
@@ -19,7 +20,7 @@ FALLBACK = 0.1
 
 
 @dataclass(frozen=True)
-class NashBargaining(SGDUnlearner):
+class NashBargaining(ForgetAlone):
     """Step along what the two sets' gradients agree on in Nash's bargaining game (Wu and Harandi, 2025).
 
     With a = ∇CE(retain), b = ∇CE(forget, random labels, the right one among them) and c their cosine:
@@ -62,7 +63,8 @@ class NashBargaining(SGDUnlearner):
                         problem.classes, beside[1].shape, generator=problem.rng
                     )
                     labels = send_to_device(any_label, problem.device)
-                    other = flat_gradient(cross_entropy(model(beside[0]), labels), weights)
+                    with self.forget_pass(model):
+                        other = flat_gradient(cross_entropy(model(beside[0]), labels), weights)
                     joint = bargained(gradient, other)
                     gradient = gradient + FALLBACK * other if joint is None else joint
                     gradient = gradient * (self.clip / gradient.norm()).clamp(max=1)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
+from tasks.unlearners.base import Passes, cross_entropy
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NegativeGradientPlus(SGDUnlearner):
+class NegativeGradientPlus(ForgetAlone):
     """Descend on α·CE(retain) − (1 − α)·CE(forget) (Kurmanji et al., 2023).
 
     The retain set ends an epoch; the forget set starts again whenever it is used up. So a small retain
@@ -46,7 +47,8 @@ class NegativeGradientPlus(SGDUnlearner):
                 def differentiate() -> None:
                     # One after the other, the activations of both sets are never held at a time.
                     (alpha * cross_entropy(model(x_r), y_r)).backward()
-                    ((alpha - 1) * cross_entropy(model(x_f), y_f)).backward()
+                    with self.forget_pass(model):
+                        ((alpha - 1) * cross_entropy(model(x_f), y_f)).backward()
 
                 optimizer.move(differentiate)
             yield

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, trainable
+from tasks.unlearners.base import Passes, cross_entropy, trainable
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.blocks import last_blocks
 from tasks.unlearners.steps.gradients import (
     flat_gradient,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scissorhands(SGDUnlearner):
+class Scissorhands(ForgetAlone):
     """Draw anew what the forget set is most sensitive to, then repair without going back (Wu and Harandi, 2024).
 
     The highest |θ · ∇CE(forget batch)| of all weights are drawn anew where they lie in the last blocks. Then steps
@@ -85,7 +86,8 @@ class Scissorhands(SGDUnlearner):
                 optimizer.zero_grad()
                 cross_entropy(model(x), y).backward()
                 if (beside := next(forget, None)) is not None:
-                    loss = cross_entropy(model(beside[0]), beside[1])
+                    with self.forget_pass(model):
+                        loss = cross_entropy(model(beside[0]), beside[1])
                     (-self.forget_weight * loss).backward()
                     set_gradient(guarded, kept_in_mind(read_gradient(guarded), memory))
                 optimizer.step()

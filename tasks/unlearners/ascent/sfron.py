@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
+from tasks.unlearners.base import Passes, cross_entropy, descend, trainable
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.importance import importance
 from tasks.unlearners.steps.masks import scale_gradients
 from tasks.unlearners.verified import Verified
@@ -27,7 +28,7 @@ LARGEST_NORM = 7.0
 
 
 @dataclass(frozen=True)
-class FastSlowRemain(SGDUnlearner):
+class FastSlowRemain(ForgetAlone):
     """Now and then climb the forget loss where it matters, with steps on the retain set between (Huang et al., 2024).
 
     Mask m = [F_forget ≥ γ · F_retain], F the mean of squared batch gradients at θ0. Every few steps s of S: along
@@ -82,7 +83,8 @@ class FastSlowRemain(SGDUnlearner):
         """Take the clipped gradients of the ascent on a batch, where it matters."""
         import torch
 
-        loss = weighted_loss(model(x), y, self.flattening)
+        with self.forget_pass(model):
+            loss = weighted_loss(model(x), y, self.flattening)
         (-self.strength * fading * loss).backward()
         scale_gradients(trainable(model), important)
         torch.nn.utils.clip_grad_norm_(trainable(model), LARGEST_NORM)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, descend
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.distillation import kl_divergence, without_class
 from tasks.unlearners.verified import Verified
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Delete(SGDUnlearner):
+class Delete(ForgetAlone):
     """Imitate, on the forget set, the original's outputs without the true class (Zhou et al., 2025).
 
     Descend on KL(target ‖ student), where the target is softmax(f_θ0) with the true class's logit at −∞. The
@@ -34,8 +33,6 @@ class Delete(SGDUnlearner):
     """SGD learning rate."""
     epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes over the forget set."""
-    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
-    """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: float = 0.0
     """L2 penalty towards zero."""
@@ -47,7 +44,7 @@ class Delete(SGDUnlearner):
         model, teacher = problem.model, problem.original()
         optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
-            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+            with self.forget_pass(model):
                 for x, y in self.forget_batches(problem):
                     with torch.no_grad():
                         target = without_class(teacher(x), y)

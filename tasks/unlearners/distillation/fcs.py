@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, sgd
+from tasks.unlearners.base import Passes, cross_entropy, descend, sgd
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.distillation import kl_divergence
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
 from tasks.unlearners.verified import Verified
@@ -26,7 +27,7 @@ FINAL_LR = 1e-6
 
 
 @dataclass(frozen=True)
-class ForgetContrastRetain(SGDUnlearner):
+class ForgetContrastRetain(ForgetAlone):
     """Flatten the outputs on the forget set, then set them apart from those on the retain set (fanchuan, 2023).
 
     One pass down KL(uniform ‖ p) on the forget set. Then each epoch: a pass down mean −log softmax(F_f F_rᵀ / T), with
@@ -68,8 +69,9 @@ class ForgetContrastRetain(SGDUnlearner):
             for lr in (self.flatten_lr, self.contrast_lr)
         )
         model.train()
-        for x, _ in self.forget_batches(problem):
-            descend(flatten, lambda: distance_from_uniform(model(x)))
+        with self.forget_pass(model):
+            for x, _ in self.forget_batches(problem):
+                descend(flatten, lambda: distance_from_uniform(model(x)))
         done, total = 0, self.epochs * problem.forget.steps(self.batch_size)
         for _ in self.epochs_of(model):
             pairs = zip(self.forget_batches(problem), problem.retain.batches(self.batch_size, rng))  # noqa: B905
@@ -85,7 +87,8 @@ class ForgetContrastRetain(SGDUnlearner):
         """Contrast a batch of the forget set with one of the retain set, whose outputs are held constant."""
         import torch
 
-        forgotten = model(forget)
+        with self.forget_pass(model):
+            forgotten = model(forget)
         with torch.no_grad():
             retained = model(retain)
         return contrast_loss(forgotten, retained, self.temperature)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy
+from tasks.unlearners.base import Passes, cross_entropy
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NegativePreferenceOptimisation(SGDUnlearner):
+class NegativePreferenceOptimisation(ForgetAlone):
     """Climb the forget loss less and less, the further it is above the original's (Zhang et al., 2024).
 
     Descend on CE(retain) + γ · mean −(2/β) log σ(−β log(p(y|x) / p0(y|x))) over the forget set, p0 being the
@@ -54,7 +55,8 @@ class NegativePreferenceOptimisation(SGDUnlearner):
                 def differentiate() -> None:
                     # One after the other, the activations of both sets are never held at a time.
                     cross_entropy(model(x_r), y_r).backward()
-                    log_ratio = log_probability(model(x_f), y_f) - before
+                    with self.forget_pass(model):
+                        log_ratio = log_probability(model(x_f), y_f) - before
                     loss = preference_loss(log_ratio, self.inverse_temperature)
                     (self.forget_weight * loss).backward()
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.needs import CALIBRATION
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
 from tasks.unlearners.verified import Verified
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ReferenceGuided(SGDUnlearner):
+class ReferenceGuided(ForgetAlone):
     """Imitate, on the forget set, the original's outputs on unseen images of the same classes (Mirlach et al., 2026).
 
     Descend on (1 − w)·KL(q ‖ p) over a forget batch + w·CE over a retain batch; the forget set ends an epoch. q is one
@@ -57,7 +58,8 @@ class ReferenceGuided(SGDUnlearner):
         optimizer = self.optimizer(model, self.masks(problem))
 
         def loss(x_f: Tensor, target: Tensor, x_r: Tensor, y_r: Tensor) -> Tensor:
-            logits = model(x_f)
+            with self.forget_pass(model):
+                logits = model(x_f)
             distance = kl_divergence(logits, target.expand_as(logits))
             retained = cross_entropy(model(x_r), y_r)
             return (1 - self.retain_weight) * distance + self.retain_weight * retained

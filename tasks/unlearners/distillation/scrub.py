@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.needs import CALIBRATION
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.distillation import (
     is_correct,
     kl_divergence,
@@ -28,7 +29,7 @@ DECAY_AFTER = (3, 5, 9)
 
 
 @dataclass(frozen=True)
-class Scrub(SGDUnlearner):
+class Scrub(ForgetAlone):
     """Move away from the original's outputs on the forget set and stay near on the retain set (Kurmanji et al., 2023).
 
     With p0 the original's probabilities at temperature T, p the student's: in each of the first m epochs a pass
@@ -68,9 +69,10 @@ class Scrub(SGDUnlearner):
         for epoch in self.epochs_of(model):
             set_learning_rate(optimizer, self.lr * 0.1 ** sum(epoch >= e for e in DECAY_AFTER))
             if epoch < self.forget_epochs:
-                for x, _ in problem.forget.batches(self.forget_batch_size, problem.rng):
-                    target = soft_targets(teacher, x, temperature)
-                    descend(optimizer, lambda: -kl_divergence(model(x), target, temperature))
+                with self.forget_pass(model):
+                    for x, _ in problem.forget.batches(self.forget_batch_size, problem.rng):
+                        target = soft_targets(teacher, x, temperature)
+                        descend(optimizer, lambda: -kl_divergence(model(x), target, temperature))
             for x, y in self.retain_batches(problem):
                 target = soft_targets(teacher, x, temperature)
                 descend(optimizer, lambda: self.retain_loss(model(x), y, target))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
+from tasks.unlearners.base import Passes, cross_entropy, descend, trainable
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CENTROID_BATCHES = 10
 
 
 @dataclass(frozen=True)
-class CentroidKinematics(SGDUnlearner):
+class CentroidKinematics(ForgetAlone):
     """Pull the features of the forget set to the nearest wrong class's centroid (Cotogni et al., 2023).
 
     Adam steps down w_f · mean(1 − cos(f(x), nearest wrong centroid)) over forget images x, plus w_r · CE(retain) of
@@ -73,7 +74,8 @@ class CentroidKinematics(SGDUnlearner):
             for (x_r, y_r), (x_f, y_f) in pairs:
 
                 def loss() -> Tensor:
-                    features = model.features_and_logits(x_f)[0]
+                    with self.forget_pass(model):
+                        features = model.features_and_logits(x_f)[0]
                     away = self.forget_weight * distance_to_wrong(features, y_f, centres)
                     logits = model(x_r) / self.temperature
                     return away + self.retain_weight * cross_entropy(logits, y_r)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BoundaryExpand(SGDUnlearner):
+class BoundaryExpand(ForgetAlone):
     """Fit the forget set to an added class, then drop that class (Chen et al., 2023).
 
     The head gets a new output C + 1, drawn as before training; descend on CE(forget, C + 1); return the model
@@ -37,8 +36,6 @@ class BoundaryExpand(SGDUnlearner):
     """SGD learning rate; the authors' is 1e-5, over hundreds of steps."""
     epochs: Annotated[int, Int(1, 10, least=1)] = 5
     """Passes over the forget set."""
-    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
-    """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: float = 0.0
     """L2 penalty towards zero."""
@@ -56,7 +53,7 @@ class BoundaryExpand(SGDUnlearner):
         optimizer = self.optimizer(model)
         for _ in self.epochs_of(model):
             model.head = wide
-            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+            with self.forget_pass(model):
                 for x, y in self.forget_batches(problem):
                     added = torch.full_like(y, problem.classes)
                     descend(optimizer, lambda: cross_entropy(model(x), added))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.search_space import Float, Int
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.attacks import fast_gradient_sign
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BoundaryShrink(SGDUnlearner):
+class BoundaryShrink(ForgetAlone):
     """Fit the forget set to the classes that the original sees in its adversarial images (Chen et al., 2023).
 
     Descend on CE(forget, argmax f_θ0(x′)), where x′ = x + r·sign ∇CE(f_θ0(x), y), clipped to the range of pixels
@@ -37,8 +36,6 @@ class BoundaryShrink(SGDUnlearner):
     """Passes over the forget set."""
     radius: Annotated[float, Float(0.02, 0.5, log=True, above=0)] = 0.1
     """How far r each pixel of an adversarial image moves, of a range of 1."""
-    freeze_batch_norm: Annotated[bool, Categorical((False, True))] = False
-    """Whether the statistics of BatchNorm stay those of the original instead of following the forget set."""
     retain_share: ClassVar[float] = 0.0  # type: ignore[misc]
     weight_decay: float = 0.0
     """L2 penalty towards zero."""
@@ -50,7 +47,7 @@ class BoundaryShrink(SGDUnlearner):
         model, teacher, pixels = problem.model, problem.original(), problem.forget.pixel_range
         optimizer = self.optimizer(model, self.masks(problem))
         for _ in self.epochs_of(model):
-            with frozen_batch_norm(model) if self.freeze_batch_norm else nullcontext():
+            with self.forget_pass(model):
                 for x, y in self.forget_batches(problem):
                     adversarial = fast_gradient_sign(teacher, x, y, self.radius, pixels)
                     with torch.no_grad():

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.batches import mixed_batches, random_labels, wrong_labels
 from tasks.unlearners.verified import Verified
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RandomLabels(SGDUnlearner):
+class RandomLabels(ForgetAlone):
     """Each epoch: fit the forget set to fresh wrong labels, and the retain set to its own (Fan et al., 2024).
 
     Descend on CE(forget, random labels), then on CE(retain): the form of their code for CIFAR-10, except that
@@ -56,8 +57,9 @@ class RandomLabels(SGDUnlearner):
             yield
 
     def _in_turn(self, problem: Problem) -> Iterator[Batch]:
-        for x, y in self.forget_batches(problem):
-            yield x, self._drawn(y, problem)
+        with self.forget_pass(problem.model):
+            for x, y in self.forget_batches(problem):
+                yield x, self._drawn(y, problem)
         yield from self.retain_batches(problem)
 
     def _mixed(self, problem: Problem) -> Iterator[Batch]:

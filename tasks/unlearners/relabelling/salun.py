@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Categorical, Float, Int
-from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend
+from tasks.unlearners.base import Passes, cross_entropy, descend
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.unlearners.steps.batches import random_labels, wrong_labels
 from tasks.unlearners.steps.masks import salient_masks
 from tasks.unlearners.verified import Verified
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SalUn(SGDUnlearner):
+class SalUn(ForgetAlone):
     """Fit random labels by moving only the weights that matter to the forget set (Fan et al., 2024).
 
     The weights of the highest |Σ_batches ∇CE(forget)| at θ0 move, all others keep their value to the last bit. Each
@@ -55,9 +56,10 @@ class SalUn(SGDUnlearner):
         still = problem.forget.batches(self.batch_size, problem.rng, augment=False)
         optimizer = self.optimizer(model, salient_masks(model, still, self.salient_share))
         for _ in self.epochs_of(model):
-            for x, y in self.forget_batches(problem):
-                drawn = self._drawn(y, problem)
-                descend(optimizer, lambda: cross_entropy(model(x), drawn))
+            with self.forget_pass(model):
+                for x, y in self.forget_batches(problem):
+                    drawn = self._drawn(y, problem)
+                    descend(optimizer, lambda: cross_entropy(model(x), drawn))
             for x, y in self.retain_batches(problem):
                 descend(optimizer, lambda: cross_entropy(model(x), y))
             yield

@@ -13,6 +13,7 @@ import torch
 from tasks.problem import Problem
 from tasks.search_space import EPOCHS, Categorical, Numbers, Parameter, parameters
 from tasks.unlearners import UNLEARNERS, unlearner_class
+from tasks.unlearners.forget_alone import ForgetAlone
 from tasks.workbench import Workbench
 
 State = dict[str, torch.Tensor]
@@ -150,3 +151,18 @@ def test_the_original_stays_as_it_was(name: str, bench: Workbench) -> None:
 def test_it_goes_to_a_worker_and_back_unchanged(name: str) -> None:
     method = unlearner_class(name)()
     assert pickle.loads(pickle.dumps(method)) == method
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in UNLEARNERS if issubclass(unlearner_class(n), ForgetAlone)]
+)
+def test_the_statistics_need_not_follow_what_the_forget_set_passes_alone(
+    name: str, bench: Workbench
+) -> None:
+    moved = []
+    for freeze in (False, True):
+        given = shorten(name, 1) | {"freeze_batch_norm": freeze}
+        state = unlearn(pose(bench, name), name, given)[-1]
+        moved.append(max(int(v) for key, v in state.items() if "num_batches_tracked" in key))
+    free, frozen = moved
+    assert frozen < free
