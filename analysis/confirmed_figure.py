@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from orchestrator.results.confirmation import Confirmation, Estimate, Repeated
+from orchestrator.results.confirmation.repeats import Confirmation, Estimate, Repeated
 from orchestrator.results.figures.axes import Axis, choose_axes
 from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
 from orchestrator.results.figures.points import assign_colours, assign_shapes

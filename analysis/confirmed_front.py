@@ -24,8 +24,8 @@ from analysis.results import (
     run_script,
 )
 from analysis.tables import MISSING, Table, print_table, spell_params
-from orchestrator.results.confirmation import Confirmation, Repeated
-from orchestrator.results.confirmation_table import list_header, list_lines, list_notes
+from orchestrator.results.confirmation.repeats import Confirmation, Repeated
+from orchestrator.results.confirmation.table import list_header, list_lines, list_notes
 from orchestrator.results.sweep_rows import TRIAL
 
 

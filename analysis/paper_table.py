@@ -24,7 +24,7 @@ from analysis.results import (
     run_script,
 )
 from analysis.tables import Table, print_latex, print_table, spell_mean
-from orchestrator.results.confirmation import Repeated, average_references
+from orchestrator.results.confirmation.repeats import Repeated, average_references
 from orchestrator.results.objectives import Objective
 from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Sweep

@@ -16,7 +16,7 @@ import pyarrow as pa
 from cyclopts import App, CycloptsError, Parameter
 
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.confirmation import Confirmation, build_confirmation
+from orchestrator.results.confirmation.repeats import Confirmation, build_confirmation
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.results.recommendation import check_points
 from orchestrator.results.store import read_results

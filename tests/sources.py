@@ -10,7 +10,7 @@ from program import ROOT
 
 PACKAGES = ("tasks", "orchestrator", "analysis")
 FILES = [f for package in PACKAGES for f in sorted((ROOT / package).rglob("*.py"))]
-SHARED_BY_METHODS = ("base", "declaration", "descent", "passes")
+SHARED_BY_METHODS = ("base", "declaration", "descent", "forget_alone", "passes", "verified")
 """Modules of `tasks/unlearners` that are no method."""
 
 

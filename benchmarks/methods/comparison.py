@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.methods.record import NOTHING, RECOMMENDED
-from orchestrator.results.confirmation import Estimate, Repeated, average_references
+from orchestrator.results.confirmation.repeats import Estimate, Repeated, average_references
 from orchestrator.results.noise import find_noise_floor
 from orchestrator.results.objectives import score
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, TRIAL

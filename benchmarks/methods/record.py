@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestrator.results.confirmation import Repeated, build_confirmation
+from orchestrator.results.confirmation.repeats import Repeated, build_confirmation
 from orchestrator.results.files import SCHEMA
 from orchestrator.results.objectives import Objective, objective_named
 from orchestrator.results.recommendation import choose_of_each_method, recommend_for_methods

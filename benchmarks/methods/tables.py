@@ -20,8 +20,8 @@ from benchmarks.methods.comparison import (
     Comparison,
     Method,
 )
-from orchestrator.results.confirmation import Estimate, Repeated
-from orchestrator.results.confirmation_table import spell_estimate
+from orchestrator.results.confirmation.repeats import Estimate, Repeated
+from orchestrator.results.confirmation.table import spell_estimate
 from orchestrator.results.figures.values import MISSING, escape_latex
 from tasks.errors import InvalidValue
 

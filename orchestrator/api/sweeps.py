@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from orchestrator.reporting.observer import Observer
-    from orchestrator.results.confirmation import Confirmation
+    from orchestrator.results.confirmation.repeats import Confirmation
     from orchestrator.sweeps.export import Exported
     from orchestrator.sweeps.preview.preview import Preview
 
@@ -158,7 +158,7 @@ def confirm(
     attempt. `metrics` names metrics on request, or all; some train `shadows` models. For `code` see `resume`.
     Raises InvalidValue for an unknown sweep, one that has not ended, and one without such points.
     """
-    from orchestrator.results.confirmation import read_confirmation
+    from orchestrator.results.confirmation.repeats import read_confirmation
     from orchestrator.sweeps.confirm import plan_repeats
     from orchestrator.sweeps.folder import read_config
 

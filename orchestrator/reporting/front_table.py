@@ -17,8 +17,8 @@ from orchestrator.reporting.plain_text import make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columnar.points import count_trials, keep_telling
 from orchestrator.results.columns import COLUMNS, HEADED
-from orchestrator.results.confirmation import read_confirmation
-from orchestrator.results.confirmation_table import (
+from orchestrator.results.confirmation.repeats import read_confirmation
+from orchestrator.results.confirmation.table import (
     list_header,
     list_lines,
     list_notes,

@@ -11,7 +11,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
-from orchestrator.results.confirmation_table import ENOUGH, spell_best, spell_estimate
+from orchestrator.results.confirmation.table import ENOUGH, spell_best, spell_estimate
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.points import NEITHER, find_kind, spell_cost
 from orchestrator.results.figures.values import spell_value

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.front_table import choose_shown
 from orchestrator.results.columns import COLUMNS, HEADED
-from orchestrator.results.confirmation import Confirmation, Repeated, build_confirmation
+from orchestrator.results.confirmation.repeats import Confirmation, Repeated, build_confirmation
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.points import Front, assign_colours, select_front
 from orchestrator.results.objectives import STEERING, Objective, objective_named

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from orchestrator.reporting.page.content import SweepContent, list_points
 from orchestrator.reporting.page.tables import Cell, Heading, SortedTable
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.confirmation import Repeated
-from orchestrator.results.confirmation_table import spell_estimate
+from orchestrator.results.confirmation.repeats import Repeated
+from orchestrator.results.confirmation.table import spell_estimate
 from orchestrator.results.figures.values import MISSING, spell_value
 from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.sweep_rows import ORIGINAL, Row

@@ -10,8 +10,8 @@ from orchestrator.reporting.front_table import choose_shown, spell_searched
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.plot import bound_values
 from orchestrator.results.columns import COLUMNS
-from orchestrator.results.confirmation import Confirmation
-from orchestrator.results.confirmation_table import (
+from orchestrator.results.confirmation.repeats import Confirmation
+from orchestrator.results.confirmation.table import (
     list_header,
     list_lines,
     list_notes,

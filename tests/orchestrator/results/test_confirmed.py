@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from orchestrator.results.confirmation import (
+from orchestrator.results.confirmation.repeats import (
     Confirmation,
     Repeated,
     build_confirmation,
     estimate_mean,
 )
-from orchestrator.results.confirmation_table import (
+from orchestrator.results.confirmation.table import (
     list_header,
     list_lines,
     list_notes,
     list_requested,
     spell_estimate,
 )
+from orchestrator.results.confirmation.undominated import estimate_undominated
 from orchestrator.results.objectives import objective_named
-from orchestrator.results.undominated import estimate_undominated
 
 ACCURACY = "validation_accuracy_retained"
 OBJECTIVE = objective_named(f"{ACCURACY}:max,unlearn_seconds:min")

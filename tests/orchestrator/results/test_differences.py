@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from orchestrator.results.confirmation import build_confirmation, estimate_mean
-from orchestrator.results.confirmation_table import list_header, list_lines, list_notes
-from orchestrator.results.differences import correct_by_holm, find_remaining, weigh_differences
+from orchestrator.results.confirmation.differences import (
+    correct_by_holm,
+    find_remaining,
+    weigh_differences,
+)
+from orchestrator.results.confirmation.repeats import build_confirmation, estimate_mean
+from orchestrator.results.confirmation.table import list_header, list_lines, list_notes
 from tests.orchestrator.results.test_confirmed import OBJECTIVE, row
 
 ACCURACY = "test_accuracy_retained"

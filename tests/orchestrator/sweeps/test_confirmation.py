@@ -16,7 +16,7 @@ from running import Driver
 from study_rows import PARETO
 
 from orchestrator.cli.main import main
-from orchestrator.results.confirmation import read_confirmation
+from orchestrator.results.confirmation.repeats import read_confirmation
 from orchestrator.results.objectives import front_rows
 from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.store import read_finished_trials

@@ -11,7 +11,7 @@ from store_sweeps import POINTS, contents, damage, make_sweep
 
 import orchestrator
 from orchestrator.cli.main import main
-from orchestrator.results.confirmation import read_confirmation
+from orchestrator.results.confirmation.repeats import read_confirmation
 from orchestrator.results.store import copy_rows
 from orchestrator.sweeps.folder import read_config
 from tasks.errors import InvalidValue

@@ -6,14 +6,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 
 from orchestrator.results.columns import COLUMNS, MEASURED, Column
-from orchestrator.results.confirmation import LEVEL, Confirmation, Estimate, Repeated
-from orchestrator.results.differences import (
+from orchestrator.results.confirmation.differences import (
     COMPARED,
     Place,
     find_remaining,
     place_difference,
     weigh_differences,
 )
+from orchestrator.results.confirmation.repeats import LEVEL, Confirmation, Estimate, Repeated
 from orchestrator.results.noise import FEWEST
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.sweep_rows import (

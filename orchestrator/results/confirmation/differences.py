@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from orchestrator.results.confirmation import LEVEL, Confirmation, Repeated
+from orchestrator.results.confirmation.repeats import LEVEL, Confirmation, Repeated
 from orchestrator.results.noise import FEWEST
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 

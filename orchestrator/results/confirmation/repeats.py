@@ -112,7 +112,7 @@ class Confirmation:
 
         None for a point that was not measured with every seed, and for all of them with a single seed.
         """
-        from orchestrator.results.undominated import estimate_undominated
+        from orchestrator.results.confirmation.undominated import estimate_undominated
 
         whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
         original = self.baselines.get(ORIGINAL)
