@@ -36,12 +36,13 @@ def propose_defaults(comparisons: Sequence[Comparison]) -> list[Proposal]:
 
     The score is that of the confirmed point: accuracy × indistinguishability × (1 − cost), on the validation half.
     A method counts if it was recommended in a table, was confirmed in all of them with every seed, needs nothing
-    but the two sets, and is not much slower than finetune. The set ends before it breaks the promise of time.
+    but the two sets, and is not much slower than finetune. One that would break the promise of time is left out. Empty
+    if a table lacks finetune.
     """
     known = [found for found in comparisons if _dataset(found) in PROMISED_SECONDS]
-    if not known:
-        return []
     tables = [{method.name: method for method in found.methods} for found in known]
+    if not known or not all(RIVAL in table and _seconds(table, RIVAL) for table in tables):
+        return []
     names = [n for n in tables[0] if n != RIVAL and _is_candidate(n, tables)]
     ranked = sorted(names, key=lambda name: -_mean_score(name, tables))
     chosen: list[str] = []
@@ -70,10 +71,10 @@ def _is_candidate(name: str, tables: Sequence[dict[str, Method]]) -> bool:
     if unlearner_class(name).needs or not all(name in table for table in tables):
         return False
     models = [table[name].over_seeds for table in tables]
-    paces = [_seconds(table, name) / _seconds(table, RIVAL) for table in tables if RIVAL in table]
+    paces = [_seconds(table, name) / _seconds(table, RIVAL) for table in tables]
     is_whole = all(model.repeats and model.tried == set(model.repeats) for model in models)
     is_recommended = any(table[name].is_recommended for table in tables)
-    return is_whole and is_recommended and max(paces, default=0.0) <= SLOWEST
+    return is_whole and is_recommended and max(paces) <= SLOWEST
 
 
 def _mean_score(name: str, tables: Sequence[dict[str, Method]]) -> float:

@@ -33,7 +33,7 @@ METHODS = (
     "finetune-l2sp", "finetune-l1", "boundary-expand", "task-negation", "kodge", "npo", "gdr-gma", "eu-k", "natmu",
     "sfron", "jit", "ct", "ascent-descent", "msg", "salun", "bad-teacher",
 )  # fmt: skip
-"""The eight of a sweep that names none, and sixteen of all families that need nothing trained beforehand."""
+"""The eight that a sweep without names once had, and sixteen of all families that need nothing trained beforehand."""
 PARETO = OBJECTIVES["pareto"]
 Row = dict[str, Any]
 

@@ -24,8 +24,8 @@ DEFAULT_TRIALS_PER_SLOT = {
     ("cifar10-small", "cpu"): 4,
     ("cifar10", "cpu"): 0.5,
 }
-"""Trials per unlearner and concurrent trial: about two minutes on digits, fifteen on the fifth of CIFAR-10, and within
-forty on the whole with two CPUs."""
+"""Trials per unlearner and concurrent trial: about two minutes on digits, fifteen on the fifth of CIFAR-10 and, by its
+cost, half an hour on the whole with two CPUs."""
 DEFAULT_TRIALS = 50
 """Trials per unlearner: the upper limit on a CPU, and the number on a GPU."""
 

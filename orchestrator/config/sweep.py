@@ -55,7 +55,7 @@ class SweepConfig:
     task: str | None = None
     """Task, such as cifar10-class:automobile [default: that one, or digits-class:1 if CIFAR-10 is not available]."""
     unlearners: Annotated[tuple[str, ...], NAMES] = ()
-    """Methods to compare: NAME,NAME; all; family:NAME [default: the best quick ones of docs/methods.md]."""
+    """Methods to compare: NAME,NAME or NAME NAME; all; family:NAME [default: eight of docs/methods.md]."""
     set: Annotated[tuple[str, ...], TEXTS] = ()
     """Fix or narrow a hyper-parameter, as [METHOD.]NAME=VALUE, =LOW..HIGH or =A,B,C. May be repeated."""
     trials: int | None = None

@@ -29,7 +29,8 @@ class Space:
     fixed: Mapping[str, Any]
     """Hyper-parameters that every trial has the same given value of."""
     unstored: Mapping[str, Any]
-    """Of the searched hyper-parameters, those that results leave out at a value, with this value: see Option."""
+    """What a row without it has of each searched hyper-parameter, its default: it was left out (see Option), or the
+    method did not have it yet."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,7 @@ def narrow_space(unlearner: str, texts: Iterable[str] = ()) -> Space:
             fixed[name] = domain.choices[0]
             continue
         domains[name] = domain
-        if parameter.option is not None:
-            unstored[name] = parameter.default
+        unstored[name] = parameter.default
     return Space(domains, fixed, unstored)
 
 

@@ -48,14 +48,14 @@ class TrialMaker:
     notes: dict[str, Any]
     """What the sampler is to find noted with a stored trial."""
     unstored: Mapping[str, Any] = field(default_factory=dict)
-    """Searched hyper-parameters that a row leaves out at this value."""
+    """What a row has of a searched hyper-parameter that it leaves out."""
 
     def trial(self, last: Row) -> FinishedTrial:
         """Make a trial from its last stored row, without the hyper-parameters that no domain has.
 
         The domains may have been edited since the trial ran.
         """
-        stored = {**self.unstored, **json.loads(last["params"] or "{}")}
+        stored = {**self.unstored, **json.loads(last["params"])} if last["params"] else {}
         params = {n: stored[n] for n, d in self.domains.items() if n in stored and stored[n] in d}
         state, values = self.outcome(last)
         trial = _finished(

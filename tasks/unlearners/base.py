@@ -77,7 +77,7 @@ class Unlearner:
     def certificate(self) -> str | None:
         """What its outcome guarantees and what that assumes, or why it guarantees nothing: a line for the row.
 
-        None where the method claims nothing.
+        None where its paper has no certificate.
         """
         return None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ForgetAlone(SGDUnlearner):
-    """A method that passes batches of the forget set alone, which by itself moves BatchNorm's statistics to theirs.
+    """A method that passes batches of the forget set alone, to which BatchNorm's statistics then move.
 
     The statistics alone can forget a class, while every weight stays. So whether they may is searched.
     """

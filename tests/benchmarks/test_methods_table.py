@@ -205,6 +205,10 @@ def test_a_slow_method_or_one_that_is_missing_from_a_table_is_not_proposed(found
     without = dataclasses.replace(found, methods=tuple(m for m in found.methods if m.name != "ssd"))
     assert "ssd" not in [p.method for p in propose_defaults([found, without])]
     assert propose_defaults([]) == []
+    bare = dataclasses.replace(
+        found, methods=tuple(m for m in found.methods if m.name != "finetune")
+    )
+    assert propose_defaults([bare]) == [], "there is nothing to compare with"
 
 
 def with_seconds(method: Method, seconds: float) -> Method:

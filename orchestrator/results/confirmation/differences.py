@@ -10,16 +10,19 @@ from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 
 COMPARED = (ORIGINAL, RETRAINED)
 """The models with which each point is compared."""
-Place = tuple[str, int, str]
-"""A difference: the trial and the epoch of the model, and with which of COMPARED it was compared."""
+Difference = tuple[str, int, str]
+"""The trial and the epoch of a model, and with which of COMPARED it was compared."""
 
 
-def place_difference(model: Repeated, role: str) -> Place:
-    """Return how the difference of a model to one of COMPARED is identified."""
-    return str(model.searched["trial_id"]), int(model.searched["epoch"]), role
+def name_difference(model: Repeated, role: str) -> Difference:
+    """Return the name of the difference of a model to one of COMPARED; between these two there is one alone."""
+    trial = str(model.searched["trial_id"])
+    if trial in COMPARED:
+        return ORIGINAL, 0, RETRAINED
+    return trial, int(model.searched["epoch"]), role
 
 
-def weigh_differences(found: Confirmation, column: str) -> dict[Place, float]:
+def list_p_values(found: Confirmation, column: str) -> dict[Difference, float]:
     """Return the p-value of each difference in a column that has an interval: a paired t-test over the seeds."""
     values = {}
     for model in (*found.baselines.values(), *found.points):
@@ -28,21 +31,22 @@ def weigh_differences(found: Confirmation, column: str) -> dict[Place, float]:
             if other is None or other is model:
                 continue
             difference = model.compare_with(other, column)
-            if difference and difference.n >= FEWEST:
-                p_value = difference.test_zero()
-                assert p_value is not None
-                values[place_difference(model, role)] = p_value
+            if difference is None or difference.n < FEWEST:
+                continue
+            if (p_value := difference.p_value()) is not None:
+                values[name_difference(model, role)] = p_value
     return values
 
 
-def find_remaining(p_values: dict[Place, float]) -> Collection[Place]:
-    """Return the differences that stay different from 0 by Holm's correction.
+def find_significant(p_values: dict[Difference, float]) -> Collection[Difference]:
+    """Return the differences that are different from 0 by Holm's correction.
 
-    The probability that it names any difference that is truly 0 is at most 1 - LEVEL, whatever the dependence.
+    The probability that it names any difference that is truly 0 is below 1 - LEVEL, whatever the dependence, if each
+    p-value is right: over seeds, differences are normal.
     """
     corrected = correct_by_holm(list(p_values.values()))
     pairs = zip(p_values, corrected, strict=True)
-    return {place for place, p_value in pairs if p_value <= 1 - LEVEL + 1e-12}
+    return {difference for difference, p_value in pairs if p_value < 1 - LEVEL}
 
 
 def correct_by_holm(p_values: Sequence[float]) -> list[float]:

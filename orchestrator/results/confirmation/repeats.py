@@ -43,15 +43,14 @@ class Estimate:
         half = self.half or 0.0
         return max(least, self.mean - half), min(most, self.mean + half)
 
-    def test_zero(self) -> float | None:
-        """Return the two-sided p-value of Student's t-test that the true mean is 0; None for a single seed.
+    def p_value(self) -> float | None:
+        """Return the two-sided p-value of Student's t-test that the true mean is 0.
 
-        It is below 1 - LEVEL where the interval leaves 0 out. Equal values are 0 for certain, or not for certain.
+        It is below 1 - LEVEL where the interval leaves 0 out. None without spread: of a single seed, and of equal
+        values, such as accuracies that differ by one image with each seed.
         """
-        if self.half is None:
+        if not self.half:
             return None
-        if self.half == 0:
-            return float(self.mean == 0)
         from scipy.special import stdtr
 
         deviation = abs(self.mean) / self.half * _quantile(self.n)

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 from orchestrator.results.columns import COLUMNS, MEASURED, Column
 from orchestrator.results.confirmation.differences import (
     COMPARED,
-    Place,
-    find_remaining,
-    place_difference,
-    weigh_differences,
+    Difference,
+    find_significant,
+    list_p_values,
+    name_difference,
 )
 from orchestrator.results.confirmation.repeats import LEVEL, Confirmation, Estimate, Repeated
 from orchestrator.results.noise import FEWEST
@@ -25,7 +25,7 @@ from orchestrator.results.sweep_rows import (
 ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
 HEADINGS = {name: COLUMNS[name].headline for name in (ACCURACY, FORGOTTEN, HIDDEN, COST)}
 HEADINGS[FORGET_SET] = "accuracy,\nforget set"
-REMAINS = "*"
+SIGNIFICANT = "*"
 """Marks a difference that is not 0 even when the number of differences is counted."""
 ENOUGH = 5
 """Seeds below which intervals are too wide to tell much."""
@@ -44,14 +44,14 @@ def list_header(found: Confirmation) -> tuple[str, ...]:
 def list_lines(found: Confirmation) -> Iterator[tuple[Repeated, list[str]]]:
     """Yield each model with its cells: the two baselines, then the front by mean accuracy."""
     forgotten = _find_forgotten(found)
-    remaining = find_remaining(weigh_differences(found, ACCURACY))
+    significant = find_significant(list_p_values(found, ACCURACY))
     held = zip(found.points, found.judge_points(), strict=True)
     lines = [(role, "", model) for role, model in found.baselines.items()]
     for point, chance in sorted(held, key=lambda pair: _mean(pair[0].over_seeds(ACCURACY))):
         told = "-" if chance is None else f"{chance:.2f}"
         lines.append((point.searched["unlearner"], told, point))
     for method, told, model in lines:
-        less = [_spell_difference(model, role, found, remaining) for role in COMPARED]
+        less = [_spell_difference(model, role, found, significant) for role in COMPARED]
         yield model, [method, *_cells(told, model, less, forgotten)]
 
 
@@ -120,15 +120,15 @@ def list_notes(found: Confirmation) -> list[str]:
 
 def _spell_many(found: Confirmation) -> list[str]:
     """Say that many differences are shown at once, and how many remain when that is counted."""
-    p_values = weigh_differences(found, ACCURACY)
+    p_values = list_p_values(found, ACCURACY)
     if len(p_values) < 2:
         return []
     alone = sum(p_value < 1 - LEVEL for p_value in p_values.values())
     return [
         f"Multiple comparisons: the table has {len(p_values)} differences to the original and the retrained models. "
-        f"Each interval holds alone: of those that are truly 0, one in {1 / (1 - LEVEL):.0f} still looks like one. "
-        f"{alone} leave 0 out. {REMAINS} marks those that do so in spite of their number, by Holm's correction: "
-        f"{len(find_remaining(p_values))}."
+        f"Each interval holds alone: of differences that are truly 0, one in {1 / (1 - LEVEL):.0f} has an interval "
+        f"that leaves 0 out. {alone} do here. {SIGNIFICANT} marks those that are different from 0 in spite of their "
+        f"number, by Holm's correction: {len(find_significant(p_values))}."
     ]
 
 
@@ -163,12 +163,12 @@ def _find_forgotten(found: Confirmation) -> str:
 
 
 def _spell_difference(
-    model: Repeated, role: str, found: Confirmation, remaining: Collection[Place]
+    model: Repeated, role: str, found: Confirmation, significant: Collection[Difference]
 ) -> str:
     other = found.baselines.get(role)
     if other is None or other is model:
         return "-"
-    mark = REMAINS if place_difference(model, role) in remaining else ""
+    mark = SIGNIFICANT if name_difference(model, role) in significant else ""
     return spell_estimate(model.compare_with(other, ACCURACY), least=-1.0) + mark
 
 

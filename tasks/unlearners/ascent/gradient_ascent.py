@@ -23,7 +23,7 @@ class GradientAscent(ForgetAlone):
     """
 
     verified: ClassVar[Verified] = Verified(
-        "authors' code, OPTML-Group/Unlearn-Sparse",
+        "the code of Jia et al., OPTML-Group/Unlearn-Sparse",
         (
             "gradient ascent moves the statistics unless told not to",
             "gradient ascent raises the forget loss",

@@ -18,7 +18,7 @@ class Finetune(SGDUnlearner):
     """Descend on the cross-entropy of the retain set, from the original weights (Warnecke et al., 2023)."""
 
     verified: ClassVar[Verified] = Verified(
-        "authors' code, OPTML-Group/Unlearn-Sparse",
+        "the code of Jia et al., OPTML-Group/Unlearn-Sparse",
         ("finetune takes the steps of SGD on the retain set",),
     )
     passes: ClassVar[Passes] = Passes(retain=1)

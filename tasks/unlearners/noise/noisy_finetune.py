@@ -67,8 +67,8 @@ class NoisyFinetune(SGDUnlearner):
     def certificate(self) -> str:
         return (
             f"ε = {self.epsilon:g}, δ = {self.delta:g}, if the batches depend on the retain set alone, no state before "
-            "the last noisy step is published, and only trainable weights hold anything of the forget set: a frozen "
-            "layer that was fitted to all the data would, too"
+            "the last noisy step is published, and hyper-parameters were chosen without the forget set; a frozen layer "
+            "that was fitted to all the data (ResNet-9's whitening) breaks it"
         )
 
     def unlearn(self, problem: Problem) -> Iterator[None]:

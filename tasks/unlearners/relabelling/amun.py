@@ -34,7 +34,7 @@ class Amun(SGDUnlearner):
     """
 
     verified: ClassVar[Verified] = Verified(
-        "authors' code, Ali-E/AMUN",
+        "authors' code, Ali-E/AMUN; how the radius grows is not verified",
         (
             "amun fits adversarial images beside the retain set",
             "the nearest adversary has the first radius that reaches the boundary",

@@ -31,7 +31,7 @@ class NewtonStep(Unlearner):
     """
 
     verified: ClassVar[Verified] = Verified(
-        "the paper; exact for a quadratic loss", ("the newton step solves the damped system",)
+        "the paper (Guo et al., 2020)", ("the newton step solves the damped system",)
     )
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=1)
@@ -46,6 +46,10 @@ class NewtonStep(Unlearner):
     """Share of the retain set on which the Hessian is estimated, the same in every step."""
     batch_size: int = 256
     """Examples whose graph is held at a time; it changes no result."""
+
+    @property
+    def certificate(self) -> str:
+        return "nothing: it needs a linear model, and a training with noise in its loss"
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per step of conjugate gradients."""

@@ -27,7 +27,7 @@ class WoodFisher(Unlearner):
     """
 
     verified: ClassVar[Verified] = Verified(
-        "authors' code, OPTML-Group/Unlearn-Sparse",
+        "the code of Jia et al., OPTML-Group/Unlearn-Sparse",
         ("woodfisher runs its recursion over single examples",),
     )
     passes: ClassVar[Passes] = Passes(retain=2, forget=1)

@@ -29,6 +29,9 @@ def frozen_batch_norm(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for layer, training in zip(layers, before, strict=True):
             layer.train(training)
+            # A backward pass through the block reads the statistics again: no later pass may move those.
+            for name, buffer in list(layer.named_buffers(recurse=False)):
+                setattr(layer, name, buffer.clone())
 
 
 @contextmanager
@@ -36,12 +39,15 @@ def kept_buffers(model: torch.nn.Module) -> Iterator[None]:
     """Put the buffers of `model`, such as the statistics of BatchNorm, back after the block, to the last bit."""
     import torch
 
-    buffers = list(model.buffers())
-    before = [buffer.clone() for buffer in buffers]
+    kept = [
+        (module, name, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     yield
     with torch.no_grad():
-        for buffer, old in zip(buffers, before, strict=True):
-            buffer.copy_(old)
+        for module, name, old in kept:
+            module.get_buffer(name).copy_(old)
 
 
 def refresh_batch_norm(model: torch.nn.Module, batches: Iterable[Batch]) -> None:

@@ -27,7 +27,10 @@ class Amnesiac(SGDUnlearner):
 
     verified: ClassVar[Verified] = Verified(
         "authors' code, lmgraves/AmnesiacML; the length of the fine-tuning is not verified",
-        ("a full log taken back gives the initial weights",),
+        (
+            "a full log taken back gives the initial weights",
+            "amnesiac first takes the log back",
+        ),
     )
     needs: ClassVar[frozenset[str]] = frozenset({"update_log"})
     passes: ClassVar[Passes] = Passes(retain=1)

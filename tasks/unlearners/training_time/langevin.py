@@ -33,7 +33,10 @@ class Langevin(Unlearner):
 
     verified: ClassVar[Verified] = Verified(
         "the paper and the authors' code",
-        ("a step of logistic regression in closed form", "the stationary variance of a quadratic"),
+        (
+            "it goes on from the noisy training and reads the retain set",
+            "the stationary variance of a quadratic",
+        ),
     )
     needs: ClassVar[frozenset[str]] = frozenset({"noisy_training"})
     passes: ClassVar[Passes] = Passes(retain=1)

@@ -36,7 +36,7 @@ def test_a_range_keeps_its_scale_a_value_is_fixed_and_what_is_not_searched_can_b
         "mask": Categorical(("none", "saliency")),
     }
     assert space.fixed == {"epochs": 5}
-    assert space.unstored == {"mask": "none"}
+    assert space.unstored == {"lr": 0.01, "retain_share": 1.0, "momentum": 0.9, "mask": "none"}
     assert narrow_space("ssd", ["ssd.selection=5,10,20"]).domains["selection"] == Categorical(
         (5.0, 10.0, 20.0)
     )

@@ -97,6 +97,18 @@ def test_rows_that_do_not_say_what_was_run_are_trials_all_the_same():
     assert again.ask(TASK)["params"]
 
 
+def test_a_row_from_before_a_hyper_parameter_was_searched_has_its_default():
+    older = stored(study().ask(TASK), [row(1)])
+    params = json.loads(older[0]["params"])
+    assert params.pop("retain_share") is not None
+    older[0]["params"] = json.dumps(params)
+    (trial,) = study(finished=[older]).trials
+    assert trial.params == {
+        **{n: params[n] for n in trial.params if n in params},
+        "retain_share": 1.0,
+    }
+
+
 def test_an_id_that_is_taken_by_hand_is_passed_over():
     first, second = (trials := study(sampler="random")).ask(TASK), trials.ask(TASK)
     taken = stored({**first, "seed": 1}, [row(1)])

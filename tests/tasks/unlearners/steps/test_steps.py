@@ -14,7 +14,7 @@ from tasks.models.network import Network
 from tasks.models.resnet9 import ResNet9
 from tasks.roles import ORIGINAL
 from tasks.unlearners.base import trainable
-from tasks.unlearners.steps.batch_norm import frozen_batch_norm
+from tasks.unlearners.steps.batch_norm import frozen_batch_norm, kept_buffers
 from tasks.unlearners.steps.curvature import hessian_vector_product
 from tasks.unlearners.steps.distillation import kl_divergence
 from tasks.unlearners.steps.gradients import without_conflict
@@ -178,6 +178,33 @@ def test_batch_norm_is_frozen_in_the_block_alone(bench: Workbench, rng: torch.Ge
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     model(x)
     assert any(not torch.equal(before[name], t) for name, t in model.state_dict().items())
+
+
+def test_a_gradient_through_frozen_statistics_is_of_those_that_it_passed_with(
+    rng: torch.Generator,
+) -> None:
+    """BatchNorm's backward pass reads the statistics again: a pass in training mode must not have moved them."""
+    norm = nn.BatchNorm2d(2, momentum=0.5).double()
+    x, other = (torch.randn(4, 2, 3, 3, generator=rng, dtype=torch.float64) for _ in range(2))
+    x.requires_grad_()
+    (expected,) = torch.autograd.grad(copy.deepcopy(norm).eval()(x).square().sum(), x)
+    norm.train()
+    with frozen_batch_norm(norm):
+        loss = norm(x).square().sum()
+    norm(5 + 3 * other)
+    assert torch.autograd.grad(loss, x)[0].allclose(expected, rtol=1e-12, atol=0)
+
+
+def test_kept_buffers_come_back_even_where_frozen_statistics_were_put_aside(
+    rng: torch.Generator,
+) -> None:
+    norm = nn.BatchNorm1d(2)
+    before = copy.deepcopy(norm.state_dict())
+    with kept_buffers(norm):
+        with frozen_batch_norm(norm):
+            norm(torch.randn(4, 2, generator=rng))
+        norm(torch.randn(4, 2, generator=rng))
+    assert all(torch.equal(before[name], tensor) for name, tensor in norm.state_dict().items())
 
 
 @pytest.mark.parametrize("name", list(MODELS))
