@@ -105,7 +105,7 @@ def test_the_configuration_of_a_sweep_can_be_fed_back(tmp_path: Path) -> None:
         ("a.toml", 'trials = "many"', "many"),
         ("a.toml", "trials = [1, 2]", "trials"),
         ("a.toml", 'unlearners = ["finetun"]', "did you mean finetune?"),
-        ("a.toml", '[set]\nselecton = 5', "did you mean selection?"),
+        ("a.toml", '[set]\nretian_share = 0.5', "did you mean retain_share?"),
         ("a.json", '{"budgets": {}, "confirms": "s"}', "orchestrator confirm s"),
         ("a.json", '{"budgets": {}, "sampler": "json:loads"}', "names code that is not this program's"),
     ],
