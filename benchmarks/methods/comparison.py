@@ -69,9 +69,9 @@ class Comparison:
     """By mean score, the best first."""
 
     @property
-    def rival(self) -> Method | None:
-        """Finetune; None if it was not run."""
-        return next((method for method in self.methods if method.name == RIVAL), None)
+    def by_name(self) -> dict[str, Method]:
+        """Map each method's name to it."""
+        return {method.name: method for method in self.methods}
 
     @property
     def forgotten(self) -> str:
@@ -81,7 +81,7 @@ class Comparison:
 
     def gain(self, method: Method, column: str = HIDDEN) -> Estimate | None:
         """Estimate by how much a method has more than finetune in a column, seed by seed."""
-        rival = self.rival
+        rival = self.by_name.get(RIVAL)
         return method.over_seeds.compare_with(rival.over_seeds, column) if rival else None
 
     def judge(self, method: Method) -> str:

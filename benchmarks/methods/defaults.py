@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.methods.comparison import RIVAL, Comparison, Method
+from benchmarks.methods.comparison import RIVAL, Comparison
 from orchestrator.config import DEFAULT_TRIALS_PER_SLOT
 from orchestrator.reporting.durations import spell_duration
 from tasks.task import Task
@@ -40,19 +40,16 @@ def propose_defaults(comparisons: Sequence[Comparison]) -> list[Proposal]:
     if a table lacks finetune.
     """
     known = [found for found in comparisons if _dataset(found) in PROMISED_SECONDS]
-    tables = [{method.name: method for method in found.methods} for found in known]
-    if not known or not all(RIVAL in table and _seconds(table, RIVAL) for table in tables):
+    if not known or not all(RIVAL in found.by_name and _seconds(found, RIVAL) for found in known):
         return []
-    names = [n for n in tables[0] if n != RIVAL and _is_candidate(n, tables)]
-    ranked = sorted(names, key=lambda name: -_mean_score(name, tables))
-    chosen: list[str] = []
+    names = [n for n in known[0].by_name if n != RIVAL and _is_candidate(n, known)]
+    ranked = sorted(names, key=lambda name: -_mean_score(name, known))
+    chosen: list[Proposal] = []
     for name in [RIVAL, *ranked]:
-        if len(chosen) < MOST and _share(known, tables, [*chosen, name]) <= 1:
-            chosen.append(name)
-    return [
-        Proposal(name, _mean_score(name, tables), _share(known, tables, chosen[: place + 1]))
-        for place, name in enumerate(chosen)
-    ]
+        share = _share(known, [*(proposal.method for proposal in chosen), name])
+        if len(chosen) < MOST and share <= 1:
+            chosen.append(Proposal(name, _mean_score(name, known), share))
+    return chosen
 
 
 def explain_defaults(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -67,33 +64,31 @@ def explain_defaults(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield f"  {proposal.method}: {proposal.score:.3f}, {proposal.seconds:.0%} of the time so far"
 
 
-def _is_candidate(name: str, tables: Sequence[dict[str, Method]]) -> bool:
-    if unlearner_class(name).needs or not all(name in table for table in tables):
+def _is_candidate(name: str, known: Sequence[Comparison]) -> bool:
+    if unlearner_class(name).needs or not all(name in found.by_name for found in known):
         return False
-    models = [table[name].over_seeds for table in tables]
-    paces = [_seconds(table, name) / _seconds(table, RIVAL) for table in tables]
-    is_whole = all(model.repeats and model.tried == set(model.repeats) for model in models)
-    is_recommended = any(table[name].is_recommended for table in tables)
+    methods = [found.by_name[name] for found in known]
+    paces = [_seconds(found, name) / _seconds(found, RIVAL) for found in known]
+    is_whole = all(m.over_seeds.repeats and m.over_seeds.is_whole for m in methods)
+    is_recommended = any(method.is_recommended for method in methods)
     return is_whole and is_recommended and max(paces) <= SLOWEST
 
 
-def _mean_score(name: str, tables: Sequence[dict[str, Method]]) -> float:
-    return statistics.fmean(table[name].mean_score for table in tables)
+def _mean_score(name: str, known: Sequence[Comparison]) -> float:
+    return statistics.fmean(found.by_name[name].mean_score for found in known)
 
 
-def _seconds(table: dict[str, Method], name: str) -> float:
-    return float(table[name].about["seconds_per_trial"] or 0.0)
+def _seconds(found: Comparison, name: str) -> float:
+    return float(found.by_name[name].about["seconds_per_trial"] or 0.0)
 
 
-def _share(
-    comparisons: Sequence[Comparison], tables: Sequence[dict[str, Method]], names: Sequence[str]
-) -> float:
+def _share(known: Sequence[Comparison], names: Sequence[str]) -> float:
     """Return the seconds of a default search over what is promised, in the worst table."""
     shares = []
-    for found, table in zip(comparisons, tables, strict=True):
+    for found in known:
         dataset = _dataset(found)
         per_slot = DEFAULT_TRIALS_PER_SLOT[dataset, "cpu"]
-        each = sum(_seconds(table, name) for name in names)
+        each = sum(_seconds(found, name) for name in names)
         shares.append(each * per_slot / PROMISED_SECONDS[dataset])
     return max(shares)
 

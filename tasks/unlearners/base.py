@@ -75,7 +75,7 @@ class Unlearner:
 
     @property
     def certificate(self) -> str | None:
-        """What its outcome guarantees and what that assumes, or why it guarantees nothing: a line for the row.
+        """Say what its outcome guarantees and what that assumes, or why it guarantees nothing: a line for the row.
 
         None where its paper has no certificate.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 
@@ -13,15 +12,10 @@ class Verified:
     rule: str
     """Where its rule and its defaults were read. Code was read, not run."""
     shown: tuple[str, ...]
-    """What tests show of its rule. Each sentence is the name of a test (see `name_test`)."""
+    """What tests show of its rule. Each sentence is the name of a test, its words joined by `_`."""
 
     def __str__(self) -> str:
         return f"rule from {self.rule}. Tests: {'; '.join(self.shown)}"
-
-
-def name_test(sentence: str) -> str:
-    """Return the name of the test that shows what `sentence` says."""
-    return "test_" + re.sub(r"[^a-z0-9]+", "_", sentence.lower())
 
 
 def verified_of(cls: type) -> Verified | None:

@@ -81,6 +81,11 @@ class Repeated:
             kept = self.repeats.setdefault(row["task_seed"], dict(row))
             kept.update({name: value for name, value in row.items() if kept.get(name) is None})
 
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it was measured with every seed with which it ran."""
+        return self.tried == set(self.repeats)
+
     def over_seeds(self, column: str) -> Estimate | None:
         """Estimate the mean of a column over the seeds; None if no repeat has a value."""
         return estimate_mean(row.get(column) for row in self.repeats.values())
@@ -113,7 +118,7 @@ class Confirmation:
         """
         from orchestrator.results.confirmation.undominated import estimate_undominated
 
-        whole = [n for n, point in enumerate(self.points) if point.tried == set(point.repeats)]
+        whole = [n for n, point in enumerate(self.points) if point.is_whole]
         original = self.baselines.get(ORIGINAL)
         rivals = [original] if original and not FREE.issuperset(self.objective.metrics) else []
         held = [self.points[n] for n in whole]
@@ -143,7 +148,7 @@ class Confirmation:
         means = {}
         for place, point in enumerate(self.points):
             scores = [score(row) for row in point.repeats.values()]
-            if scores and None not in scores and point.tried == set(point.repeats):
+            if scores and None not in scores and point.is_whole:
                 means[place] = statistics.fmean(value for value in scores if value is not None)
         return self.points[max(means, key=lambda place: means[place])] if means else None
 

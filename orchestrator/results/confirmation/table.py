@@ -85,7 +85,7 @@ def list_notes(found: Confirmation) -> list[str]:
     told = [f"{name} {value:+.3f}" for name, value in above.items() if value is not None]
     chances = [chance for chance in found.judge_points() if chance is not None]
     seeds = max((len(point.tried) for point in found.points), default=0)
-    cut = sum(point.tried != set(point.repeats) for point in found.points)
+    cut = sum(not point.is_whole for point in found.points)
     said = [
         "± is half a 95 % confidence interval (Student's t) over n seeds. Each seed has its own models, splits "
         "and, if it is random, forget set; all seeds use the same images.",
