@@ -61,6 +61,7 @@ __all__ = [
     "read_results",
     "read_stored_rows",
     "set_file_aside",
+    "settle_rows",
     "write_rows",
 ]
 
@@ -71,8 +72,11 @@ def write_rows(
     key: str,
     rows: Iterable[dict[str, Any]],
     instead_of: str | None = None,
+    settled: bool = True,
 ) -> list[dict[str, Any]]:
     """Store the rows of one trial as one file named by its content key; return the stored rows.
+
+    What is not `settled` survives a power cut only after `settle_rows`, and anything else at once.
 
     These may be another writer's rows. A worker that was presumed dead may finish a trial that runs
     again meanwhile, and the study has learned from the first rows. So only a damaged file is
@@ -83,9 +87,9 @@ def write_rows(
     unknown = {name for row in records for name in row} - set(COLUMNS)
     if unknown:
         raise ValueError(f"unknown columns: {', '.join(sorted(unknown))}")
-    place, file = open_root(storage), f"{ROWS}/{sweep}/{key}.parquet"
+    place, file = open_root(storage), name_rows(sweep, key)
     content = encode_table(pa.Table.from_pylist(records, schema=SCHEMA))
-    stored = _create_or_replace(place, file, content) or records
+    stored = _create_or_replace(place, file, content, settled) or records
     if instead_of:
         folder = f"{ROWS}/{sweep}"
         others = [f"{folder}/{n}" for n in place.list_names(folder) if n.startswith(instead_of)]
@@ -93,6 +97,16 @@ def write_rows(
             if other != file and not other.endswith(DAMAGED):
                 place.delete(other)
     return stored
+
+
+def settle_rows(storage: str | Path, sweep: str, keys: Iterable[str]) -> None:
+    """Wait until the rows that `write_rows` stored under these keys survive a power cut."""
+    open_root(storage).settle(name_rows(sweep, key) for key in keys)
+
+
+def name_rows(sweep: str, key: str) -> str:
+    """Return the name of the file that has the rows of one trial."""
+    return f"{ROWS}/{sweep}/{key}.parquet"
 
 
 def read_results(
@@ -119,7 +133,7 @@ def read_results(
 
 def read_stored_rows(storage: str | Path, sweep: str, key: str) -> list[dict[str, Any]]:
     """Return the rows of the trial with this content key, by epoch; none if the trial has not ended."""
-    file = f"{ROWS}/{sweep}/{key}.parquet"
+    file = name_rows(sweep, key)
     content = read_file(open_root(storage), file)
     if isinstance(content, Content):
         return _in_order(content)
@@ -234,9 +248,11 @@ def rename_in_file(name: str, content: bytes, names: Mapping[str, str]) -> bytes
     return encode_table(table, merged=read_generation(name) != OWN)
 
 
-def _create_or_replace(place: Storage, file: str, content: bytes) -> list[dict[str, Any]]:
+def _create_or_replace(
+    place: Storage, file: str, content: bytes, settled: bool
+) -> list[dict[str, Any]]:
     """Create a file or replace a damaged one; return the rows of a file that exists already."""
-    while not place.create(file, content):
+    while not place.create(file, content, settled):
         found = read_file(place, file)
         if isinstance(found, Content):
             return _in_order(found)

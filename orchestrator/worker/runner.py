@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.results.objectives import FrontRule
 from orchestrator.results.rows import OWN_SECONDS, Row, trial_rows
-from orchestrator.results.store import read_stored_rows, write_rows
+from orchestrator.results.store import read_stored_rows, settle_rows, write_rows
 from orchestrator.worker.deadline import Deadline, explain_overrun
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import collect_provenance, proposed_identity
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class TrialRunner:
-    """Runs the trials of a sweep that this process is given; see `run`."""
+    """Runs the trials of a sweep that this process is given: see `run`, and `settle` after the last of a call."""
 
     def __init__(
         self, settings: WorkerSettings, shared: Row, limits: Limits, rule: FrontRule | None = None
@@ -44,6 +44,8 @@ class TrialRunner:
         self._deadline = Deadline(None, lambda: None)
         self._where: Row = {}
         """Filled once there is a workbench."""
+        self._unsettled: list[str] = []
+        """Keys of the trials that a power cut may still undo."""
 
     def _turn_to(self, trial: dict[str, Any]) -> None:
         self._trial = trial
@@ -86,7 +88,7 @@ class TrialRunner:
         """
         self._turn_to(trial)
         limit = self._settings.limit_seconds
-        self._deadline = Deadline(limit, lambda: self._store("failed", explain_overrun(limit)))
+        self._deadline = Deadline(limit, lambda: self._give_up(explain_overrun(limit)))
         with self._deadline:
             return self._run_or_read()
 
@@ -98,12 +100,25 @@ class TrialRunner:
         except UNWRITABLE as problem:
             return self._unstored(problem)
         if stored:
+            self._unsettled.append(self._identity["trial_key"])
             return self._done(stored)
         try:
             state, reason = self._ended(get_workbench(settings, settings.cpus))
         except Exception as error:
             return self._failed(error)
         return self._finish(state, reason)
+
+    def settle(self) -> dict[str, Any] | None:
+        """Wait for the disk, once for all that `run` stored; return an answer only where that goes wrong.
+
+        The driver hears of no trial before. A wait takes as long as storing a trial does.
+        """
+        keys, self._unsettled = self._unsettled, []
+        try:
+            settle_rows(self._settings.storage, self._settings.sweep, keys)
+        except UNWRITABLE as problem:
+            return self._unstored(problem)
+        return None
 
     def finish(self) -> None:
         """Let the process end; what a hanging trial would wait for no longer matters."""
@@ -172,6 +187,7 @@ class TrialRunner:
     def _failed(self, error: Exception) -> dict[str, Any]:
         done = self._finish("failed", describe_error(error))
         if self._settings.gpus and "CUDA error" in str(error):
+            self.settle()
             os._exit(1)  # every later call of this process would fail too; another finds the row
         return done
 
@@ -191,11 +207,17 @@ class TrialRunner:
         slim = _slim(rows, self._settings)
         return {"done": True, "trial": self._trial["trial_id"], "rows": slim}
 
+    def _give_up(self, why: str) -> None:
+        self._store("failed", why)
+        self.settle()
+
     def _store(self, state: str, error: str | None) -> list[Row]:
         settings, points = self._settings, list(self._points)  # a trial given up may be adding one
         columns = {**self._shared, **self._where, **self._identity}
         rows = trial_rows(points, state=state, error=error, **columns)
-        return write_rows(settings.storage, settings.sweep, self._identity["trial_key"], rows)
+        key = self._identity["trial_key"]
+        self._unsettled.append(key)
+        return write_rows(settings.storage, settings.sweep, key, rows, settled=False)
 
 
 def _row_of(point: Point) -> Row:

@@ -15,7 +15,7 @@ from orchestrator.worker.settings import WorkerSettings
 
 
 class UnlearningTrial(tune.Trainable):
-    """A single step runs whole trials, in most calls one; their rows are stored before they are reported done.
+    """A single step runs whole trials, in most calls one; their rows are on the disk before they are reported done.
 
     A step per point would cost the driver some milliseconds for each, and nothing reads them there.
     A process has one step more, its first: what it builds for all of its trials is no trial's time.
@@ -68,7 +68,7 @@ class UnlearningTrial(tune.Trainable):
             answers.append(self._runner.run(trial))
             if "unstored" in answers[-1]:
                 return answers[-1]
-        return fold(answers)
+        return self._runner.settle() or fold(answers)
 
     def cleanup(self) -> None:
         """Let the process end."""

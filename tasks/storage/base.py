@@ -9,7 +9,7 @@ A lock ends with its holder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -68,8 +68,14 @@ class Storage(Protocol):
     def write(self, name: str, content: bytes) -> None:
         """Replace the content of an object; a reader gets the old or the new content."""
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Write an object unless it exists; return whether this writer did. One of several writers does."""
+    def create(self, name: str, content: bytes, settled: bool = True) -> bool:
+        """Write an object unless it exists; return whether this writer did. One of several writers does.
+
+        What is not `settled` survives the end of any process at once, and a power cut after `settle`.
+        """
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Wait until these objects survive a power cut; what is gone meanwhile is left out."""
 
     def delete(self, name: str) -> None:
         """Remove an object, if it exists."""

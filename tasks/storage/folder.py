@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -74,21 +75,29 @@ class FolderStorage:
         with name_faulty_file(self.folder / name):
             retry_briefly(put)
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: bytes, settled: bool = True) -> bool:
         """Write a hidden file, then link it: the file system lets only one of several writers do that."""
         tries = 0
 
         def put() -> bool:
             nonlocal tries
             tries += 1
-            with self._written(name, content) as partial:
+            with self._written(name, content, settled) as partial:
                 linked = _link(partial, self.folder / name)
-                _sync(partial.parent)
+                if settled:
+                    _sync(partial.parent)
                 return linked
 
         with name_faulty_file(self.folder / name):
             # An earlier try may have linked the file and failed after that.
             return retry_briefly(put) or (tries > 1 and self.read(name) == content)
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Wait for the disk once for all of these files: the first wait is most of the time of all."""
+        paths = [self.folder / name for name in names]
+        for path in (*paths, *{path.parent for path in paths}):
+            with name_faulty_file(path), suppress(FileNotFoundError):
+                retry_briefly(functools.partial(_sync, path))
 
     def delete(self, name: str) -> None:
         """Remove a file, if it exists."""
@@ -164,16 +173,17 @@ class FolderStorage:
         return False
 
     @contextmanager
-    def _written(self, name: str, content: bytes) -> Iterator[Path]:
-        """Yield a hidden file with the content, synced to the disk; delete it after the block."""
+    def _written(self, name: str, content: bytes, settled: bool = True) -> Iterator[Path]:
+        """Yield a hidden file with the content, if `settled` on the disk; delete it after the block."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
             with open(partial, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                if settled:
+                    file.flush()
+                    os.fsync(file.fileno())
             yield partial
         finally:
             partial.unlink(missing_ok=True)
@@ -224,9 +234,9 @@ def _claim_and_replace(partial: Path, path: Path) -> bool:
     return True
 
 
-def _sync(folder: Path) -> None:
-    """Wait until the names in the folder are on the disk, if the file system supports that."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk, if the file system supports that."""
+    file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
     except OSError as error:

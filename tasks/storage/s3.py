@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -75,9 +75,12 @@ class S3Storage:
         """Write an object by one PUT, which takes effect when the server has the whole content."""
         self.put(name, content)
 
-    def create(self, name: str, content: bytes) -> bool:
-        """Create an object by one PUT with If-None-Match: *."""
+    def create(self, name: str, content: bytes, settled: bool = True) -> bool:
+        """Create an object by one PUT with If-None-Match: *, which is settled when it is answered."""
         return self.put(name, content, ABSENT) is not None
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Do nothing: see `create`."""
 
     def delete(self, name: str) -> None:
         """Remove an object, if it exists."""

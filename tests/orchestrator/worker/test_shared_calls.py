@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +63,34 @@ def test_each_trial_of_a_call_has_the_rows_that_it_has_alone(here):
     alone = answer(here, trials[2:3])  # it reads what the call has stored
     assert alone == parts[2]
     assert read_results(here.storage).to_pylist() == before
+
+
+def test_the_rows_of_a_call_are_on_the_disk_when_it_is_answered(here, monkeypatch):
+    synced, real = [], os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    rows = Path(here.storage) / "rows" / "s"
+    before = set(rows.iterdir()) if rows.exists() else set()
+    trials = [propose("ssd", 10), propose("ssd", 11)]
+    answer(here, trials)
+    stored = {file.stat().st_ino for file in set(rows.iterdir()) - before}
+    assert len(stored) == 2
+    assert sorted(synced) == sorted([*stored, rows.stat().st_ino])
+    synced.clear()
+    answer(here, trials)  # a worker that died may not have waited for them
+    assert sorted(synced) == sorted([*stored, rows.stat().st_ino])
+
+
+def test_a_disk_that_fails_after_the_last_trial_of_a_call_ends_the_sweep(here, monkeypatch):
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert "Input/output" in answer(here, [propose("ssd", 12), propose("ssd", 13)])["unstored"]
 
 
 def test_a_storage_that_goes_away_within_a_call_ends_it_at_once(here, monkeypatch):

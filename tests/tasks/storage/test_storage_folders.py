@@ -221,18 +221,33 @@ def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.Monke
         open_root(tmp_path).read("x")
 
 
-def test_a_new_name_is_on_the_disk_when_it_was_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A power cut may otherwise undo the rename, however safe the content is."""
-    synced: list[bool] = []
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each wait for the disk from now on, whether it was for a folder."""
+    kinds: list[bool] = []
     real = os.fsync
 
     def noted(file: int) -> None:
-        synced.append(stat.S_ISDIR(os.fstat(file).st_mode))
+        kinds.append(stat.S_ISDIR(os.fstat(file).st_mode))
         real(file)
 
     monkeypatch.setattr(os, "fsync", noted)
+    return kinds
+
+
+def test_a_new_name_is_on_the_disk_when_it_was_written(tmp_path: Path, synced: list[bool]) -> None:
+    """A power cut may otherwise undo the rename, however safe the content is."""
     open_root(tmp_path).write("x", b"")
     open_root(tmp_path).create("y", b"")
     assert synced == [False, True] * 2
+
+
+def test_several_files_wait_for_their_folder_once(tmp_path: Path, synced: list[bool]) -> None:
+    storage = open_root(tmp_path)
+    for name in ("rows/x", "rows/y", "rows/z"):
+        assert storage.create(name, b"content", settled=False)
+    assert synced == []
+    assert storage.read("rows/y") == b"content"
+    storage.delete("rows/z")  # as merging does with what it has read
+    storage.settle(["rows/x", "rows/y", "rows/z"])
+    assert synced == [False, False, True]
