@@ -109,16 +109,20 @@ class TrialRunner:
         return self._finish(state, reason)
 
     def settle(self) -> dict[str, Any] | None:
-        """Wait for the disk, once for all that `run` stored; return an answer only where that goes wrong.
+        """Wait for the disk, once for all that this process stored; return an answer only where that goes wrong.
 
-        The driver hears of no trial before. A wait takes as long as storing a trial does.
+        No call is answered before. A wait takes as long as storing a trial does. A storage that hangs ends the process.
         """
-        keys, self._unsettled = self._unsettled, []
         try:
-            settle_rows(self._settings.storage, self._settings.sweep, keys)
+            with Deadline(self._settings.trial_seconds, lambda: None):
+                self._wait_for_disk()
         except UNWRITABLE as problem:
             return self._unstored(problem)
         return None
+
+    def _wait_for_disk(self) -> None:
+        keys, self._unsettled = self._unsettled, []
+        settle_rows(self._settings.storage, self._settings.sweep, keys)
 
     def finish(self) -> None:
         """Let the process end; what a hanging trial would wait for no longer matters."""
@@ -209,7 +213,7 @@ class TrialRunner:
 
     def _give_up(self, why: str) -> None:
         self._store("failed", why)
-        self.settle()
+        self._wait_for_disk()
 
     def _store(self, state: str, error: str | None) -> list[Row]:
         settings, points = self._settings, list(self._points)  # a trial given up may be adding one

@@ -15,7 +15,7 @@ from orchestrator.worker.settings import WorkerSettings
 
 
 class UnlearningTrial(tune.Trainable):
-    """A single step runs whole trials, in most calls one; their rows are on the disk before they are reported done.
+    """A single step runs whole trials, in most calls one; their rows are on the disk before it ends.
 
     A step per point would cost the driver some milliseconds for each, and nothing reads them there.
     A process has one step more, its first: what it builds for all of its trials is no trial's time.
@@ -62,7 +62,7 @@ class UnlearningTrial(tune.Trainable):
         if not self._ready:
             failed = self._runner.get_ready(self._call[0])
             self._ready = failed is None
-            return failed or {"done": False}
+            return self._runner.settle() or failed or {"done": False}
         answers: list[dict[str, Any]] = []
         for trial in self._call:
             answers.append(self._runner.run(trial))

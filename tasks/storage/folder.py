@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import functools
 import os
 import shutil
 import uuid
@@ -93,11 +92,14 @@ class FolderStorage:
             return retry_briefly(put) or (tries > 1 and self.read(name) == content)
 
     def settle(self, names: Iterable[str]) -> None:
-        """Wait for the disk once for all of these files: the first wait is most of the time of all."""
+        """Wait for the disk, once for the folder of all of these files.
+
+        A wait that failed is not tried again: a kernel tells of lost content once, and then that all is well.
+        """
         paths = [self.folder / name for name in names]
         for path in (*paths, *{path.parent for path in paths}):
             with name_faulty_file(path), suppress(FileNotFoundError):
-                retry_briefly(functools.partial(_sync, path))
+                _sync(path)
 
     def delete(self, name: str) -> None:
         """Remove a file, if it exists."""
@@ -236,7 +238,7 @@ def _claim_and_replace(partial: Path, path: Path) -> bool:
 
 def _sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk, if the file system supports that."""
-    file = os.open(path, os.O_RDONLY)
+    file = retry_briefly(lambda: os.open(path, os.O_RDONLY))
     try:
         os.fsync(file)
     except OSError as error:

@@ -93,6 +93,20 @@ def test_a_disk_that_fails_after_the_last_trial_of_a_call_ends_the_sweep(here, m
     assert "Input/output" in answer(here, [propose("ssd", 12), propose("ssd", 13)])["unstored"]
 
 
+def test_a_trial_whose_worker_cannot_get_ready_is_on_the_disk_too(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    broken = settings(tmp_path, dtype="none of them")
+    assert answer(broken, [propose("ssd")])["rows"][-1]["state"] == "failed"
+    (stored,) = (tmp_path / "rows" / "s").iterdir()
+    assert stored.stat().st_ino in synced
+
+
 def test_a_storage_that_goes_away_within_a_call_ends_it_at_once(here, monkeypatch):
     monkeypatch.setenv(FOLDER, here.storage)
     first, last = propose("ssd", 2), propose("ssd", 3)

@@ -242,6 +242,17 @@ def test_a_new_name_is_on_the_disk_when_it_was_written(tmp_path: Path, synced: l
     assert synced == [False, True] * 2
 
 
+def test_a_wait_that_failed_is_not_taken_for_one_that_succeeded_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_root(tmp_path)
+    storage.create("x", b"content", settled=False)
+    left = failing_at_first(monkeypatch, os, "fsync", errno.EIO, times=1)
+    with pytest.raises(OSError, match="Input/output"):
+        storage.settle(["x"])
+    assert left == [0]
+
+
 def test_several_files_wait_for_their_folder_once(tmp_path: Path, synced: list[bool]) -> None:
     storage = open_root(tmp_path)
     for name in ("rows/x", "rows/y", "rows/z"):
