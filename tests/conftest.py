@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,20 @@ def interruptible() -> None:
     """A shell's background job ignores Ctrl-C, and so would the programs that it starts."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[os.stat_result]:
+    """What this process waits for the disk for from now on: files and folders, in order."""
+    waits: list[os.stat_result] = []
+    real = os.fsync
+
+    def noted(file: int) -> None:
+        waits.append(os.fstat(file))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return waits
 
 
 @pytest.fixture(scope="session")

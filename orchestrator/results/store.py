@@ -2,9 +2,9 @@
 
     <storage>/rows/<sweep>/<trial key>.parquet
 
-A file appears whole or not at all (after a power cut a damaged one may be there, which counts as none), and the first
-one of a trial stays, whoever runs it again. Any
-Parquet reader opens it. Needs pyarrow and numpy alone, and boto3 for a storage root in a bucket.
+A file appears whole or not at all, and the first one of a trial stays, whoever runs it again. After a
+power cut a damaged file may be there, which counts as none. Any Parquet reader opens a file. Needs
+pyarrow and numpy alone, and boto3 for a storage root in a bucket.
 """
 
 from __future__ import annotations

@@ -221,25 +221,18 @@ def test_what_fails_for_good_is_raised(tmp_path: Path, monkeypatch: pytest.Monke
         open_root(tmp_path).read("x")
 
 
-@pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each wait for the disk from now on, whether it was for a folder."""
-    kinds: list[bool] = []
-    real = os.fsync
-
-    def noted(file: int) -> None:
-        kinds.append(stat.S_ISDIR(os.fstat(file).st_mode))
-        real(file)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    return kinds
+def are_folders(synced: list[os.stat_result]) -> list[bool]:
+    """Of each wait for the disk, whether it was for a folder."""
+    return [stat.S_ISDIR(of.st_mode) for of in synced]
 
 
-def test_a_new_name_is_on_the_disk_when_it_was_written(tmp_path: Path, synced: list[bool]) -> None:
+def test_a_new_name_is_on_the_disk_when_it_was_written(
+    tmp_path: Path, synced: list[os.stat_result]
+) -> None:
     """A power cut may otherwise undo the rename, however safe the content is."""
     open_root(tmp_path).write("x", b"")
     open_root(tmp_path).create("y", b"")
-    assert synced == [False, True] * 2
+    assert are_folders(synced) == [False, True] * 2
 
 
 def test_a_wait_that_failed_is_not_taken_for_one_that_succeeded_later(
@@ -253,7 +246,9 @@ def test_a_wait_that_failed_is_not_taken_for_one_that_succeeded_later(
     assert left == [0]
 
 
-def test_several_files_wait_for_their_folder_once(tmp_path: Path, synced: list[bool]) -> None:
+def test_several_files_wait_for_their_folder_once(
+    tmp_path: Path, synced: list[os.stat_result]
+) -> None:
     storage = open_root(tmp_path)
     for name in ("rows/x", "rows/y", "rows/z"):
         assert storage.create(name, b"content", settled=False)
@@ -261,4 +256,4 @@ def test_several_files_wait_for_their_folder_once(tmp_path: Path, synced: list[b
     assert storage.read("rows/y") == b"content"
     storage.delete("rows/z")  # as merging does with what it has read
     storage.settle(["rows/x", "rows/y", "rows/z"])
-    assert synced == [False, False, True]
+    assert are_folders(synced) == [False, False, True]
