@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tasks.models.network import Network
 
 
+def _count_nothing(flops: float) -> None:
+    pass
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One trial's unlearning problem, the only argument of `unlearn`. It may grow; what results read stays out."""
@@ -37,6 +41,8 @@ class Problem:
     """Images that the original never saw and no result reads; None unless the method needs them."""
     trained_needs: Mapping[str, dict[str, torch.Tensor]] = field(default_factory=dict)
     """What was trained beforehand for the needs that the method declares; read it by `prepared`."""
+    count_flops: Callable[[float], None] = _count_nothing
+    """Adds FLOPs to the cost: those computed outside of a model's passes, which nobody else counts."""
 
     @property
     def classes(self) -> int:

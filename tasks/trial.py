@@ -41,7 +41,7 @@ class Cost:
     gradient_samples: int
     """Examples passed forward and backward."""
     flops: float
-    """Floating-point operations of the unlearner's passes through the model."""
+    """Floating-point operations of the unlearner's passes through the model, and what it counted beside them."""
     relative_cost: float
     """`flops` over those of retraining from scratch; more if there was other work: Workbench.relative_cost."""
     preparation_cost: float
@@ -134,7 +134,9 @@ def _sum_up(
 ) -> Cost:
     """Return what a trial took so far, but for its evaluation."""
     flops = (
-        meter.gradient_samples * bench.gradient_flops + meter.forward_samples * bench.forward_flops
+        meter.gradient_samples * bench.gradient_flops
+        + meter.forward_samples * bench.forward_flops
+        + meter.other_flops
     )
     return Cost(
         learn.seconds,

@@ -132,6 +132,7 @@ class Workbench(Trainer):
             make_blank=blank,
             calibration=calibration,
             trained_needs=trained,
+            count_flops=meter.count_flops,
         )
         return problem, meter
 
@@ -251,8 +252,8 @@ class Workbench(Trainer):
         """Return what a method cost, as a share of a retrain.
 
         That is its share of the FLOPs, which nothing else on the machine disturbs. What a method computes
-        outside of the model's forward pass has none of these: its share of the seconds, less SLACK, is the
-        least that it costs, unless operations alone count.
+        outside of the model's passes without counting it has none of these: its share of the seconds, less
+        SLACK, is the least that it costs, unless operations alone count.
         """
         share = flops / self.retrain_flops()
         if self.counts_operations_alone:

@@ -43,12 +43,14 @@ class CostMeter:
     """Counts the examples that pass through a model, through copies made of it, and through what it watches.
 
     An example is a gradient sample if its forward pass can be followed by a backward pass: gradients are
-    enabled, and the weights or the images want one. Otherwise it is a forward sample.
+    enabled, and the weights or the images want one. Otherwise it is a forward sample. What is computed beside
+    these passes is counted by whoever computes it.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.gradient_samples = 0
         self.forward_samples = 0
+        self.other_flops = 0.0
         self.paused = False
 
         # A closure, not a bound method: deep copies of the model then share this meter.
@@ -66,6 +68,11 @@ class CostMeter:
     def watch(self, model: nn.Module) -> None:
         """Count what passes through another model as well: a teacher is part of a method's cost."""
         model.register_forward_pre_hook(self._count)
+
+    def count_flops(self, flops: float) -> None:
+        """Count what is computed outside of the model's passes, such as a decomposition."""
+        if not self.paused:
+            self.other_flops += flops
 
     @contextmanager
     def pause(self) -> Iterator[None]:

@@ -3,7 +3,7 @@ unlearning interference with gradient projection", WACV)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -61,8 +61,8 @@ class ProjectedGradient(Unlearner):
         layers = matrix_layers(model)
         read = problem.retain.batches(250, problem.rng, share=self.retain_share, augment=False)
         projections = [
-            leading_projection(product, self.retained)
-            for product in input_products(model, layers, read)
+            leading_projection(product, self.retained, problem.count_flops)
+            for product in input_products(model, layers, read, problem.count_flops)
         ]
         weights = [layer.weight for layer in layers]
         for epoch in range(self.epochs):
@@ -73,6 +73,7 @@ class ProjectedGradient(Unlearner):
                     for weight, gradient, kept in zip(weights, gradients, projections, strict=True):
                         flat = gradient.flatten(1)
                         free = flat - flat @ kept.to(flat.dtype)
+                        problem.count_flops(2 * flat.numel() * len(kept))
                         weight.sub_(free.view_as(weight), alpha=lr)
             yield
 
@@ -85,8 +86,11 @@ class ProjectedGradient(Unlearner):
         return -(1 - right + self.offset).log().mean() - self.entropy_weight * entropy
 
 
-def leading_projection(product: Tensor, share: float) -> Tensor:
+def leading_projection(
+    product: Tensor, share: float, count_flops: Callable[[float], None]
+) -> Tensor:
     """Project (D, D) onto the leading directions whose singular values add up to at most `share` of the sum."""
-    values, directions = principal_directions(product)
+    values, directions = principal_directions(product, count_flops)
     count = int((values.cumsum(0) / values.sum() <= share).sum())
+    count_flops(2 * count * len(product) ** 2)
     return directions[:, :count] @ directions[:, :count].T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from tasks.datasets.splits import Batch
     from tasks.models.network import Network
+
+EIGENVECTORS = 9
+"""FLOPs over n³ of a symmetric n × n matrix's eigenvalues and vectors (Golub and Van Loan, 2013, §8.3: about 9)."""
 
 
 def matrix_layers(model: Network) -> list[nn.Conv2d | nn.Linear]:
@@ -41,12 +44,15 @@ def input_rows(layer: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def input_products(
-    model: Network, layers: Sequence[nn.Module], batches: Iterable[Batch]
+    model: Network,
+    layers: Sequence[nn.Module],
+    batches: Iterable[Batch],
+    count_flops: Callable[[float], None],
 ) -> list[Tensor]:
     """Sum xxᵀ over all rows x that enter each layer: float64 (D, D), for each layer.
 
     Its eigenvectors are the left singular vectors of all inputs as columns, its eigenvalues the squared
-    singular values. One forward pass, in the model's present mode.
+    singular values. One forward pass, in the model's present mode; `count_flops` is told of the rest.
     """
     import torch
 
@@ -55,6 +61,7 @@ def input_products(
     def hook(number: int, layer: nn.Module, inputs: Tensor) -> None:
         rows = input_rows(layer, inputs).double()
         product = rows.T @ rows
+        count_flops(2 * rows.numel() * rows.shape[1])
         before = totals[number]
         totals[number] = product if before is None else before + product
 
@@ -72,9 +79,12 @@ def input_products(
     return [total for total in totals if total is not None]
 
 
-def principal_directions(product: Tensor) -> tuple[Tensor, Tensor]:
+def principal_directions(
+    product: Tensor, count_flops: Callable[[float], None]
+) -> tuple[Tensor, Tensor]:
     """Return the singular values (D,), largest first, and their directions as columns (D, D), of a product."""
     import torch
 
+    count_flops(EIGENVECTORS * len(product) ** 3)
     values, vectors = torch.linalg.eigh(product)
     return values.clamp(min=0).sqrt().flip(0), vectors.flip(1)

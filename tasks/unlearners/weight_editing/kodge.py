@@ -3,7 +3,7 @@ gradient-free class forgetting", TMLR)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -55,20 +55,24 @@ class SingularValueProjection(Unlearner):
 
         def products(split: Split) -> list[Tensor]:
             part = split.subset(self.images, problem.rng)
-            return input_products(model, layers, part.ordered())
+            return input_products(model, layers, part.ordered(), problem.count_flops)
 
         pairs = zip(layers, products(problem.retain), products(problem.forget), strict=True)
         with torch.no_grad():
             for layer, retain, forget in pairs:
-                kept = importance_matrix(retain, self.retain_scale)
-                gone = importance_matrix(forget, self.forget_scale)
+                kept = importance_matrix(retain, self.retain_scale, problem.count_flops)
+                gone = importance_matrix(forget, self.forget_scale, problem.count_flops)
                 flat = layer.weight.flatten(1).double()
+                problem.count_flops(3 * 2 * flat.numel() * len(gone))
                 layer.weight.copy_((flat - flat @ gone + flat @ kept @ gone).view_as(layer.weight))
         yield
 
 
-def importance_matrix(product: Tensor, scale: float) -> Tensor:
+def importance_matrix(
+    product: Tensor, scale: float, count_flops: Callable[[float], None]
+) -> Tensor:
     """Scale each direction of a layer's inputs, given as their product (D, D), by α·s / ((α − 1)·s + 1)."""
-    values, directions = principal_directions(product)
+    values, directions = principal_directions(product, count_flops)
+    count_flops(2 * len(product) ** 3)
     share = values.square() / values.square().sum()
     return (directions * (scale * share / ((scale - 1) * share + 1))) @ directions.T

@@ -208,6 +208,25 @@ def test_what_is_computed_outside_of_the_forward_pass_is_not_free(judged: Workbe
     assert costs == sorted(costs)
 
 
+@dataclass(frozen=True)
+class CountsOutside(Unlearner):
+    """Says what it computes where no meter looks, and passes ten examples where one does."""
+
+    def unlearn(self, problem: Problem) -> Iterator[None]:
+        """Yields once."""
+        for _ in range(3):
+            problem.count_flops(1e6)
+        with torch.no_grad():
+            problem.model(problem.forget.sample(10, problem.rng))
+        yield
+
+
+def test_what_a_method_counts_itself_is_added_to_its_passes(judged: Workbench) -> None:
+    *_, last = run_trial(judged, CountsOutside(), 0)
+    assert last.cost.flops == 3e6 + 10 * judged.forward_flops
+    assert last.cost.relative_cost == last.cost.flops / judged.retrain_flops()
+
+
 def test_where_operations_alone_count_no_clock_is_read(judged: Workbench) -> None:
     judged.counts_operations_alone = True
     try:

@@ -206,12 +206,12 @@ def test_pgu_keeps_the_outputs_on_the_directions_of_the_retain_set(bench: Workbe
     problem, _ = bench.problem(ProjectedGradient(), 0)
     model = problem.model.eval()
     layers = matrix_layers(model)
-    products = input_products(model, layers, bench.retain.ordered())
+    products = input_products(model, layers, bench.retain.ordered(), problem.count_flops)
     start = [layer.weight.detach().clone() for layer in layers]
     before = {n: t.clone() for n, t in model.state_dict().items()}
     run(ProjectedGradient(epochs=3), problem)
     for layer, weight, product in zip(layers, start, products, strict=True):
-        projection = leading_projection(product, 0.9)
+        projection = leading_projection(product, 0.9, problem.count_flops)
         assert 0 < projection.trace() < len(projection)
         moved = (layer.weight - weight).flatten(1).double()
         assert moved.norm() > 1e-3

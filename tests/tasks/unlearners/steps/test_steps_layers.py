@@ -42,10 +42,15 @@ def test_products_add_up_over_batches_and_have_the_singular_values_of_the_rows()
     assert [type(m) for m in layers] == [nn.Conv2d, nn.Conv2d, nn.Conv2d, nn.Linear]
     x = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     y = torch.zeros(6, dtype=torch.int64)
-    first, *_ = input_products(model, layers, [(x[:4], y[:4]), (x[4:], y[4:])])
+    counted: list[float] = []
+    batches = [(x[:4], y[:4]), (x[4:], y[4:])]
+    first, *_ = input_products(model, layers[:1], batches, counted.append)
     rows = input_rows(layers[0], x).double()
     torch.testing.assert_close(first, rows.T @ rows)
-    values, directions = principal_directions(first)
+    inputs = layers[0].weight[0].numel()
+    assert sum(counted) == 2 * len(rows) * inputs**2, "a multiply-add is two"
+    values, directions = principal_directions(first, counted.append)
+    assert counted[-1] == 9 * inputs**3
     _, expected, _ = torch.linalg.svd(rows, full_matrices=False)
     torch.testing.assert_close(values, expected)
     torch.testing.assert_close(directions @ torch.diag(values**2) @ directions.T, first)
