@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.cluster.answer import check_answer
 from orchestrator.cluster.interrupts import Interrupts, is_hangup_ignored, keep_handlers
 from orchestrator.cluster.last_words import Watcher, open_scratch
+from orchestrator.cluster.lean_node import without_helpers
 from orchestrator.cluster.node_guard import NodeGuard, guard_node
 from orchestrator.cluster.own_code import package_code
 from orchestrator.cluster.private_node import (
@@ -101,7 +102,7 @@ def connect_ray(
         else:
             check_answer(address)
             options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
-        with interrupts.deferred(), keep_handlers():
+        with interrupts.deferred(), keep_handlers(), without_helpers():
             _initialise(address, options)
         _heed_signals()
         guard: list[NodeGuard] = []

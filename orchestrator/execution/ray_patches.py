@@ -2,7 +2,8 @@
 
 Ray Tune judges dead workers in its own way, and has no public way to change that. For the length of a block,
 classes that also have the methods below stand in the place of Tune's. They do nothing until a worker dies.
-The private names that only make a sweep faster are in ray_speed.py; no other file has any.
+The private names that only make a sweep faster are in ray_speed.py, those that start a private cluster sooner in
+orchestrator/cluster/lean_node.py; no other file has any.
 
 Functions alone import Tune here: a driver does so while a worker prepares the two models.
 """
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orchestrator.execution.ray_contract import Use, problems, replaced, resolve, uses
+from orchestrator.cluster import lean_node
+from orchestrator.cluster.ray_contract import Use, problems, replaced, resolve, uses
 from orchestrator.execution.ray_speed import CONTROLLER, SPEED
 from orchestrator.execution.worker_deaths import Deaths, UnfitWorker, has_other_nodes
 from tasks.errors import InvalidValue
@@ -147,9 +149,10 @@ def check_ray(say: Callable[[str], object]) -> None:
             f"Ray {ray.__version__} does not fit: this program could not tell whose fault a dead "
             f"worker is ({unfit[0]}); install the version in requirements.lock"
         )
-    for speed in SPEED:
-        if unfit := problems(speed.uses):
-            say(f"NOTICE: Ray {ray.__version__} makes this sweep slower: {speed.loss} ({unfit[0]})")
+    needed = [(speed.loss, speed.uses) for speed in SPEED]
+    for loss, names in (*needed, (lean_node.LOSS, lean_node.HELPERS)):
+        if unfit := problems(names):
+            say(f"NOTICE: Ray {ray.__version__} makes this sweep slower: {loss} ({unfit[0]})")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from orchestrator.execution.ray_contract import Use, uses
+from orchestrator.cluster.ray_contract import Use, uses
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController

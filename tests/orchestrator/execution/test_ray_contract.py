@@ -16,9 +16,9 @@ from program import ROOT
 from ray.exceptions import RayActorError
 from ray.tune.experiment.trial import Trial
 
-from orchestrator.cluster import connection
+from orchestrator.cluster import connection, lean_node
+from orchestrator.cluster.ray_contract import Use, problems, replaced, resolve, uses
 from orchestrator.execution import ray_patches
-from orchestrator.execution.ray_contract import Use, problems, replaced, resolve, uses
 from orchestrator.execution.ray_patches import DEAD_WORKERS, FREE, MANAGER, check_ray
 from orchestrator.execution.ray_speed import CONTROLLER, SPEED
 from orchestrator.worker.trainable import UnlearningTrial
@@ -39,7 +39,9 @@ ray.air.execution.resources.request:AcquiredResources
     _annotate_remote_entity(self, entity, bundle, bundle_index)
 """)
 """What benchmarks/cluster/simulated_nodes.py relies on."""
-USES = [FREE, *DEAD_WORKERS, *(u for s in SPEED for u in s.uses), *AUTO_FILLED, *SIMULATED]
+USES = [
+    FREE, *DEAD_WORKERS, *(u for s in SPEED for u in s.uses), *lean_node.HELPERS, *AUTO_FILLED, *SIMULATED
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.name.rpartition(":")[2])
@@ -87,7 +89,7 @@ PRIVATE = re.compile(
 def test_no_other_file_of_the_program_has_a_private_name_of_ray() -> None:
     files = [f for top in ("orchestrator", "tasks", "analysis") for f in (ROOT / top).rglob("*.py")]
     found = {f.name for f in files if PRIVATE.search(f.read_text())}
-    assert found == {"ray_patches.py", "ray_speed.py"}
+    assert found == {"lean_node.py", "ray_patches.py", "ray_speed.py"}
 
 
 def settings_of_ray() -> list[str]:
