@@ -44,7 +44,7 @@ ENVIRONMENT = {
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-PRELOADED = ("torch", "scipy.optimize", "ray.tune")
+PRELOADED = ("torch", "ray.tune")
 """Modules whose import takes the first seconds of every worker."""
 COLD: Mapping[str, str] = {}
 _ABANDONED = threading.Event()

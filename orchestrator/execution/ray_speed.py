@@ -117,6 +117,15 @@ def _no_preferred(choose: Any) -> Callable[[Any, Any], None]:
     return lambda scheduler, tune_controller: None
 
 
+def _uncounted(count: Any) -> Callable[[Any], bool]:
+    """Count no callbacks for Ray's usage statistics.
+
+    Tune would import whichever of MLflow, Weights & Biases, Comet and Aim are installed, to know their classes: two
+    seconds before the first trial.
+    """
+    return lambda callbacks: False
+
+
 SPEED = (
     SpeedUp(
         "a worker is told of its next trial by a call of its own",
@@ -174,5 +183,16 @@ ray.tune.schedulers:FIFOScheduler
 """),
         replaced="ray.tune.schedulers:FIFOScheduler.choose_trial_to_run",
         by=_no_preferred,
+    ),
+    SpeedUp(
+        "its start imports every experiment tracker that is installed",
+        uses("""
+ray.air._internal.usage:
+    tag_callbacks(callbacks): _count_callbacks
+ray.tune.tune:
+    run: air_usage, tag_callbacks
+"""),
+        replaced="ray.air._internal.usage:tag_callbacks",
+        by=_uncounted,
     ),
 )
