@@ -93,7 +93,7 @@ def run_trial(
     is not `anytime`, the only one that is measured. It alone has the metrics that are `asked` for. Raises
     Diverged if the outputs are not finite, InvalidValue for a method without a yield. Points are measured by
     `judge` [default: `bench.evaluate`]. With `thrift`, the points before the last are measured as it says; if a
-    method ends before its last epoch, its last point is yielded once more, measured whole.
+    method ends before its last epoch, what its last point lacks is measured, and the point is yielded once more.
     """
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
@@ -110,7 +110,7 @@ def run_trial(
             raise InvalidValue(f"{type(unlearner).__name__}.unlearn() ended without a yield")
         # Only an anytime method's intermediate states are results.
         if finished == unlearner.anytime:
-            if point is not None and point.measured == STEERING:
+            if point is not None and _is_incomplete(point, asked):
                 with look.measure(), meter.pause():
                     point = _complete(bench, point, asked, shadows)
                 yield _with_seconds(point, look.seconds)
@@ -152,6 +152,10 @@ def _sum_up(
 
 def _with_seconds(point: Point, evaluate_seconds: float) -> Point:
     return replace(point, cost=replace(point.cost, evaluate_seconds=evaluate_seconds))
+
+
+def _is_incomplete(point: Point, asked: Collection[str]) -> bool:
+    return point.measured == STEERING or not point.metrics.keys() >= set(asked)
 
 
 def _complete(

@@ -61,7 +61,7 @@ class LogitTempering(Unlearner):
     """Examples per step."""
 
     def unlearn(self, problem: Problem) -> Iterator[None]:
-        """Yields per epoch, fewer than `epochs` if it stops."""
+        """Yields per epoch, fewer than `epochs` if it stops; once if it stops before the first."""
         import torch
 
         from tasks.compute.adam import Adam
@@ -70,9 +70,11 @@ class LogitTempering(Unlearner):
         retain = problem.retain.subset(round(self.retain_share * len(problem.retain)), rng)
         optimizer = Adam(trainable(model), self.lr, self.weight_decay, decoupled=True)
         unseen = unseen_accuracy(problem)
-        for _ in range(self.epochs):
+        for epoch in range(self.epochs):
             ahead = float(is_correct(model, problem.forget)[0].double().mean()) - unseen
             if ahead <= TOO_FAR:
+                if not epoch:  # the original is then the result
+                    yield
                 return
             temperature = math.exp(self.sharpness * ahead)
             model.train()

@@ -82,6 +82,18 @@ def test_a_method_that_ends_early_has_its_last_point_measured_whole(judged, spoi
     assert found[-1].metrics["validation_accuracy"] == full[-1].metrics["validation_accuracy"]
 
 
+@pytest.mark.parametrize("thrift", [None, Thrift((), lambda point: True)])
+def test_a_method_that_ends_early_has_what_is_asked_of_its_last_point(judged, thrift) -> None:
+    """A row without it would leave the trial out of every table of that metric."""
+    method = Short(epochs=4, retain_share=0.1)
+    found = list(run_trial(judged, method, 0, ("zrf",), thrift=thrift))
+    assert ["zrf" in point.metrics for point in found] == [False, False, True]
+    assert [(p.epoch, p.measured) for p in found] == [(1, ALL), (2, ALL), (2, ALL)]
+    assert found[-1].metrics.items() >= found[-2].metrics.items()
+    to_the_end = run_trial(judged, Finetune(epochs=2, retain_share=0.1), 0, ("zrf",), thrift=thrift)
+    assert [point.metrics.get("zrf") for point in to_the_end] == [None, found[-1].metrics["zrf"]]
+
+
 @pytest.fixture
 def passed(judged: Workbench) -> tuple[Network, list[int]]:
     """The original model, and how many images each of its forward passes had."""
