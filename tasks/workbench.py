@@ -66,6 +66,7 @@ class Workbench(Trainer):
         self._forgotten_classes = forgotten_classes(changed, step.forget, step.retain)
         self._gone_before = task.gone_before(dataset)
         self._taught_errors = task.forgotten.taught_errors(dataset)
+        self._mislabelled = self._find_wrong_labels() if self._taught_errors else None
         self._probe = self.retain.subset(RETAIN_SAMPLE, self.generator(0))
         held_out = ResidentSource(changed.held_out, device)
         self._validation, self._test, self.calibration = (
@@ -92,6 +93,12 @@ class Workbench(Trainer):
         self.counts_operations_alone = False
         """Whether costs are shares of FLOPs and nothing else, so that no clock decides about any trial."""
         self._warm_up()
+
+    def _find_wrong_labels(self) -> np.ndarray:
+        """Mark the forgotten examples (N,) whose label a request changed: a later one forgets others too."""
+        forgotten = np.flatnonzero(self.step.forget)
+        given, right = (data.train.labels[forgotten] for data in (self.trained_on, self.dataset))
+        return given != right
 
     def task_key(self) -> str:
         """Return the content key of the task, with what is forgotten."""
@@ -243,6 +250,7 @@ class Workbench(Trainer):
             test=seen["test"],
             forgotten_classes=self._forgotten_classes,
             taught_errors=self._taught_errors,
+            mislabelled=self._mislabelled,
             gone_before=self._gone_before,
             learned=seen.get("learned"),
             stale_labels=self.step.stale,

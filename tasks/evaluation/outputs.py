@@ -84,6 +84,8 @@ class Evaluation:
     """Which of the references this model is, if it is one: it is held against the others alone."""
     taught_errors: tuple[tuple[int, int], ...] = ()
     """Errors that the forget set's labels teach, as pairs (true class, class given instead)."""
+    mislabelled: np.ndarray | None = None
+    """Which forgotten examples have such a wrong label, bool (N,); None where labels are right."""
     gone_before: tuple[int, ...] = ()
     """Classes that earlier requests of a sequence emptied: neither forgotten now nor retained."""
     learned: Outputs | None = None

@@ -41,8 +41,13 @@ def interclass_error(evaluation: Evaluation) -> float | None:
 
 @metric(half="none", best="references", only="errors")
 def forget_targeted_error(evaluation: Evaluation) -> float | None:
-    """Measure the share of the forget set that still gets its wrong label (FGT-ERR); null where labels are right."""
-    return float(evaluation.forget.correct.mean()) if evaluation.taught_errors else None
+    """Measure the share of the forgotten examples with wrong labels that still get them (FGT-ERR);
+    null where labels are right.
+    """
+    wrong = evaluation.mislabelled
+    if wrong is None or not wrong.any():
+        return None
+    return float(evaluation.forget.correct[wrong].mean())
 
 
 @metric(half="test", best="references", only="trigger")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from followed_requests import CPU, HERE, SEEN, THREE, Idle, Shift, follow, matri
 
 from tasks.artifacts import Artifact
 from tasks.datasets.dataset import Dataset
+from tasks.evaluation import metric_named
+from tasks.evaluation.outputs import Outputs
 from tasks.references import use_references
 from tasks.roles import ORIGINAL, RETRAINED
 from tasks.sequences.course import Stage, run_whole
@@ -145,6 +149,24 @@ def test_at_its_end_a_sequence_is_judged_by_all_that_was_forgotten(
     assert all(
         torch.equal(a, b) for a, b in zip(point.model.parameters(), last.parameters(), strict=True)
     )
+
+
+def test_wrong_labels_are_sought_where_they_were_taught(bench: Workbench, digits: Dataset) -> None:
+    """A later request forgets examples with right labels: to know these is no error."""
+    task = Task.named("digits-confusion:1:7:20;random:0.3").whole()
+    whole = Workbench(task, digits, bench.cache.root, CPU)
+    seen = whole.outputs(whole.fresh_model())
+    true = digits.train.labels[whole.step.forget]
+    assert (seen.forget.labels != true).sum() == 40 < len(true)
+
+    def error(answers: np.ndarray) -> float | None:
+        logits = np.eye(10, dtype=np.float32)[answers]
+        forget = Outputs(logits, seen.forget.labels)
+        return metric_named("forget_targeted_error")(replace(seen, forget=forget))
+
+    assert error(true) == 0
+    assert error(seen.forget.labels) == 1
+    assert error(np.where(true == 1, seen.forget.labels, true)) == 0.5
 
 
 def test_a_later_request_needs_a_start(bench: Workbench, digits: Dataset) -> None:
