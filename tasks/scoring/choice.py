@@ -43,19 +43,19 @@ def choose_examples(
     forgotten = task.forgotten
     if not isinstance(forgotten, ScoredForgetSet):
         return Choice(task.find_step(dataset).forget)
-    storage, name, count = open_root(root), f"{task.mask_key(dataset)}.mask", len(dataset.train)
+    storage, name = open_root(root), f"{task.mask_key(dataset)}.mask"
     start = time.perf_counter()
     mask = read_choice(task, dataset, root)
     if mask is not None:
         return Choice(mask)
     try:
         mask = forgotten.choose(dataset, make_scores())
-        task.check_step(dataset, whole_step(mask))
     except InvalidValue as error:
         raise UnusableChoice(str(error)) from error
+    _check_choice(task, dataset, mask)
     content = encode_mask(mask)
     if not storage.create(name, content):
-        first = decode_mask(storage.read(name), count)
+        first = read_choice(task, dataset, root)
         if first is None:  # damaged
             storage.write(name, content)
         else:
@@ -64,11 +64,24 @@ def choose_examples(
 
 
 def read_choice(task: Task, dataset: Dataset, root: str | Path) -> np.ndarray | None:
-    """Return the mask (N,) of the task's forget set as far as it is known: None if a model has yet to choose it."""
+    """Return the mask (N,) of the task's forget set as far as it is known: None if a model has yet to choose it.
+
+    Raises UnusableChoice as `choose_examples` does: the task of the stored one may have had larger halves.
+    """
     if not isinstance(task.forgotten, ScoredForgetSet):
         return task.find_step(dataset).forget
     stored = open_root(root).read(f"{task.mask_key(dataset)}.mask")
-    return decode_mask(stored, len(dataset.train))
+    mask = decode_mask(stored, len(dataset.train))
+    if mask is not None:
+        _check_choice(task, dataset, mask)
+    return mask
+
+
+def _check_choice(task: Task, dataset: Dataset, mask: np.ndarray) -> None:
+    try:
+        task.check_step(dataset, whole_step(mask))
+    except InvalidValue as error:
+        raise UnusableChoice(str(error)) from error
 
 
 def encode_mask(mask: np.ndarray) -> bytes:

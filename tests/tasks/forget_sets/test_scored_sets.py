@@ -13,6 +13,7 @@ import torch
 from tasks.datasets.dataset import Dataset
 from tasks.errors import UnusableChoice
 from tasks.evaluation import list_in_rows, metric_named
+from tasks.evaluation.samples import LEAST
 from tasks.forget_sets import FORGET_SETS, traits_of
 from tasks.forget_sets.description import hash_mask
 from tasks.models.small_cnn import SmallCNN
@@ -169,6 +170,26 @@ def test_the_choice_that_was_stored_first_is_everybody_s(
 
     file.write_bytes(encode_mask(~first))
     assert np.array_equal(run("boundary:50", tmp_path).bench.choice.mask, ~first)
+
+
+def test_a_stored_choice_that_no_attacker_could_judge_is_refused(
+    short: None, tmp_path: Path, digits: Dataset
+) -> None:
+    """A calibration split takes held-out images, while the mask of a task without one stays the same."""
+    held_out = digits.held_out
+    ones = np.flatnonzero(held_out.labels == 1)
+    kept = np.setdiff1d(np.arange(len(held_out)), ones[2 * LEAST :])
+    few = replace(held_out, images=held_out.images[kept], labels=held_out.labels[kept])
+    small = replace(digits, held_out=few)
+
+    def build(calibration: bool, root: Path) -> Workbench:
+        task = Task.named("digits-cluster:1:0:2", calibration=calibration)
+        return Workbench(task, small, root, CPU)
+
+    build(False, tmp_path / "both")
+    for root in ("both", "fresh"):
+        with pytest.raises(UnusableChoice, match=f"at least {LEAST} are needed"):
+            build(True, tmp_path / root)
 
 
 def test_what_is_ranked_is_what_the_scoring_model_says(
