@@ -42,6 +42,8 @@ class Metric:
     """The trait of a forget set without which it is undefined."""
     on_request: bool = False
     """Whether a row lacks it unless it is asked for: it takes milliseconds, or few read it."""
+    fewest_references: int = 0
+    """How many references it takes; with fewer it is None."""
     package: str | None = None
     """The package that computes it, if that is no dependency: `all` leaves it out."""
 
@@ -64,6 +66,7 @@ def metric(
     headline: str | None = None,
     only: Trait | None = None,
     on_request: bool = False,
+    fewest_references: int = 0,
     package: str | None = None,
 ) -> Callable[[Callable[[Evaluation], Value]], Metric]:
     """Declare the function below as a metric; the first paragraph of its docstring is the help."""
@@ -80,6 +83,7 @@ def metric(
             headline=headline,
             only=only,
             on_request=on_request,
+            fewest_references=fewest_references,
             package=package,
         )
 

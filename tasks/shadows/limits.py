@@ -24,9 +24,7 @@ def can_study(unlearner: Unlearner, needs: Collection[Needs], models: int, refer
 
 def list_unhalved(metrics: Collection[str], references: int) -> list[str]:
     """List the metrics over seeds that so few references leave null."""
-    if references >= FEWEST_HALVED:
-        return []
-    return [name for name in metrics if metric_named(name).needs == "repeats"]
+    return [name for name in metrics if references < metric_named(name).fewest_references]
 
 
 def check_study(

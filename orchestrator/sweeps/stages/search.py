@@ -16,7 +16,8 @@ from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.shown_studies import show_studies
 from orchestrator.sweeps.stored.spent_time import measure_time_left
 from orchestrator.worker.settings import NEEDED
-from tasks.roles import FEWEST_HALVED, RETRAINED
+from tasks.evaluation import metric_named
+from tasks.roles import RETRAINED
 from tasks.shadows.limits import list_unhalved
 
 if TYPE_CHECKING:
@@ -106,8 +107,9 @@ class Search:
                 "each trial runs its method on all of them; -NAME leaves a metric out"
             )
         if left := list_unhalved(plan.metrics, plan.references):
+            needed = ", ".join(f"{name} ({metric_named(name).fewest_references})" for name in left)
             observer.say(
-                f"NOTICE: {', '.join(left)} need {FEWEST_HALVED} references; with {plan.references} they stay empty"
+                f"NOTICE: with {plan.references} references these metrics stay empty; they need more: {needed}"
             )
         if self._finished:
             observer.say(f"going on: {len(self._finished)} trials are finished")

@@ -18,6 +18,8 @@ NARROW = 0.01
 """A side whose range is this share of the other's is told at once: such as what a method without chance gives."""
 STEP = 0.5
 """Width of a bucket of ε."""
+FEWEST = 3
+"""Models on a side that leave a bucket: of two, ⌈ln(N − 1)⌉ is 0, and so is H of anything."""
 
 
 class Quality(NamedTuple):
@@ -27,14 +29,17 @@ class Quality(NamedTuple):
     null: float
 
 
-def forgetting_quality(unlearned: np.ndarray, retrained: np.ndarray) -> Quality:
+def forgetting_quality(unlearned: np.ndarray, retrained: np.ndarray) -> Quality | None:
     """Compute the mean over forgotten examples of H(ε), from signals φ: (N, examples) and (≥ 2 N, examples).
 
-    `null` holds the first N of `retrained` against the next N. Raises ValueError for fewer.
+    `null` holds the first N of `retrained` against the next N. None for an N below FEWEST, which tells nothing.
+    Raises ValueError for fewer than 2 N.
     """
     count = len(unlearned)
     if len(retrained) < 2 * count:
         raise ValueError(f"{len(retrained)} retrained models are too few: twice {count} are needed")
+    if count < FEWEST:
+        return None
     first, second = retrained[:count], retrained[count : 2 * count]
     return Quality(*(float(mean_quality(side, first)) for side in (unlearned, second)))
 

@@ -14,7 +14,7 @@ from tasks.evaluation.attacks.rates import true_positive_rate
 from tasks.evaluation.logits import log_odds
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation
-from tasks.evaluation.shadows.forgetting_quality import Quality
+from tasks.evaluation.shadows.forgetting_quality import FEWEST, Quality
 from tasks.evaluation.shadows.forgetting_quality import forgetting_quality as compute_quality
 from tasks.evaluation.shadows.incidence import OUT, UNLEARN
 from tasks.evaluation.shadows.klom import Klom, klom
@@ -28,6 +28,7 @@ from tasks.evaluation.shadows.likelihood import (
 from tasks.evaluation.shadows.outputs import RoleSignals
 from tasks.evaluation.shadows.rmia import attack_each_online
 from tasks.evaluation.shadows.swap import swap_over_models
+from tasks.roles import FEWEST_HALVED
 from tasks.scoring.memorisation import measure_memorisation
 
 SEED = 0
@@ -149,9 +150,9 @@ def mean_memorisation(evaluation: Evaluation) -> float | None:
     )
 
 
-@metric(half="none", best="references", needs="repeats")
+@metric(half="none", best="references", needs="repeats", fewest_references=2 * FEWEST)
 def forgetting_quality(evaluation: Evaluation) -> float | None:
-    """Measure how hard N unlearned models are to tell from N retrained ones, example by example: F.
+    """Measure how hard N unlearned models are to tell from N retrained ones, example by example: F; null for N < 3.
 
     Range [0, 1]; the ideal is forgetting_quality_null, at the same N, which is half of the references. 0
     for a method without chance. Source: Triantafillou et al., 2024.
@@ -160,14 +161,20 @@ def forgetting_quality(evaluation: Evaluation) -> float | None:
     return None if found is None else found.value
 
 
-@metric(half="none", best="references", needs="repeats")
+@metric(half="none", best="references", needs="repeats", fewest_references=2 * FEWEST)
 def forgetting_quality_null(evaluation: Evaluation) -> float | None:
     """Measure forgetting_quality of one half of the references against the other: its ideal."""
     found = _quality(evaluation)
     return None if found is None else found.null
 
 
-@metric(half="none", best="references", needs="repeats", unit="nats")
+@metric(
+    half="none",
+    best="references",
+    needs="repeats",
+    unit="nats",
+    fewest_references=FEWEST_HALVED,
+)
 def klom_mean(evaluation: Evaluation) -> float | None:
     """Measure the divergence of N unlearned models' margins from N retrained ones', mean over the forget set.
 
@@ -177,21 +184,39 @@ def klom_mean(evaluation: Evaluation) -> float | None:
     return None if found is None else found.mean
 
 
-@metric(half="none", best="references", needs="repeats", unit="nats")
+@metric(
+    half="none",
+    best="references",
+    needs="repeats",
+    unit="nats",
+    fewest_references=FEWEST_HALVED,
+)
 def klom_95(evaluation: Evaluation) -> float | None:
     """Measure klom_mean as the 95th percentile over the forget set; its floor is klom_floor_95."""
     found = _klom(evaluation)
     return None if found is None else found.high
 
 
-@metric(half="none", best="references", needs="repeats", unit="nats")
+@metric(
+    half="none",
+    best="references",
+    needs="repeats",
+    unit="nats",
+    fewest_references=FEWEST_HALVED,
+)
 def klom_floor(evaluation: Evaluation) -> float | None:
     """Measure klom_mean of one half of the references against the other: its ideal."""
     found = _klom(evaluation)
     return None if found is None else found.floor_mean
 
 
-@metric(half="none", best="references", needs="repeats", unit="nats")
+@metric(
+    half="none",
+    best="references",
+    needs="repeats",
+    unit="nats",
+    fewest_references=FEWEST_HALVED,
+)
 def klom_floor_95(evaluation: Evaluation) -> float | None:
     """Measure klom_95 of one half of the references against the other: its ideal."""
     found = _klom(evaluation)

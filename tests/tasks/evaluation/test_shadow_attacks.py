@@ -175,11 +175,20 @@ def test_forgetting_quality_of_equals_is_far_below_one(
         mean, abs=0.15
     )
     found = forgetting_quality(d, np.concatenate([a, b]))
+    assert found is not None
     assert found.null == pytest.approx(quality, abs=0.02)
     assert found.value == pytest.approx(quality, abs=0.025)
     assert mean_quality(c + 1, a) == pytest.approx(shifted, abs=0.02)
     with pytest.raises(ValueError, match="too few"):
         forgetting_quality(d, a)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_forgetting_quality_of_two_models_a_side_is_undefined(count: int) -> None:
+    """It was 0 whatever they were, and so was its ideal."""
+    equal = np.tile(np.arange(20.0), (count, 1))
+    found = forgetting_quality(equal, np.concatenate([equal, equal]))
+    assert found == (None if count == 2 else (1.0, 1.0))
 
 
 @pytest.mark.parametrize(
