@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.evaluation.metric import metric
-from tasks.evaluation.outputs import Evaluation, Outputs
+from tasks.evaluation.outputs import Evaluation, HeldOut, Outputs
 
 
 @metric(half="validation", best="up")
@@ -17,7 +17,7 @@ def validation_accuracy(evaluation: Evaluation) -> float:
 @metric(half="validation", best="up")
 def validation_accuracy_retained(evaluation: Evaluation) -> float:
     """Measure the accuracy on the validation half, retained classes: steers the search."""
-    return _on_classes(evaluation.validation, evaluation.unretained_classes, inside=False)
+    return _on_retained_classes(evaluation, "validation")
 
 
 @metric(half="test", best="up")
@@ -29,15 +29,15 @@ def test_accuracy(evaluation: Evaluation) -> float:
 @metric(half="test", best="up", headline="test acc.\nretained")
 def test_accuracy_retained(evaluation: Evaluation) -> float:
     """Measure the accuracy on the test half, retained classes (TRA)."""
-    return _on_classes(evaluation.test, evaluation.unretained_classes, inside=False)
+    return _on_retained_classes(evaluation, "test")
 
 
 @metric(half="test", best="references", headline="test acc.\nforgotten", only="classes")
 def test_accuracy_forgotten(evaluation: Evaluation) -> float | None:
-    """Measure the accuracy on the test half, forgotten classes (TFA); null where no class is forgotten."""
-    if not evaluation.forgotten_classes:
-        return None
-    return _on_classes(evaluation.test, evaluation.forgotten_classes, inside=True)
+    """Measure the accuracy on the test half, forgotten classes (TFA); null where there is no such image."""
+    test = evaluation.test
+    concerned = np.isin(test.labels, evaluation.forgotten_classes)
+    return float(test.correct[concerned].mean()) if concerned.any() else None
 
 
 @metric(half="test", best="up")
@@ -65,6 +65,7 @@ def share_correct(outputs: Outputs) -> float:
     return float(outputs.correct.mean())
 
 
-def _on_classes(outputs: Outputs, classes: tuple[int, ...], *, inside: bool) -> float:
-    chosen = np.isin(outputs.labels, classes) == inside
-    return float(outputs.correct[chosen].mean())
+def _on_retained_classes(evaluation: Evaluation, half: HeldOut) -> float:
+    seen = evaluation.held_out(half)
+    gone = np.isin(seen.labels, evaluation.unretained_classes)
+    return float(seen.correct[~gone].mean())

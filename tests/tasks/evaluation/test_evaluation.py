@@ -81,6 +81,13 @@ def test_no_forgotten_class_has_no_accuracy() -> None:
     assert found["test_accuracy_retained"] == found["test_accuracy"]
 
 
+def test_a_forgotten_class_without_a_test_image_has_no_accuracy() -> None:
+    """The single held-out image of a class is in the validation half: a mean of nothing is no number."""
+    found = measure(evaluation((4,)))
+    assert found["test_accuracy_forgotten"] is None
+    assert found["test_accuracy_retained"] == found["test_accuracy"]
+
+
 def test_every_metric_is_measured_under_its_column_and_in_zero_to_one(judged: Workbench) -> None:
     model, _ = judged.model(judged.artifact(ORIGINAL))
     found = judged.evaluate(model)
