@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from orchestrator.results.columns import COSTS, MEASURED
+from orchestrator.results.confirmation.setting import Setting
 from orchestrator.results.noise import FREE
 from orchestrator.results.objectives import Objective, objective_named, score
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
-from tasks.search_space import EPOCHS
 
 Row = dict[str, Any]
 LEVEL = 0.95
@@ -72,14 +72,16 @@ class Repeated:
     """
 
     def add(self, row: Row) -> None:
-        """Add a row if it is a repeat of this model; the first row of a seed is kept."""
-        mine, its = _of(self.searched), _of(row)
-        if row["unlearner"] != self.searched["unlearner"] or not mine.items() <= its.items():
-            return
+        """Add the row of a repeat; the first row of a seed is kept."""
         self.tried.add(row["task_seed"])
         if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
             kept = self.repeats.setdefault(row["task_seed"], dict(row))
             kept.update({name: value for name, value in row.items() if kept.get(name) is None})
+
+    @cached_property
+    def setting(self) -> Setting:
+        """The method and the hyper-parameters that it shares with its repeats."""
+        return Setting.of(self.searched)
 
     @property
     def is_whole(self) -> bool:
@@ -179,7 +181,7 @@ def build_confirmation(
         if row["trial_id"] in baselines:
             baselines[row["trial_id"]].add(row)
         elif row["role"] == "trial":
-            for point in points:
+            for point in _find_repeated(points, row):
                 point.add(row)
     tried = [point for point in points if point.tried]
     return Confirmation(objective, baselines, tried, len(points) - len(tried))
@@ -237,7 +239,8 @@ def _quantile(n: int) -> float:
     return float(stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
-def _of(row: Row) -> dict[str, Any]:
-    """Return the hyper-parameters that a point shares with its repeats: all but the epochs."""
-    params = json.loads(row["params"] or "{}")
-    return {name: value for name, value in params.items() if name != EPOCHS}
+def _find_repeated(points: Sequence[Repeated], row: Row) -> list[Repeated]:
+    """Return the points of which a row is a repeat: those of one trial, which differ in their epochs."""
+    setting = Setting.of(row)
+    same = [point for point in points if point.setting == setting]
+    return same or [point for point in points if setting.extends(point.setting)]

@@ -114,6 +114,46 @@ def test_a_row_from_before_a_hyper_parameter_existed_finds_its_repeats():
     }
 
 
+def hyper(**params: Any) -> dict[str, str]:
+    return {"params": json.dumps({"lr": 0.1, "epochs": 2, **params})}
+
+
+def test_points_that_differ_in_an_option_alone_have_each_their_own_repeats():
+    """An option is stored only where it is on: all that the plain point has, the masked one has too."""
+    masked = hyper(mask="saliency")
+    plain_point, masked_point = row("finetune-0", 0.95), row("finetune-1", 0.8, unlearn_seconds=0.5)
+    repeats = [
+        row(*made, seed=seed, **more)
+        for seed in (1, 2)
+        for made, more in ((("finetune-8", 0.8), masked), (("finetune-9", 0.95), {}))
+    ]
+    found = found_in(plain_point, masked_point | masked, *repeats)
+    assert values_of(found) == {
+        "finetune-0": {1: 0.95, 2: 0.95},
+        "finetune-1": {1: 0.8, 2: 0.8},
+    }
+    assert values_of(found_in(plain_point, *repeats)) == {"finetune-0": {1: 0.95, 2: 0.95}}
+    assert (
+        found_in(plain_point, *(r for r in repeats if r["params"] == masked["params"])).points == []
+    )
+
+
+def test_points_from_before_a_hyper_parameter_have_each_their_own_repeats():
+    """Its default may have changed since; what else they are tells them apart."""
+    masked = {"mask": "saliency"}
+    points = row("finetune-0", 0.95), row("finetune-1", 0.8, unlearn_seconds=0.5, **hyper(**masked))
+    for share in (1.0, 0.5):
+        now = {"retain_share": share}
+        repeats = (
+            row("finetune-7", 0.8, seed=1, **hyper(**now, **masked)),
+            row("finetune-8", 0.9, seed=1, **hyper(**now)),
+        )
+        assert values_of(found_in(*points, *repeats)) == {
+            "finetune-0": {1: 0.9},
+            "finetune-1": {1: 0.8},
+        }
+
+
 def test_the_best_over_fresh_seeds_has_the_highest_mean_score_of_the_validation_half():
     rows = [row("ssd-0", 0.9), row("finetune-1", 0.8), row("scrub-2", 0.7)]
     for seed, (lucky, steady) in ((1, (0.9, 0.8)), (2, (0.5, 0.8))):
