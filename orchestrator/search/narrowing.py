@@ -124,11 +124,15 @@ def keep_assignments(texts: Iterable[str], unlearners: Sequence[str]) -> tuple[s
     return tuple(kept)
 
 
-def narrow_space(unlearner: str, texts: Iterable[str] = ()) -> Space:
+def narrow_space(
+    unlearner: str, texts: Iterable[str] = (), given: Iterable[Mapping[str, Any]] = ()
+) -> Space:
     """Return what is searched of a method, by its declaration and the assignments that concern it.
 
-    An assignment to the method goes before one to all methods. A single value is fixed, not searched.
+    An assignment to the method goes before one to all methods. A single value is fixed, not searched. The space holds
+    the `given` trials too: a point on the way to the end of one has fewer epochs than what was assigned.
     """
+    given = list(given)
     declared = parameters(unlearner_class(unlearner))
     found = sorted(map(read_assignment, texts), key=lambda given: bool(given.method))
     mine = {g.name: g for g in found if g.method in ("", unlearner) and g.name in declared}
@@ -137,6 +141,7 @@ def narrow_space(unlearner: str, texts: Iterable[str] = ()) -> Space:
         domain = narrow_domain(parameter, mine[name].values) if name in mine else parameter.domain
         if domain is None:
             continue
+        domain = widen_domain(domain, [params.get(name, parameter.default) for params in given])
         if name in mine and isinstance(domain, Categorical) and len(domain.choices) == 1:
             fixed[name] = domain.choices[0]
             continue
@@ -153,6 +158,14 @@ def narrow_domain(parameter: Parameter, text: str) -> Domain:
     if parameter.type in (int, float) and TO in text:
         return _read_range(parameter, text)
     return Categorical(tuple(dict.fromkeys(map(parameter.parse, _split_choices(text)))))
+
+
+def widen_domain(domain: Domain, values: Sequence[Any]) -> Domain:
+    """Return the least domain of this kind that holds these values too."""
+    if isinstance(domain, Categorical):
+        return Categorical(tuple(dict.fromkeys((*domain.choices, *values))))
+    low, high = min([domain.low, *values]), max([domain.high, *values])
+    return dataclasses.replace(domain, low=low, high=high, log=domain.log and low > 0)
 
 
 def _read_range(parameter: Parameter, text: str) -> Domain:

@@ -55,7 +55,7 @@ class UnlearnerStudy:
         self._first = list(first)
         """Points that have had no trial yet, as far as is known."""
         self._class = unlearner_class(unlearner)
-        searched = narrow_space(unlearner, assignments)
+        searched = narrow_space(unlearner, assignments, given or ())
         self._fixed = searched.fixed
         self._space = {name: distribution(domain) for name, domain in searched.domains.items()}
         notes = first_generation(sampler_named(sampler, seed))

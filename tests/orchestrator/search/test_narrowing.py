@@ -75,6 +75,27 @@ def test_samplers_search_what_is_stated_and_learn_from_it(sampler: str) -> None:
     assert all(t.params.keys() == {"lr", "retain_share", "momentum", "mask"} for t in again.trials)
 
 
+@pytest.mark.parametrize("ended", [(0, 1, 2, 3), (2,), ()])
+@pytest.mark.parametrize("epochs", ["", "5", "5,10", "5..10", "10..20"])
+def test_points_on_the_way_to_what_was_set_run_again_once_each(
+    epochs: str, ended: tuple[int, ...]
+) -> None:
+    """Such a point has fewer epochs than any trial of the search. The confirmation is resumed."""
+    texts = ("lr=.01,.1", f"epochs={epochs}")[: 1 + bool(epochs)]
+    given = [
+        {"lr": lr, "epochs": epochs, "retain_share": 1.0}
+        for lr, epochs in ((0.01, 5), (0.01, 3), (0.1, 10), (0.1, 30))
+    ]
+    first = UnlearnerStudy("finetune", PARETO, "tpe", 0, (), given, texts)
+    trials = [first.ask(TASK) for _ in given]
+    assert [{n: trial["params"][n] for n in given[0]} for trial in trials] == given
+    rows = [stored(trials[n], [row(1), row(2)], n) for n in ended]
+    again = UnlearnerStudy("finetune", PARETO, "tpe", 0, rows, given, texts)
+    left = [params for n, params in enumerate(given) if n not in ended]
+    resumed = [again.ask(TASK)["params"] for _ in left]
+    assert [{n: params[n] for n in given[0]} for params in resumed] == left
+
+
 def test_a_confirmation_runs_each_given_trial_as_it_was() -> None:
     given = [
         {"lr": 0.7, "epochs": 5, "momentum": 0.5, "mask": "saliency"},
