@@ -7,7 +7,7 @@ holds each against the Optuna that is installed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import optuna
@@ -32,16 +32,18 @@ CONSTRAINT = "constraints:"
 class RecentStudy(optuna.Study):
     """A study whose sampler sees the last finished trials and those since."""
 
+    _asks = False
+    """Whether a proposal is made: a sampler looks several times, and nothing changes meanwhile."""
     _shown: list[FrozenTrial] | None = None
-    """While a proposal is made: a sampler looks several times, and nothing changes meanwhile."""
+    """What it has seen in this proposal."""
 
     def ask(self, *arguments: Any, **options: Any) -> optuna.Trial:
         """Propose a trial; see optuna.Study."""
-        self._shown = None
+        self._asks = True
         try:
             return super().ask(*arguments, **options)
         finally:
-            self._shown = None
+            self._asks, self._shown = False, None
 
     def _get_trials(
         self,
@@ -49,10 +51,15 @@ class RecentStudy(optuna.Study):
         states: Container[TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        """List the trials for a sampler: the one method by which Optuna's samplers read a study."""
-        if self._shown is None:
-            self._shown = self._recent(super()._get_trials(deepcopy=False, use_cache=use_cache))
-        chosen = [t for t in self._shown if states is None or t.state in states]
+        """List the trials for a sampler: the one method by which Optuna's samplers read a study.
+
+        Optuna's cache is emptied by a proposal alone, and between two of them trials are added.
+        """
+        shown = self._shown
+        if shown is None:
+            shown = self._recent(super()._get_trials(deepcopy=False, use_cache=False))
+            self._shown = shown if self._asks else None
+        chosen = [t for t in shown if states is None or t.state in states]
         return copy.deepcopy(chosen) if deepcopy else chosen
 
     def _recent(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
@@ -118,11 +125,33 @@ def list_constraints(trial: FrozenTrial) -> dict[str, Any]:
     return {n: value for n, value in trial.system_attrs.items() if n.startswith(CONSTRAINT)}
 
 
-def first_generation(sampler: BaseSampler) -> dict[str, Any]:
-    """Return the system attributes that make a complete trial an ancestor for this sampler.
+class Generations:
+    """The generations of stored trials: they are counted anew, in the order in which the trials ended.
 
-    Genetic samplers know no trial without a generation. Those from the rows are all of generation 0,
-    and the best of these are the parents of the next.
+    A genetic sampler knows no trial without a generation, and keeps the parents of each in the study. Both are as
+    if the trials had just been proposed one after another, so that a resumed search has the trials of one that was not.
     """
-    key = getattr(sampler, "_get_generation_key", None)
-    return {key(): 0} if key else {}
+
+    def __init__(self, study: optuna.Study, make: Callable[[int], BaseSampler]) -> None:
+        """`make` gives the sampler by which the trial of this number was proposed."""
+        self._study, self._make = study, make
+        sampler = make(0)
+        self._size = getattr(sampler, "population_size", None)
+        key = getattr(sampler, "_get_generation_key", None)
+        self._key = key() if key else None
+        self._proposed = self._latest = self._complete = 0
+
+    def note_next(self, state: TrialState) -> dict[str, Any]:
+        """Return the system attributes of the next trial, which ended so; none if the sampler is not genetic.
+
+        The trial is not in the study yet, all before it are: the parents of a new generation are chosen of these.
+        """
+        number, self._proposed = self._proposed, self._proposed + 1
+        if self._key is None:
+            return {}
+        if self._complete == self._size:
+            self._latest, self._complete = self._latest + 1, 0
+            sampler: Any = self._make(number)
+            sampler.get_parent_population(self._study, self._latest)
+        self._complete += state == TrialState.COMPLETE
+        return {self._key: self._latest}

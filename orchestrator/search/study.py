@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -13,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from orchestrator.results.objectives import Objective
 from orchestrator.results.rows import trial_key
 from orchestrator.search.fast_proposals import (
+    Generations,
     KnownSpace,
     RecentStudy,
     distribution,
-    first_generation,
 )
 from orchestrator.search.first.points import BY_SAMPLER, FirstPoint
 from orchestrator.search.narrowing import narrow_space
@@ -58,8 +59,7 @@ class UnlearnerStudy:
         searched = narrow_space(unlearner, assignments, given or ())
         self._fixed = searched.fixed
         self._space = {name: distribution(domain) for name, domain in searched.domains.items()}
-        notes = first_generation(sampler_named(sampler, seed))
-        self._maker = TrialMaker(objective, searched.domains, self._space, notes, searched.unstored)
+        self._maker = TrialMaker(objective, searched.domains, self._space, searched.unstored)
         self._storage = InMemoryStorage()
         directions = [StudyDirection[d.upper()] for d in objective.directions]
         self._study_id = self._storage.create_new_study(directions, unlearner)
@@ -140,8 +140,10 @@ class UnlearnerStudy:
         self._add_end(trial, rows[-1])
 
     def _add_stored(self, finished: Sequence[Sequence[Row]]) -> None:
+        generations = Generations(self._study, self._make_sampler)
         for rows in in_order(finished):
             trial = self._maker.trial(rows[-1])
+            trial.system_attrs |= generations.note_next(trial.state)
             self._storage.create_new_trial(self._study_id, trial)
             self._add_end(trial, rows[-1])
             self._ids.add(rows[-1]["trial_id"])
@@ -158,13 +160,16 @@ class UnlearnerStudy:
 
     def _sampled(self, number: int, chosen: Mapping[str, Any] | FirstPoint | None) -> optuna.Trial:
         values = chosen.values if isinstance(chosen, FirstPoint) else chosen
-        sampler = sampler_named(self._sampler, self._seed, self.unlearner, number)
+        sampler = self._make_sampler(number)
         if values is not None:
             sampler = fixed(values, sampler)
         elif self._alike:
             sampler = KnownSpace(sampler, self._space)
         self._study.sampler = sampler
         return self._study.ask(self._space)
+
+    def _make_sampler(self, number: int) -> BaseSampler:
+        return sampler_named(self._sampler, self._seed, self.unlearner, number)
 
     def _next_given(self) -> Mapping[str, Any]:
         """Return the first of the given that no stored and no running trial has; empty if none are given."""

@@ -45,8 +45,6 @@ class TrialMaker:
     domains: Mapping[str, Domain]
     space: dict[str, BaseDistribution]
     """The domains as Optuna spells them."""
-    notes: dict[str, Any]
-    """What the sampler is to find noted with a stored trial."""
     unstored: Mapping[str, Any] = field(default_factory=dict)
     """What a row has of a searched hyper-parameter that it leaves out."""
 
@@ -65,7 +63,7 @@ class TrialMaker:
             params=params,
             distributions=self._distributions(params),
             user_attrs={TRIAL_ID: last["trial_id"]},
-            system_attrs=dict(self.notes),
+            system_attrs={},
         )
         self.note_limits(trial, last)
         return trial

@@ -19,12 +19,12 @@ from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search import fast_proposals
 from orchestrator.search.fast_proposals import (
     SEEN,
+    Generations,
     KnownSpace,
     RecentStudy,
-    first_generation,
     list_constraints,
 )
-from orchestrator.search.samplers import SAMPLERS, sampler_named
+from orchestrator.search.samplers import POPULATION, SAMPLERS, sampler_named
 from orchestrator.search.study_trials import TrialMaker
 
 SPACE = {
@@ -52,12 +52,19 @@ def test_a_study_is_read_by_the_one_method_that_we_override():
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_generation_of_a_trial_is_noted_under_the_key_that_we_ask_for(name):
-    sampler = sampler_named(name, 0)
-    notes = first_generation(sampler)
-    assert bool(notes) == (name in GENETIC)
-    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
-    study.ask(SPACE)
-    assert notes.items() <= study.trials[0].system_attrs.items()
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    again = RecentStudy(study.study_name, study._storage)
+    generations = Generations(again, lambda number: sampler_named(name, number))
+    for number in range(2 * POPULATION + 5 if name in GENETIC else 2):
+        study.sampler = sampler_named(name, number)
+        trial = study.ask(SPACE)
+        values = None if number in (1, POPULATION + 2) else [trial.params["lr"], 0.0]
+        state = TrialState.COMPLETE if values else TrialState.FAIL
+        notes = generations.note_next(state)
+        assert bool(notes) == (name in GENETIC)
+        assert notes.items() <= study.trials[number].system_attrs.items()
+        study.tell(trial, values, state)
+    assert not notes or set(notes.values()) == {2}
 
 
 def test_the_private_names_of_optuna_stand_in_one_file():
@@ -170,7 +177,7 @@ def test_a_storage_in_memory_keeps_a_finished_trial_as_it_is_given():
         "trial_id": "a", "params": "{}", "state": "complete", "relative_cost": 0.1,
         "validation_accuracy_retained": 0.5, "validation_indistinguishability": 0.5,
     }  # fmt: skip
-    given = TrialMaker(OBJECTIVES["pareto"], {}, {}, {}).trial(last)
+    given = TrialMaker(OBJECTIVES["pareto"], {}, {}).trial(last)
     storage.create_new_trial(study_id, given)
     (kept,) = storage.get_all_trials(study_id, deepcopy=False)
     assert kept is given

@@ -32,6 +32,30 @@ def test_a_study_of_rows_goes_on_as_the_one_that_died(sampler, lost):
 
 
 @pytest.mark.parametrize("sampler", QUICK)
+@pytest.mark.parametrize("lost", [31, 80])
+def test_a_resumed_search_has_the_trials_of_one_that_was_not(sampler, lost):
+    """Over several generations, with trials that failed."""
+    undisturbed = search(study(sampler=sampler), 110)
+    kept = search(study(sampler=sampler), lost)
+    went_on = study(sampler=sampler, finished=kept)
+    assert kept + search(went_on, 110 - lost, first=lost) == undisturbed
+
+
+def search(finetune: Any, count: int, first: int = 0) -> list[list[dict[str, Any]]]:
+    """Ask for and tell trials that depend on what was proposed, every seventh of which fails; return their rows."""
+    finished = []
+    for number in range(first, first + count):
+        trial = finetune.ask(TASK)
+        lr, share = trial["params"]["lr"], trial["params"]["retain_share"]
+        measured = {"accuracy": 1 - lr, "validation_indistinguishability": lr + share}
+        state = "failed" if number % 7 == 3 else "complete"
+        rows = [row(trial["params"]["epochs"], state=state, **measured)]
+        finetune.tell(trial["trial_id"], rows)
+        finished.append(stored(trial, rows, number))
+    return finished
+
+
+@pytest.mark.parametrize("sampler", QUICK)
 def test_a_study_of_rows_knows_what_the_one_that_was_told_knew(sampler):
     first = study(sampler=sampler)
     finished = mixed(first)
