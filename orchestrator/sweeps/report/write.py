@@ -22,6 +22,7 @@ from orchestrator.sweeps.export import check_output
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.report.losses import measure_losses, read_losses
 from orchestrator.sweeps.status import RUNNING, read_status
+from orchestrator.sweeps.stored.catalogue import list_confirming
 from tasks.errors import InvalidValue
 from tasks.storage.roots import open_root
 
@@ -118,10 +119,11 @@ def read_contents(configs: Sequence[SweepConfig]) -> list[SweepContent]:
 
 def _list_row_files(configs: Sequence[SweepConfig]) -> list[str]:
     """List the files of rows of these sweeps and of those that confirm them: they change as trials end."""
-    place = open_root(configs[0].storage)
-    own = tuple(str(config.name) for config in configs)
-    folders = [f for f in place.list_names(ROWS) if f.rstrip("/").partition("+")[0] in own]
-    return [f"{f}{name}" for f in folders for name in place.list_names(f"{ROWS}/{f.rstrip('/')}")]
+    storage = configs[0].storage
+    place, own = open_root(storage), [str(config.name) for config in configs]
+    confirming = [other for name in own for other in list_confirming(name, storage)]
+    sweeps = dict.fromkeys([*own, *confirming])
+    return [f"{name}/{file}" for name in sweeps for file in place.list_names(f"{ROWS}/{name}")]
 
 
 def write_page(

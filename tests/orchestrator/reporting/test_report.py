@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from html import unescape
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from reported import EVIL, data_of, store_sweep, write
 from setuptools.config.pyprojecttoml import apply_configuration
 from setuptools.dist import Distribution
+from store_sweeps import make_sweep
 from study_rows import PARETO
 
 import orchestrator
@@ -19,8 +22,10 @@ from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.render import TEMPLATES, embed_json
 from orchestrator.reporting.recommended import spell_run
 from orchestrator.results.recommendation import recommend_point
-from orchestrator.results.store import read_results
-from orchestrator.sweeps.folder import read_config
+from orchestrator.results.store import read_results, write_rows
+from orchestrator.sweeps.folder import hold_sweep, read_config
+from orchestrator.sweeps.report import write as writing
+from orchestrator.sweeps.report.write import watch_report
 
 
 def test_the_answer_is_that_of_the_terminal_with_its_commands(store: Path) -> None:
@@ -106,6 +111,38 @@ def test_watching_a_sweep_that_nobody_runs_ends_at_once(
     assert main(["report", "s", "--watch", *where]) == 0
     assert capsys.readouterr().out == f"{store}/live.html: {len(read_results(store, 's'))} rows\n"
     assert data_of((store / "live.html").read_text())["refresh"] is None
+
+
+@pytest.mark.parametrize(
+    ("watched", "grown"), [("s", "s"), ("s+seed-1", "s+seed-1"), ("s", "s+seed-1"), ("s", "mine")]
+)
+def test_the_page_of_a_running_sweep_has_each_new_row(
+    tmp_path: Path, watched: str, grown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plus in its name is that of a confirmation, which may have any other name too."""
+    root, page = str(tmp_path), tmp_path / "live.html"
+    plan = {"trials": 9, "budgets": {"ssd": 9}}
+    for name, seed, of in (("s", 0, None), ("s+seed-1", 1, "s"), ("mine", 2, "s")):
+        settings = {**plan, "confirms": of, "seed": seed}
+        make_sweep(root, name, [(0.8, 0.6, 0.1)], config=settings, task_seed=seed)
+    monkeypatch.setattr(writing, "EVERY_SECONDS", 0.01)
+    held, refreshed = ExitStack(), []
+
+    def grow(said: str) -> None:
+        refreshed.append(data_of(page.read_text())["refresh"])
+        if len(refreshed) == 1:
+            known = next(row for row in read_results(root, grown).to_pylist() if row["final"])
+            write_rows(root, grown, "new", [known | {"trial_id": "ssd-9", "trial_key": "new"}])
+        else:
+            held.close()
+
+    late = Timer(60, held.close)  # ends a watch that sees nothing
+    with held:
+        held.enter_context(hold_sweep(watched, root, pytest.fail))
+        late.start()
+        watch_report([watched], root, page, grow)
+    late.cancel()
+    assert [bool(seconds) for seconds in refreshed] == [True, True, False]
 
 
 def test_a_link_in_the_place_of_a_page_is_replaced_and_not_followed(store: Path) -> None:
