@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from orchestrator.results.confirmation.repeats import Confirmation, Estimate, Repeated
+from orchestrator.results.confirmation.table import spell_seeds
 from orchestrator.results.figures.axes import Axis, choose_axes
 from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
 from orchestrator.results.figures.points import assign_colours, assign_shapes
@@ -19,8 +20,7 @@ from orchestrator.results.sweep_rows import ORIGINAL
 
 CAPTION = (
     "Hollow: what the sweep measured. Filled: the mean over fresh seeds, with its 95 % confidence "
-    "interval (Student's t) within what can be, from three seeds on. Each seed has its own models, splits and, "
-    "if it is random, forget set."
+    "interval (Student's t) within what can be, from three seeds on."
 )
 
 
@@ -48,7 +48,14 @@ def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
     undominated = f"; {sum(chances):.1f} are undominated, on average" if chances else ""
     told = f"{len(found.points)} points of the front, {seeds} seeds{undominated}."
     figure.text(0.085, 0.95, title, fontsize=15, fontweight="bold", color=INK)
-    figure.text(0.085, 0.935, fill(f"{told} {CAPTION}", 125), fontsize=9.5, color=FAINT, va="top")
+    figure.text(
+        0.085,
+        0.935,
+        fill(f"{told} {CAPTION} {spell_seeds(found)}.", 125),
+        fontsize=9.5,
+        color=FAINT,
+        va="top",
+    )
     figure.savefig(path)
 
 

@@ -19,6 +19,7 @@ from orchestrator.results.objectives import STEERING
 from orchestrator.results.sweep_rows import (
     FORGET_SET,
     FORGOTTEN,
+    ORIGINAL,
     choose_forgotten_column,
 )
 
@@ -87,8 +88,8 @@ def list_notes(found: Confirmation) -> list[str]:
     seeds = max((len(point.tried) for point in found.points), default=0)
     cut = sum(not point.is_whole for point in found.points)
     said = [
-        "± is half a 95 % confidence interval (Student's t) over n seeds. Each seed has its own models, splits "
-        "and, if it is random, forget set; all seeds use the same images.",
+        f"± is half a 95 % confidence interval (Student's t) over n seeds. {spell_seeds(found)}; all seeds use the "
+        "same images.",
         "Where ± would leave what can be, the interval is given.",
     ]
     if chances:
@@ -116,6 +117,17 @@ def list_notes(found: Confirmation) -> list[str]:
             f"{', '.join(told)}. It includes the luck of the search's own models and splits."
         )
     return said
+
+
+def spell_seeds(found: Confirmation) -> str:
+    """Say what each seed has of its own: not the original model, if it was given as a file of weights."""
+    original = found.baselines.get(ORIGINAL)
+    if original is not None and original.searched.get("original_file") is not None:
+        return (
+            "Each seed has its own retrained models, splits and, if it is random, forget set; the original was given "
+            "and is the same for all seeds"
+        )
+    return "Each seed has its own models, splits and, if it is random, forget set"
 
 
 def _spell_many(found: Confirmation) -> list[str]:

@@ -171,6 +171,20 @@ def test_the_best_over_fresh_seeds_has_the_highest_mean_score_of_the_validation_
     assert build_confirmation(rows[:3], "s", OBJECTIVE, "methods").find_best() is None
 
 
+@pytest.mark.parametrize(
+    ("file", "own"),
+    [
+        (None, "Each seed has its own models,"),
+        ("mine.pt", "the original was given and is the same"),
+    ],
+)
+def test_the_notes_say_whether_each_seed_has_an_original_of_its_own(file, own):
+    models = [row("original", 0.95, seed, original_file=file) for seed in (0, 1)]
+    notes = list_notes(found_in(*models, row("ssd-0", 0.9), row("ssd-0", 0.8, seed=1)))
+    assert sum(own in note for note in notes) == 1
+    assert any("Each seed has its own models" in note for note in notes) == (file is None)
+
+
 def test_a_repeat_that_failed_is_counted_and_its_point_is_not_judged():
     """The mean of the seeds that it survived would flatter."""
     failed = row("ssd-0", None, seed=2, state="failed")
