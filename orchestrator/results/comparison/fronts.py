@@ -126,12 +126,18 @@ def compare_fronts(first: Sweep, second: Sweep) -> Comparison:
             f"sweeps {first.name!r} and {second.name!r} have the same task, and other data: their accuracies "
             "cannot be compared"
         )
-    return Comparison(
-        measure_front(first), measure_front(second), tuple(_list_notices(first, second))
-    )
+    fronts = measure_front(first), measure_front(second)
+    return Comparison(*fronts, tuple(_list_notices(*fronts)))
 
 
-def _list_notices(first: Sweep, second: Sweep) -> Iterator[str]:
+def _list_notices(*fronts: ComparedFront) -> Iterator[str]:
+    for front in fronts:
+        if front.unmeasured:
+            yield (
+                f"{front.unmeasured} points of {front.name} would be on its front and were not measured whole, so that "
+                "its hypervolume is too small: a sweep of another objective needs --measure all"
+            )
+    first, second = (front.sweep for front in fronts)
     for column, what in (("model", "models"), ("task_seed", "seeds, hence splits,")):
         a, b = (_values(sweep, column) for sweep in (first, second))
         if a and b and a != b:

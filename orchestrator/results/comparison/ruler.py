@@ -39,6 +39,8 @@ class ComparedFront:
     floor: NoiseFloor | None
     rows: list[Row] = field(repr=False)
     """The points of the front that have all of the ruler's values."""
+    unmeasured: int = 0
+    """Points that would be on the front, and lack a value of the ruler: the search did not measure them whole."""
 
     @property
     def name(self) -> str:
@@ -84,10 +86,15 @@ class ComparedFront:
 
 
 def measure_front(sweep: Sweep) -> ComparedFront:
-    """Return the Pareto front of a sweep under the ruler, from all its rows."""
+    """Return the Pareto front of a sweep under the ruler, from all its rows.
+
+    A point without all of the ruler's values keeps no other off the front.
+    """
     ruler = (ACCURACY, HIDDEN, COST)
-    rows = [r for r in front_rows(sweep.rows, PARETO) if all(is_number(r[name]) for name in ruler)]
-    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows)
+    lacking = {id(r) for r in sweep.points if not all(is_number(r[name]) for name in ruler)}
+    rows = front_rows([row for row in sweep.rows if id(row) not in lacking], PARETO)
+    unmeasured = sum(id(row) in lacking for row in front_rows(sweep.rows, PARETO))
+    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows, unmeasured)
 
 
 def is_number(value: float | None) -> bool:

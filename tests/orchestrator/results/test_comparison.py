@@ -10,6 +10,8 @@ from store_sweeps import ORIGINAL, make_sweep
 
 import orchestrator
 from orchestrator.cli.main import main
+from orchestrator.results.comparison.ruler import ACCURACY, HIDDEN
+from orchestrator.results.store import read_results, write_rows
 
 QUANTILE = 4.302652729911275
 """Student's t with two degrees of freedom, at .975."""
@@ -75,6 +77,23 @@ def test_nothing_is_said_without_references_and_an_empty_front_has_no_volume(
     assert (empty.second.volume, empty.second.points) == (0.0, [])
     assert empty.differs is True
     assert empty._repr_png_().startswith(PNG)
+
+
+def test_a_point_that_was_not_measured_whole_keeps_none_off_the_front(tmp_path: Path) -> None:
+    """An accuracy sweep leaves such points: the search measures whole what its own objective may show."""
+    root, points = str(tmp_path), [(0.8, 0.6, 0.1), (0.82, 0.7, 0.05)]
+    make_sweep(root, "whole", points)
+    make_sweep(root, "part", points[:1])
+    make_sweep(root, "one", points[:1])
+    (row,) = (r for r in read_results(root, "whole").to_pylist() if r["trial_id"] == "ssd-1")
+    steering = {"measured": "steering", **dict.fromkeys((ACCURACY, HIDDEN))}
+    write_rows(root, "part", row["trial_key"], [row | steering | {"sweep": "part"}])
+    found = orchestrator.compare("whole", "part", storage=root)
+    assert found.first.volume == pytest.approx(0.82 * 0.7 * 0.95)
+    assert found.second.volume == pytest.approx(0.8 * 0.6 * 0.9)
+    (notice,) = found.notices
+    assert notice.startswith("1 points of part would be on its front and were not measured whole")
+    assert orchestrator.compare("whole", "one", storage=root).notices == ()
 
 
 def test_the_command_prints_a_table_and_draws_a_picture(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
