@@ -63,15 +63,16 @@ class TimeLimit(Allocation):
         took = self._took.get(unlearner)
         return fmean(took) if took else self._expected.get(unlearner, 0.0)
 
-    def choose(self, left: Mapping[str, int]) -> str | None:
+    def choose(self, left: Mapping[str, int], able: Sequence[str] | None = None) -> str | None:
         """Choose among the methods of which a trial fits; None if the time is over."""
-        seconds = self.left
-        fitting = {name: n for name, n in left.items() if self.expect(name) <= seconds}
-        chosen = self._allocation.choose(fitting)
+        able, seconds = list(left if able is None else able), self.left
+        fitting = [name for name in able if self.expect(name) <= seconds]
+        chosen = self._allocation.choose(left, fitting)
         if chosen is not None or seconds <= SLACK * self._seconds:
             return chosen
-        shortest = min((n for n in left if left[n]), key=self.expect, default=None)
-        return None if shortest is None else self._allocation.choose({shortest: left[shortest]})
+        # Only the allocation knows of which methods there may be another trial.
+        each = (self._allocation.choose(left, [name]) for name in sorted(able, key=self.expect))
+        return next((name for name in each if name is not None), None)
 
     def check(self) -> None:
         """Raise TimeIsUp if the time is over."""

@@ -100,11 +100,15 @@ class Adaptive(Allocation):
         if measured:
             self._seconds[unlearner].append(sum_own_seconds(measured[-1]))
 
-    def choose(self, left: Mapping[str, int]) -> str | None:
-        """Choose the method of the next trial; the number left is that of all methods together."""
+    def choose(self, left: Mapping[str, int], able: Sequence[str] | None = None) -> str | None:
+        """Choose the method of the next trial; the number left is that of all methods together.
+
+        Of a favoured method it may be below 0. So a method that is not `able` counts too.
+        """
         if sum(left.values()) <= 0:
             return None
-        able = [name for name in left if not (name in self._single and self._began[name])]
+        asked = left if able is None else able
+        able = [name for name in asked if not (name in self._single and self._began[name])]
         if not able:
             return None
         number, fewest = sum(self._began.values()), min(able, key=lambda n: self._began[n])

@@ -13,9 +13,12 @@ ALLOCATIONS = EQUAL, ADAPTIVE
 class Allocation:
     """Gives the next trial to the method that is furthest behind: an equal budget for all, interleaved."""
 
-    def choose(self, left: Mapping[str, int]) -> str | None:
-        """Choose the method of the next trial from the trials that are left of each; None if none is left."""
-        furthest = max(left, key=lambda name: left[name], default=None)
+    def choose(self, left: Mapping[str, int], able: Sequence[str] | None = None) -> str | None:
+        """Choose the method of the next trial from the trials that are left of each; None if none is left.
+
+        `able` are the methods of which a trial may begin now; all if it is None.
+        """
+        furthest = max(left if able is None else able, key=lambda name: left[name], default=None)
         return None if furthest is None or left[furthest] <= 0 else furthest
 
     def note(self, unlearner: str, rows: Sequence[Row]) -> None:

@@ -147,6 +147,16 @@ def test_what_is_left_is_one_number_for_all_methods():
     assert Allocation().choose({"a": 0}) is None
 
 
+def test_methods_that_may_not_begin_now_still_count_as_left():
+    favoured = {"a": -4, "b": 9}
+    assert Adaptive(AIM, 0).choose(favoured, ["a"]) == "a"
+    assert Adaptive(AIM, 0).choose({"a": -9, "b": 9}, ["b"]) is None
+    assert Adaptive(AIM, 0).choose(favoured, []) is None
+    assert Allocation().choose({"a": 5, "b": 2, "c": 1}, ["c", "b"]) == "b"
+    assert Allocation().choose(favoured, ["a"]) is None
+    assert Allocation().choose(favoured, []) is None
+
+
 def test_a_method_without_anything_to_search_has_one_trial():
     rows = [trial("a", 0.3, 0.1), trial("b", 0.8, 0.4), trial("fixed", 0.9, 0.9)] * 2
     allocation = Adaptive(AIM, 0, single=["fixed"])

@@ -13,6 +13,7 @@ from orchestrator.config.wall_time import read_duration
 from orchestrator.execution.time_limit import END_SECONDS, TimeIsUp, TimeLimit
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.search.adaptive import Adaptive
 from orchestrator.search.allocation import Allocation
 from orchestrator.sweeps.budget import ENDLESS, budgets, is_open, stored_budgets
 from orchestrator.sweeps.folder import hold_sweep, read_config, store_config, store_end
@@ -50,7 +51,11 @@ def test_what_is_no_duration_is_one_line_that_names_the_form(text):
 
 def limit(seconds: float, **expected: float) -> TimeLimit:
     """A limit of so many seconds in which trials may run, of a budget of 1000."""
-    return TimeLimit(Allocation(), time.monotonic() + END_SECONDS + seconds, 1000, expected)
+    return limit_other(Allocation(), seconds, **expected)
+
+
+def limit_other(allocation: Allocation, seconds: float, **expected: float) -> TimeLimit:
+    return TimeLimit(allocation, time.monotonic() + END_SECONDS + seconds, 1000, expected)
 
 
 def rows(seconds: float) -> list[dict[str, float]]:
@@ -76,6 +81,42 @@ def test_while_more_than_the_slack_is_left_the_shortest_begins_all_the_same():
     assert limit(40, slow=500, quick=100).choose({"slow": 9, "quick": 3}) == "quick"
     assert limit(20, slow=500, quick=100).choose({"slow": 9, "quick": 3}) is None
     assert limit(40, quick=1).choose({"quick": 0}) is None
+    assert limit(40, slow=500, quick=100).choose({"slow": 9, "quick": 0}) == "slow"
+
+
+@pytest.mark.parametrize(
+    ("left", "trials"), [({"fast": -4, "slow": 9}, 5), ({"fast": 1, "slow": 9}, 10)]
+)
+@pytest.mark.parametrize("seconds", [20, 200])
+def test_where_trials_are_one_number_for_all_methods_those_that_do_not_fit_count_too(
+    left, trials, seconds
+):
+    """Favoured methods have had more trials than they had at first; what is left is the sum."""
+    timed = limit_other(Adaptive(OBJECTIVES["pareto"], 0), seconds, fast=10, slow=100)
+    assert run_all(timed, left, fits=["fast"] if seconds < 100 else ["fast", "slow"]) == trials
+    few = {"fast": -8, "slow": 9}
+    timed = limit_other(Adaptive(OBJECTIVES["pareto"], 0), seconds, fast=1000, slow=10)
+    assert run_all(timed, few, fits=["slow"]) == 1
+
+
+def test_where_no_method_fits_the_shortest_that_may_have_a_trial_begins_all_the_same():
+    favoured = Adaptive(OBJECTIVES["pareto"], 0)
+    timed = limit_other(favoured, 40, fast=100, slow=500)
+    assert timed.choose({"fast": -4, "slow": 9}) == "fast"
+    assert timed.choose({"fast": -9, "slow": 9}) is None
+    single = Adaptive(OBJECTIVES["pareto"], 0, single=["fast"])
+    timed = limit_other(single, 40, fast=100, slow=500)
+    assert [timed.choose({"fast": 1, "slow": 9}) for _ in range(2)] == ["fast", "slow"]
+
+
+def run_all(timed: TimeLimit, left: dict[str, int], fits: list[str]) -> int:
+    """Take trials as a search does, until none is left; returns how many began."""
+    left, began = dict(left), 0
+    while (chosen := timed.choose(left)) is not None:
+        assert chosen in fits
+        left[chosen] -= 1
+        began += 1
+    return began
 
 
 def test_when_time_is_up_nothing_begins_and_what_runs_is_stopped():
