@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.objectives import SCORE, objective_named
+from orchestrator.search.allocation import ADAPTIVE
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
 from tasks.evaluation.shadows.incidence import FEWEST_MODELS, check_models
@@ -55,15 +57,25 @@ def check_has_model(original: Path | None, model: str) -> None:
         raise InvalidValue("--original needs --model: the family that the weights are of")
 
 
-def check_deterministic(max_concurrent: int | None, trial_seconds: float | None, aim: str) -> None:
+def check_deterministic(settings: Any) -> None:
     """Raise InvalidValue for what lets a clock, or the order of trials, decide a deterministic sweep."""
-    if (max_concurrent or 1) > 1:
-        raise InvalidValue(f"--deterministic runs one trial at a time, not {max_concurrent}")
-    if trial_seconds is not None:
+    if (settings.max_concurrent or 1) > 1:
+        raise InvalidValue(
+            f"--deterministic runs one trial at a time, not {settings.max_concurrent}"
+        )
+    if settings.trial_seconds is not None:
         raise InvalidValue(
             "--deterministic: --trial-seconds lets a clock decide; --cost-limit bounds what an anytime trial costs"
         )
-    objective = objective_named(aim)
+    if settings.budget is not None:
+        raise InvalidValue(
+            "--deterministic: --budget lets a clock decide how many trials there are; --trials says it"
+        )
+    if settings.allocation == ADAPTIVE:
+        raise InvalidValue(
+            "--deterministic: --allocation adaptive divides by seconds, which a clock says; equal does not"
+        )
+    objective = objective_named(settings.aim)
     read = dict.fromkeys([*objective.metrics, *(limit.column for limit in objective.required)])
     clocks = [name for name in read if name != SCORE and COLUMNS[name].is_clock]
     if clocks:

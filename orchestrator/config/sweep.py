@@ -186,7 +186,7 @@ class SweepConfig:
         check_numbers(config)
         config.budget_seconds  # noqa: B018  # raises for what is no duration
         if config.deterministic:
-            check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
+            check_deterministic(config)
             config = dataclasses.replace(config, max_concurrent=1)
         if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
             raise InvalidValue(

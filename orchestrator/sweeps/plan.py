@@ -146,7 +146,7 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         say("NOTICE: no node has a GPU now, so trials get none; --gpus-per-trial .25 asks for them")
     if config.deterministic:  # also where the store alone said so
         config = dataclasses.replace(config, max_concurrent=1)
-        check_deterministic(config.max_concurrent, config.trial_seconds, config.aim)
+        check_deterministic(config)
     concurrent = _trials_at_a_time(config, resources, gpus, say)
     device = "cuda" if gpus else "cpu"
     task = make_task(config, device)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from program import rows_of
+from store_sweeps import contents, make_sweep
 from workers import answer, settings
 
 import orchestrator
@@ -101,6 +102,8 @@ def test_two_sweeps_with_the_same_seed_have_the_same_rows(storage, tmp_path):
         (["--trial-seconds", "60"], "lets a clock decide"),
         (["--objective", "validation_accuracy:max,unlearn_seconds:min"], "reads a clock (unlearn_seconds)"),
         (["--require", "run_time_efficiency>=2"], "reads a clock (run_time_efficiency)"),
+        (["--allocation", "adaptive"], "--allocation adaptive divides by seconds"),
+        (["--budget", "30m"], "--budget lets a clock decide"),
     ],
 )  # fmt: skip
 def test_what_lets_a_clock_decide_is_refused_in_one_line(flags, reason, capsys, tmp_path):
@@ -123,3 +126,13 @@ def test_a_sweep_that_exists_stays_deterministic(tmp_path):
     assert json.loads((tmp_path / "sweeps/s/config.json").read_text())["deterministic"] is True
     again = SweepConfig(task="digits-class:1", name="s", storage=str(tmp_path)).validate()
     assert adopt_stored(again).deterministic
+
+
+def test_a_deterministic_sweep_gets_no_budget_of_time_later(tmp_path, capsys):
+    made = {"deterministic": True, "max_concurrent": 1}
+    make_sweep(str(tmp_path), "s", [(0.9, 0.8, 0.1)], config=made)
+    before = contents(str(tmp_path))
+    assert main(["resume", "s", "--budget", "10m", "--storage", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--budget lets a clock decide" in line
+    assert contents(str(tmp_path)) == before
