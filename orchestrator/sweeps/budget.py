@@ -5,6 +5,7 @@ Of a sweep with a budget of time and no number of trials, it is known once the t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,11 +39,13 @@ def budgets(config: SweepConfig) -> dict[str, int]:
         return {name: len(config.given[name]) for name in config.unlearners}
     if is_over(config):
         return {name: int((config.budgets or {}).get(name, 0)) for name in config.unlearners}
-    trials = config.trials or (ENDLESS if config.budget else 1)
-    searched = {
-        name: missing(name) or narrow_space(name, config.set).domains for name in config.unlearners
-    }
-    return {name: trials if has_space else 1 for name, has_space in searched.items()}
+    trials, searched = config.trials or (ENDLESS if config.budget else 1), list_searched(config)
+    return {name: trials if name in searched else 1 for name in config.unlearners}
+
+
+def list_searched(config: SweepConfig) -> list[str]:
+    """List the methods of which there is anything to search; see `budgets`."""
+    return [n for n in config.unlearners if missing(n) or narrow_space(n, config.set).domains]
 
 
 def stored_budgets(config: SweepConfig) -> dict[str, int]:
@@ -92,6 +95,14 @@ def trials_left(
         left[most] -= taken
         surplus -= taken
     return left
+
+
+def count_per_method(config: SweepConfig, ended: Mapping[str, int]) -> int:
+    """Return the least number of trials per method that drops none of those that have ended, by unlearner."""
+    searched = list_searched(config)
+    if config.allocation == ADAPTIVE and searched:  # their number is one for all methods
+        return math.ceil(sum(ended.get(name, 0) for name in searched) / len(searched))
+    return max(ended.values(), default=0)
 
 
 def count_ended(

@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import spell_command
 from orchestrator.config.wall_time import read_duration
+from orchestrator.results.store import read_finished_trials
+from orchestrator.sweeps.budget import count_ended, count_per_method
 from orchestrator.sweeps.folder import read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from tasks.errors import InputError, InvalidValue, StorageError, StorageFault
+
+COUNTED = "trial_id", "role", "unlearner", "epoch", "final"
+"""Columns by which trials are counted."""
 
 
 def read_to_resume(
@@ -70,7 +75,7 @@ def resumable(config: SweepConfig) -> Iterator[None]:
 def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:
     """Return the configuration with so many trials per method; nothing is stored before the sweep runs."""
     _refuse_repeats(config, "--trials")
-    before = config.trials or min((config.budgets or {}).values(), default=1)
+    before = config.trials or _count_stored(config)
     if trials < before:
         raise InvalidValue(
             f"--trials {trials}: sweep {config.name!r} has {before} per method already, and no trial is dropped; "
@@ -81,6 +86,14 @@ def _ask_for_trials(config: SweepConfig, trials: int) -> SweepConfig:
     # Asked for by a number, they take the time that they take.
     plain = dataclasses.replace(config, budget=None, granted_at=None, budgets=None)
     return dataclasses.replace(plain, trials=trials, more_trials=True)
+
+
+def _count_stored(config: SweepConfig) -> int:
+    """Return how many trials per method there are of a sweep that time alone ends: by its rows, or as it ended."""
+    rows = read_finished_trials(config.storage, str(config.name), lambda *_: None, COUNTED)
+    noted = config.budgets or {}
+    ended = {name: max(n, noted.get(name, 0)) for name, n in count_ended(config, rows).items()}
+    return count_per_method(config, ended)
 
 
 def _ask_for_time(config: SweepConfig, budget: str, trials: int | None) -> SweepConfig:

@@ -7,7 +7,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from store_sweeps import contents, make_sweep
 
+from orchestrator.cli.main import main
 from orchestrator.config import SweepConfig
 from orchestrator.config.wall_time import read_duration
 from orchestrator.execution.time_limit import END_SECONDS, TimeIsUp, TimeLimit
@@ -15,7 +17,13 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.adaptive import Adaptive
 from orchestrator.search.allocation import Allocation
-from orchestrator.sweeps.budget import ENDLESS, budgets, is_open, stored_budgets
+from orchestrator.sweeps.budget import (
+    ENDLESS,
+    budgets,
+    count_per_method,
+    is_open,
+    stored_budgets,
+)
 from orchestrator.sweeps.folder import hold_sweep, read_config, store_config, store_end
 from orchestrator.sweeps.stored.adopted import adopt_stored
 from orchestrator.sweeps.stored.ended import find_ended_rows
@@ -167,6 +175,50 @@ def test_a_sweep_whose_time_is_over_gets_more_time_or_trials(tmp_path):
         read_to_resume("timed", root, budget="soon")
     with pytest.raises(InvalidValue, match="--budget 10m"):
         adopt_stored(dataclasses.replace(again, budget="10m"))
+
+
+ENDED = [(0.9, 0.8, 0.1), None, (0.5, 0.2, 0.2)]
+
+
+@pytest.mark.parametrize("budgets", [None, {"ssd": 2}])
+def test_trials_that_a_budget_of_time_has_left_are_not_dropped(tmp_path, capsys, budgets):
+    """Also not those of a driver that was killed, or that stored a row at the very end."""
+    root = str(tmp_path)
+    timed = {"trials": None, "budget": "30m", "granted_at": NOON.isoformat(), "budgets": budgets}
+    make_sweep(root, "s", ENDED, config=timed)
+    before = contents(root)
+    assert main(["resume", "s", "--trials", "2", "--storage", root]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has 3 per method already" in line
+    assert contents(root) == before
+    with pytest.raises(InvalidValue, match="has 3 per method already"):
+        read_to_resume("s", root, budget="10m", trials=2)
+    assert read_to_resume("s", root, trials=3).trials == 3
+
+
+def test_the_method_with_most_trials_says_how_many_there_are_and_of_an_adaptive_sweep_all(tmp_path):
+    root = str(tmp_path)
+    for name, allocation in (("equal", "equal"), ("adaptive", "adaptive")):
+        config = dataclasses.replace(TIMED, name=name, storage=root, allocation=allocation)
+        with hold_sweep(name, root, print) as own:
+            store_config(config, own)
+            store_end(config, {"finetune": 40, "ssd": 3}, own)
+    with pytest.raises(InvalidValue, match="has 40 per method already"):
+        read_to_resume("equal", root, trials=39)
+    assert read_to_resume("equal", root, trials=40).trials == 40
+    with pytest.raises(InvalidValue, match="has 22 per method already"):
+        read_to_resume("adaptive", root, trials=21)
+    assert read_to_resume("adaptive", root, trials=22).trials == 22
+
+
+def test_a_method_without_anything_to_search_has_no_share_in_an_adaptive_sweeps_number():
+    fixed = ("ssd.selection=5", "ssd.dampening=1", "ssd.retain_share=1")
+    config = dataclasses.replace(TIMED, allocation="adaptive", set=fixed)
+    assert count_per_method(config, {"finetune": 40, "ssd": 1}) == 40
+    assert budgets(dataclasses.replace(config, budget=None, trials=40)) == {
+        "finetune": 40,
+        "ssd": 1,
+    }
 
 
 def test_progress_says_how_much_of_the_budget_is_left():
