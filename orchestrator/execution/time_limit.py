@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -36,8 +36,9 @@ class TimeLimit(Allocation):
         ends_at: float,
         seconds: float,
         expected: Mapping[str, float] | None = None,
+        finished: Iterable[Sequence[Row]] = (),
     ) -> None:
-        """Limit another allocation.
+        """Limit another allocation, which knows the `finished` trials already: the rows of each, with their method.
 
         `ends_at` is by the monotonic clock, `seconds` the whole budget, `expected` those of a trial by method.
         """
@@ -45,6 +46,8 @@ class TimeLimit(Allocation):
         self.ends_at, self._seconds = ends_at, seconds
         self._expected = dict(expected or {})
         self._took: dict[str, list[float]] = defaultdict(list)
+        for rows in finished:
+            self._note_seconds(rows[-1]["unlearner"], rows)
 
     @property
     def left(self) -> float:
@@ -53,9 +56,7 @@ class TimeLimit(Allocation):
 
     def note(self, unlearner: str, rows: Sequence[Row]) -> None:
         """Take the rows of a trial that has ended, in order of epoch."""
-        measured = [row for row in rows if row.get("unlearn_seconds") is not None]
-        if measured:
-            self._took[unlearner].append(sum_own_seconds(measured[-1]))
+        self._note_seconds(unlearner, rows)
         self._allocation.note(unlearner, rows)
 
     def expect(self, unlearner: str) -> float:
@@ -73,6 +74,11 @@ class TimeLimit(Allocation):
         # Only the allocation knows of which methods there may be another trial.
         each = (self._allocation.choose(left, [name]) for name in sorted(able, key=self.expect))
         return next((name for name in each if name is not None), None)
+
+    def _note_seconds(self, unlearner: str, rows: Sequence[Row]) -> None:
+        measured = [row for row in rows if row.get("unlearn_seconds") is not None]
+        if measured:
+            self._took[unlearner].append(sum_own_seconds(measured[-1]))
 
     def check(self) -> None:
         """Raise TimeIsUp if the time is over."""

@@ -22,7 +22,6 @@ from tasks.shadows.limits import list_unhalved
 
 if TYPE_CHECKING:
     from orchestrator.reporting.progress import Progress
-    from orchestrator.search.allocation import Allocation
     from orchestrator.search.study import UnlearnerStudy
     from orchestrator.search.view import StudyView
     from orchestrator.sweeps.stages.preparation import Preparation
@@ -127,18 +126,10 @@ class Search:
 
         plan = self._plan
         rule = FrontRule.of(plan.objective, floor) if plan.measure == NEEDED else None
-        allocation = self._allocate(floor, preparation.trial_seconds)
+        allocation = make_allocation(
+            plan.config, self._finished, floor, self._ends_at, preparation.trial_seconds
+        )
         tuning = Tuning(plan.config, self._settings, retrained, allocation, rule, self._finished)
         tuning.run(studies, self._left, progress, observer)
         if self._settings.further and not plan.keep_shadows:
             preparation.drop_shadows(observer)
-
-    def _allocate(self, floor: NoiseFloor | None, trial_seconds: Mapping[str, float]) -> Allocation:
-        """Return what chooses the method of each trial, until a budget of time is over if there is one."""
-        from orchestrator.execution.time_limit import TimeLimit
-
-        config = self._plan.config
-        allocation = make_allocation(config, self._finished, floor)
-        if self._ends_at is None:
-            return allocation
-        return TimeLimit(allocation, self._ends_at, config.budget_seconds or 0.0, trial_seconds)

@@ -15,6 +15,7 @@ from orchestrator.config.wall_time import read_duration
 from orchestrator.execution.time_limit import END_SECONDS, TimeIsUp, TimeLimit
 from orchestrator.reporting.progress import Progress
 from orchestrator.results.objectives import OBJECTIVES
+from orchestrator.results.store import read_finished_trials
 from orchestrator.search.adaptive import Adaptive
 from orchestrator.search.allocation import Allocation
 from orchestrator.sweeps.budget import (
@@ -26,6 +27,7 @@ from orchestrator.sweeps.budget import (
 )
 from orchestrator.sweeps.folder import hold_sweep, read_config, store_config, store_end
 from orchestrator.sweeps.stored.adopted import adopt_stored
+from orchestrator.sweeps.stored.allocated import make_allocation
 from orchestrator.sweeps.stored.ended import find_ended_rows
 from orchestrator.sweeps.stored.resumed import read_to_resume
 from orchestrator.sweeps.stored.spent_time import measure_time_left, measure_union
@@ -83,6 +85,23 @@ def test_what_trials_took_goes_before_the_estimate():
     assert timed.choose({"slow": 1}) == "slow"
     timed.note("slow", [{"state": "failed", "unlearn_seconds": None}])
     assert timed.expect("slow") == 5
+
+
+def test_trials_of_earlier_drivers_go_before_the_estimate_too(tmp_path):
+    config = make_sweep(
+        str(tmp_path), "s", [(0.9, 0.8, 0.1), (0.5, 0.2, 0.2)], unlearn_seconds=40.0
+    )
+    timed = dataclasses.replace(config, trials=None, budget="30m", unlearners=("ssd", "finetune"))
+    finished = [t for t in read_finished_trials(str(tmp_path), "s").values() if t[-1]["unlearner"]]
+    ends_at = time.monotonic() + END_SECONDS + 30
+    for allocation in ("equal", "adaptive"):
+        timed = dataclasses.replace(timed, allocation=allocation)
+        made = make_allocation(timed, finished, None, ends_at, {"ssd": 1.0, "finetune": 10.0})
+        assert isinstance(made, TimeLimit)
+        assert (made.expect("ssd"), made.expect("finetune")) == (40, 10)
+        assert made.choose({"ssd": 9, "finetune": 3}) == "finetune"
+        made.note("ssd", [{**rows(10)[0], "state": "failed"}])
+        assert made.expect("ssd") == 30
 
 
 def test_while_more_than_the_slack_is_left_the_shortest_begins_all_the_same():
