@@ -20,6 +20,7 @@ LEFT_OUT = (
     "budgets",
     "granted_at",
     "warm_points",
+    "left_out",
     "given",
     "sha256",
     "confirms",

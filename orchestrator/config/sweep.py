@@ -140,6 +140,8 @@ class SweepConfig:
     """If the sweep confirms another: the hyper-parameters of each trial, by unlearner."""
     warm_points: Annotated[dict[str, Any] | None, INNER] = None
     """If the sweep starts from another: the hyper-parameters of its points, by unlearner."""
+    left_out: Annotated[tuple[str, ...], INNER] = ()
+    """Methods that were asked for and do not fit the task: the sweep began without them."""
     budgets: Annotated[dict[str, Any] | None, INNER] = None
     """Trials of each unlearner, as decided when the sweep began. A status imports no unlearner for them.
 

@@ -125,7 +125,13 @@ def _leave_out(
 
 def _with_methods(config: SweepConfig, kept: tuple[str, ...]) -> SweepConfig:
     """Return the settings with these methods alone, and with what is set of their hyper-parameters."""
-    return dataclasses.replace(config, unlearners=kept, set=keep_assignments(config.set, kept))
+    out = [n for n in config.unlearners or DEFAULT_UNLEARNERS if n not in kept]
+    return dataclasses.replace(
+        config,
+        unlearners=kept,
+        set=keep_assignments(config.set, kept),
+        left_out=(*config.left_out, *out),
+    )
 
 
 def _without_unfit_methods(

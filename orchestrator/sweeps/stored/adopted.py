@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from orchestrator.config import SweepConfig
+from orchestrator.config import DEFAULT_UNLEARNERS, SweepConfig
 from orchestrator.config.spelling import spell_command
+from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.folder import CONFIG, open_sweeps, read_config
 from orchestrator.sweeps.stored.named_code import list_code_of_config, refuse_unnamed
 from orchestrator.sweeps.stored.size import adopt_size, list_more
@@ -20,6 +21,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     if config.name is None or not open_sweeps(config.storage).read(f"{config.name}/{CONFIG}"):
         return config
     before = read_config(config.name, config.storage)
+    config = _leave_out_again(config, before)
     filled = dataclasses.replace(
         config,
         task=config.task or before.task,
@@ -28,6 +30,7 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
         require=config.require or before.require,
         **adopt_size(config, before),
         warm_points=before.warm_points,
+        left_out=before.left_out,
         references=config.references or before.references,
         metrics=config.metrics or before.metrics,
         model=before.model if config.model == "auto" else config.model,
@@ -58,3 +61,16 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
             + spell_command(["resume", config.name, *only_more, "--storage", config.storage])
         )
     return filled
+
+
+def _leave_out_again(config: SweepConfig, before: SweepConfig) -> SweepConfig:
+    """Return the settings without the methods that the sweep began without, so that the same command goes on with it.
+
+    They are unchanged if no other method is asked for.
+    """
+    asked = config.unlearners or DEFAULT_UNLEARNERS
+    kept = tuple(name for name in asked if name not in before.left_out)
+    if not kept or kept == asked:
+        return config
+    given = keep_assignments(config.set, kept)
+    return dataclasses.replace(config, unlearners=kept if config.unlearners else (), set=given)

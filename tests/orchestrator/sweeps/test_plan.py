@@ -11,8 +11,11 @@ import pytest
 from orchestrator.cluster.resources import Resources
 from orchestrator.config import SweepConfig
 from orchestrator.sweeps.data_check import choose_task
+from orchestrator.sweeps.folder import read_config, store_config
 from orchestrator.sweeps.plan import resolve
+from orchestrator.sweeps.stored.adopted import adopt_stored
 from tasks.errors import InvalidValue
+from tasks.storage.roots import open_root
 from tasks.unlearners import UNLEARNERS
 
 HEAD_ALONE = Resources(((0, 0),))
@@ -130,3 +133,38 @@ def test_methods_for_whole_classes_are_left_out_where_none_is_forgotten():
         choose_task(dataclasses.replace(config, unlearners=("unsir",)), said.append)
     whole = SweepConfig(task="digits-class:1", unlearners=("unsir",))
     assert choose_task(whole, said.append).unlearners == ("unsir",)
+
+
+@pytest.mark.parametrize(
+    ("task", "methods", "settings"),
+    [
+        ("digits-random:0.1", ("finetune", "unsir"), {"set": ("unsir.noise_lr=.1", "epochs=3")}),
+        ("digits-random:0.1", ("all",), {}),
+        ("digits-random:0.1", (), {"set": ("epochs=3",)}),
+        ("digits-random:0.1;random:0.1", ("finetune", "unsir", "msg"), {}),
+    ],
+)
+def test_the_same_command_goes_on_with_a_sweep_that_left_out_methods(tmp_path, task, methods, settings):  # fmt: skip
+    asked = SweepConfig(
+        name="s", storage=str(tmp_path), task=task, unlearners=methods, **settings
+    ).validate()
+    plan = resolve(choose_task(asked, lambda text: None), "s", TWO_CPUS, lambda text: None)
+    store_config(plan.config, open_root(f"{tmp_path}/sweeps/s"))
+    said: list[str] = []
+    again = choose_task(adopt_stored(asked), said.append)
+    assert (again.unlearners, again.set) == (plan.config.unlearners, plan.config.set)
+    assert not [line for line in said if "left out" in line], "once is enough"
+    assert adopt_stored(again) == again
+    resumed = adopt_stored(read_config("s", str(tmp_path)).validate())
+    assert resumed.unlearners == plan.config.unlearners
+    assert SweepConfig.from_file(tmp_path / "sweeps/s/config.json").left_out == ()
+
+
+def test_other_methods_than_a_sweep_has_are_refused_also_where_it_left_out_some(tmp_path):
+    asked = SweepConfig(
+        name="s", storage=str(tmp_path), task="digits-random:0.1", unlearners=("finetune", "unsir")
+    ).validate()
+    store_config(choose_task(asked, lambda text: None), open_root(f"{tmp_path}/sweeps/s"))
+    for methods in (("unsir",), ("finetune", "ssd"), ("finetune", "unsir", "ssd")):
+        with pytest.raises(InvalidValue, match="unlearners was"):
+            adopt_stored(dataclasses.replace(asked, unlearners=methods))
