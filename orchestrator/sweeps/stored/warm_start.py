@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from orchestrator.config import SweepConfig
+from orchestrator.config import DEFAULT_UNLEARNERS, SweepConfig
 from orchestrator.results.objectives import SCORING, objective_named
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_results
@@ -26,7 +26,8 @@ def add_warm_points(config: SweepConfig) -> SweepConfig:
     if config.warm_start is None or config.warm_points is not None:
         return config
     points = read_best_points(config.warm_start, config.storage)
-    kept = {name: points[name] for name in config.unlearners or points if name in points}
+    asked = config.unlearners or DEFAULT_UNLEARNERS
+    kept = {name: points[name] for name in asked if name in points}
     if not kept:
         raise InvalidValue(
             f"--warm-start {config.warm_start}: that sweep has no point of any method of this one; it has: "

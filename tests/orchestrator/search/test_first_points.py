@@ -10,7 +10,7 @@ from store_sweeps import make_sweep
 from study_rows import PARETO, TASK, row, stored
 
 from benchmarks.methods.known import list_known as list_shipped
-from orchestrator.config import SweepConfig
+from orchestrator.config import DEFAULT_UNLEARNERS, SweepConfig
 from orchestrator.search.first.known_points import FILE, find_nearest
 from orchestrator.search.first.points import FirstPoint, list_first
 from orchestrator.search.samplers import SAMPLERS
@@ -124,7 +124,9 @@ def test_a_sweep_starts_from_the_best_points_of_another(tmp_path):
     root = str(tmp_path)
     make_sweep(root, "before", [(0.9, 0.8, 0.1), (0.5, 0.2, 0.2)])
     assert read_best_points("before", root) == {"ssd": [{"selection": 10.0}]}
-    asked = SweepConfig(task=CLASS, storage=root, warm_start="before", first="none")
+    asked = SweepConfig(
+        task=CLASS, storage=root, warm_start="before", first="none", unlearners=("finetune", "ssd")
+    )
     config = add_warm_points(asked.validate())
     (first,) = list_first_of(config, "ssd")
     assert (first.values["selection"], first.by) == (10.0, "warm-start")
@@ -132,6 +134,9 @@ def test_a_sweep_starts_from_the_best_points_of_another(tmp_path):
     assert SweepConfig.from_json(config.to_json()).warm_points == config.warm_points
     with pytest.raises(InvalidValue, match="no point of any method of this one; it has: ssd"):
         add_warm_points(SweepConfig(unlearners=("scrub",), storage=root, warm_start="before"))
+    assert "ssd" not in DEFAULT_UNLEARNERS
+    with pytest.raises(InvalidValue, match="no point of any method of this one; it has: ssd"):
+        add_warm_points(SweepConfig(storage=root, warm_start="before"))
     with pytest.raises(InvalidValue, match="there are: before"):
         add_warm_points(SweepConfig(storage=root, warm_start="another"))
 
