@@ -27,7 +27,7 @@ from tasks.datasets.splits import Split
 from tasks.errors import InvalidValue
 from tasks.forget_sets.description import describe_mask
 from tasks.models import build_model
-from tasks.models.keys import find_model_key, spell_hardware
+from tasks.models.keys import find_model_key, find_training_key, spell_hardware
 from tasks.models.network import Network
 from tasks.needs import NEEDS, check_replayable, list_trained, trained_need
 from tasks.needs.base import Origin
@@ -117,6 +117,12 @@ class Trainer:
             mask=self.choice.mask,
             start=self._start.key if self._start else None,
         )
+
+    def training_key(self) -> str:
+        """Return the key of the original as it is trained, also where its weights are given."""
+        if self._start is not None:
+            return self._start.key
+        return find_training_key(self.task, self.dataset, dtype=self.dtype, hardware=self._hardware)
 
     def describe_choice(self) -> str:
         """Say in a line what is forgotten, and what choosing it took if a model did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,17 @@ def find_model_key(
         return find_model_key(task, dataset, other, **about)  # type: ignore[arg-type]
 
     need = type(trained_need(role))
-    left_out = {"without": find_other(RETRAINED)} if need.of_forget_set else {}
+    more = {"without": find_other(RETRAINED)} if need.of_forget_set else {}
+    if task.original is not None:  # its key is the hash of a file, and says nothing of a training
+        more["training"] = find_training_key(task, dataset, dtype=dtype, hardware=hardware)
     source = source_version(*files_of(need, Need), inspect.getfile(Need))
-    return content_key(role=role, original=find_other(ORIGINAL), source=source, **left_out)
+    return content_key(role=role, original=find_other(ORIGINAL), source=source, **more)
+
+
+def find_training_key(task: Task, dataset: Dataset, *, dtype: str, hardware: str) -> str:
+    """Return the key that the original has where it is trained, also for a task that is given one.
+
+    It names all that decides a training on what the original knows.
+    """
+    trained = dataclasses.replace(task, original=None)
+    return trained.original_key(dataset, dtype, hardware)

@@ -67,7 +67,8 @@ class Need:
     """Something that a method asks for by name. The first line of a subclass says what it is.
 
     One with `trainings` is trained once, before the trials, and kept in the cache of artifacts. Its key holds
-    that of the original, and the source of its class. The files of this package import torch inside functions.
+    that of the original, what decides its training, and the source of its class. The files of this package import
+    torch inside functions.
     """
 
     trainings: ClassVar[float] = 0.0

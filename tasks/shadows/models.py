@@ -9,7 +9,7 @@ import torch
 
 from tasks.artifacts import Artifact
 from tasks.compute.timed_training import Progress, silent
-from tasks.roles import ORIGINAL, REPEAT, SHADOW
+from tasks.roles import REPEAT, SHADOW
 from tasks.shadows.design import ShadowDesign, draw_design
 from tasks.task import content_key
 
@@ -25,12 +25,16 @@ def make_design(bench: Workbench, models: int) -> ShadowDesign:
 
 
 def find_key(bench: Workbench, role: str, models: int) -> str:
-    """Return the artifact key of a shadow model, which all `models` decide, or of a repeat."""
+    """Return the artifact key of a shadow model, which all `models` decide, or of a repeat.
+
+    Neither reads the original's weights: a task that is given them shares both with one that trains them.
+    """
+    original = bench.training_key()
     if role.startswith(REPEAT):
-        return content_key(role=role, original=bench.key(ORIGINAL))
+        return content_key(role=role, original=original)
     number, design = _number(role), make_design(bench, models)
     about = {"targets": design.targets.tolist(), "roles": design.roles[number].tolist()}
-    return content_key(role=role, original=bench.key(ORIGINAL), **about)
+    return content_key(role=role, original=original, **about)
 
 
 def is_stored(bench: Workbench, role: str, models: int) -> bool:

@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import save_file
 
 from tasks.artifacts import ArtifactCache
-from tasks.datasets.dataset import Dataset
+from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.errors import InvalidValue
 from tasks.models import build_model
 from tasks.models.checkpoint import fit_weights, hash_weights, read_weights
 from tasks.models.given_original import adopt_original, measure_accuracy
 from tasks.roles import ORIGINAL, RETRAINED
+from tasks.shadows.models import find_key
 from tasks.task import Task
 from tasks.trial import baseline_point
 from tasks.workbench import Workbench
@@ -192,3 +193,41 @@ def test_trials_start_from_it_and_references_are_those_of_other_sweeps(
     for need in ("checkpoints", "update_log"):
         with pytest.raises(InvalidValue, match="from the training of the original"):
             bench.artifact(need)
+
+
+def test_what_is_trained_beside_it_is_named_by_all_that_decides_its_training(
+    file: Path, digits: Dataset
+) -> None:
+    """Shards of other pictures, seeds, recipes or dtypes once had one key: the hash of the file."""
+    root = str(file.parent / "artifacts")
+
+    def keys(
+        seed: int = 0, recipe: str | None = None, dtype: str = "float32", data: Dataset = digits
+    ) -> list[str]:
+        named = Task.named("digits-class:1", "small-cnn", seed, recipe=recipe)
+        task = adopt_original(named, data, file, root, lambda line: None)
+        bench = Workbench(task, data, root, CPU, dtype=dtype)
+        assert task.original is not None
+        assert bench.key(ORIGINAL) == task.original.key
+        needs = [bench.key(name) for name in ("shards", "noisy_training")]
+        return [*needs, find_key(bench, "repeat-0", 0), find_key(bench, "shadow-0", 8)]
+
+    train = LabelledImages(digits.train.images[:900], digits.train.labels[:900])
+    fewer = dataclasses.replace(digits, train=train)
+    ways = [keys(), keys(1), keys(recipe="epochs=3"), keys(dtype="bfloat16"), keys(data=fewer)]
+    found = [key for way in ways for key in way]
+    assert len(set(found)) == len(found) == 20
+    assert keys() == ways[0]
+
+
+def test_shadow_models_and_repeats_are_those_of_an_original_that_is_trained(
+    file: Path, digits: Dataset
+) -> None:
+    task, _ = adopt("digits-class:1", file, digits)
+    given, trained = (
+        Workbench(each, digits, file.parent / "artifacts", CPU)
+        for each in (task, dataclasses.replace(task, original=None))
+    )
+    for role in ("repeat-0", "shadow-0"):
+        assert find_key(given, role, 8) == find_key(trained, role, 8), "they never read the file"
+    assert given.key("shards") != trained.key("shards"), "a need may read the weights"
