@@ -25,6 +25,11 @@ def join_members(model: Network, others: Sequence[Network]) -> None:
         model.register_forward_hook(average_members)
 
 
+def list_others(model: Network) -> list[nn.Module]:
+    """List the members that were joined to a model; there are none in a network that answers for itself alone."""
+    return [*model.get_submodule(MEMBERS).children()] if hasattr(model, MEMBERS) else []
+
+
 def average_members(model: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> Tensor:
     """Return log of the mean over members of softmax(logits), (N, classes): a forward hook.
 

@@ -42,8 +42,11 @@ class Inside:
         return [number for number in range(self.count) if number != self.reference]
 
     def copy(self, model: Network) -> Network:
-        """Copy a model; hooks on the model stay behind."""
+        """Copy a model, with all members if it is an ensemble; its other hooks stay behind."""
+        from tasks.models.ensemble import join_members, list_others
+
         other = self.make_blank()
+        join_members(other, [self.make_blank() for _ in list_others(model)])
         other.load_state_dict(model.state_dict())
         other.eval()
         return other

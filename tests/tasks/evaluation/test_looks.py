@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.evaluation import list_on_request, metric_named
 from tasks.evaluation.looks.adversarial import attack
 from tasks.evaluation.looks.corruptions import (
@@ -26,8 +28,11 @@ from tasks.evaluation.looks.quantisation import quantise, quantise_model
 from tasks.evaluation.looks.relearning import count_steps
 from tasks.evaluation.looks.representation import linear_cka
 from tasks.models.network import Network
+from tasks.references import use_references
 from tasks.roles import ORIGINAL, RETRAINED
-from tasks.trial import baseline_point
+from tasks.task import Task
+from tasks.trial import baseline_point, run_trial
+from tasks.unlearners.training_time.sisa import Sisa
 from tasks.workbench import Workbench
 
 CKA = "cka_to_original_gap"
@@ -223,6 +228,27 @@ def test_a_look_leaves_the_model_as_it_was(judged: Workbench) -> None:
     assert all(p.grad is None for p in model.parameters())
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_looks_see_an_ensemble(digits: Dataset, tmp_path: Path) -> None:
+    """Those that train or round a copy once failed on its further members."""
+    train = LabelledImages(digits.train.images[:300], digits.train.labels[:300])
+    few = dataclasses.replace(digits, train=train)
+    task = Task.named("digits-class:1", "small-cnn", recipe="epochs=4")
+    bench = Workbench(task, few, tmp_path, torch.device("cpu"))
+    use_references(bench, 2)
+    asked = ["quantised_4_bit_gap", "relearn_gap_tenth", "ain", CKA, "zrf"]
+    *_, point = run_trial(bench, Sisa(), 0, asked=asked)
+    assert all(np.isfinite(point.metrics[name]) for name in asked)  # type: ignore[arg-type]
+    ensemble = point.model
+    assert ensemble is not None
+    copied = bench._look_inside(ensemble, None).copy(ensemble)
+    assert len([*copied.parameters()]) == 5 * len([*bench.fresh_model().parameters()])
+    x = bench.forget.sample(20, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(copied(x), ensemble.eval()(x), rtol=0, atol=0)
+        quantise_model(copied, 3)
+        assert not torch.equal(copied(x), ensemble(x))
 
 
 def test_a_rounded_model_is_another_one(judged: Workbench) -> None:
