@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from tasks.compute.timed_training import Progress, silent
@@ -66,4 +68,19 @@ def outputs_key(bench: Workbench, number: int) -> str:
         model=bench.key(reference_role(number)),
         task=bench.task_key(),
         source=source_version(*READ_BY),
+        **_hash_persons(bench),
     )
+
+
+def _hash_persons(bench: Workbench) -> dict[str, str]:
+    """Hash who is on each image; nothing if no persons are forgotten.
+
+    The key of such a task may be that of one that forgets the same images as a class, and reads no features.
+    """
+    forgotten, data = bench.task.forgotten, bench.trained_on
+    if not forgotten.of_persons:
+        return {}
+    digest = hashlib.sha256()
+    for kin in map(forgotten.kin_labels, (data.train, data.held_out)):
+        digest.update(b"" if kin is None else np.ascontiguousarray(kin).data)
+    return {"persons": digest.hexdigest()[:16]}

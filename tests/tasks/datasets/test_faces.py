@@ -21,8 +21,8 @@ from tasks.evaluation.traits.verification import (
     verification_leakage,
     verify_halves,
 )
-from tasks.references import use_references
-from tasks.roles import ORIGINAL
+from tasks.references import outputs_key, use_references
+from tasks.roles import ORIGINAL, RETRAINED
 from tasks.task import Task
 from tasks.trial import baseline_point, reference_point
 from tasks.workbench import Workbench
@@ -154,3 +154,41 @@ def test_a_head_that_forgets_a_person_whom_the_features_know_is_found_out(
     assert original["verification_leakage"] == pytest.approx(
         original["verification_auc"] - stored.verification[:, 1].mean()
     )
+
+
+def test_a_class_that_is_forgotten_first_leaves_no_outputs_of_persons(
+    faces: Dataset, tmp_path: Path
+) -> None:
+    """The two tasks forget the same images: the stored outputs of one once passed for those of the other."""
+    benches = {
+        kind: Workbench(Task.named(f"faces-{kind}:p01", "small-cnn"), faces, tmp_path, CPU)
+        for kind in ("class", "identity")
+    }
+    plain, persons = benches.values()
+    for bench in benches.values():
+        use_references(bench, 2)
+    assert plain.key(RETRAINED) == persons.key(RETRAINED), "they share their models"
+    assert plain.references is not None
+    assert persons.references is not None
+    np.testing.assert_array_equal(plain.references.forget, persons.references.forget)
+    assert np.isnan(plain.references.verification).all()
+    assert np.isfinite(persons.references.verification).all()
+    found = baseline_point(persons, persons.artifact(ORIGINAL), trained_for_this=False).metrics
+    assert np.isfinite(found["verification_leakage"])  # type: ignore[arg-type]
+
+
+def test_stored_outputs_are_those_of_the_persons_who_are_on_the_images(
+    faces: Dataset, tmp_path: Path
+) -> None:
+    """Finer labels are not in the data's fingerprint: two tellings of who is who have keys of their own."""
+
+    def key(shift: int) -> str:
+        train, held_out = (
+            replace(part, subclasses=(part.labels + shift) % 6)
+            for part in (faces.train, faces.held_out)
+        )
+        told = replace(faces, train=train, held_out=held_out, subclasses=faces.classes)
+        name = f"faces-identity:{faces.classes[(1 + shift) % 6]}"
+        return outputs_key(Workbench(Task.named(name, "small-cnn"), told, tmp_path, CPU), 0)
+
+    assert key(0) == key(0) != key(1)
