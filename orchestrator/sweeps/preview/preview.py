@@ -112,6 +112,8 @@ class Preview:
     def _list_method(self, name: str) -> Iterator[str]:
         count, cost = self.plan.budgets[name], self.trial_costs.get(name)
         about = "" if cost is None else f", about {cost:.3g} of a retrain each"
+        if about and unlearner_class(name).counts_beside:
+            about += ", and what it computes beside its passes"
         many = "" if count >= ENDLESS else f": {count} {'trial' if count == 1 else 'trials'}"
         yield f"  {name}{many}{about}"
         space = self.spaces[name]

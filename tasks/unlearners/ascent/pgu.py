@@ -37,6 +37,7 @@ class ProjectedGradient(Unlearner):
     )
     anytime: ClassVar[bool] = False
     passes: ClassVar[Passes] = Passes(forget=1)
+    counts_beside: ClassVar[bool] = True
 
     lr: Annotated[float, Float(1e-2, 1.0, log=True, above=0)] = 0.1
     """Learning rate η of the first epoch; it falls exponentially to a tenth after the last."""

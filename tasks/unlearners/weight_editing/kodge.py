@@ -38,6 +38,7 @@ class SingularValueProjection(Unlearner):
     )
     class_forgetting: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes()
+    counts_beside: ClassVar[bool] = True
 
     retain_scale: Annotated[float, Float(10.0, 1000.0, log=True, above=0)] = 100.0
     """Scale α of the retain set: the larger, the more directions are kept."""

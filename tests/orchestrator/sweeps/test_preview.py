@@ -45,6 +45,17 @@ def test_the_plan_is_printed_and_nothing_is_written(
     assert any(line.startswith("time: not known") for line in lines)
 
 
+def test_what_an_estimate_leaves_out_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kodge passes no example backward: its decompositions are all that it costs."""
+    assert main(
+        ["sweep", "--task", "digits-class:1", "--unlearners", "kodge", "--storage", str(tmp_path), "--dry-run"]
+    ) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert "about 0 of a retrain each, and what it computes beside its passes\n" in said
+
+
 def test_it_starts_neither_ray_nor_a_search() -> None:
     source = (
         "import sys; from orchestrator.cli.main import main;"
