@@ -17,7 +17,7 @@ from orchestrator.results.comparison.ruler import (
     is_number,
     measure_front,
 )
-from orchestrator.results.recommendation import choose_point
+from orchestrator.results.objectives import Objective
 from orchestrator.results.sweep_rows import ORIGINAL, Row, Sweep
 from tasks.errors import InvalidValue
 
@@ -74,11 +74,12 @@ class Comparison:
         ):
             best = (max((p[axis] for p in front.points), default=None) for front in pair)
             yield (f"{pick} {_title(name)}", *("-" if v is None else f"{abs(v):.4f}" for v in best))
-        chosen = [choose_point(front.rows, front.floor) for front in pair]
+        chosen = [front.recommended for front in pair]
         yield ("recommended", *(row["trial_id"] if row else "-" for row in chosen))
         yield ("at epoch", *(str(row["epoch"]) if row else "-" for row in chosen))
         for name in (ACCURACY, HIDDEN, COST):
-            yield (f"its {_title(name)}", *(f"{row[name]:.4f}" if row else "-" for row in chosen))
+            its = (row[name] if row else None for row in chosen)
+            yield (f"its {_title(name)}", *("-" if v is None else f"{v:.4f}" for v in its))
 
     def render_png(self) -> bytes:
         """Draw both fronts in one plane; return a PNG."""
@@ -104,11 +105,13 @@ class Comparison:
         return self.render_png()
 
 
-def compare_fronts(first: Sweep, second: Sweep) -> Comparison:
-    """Compare the fronts of two sweeps, from all their rows.
+def compare_fronts(
+    first: Sweep, second: Sweep, objectives: tuple[Objective, Objective]
+) -> Comparison:
+    """Compare the fronts of two sweeps, from all their rows. `objectives` are what the two optimised.
 
-    Raises InvalidValue if they have not the same task and data, for a sweep without rows, and for one sweep
-    given twice.
+    By these each recommends a point, as it does alone; the front is that of the ruler. Raises InvalidValue if
+    they have not the same task and data, for a sweep without rows, and for one sweep given twice.
     """
     if first.name == second.name:
         raise InvalidValue(f"{first.name!r} is given twice: a comparison needs two sweeps")
@@ -126,7 +129,7 @@ def compare_fronts(first: Sweep, second: Sweep) -> Comparison:
             f"sweeps {first.name!r} and {second.name!r} have the same task, and other data: their accuracies "
             "cannot be compared"
         )
-    fronts = measure_front(first), measure_front(second)
+    fronts = measure_front(first, objectives[0]), measure_front(second, objectives[1])
     return Comparison(*fronts, tuple(_list_notices(*fronts)))
 
 

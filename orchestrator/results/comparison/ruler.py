@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.results.noise import NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import OBJECTIVES, front_rows
+from orchestrator.results.objectives import OBJECTIVES, Objective, front_rows
 from orchestrator.results.pareto import compute_hypervolume, dominates
+from orchestrator.results.recommendation import recommend_point
 from orchestrator.results.sweep_rows import Row, Sweep
 
 ACCURACY, HIDDEN, COST = "test_accuracy_retained", "indistinguishability", "relative_cost"
@@ -39,8 +40,10 @@ class ComparedFront:
     floor: NoiseFloor | None
     rows: list[Row] = field(repr=False)
     """The points of the front that have all of the ruler's values."""
-    unmeasured: int = 0
+    unmeasured: int
     """Points that would be on the front, and lack a value of the ruler: the search did not measure them whole."""
+    recommended: Row | None
+    """The point that the sweep recommends by its own objective; None if there is none."""
 
     @property
     def name(self) -> str:
@@ -85,8 +88,8 @@ class ComparedFront:
         return compute_hypervolume(moved, WORST)
 
 
-def measure_front(sweep: Sweep) -> ComparedFront:
-    """Return the Pareto front of a sweep under the ruler, from all its rows.
+def measure_front(sweep: Sweep, objective: Objective) -> ComparedFront:
+    """Return the Pareto front of a sweep under the ruler, from all its rows; `objective` is what the sweep optimised.
 
     A point without all of the ruler's values keeps no other off the front.
     """
@@ -94,7 +97,8 @@ def measure_front(sweep: Sweep) -> ComparedFront:
     lacking = {id(r) for r in sweep.points if not all(is_number(r[name]) for name in ruler)}
     rows = front_rows([row for row in sweep.rows if id(row) not in lacking], PARETO)
     unmeasured = sum(id(row) in lacking for row in front_rows(sweep.rows, PARETO))
-    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows, unmeasured)
+    recommended = recommend_point(sweep.rows, objective)
+    return ComparedFront(sweep, find_noise_floor(sweep.rows), rows, unmeasured, recommended)
 
 
 def is_number(value: float | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.results.comparison.fronts import Comparison, compare_fronts
+from orchestrator.results.objectives import objective_named
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import Sweep
 from orchestrator.sweeps.folder import read_config
@@ -18,4 +19,5 @@ def compare_sweeps(first: str, second: str, storage: str) -> Comparison:
         Sweep(str(config.name), read_results(config.storage, config.name).to_pylist())
         for config in configs
     ]
-    return compare_fronts(*sweeps)
+    first_aim, second_aim = (objective_named(config.aim) for config in configs)
+    return compare_fronts(sweeps[0], sweeps[1], (first_aim, second_aim))

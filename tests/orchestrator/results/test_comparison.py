@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from store_sweeps import ORIGINAL, make_sweep
@@ -11,6 +12,8 @@ from store_sweeps import ORIGINAL, make_sweep
 import orchestrator
 from orchestrator.cli.main import main
 from orchestrator.results.comparison.ruler import ACCURACY, HIDDEN
+from orchestrator.results.objectives import objective_named
+from orchestrator.results.recommendation import recommend_point
 from orchestrator.results.store import read_results, write_rows
 
 QUANTILE = 4.302652729911275
@@ -94,6 +97,32 @@ def test_a_point_that_was_not_measured_whole_keeps_none_off_the_front(tmp_path: 
     (notice,) = found.notices
     assert notice.startswith("1 points of part would be on its front and were not measured whole")
     assert orchestrator.compare("whole", "one", storage=root).notices == ()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"require": ("relative_cost>=.2",)}, {"objective": "accuracy"}]
+)
+def test_each_sweep_recommends_what_it_recommends_alone(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    root, points = str(tmp_path), [(0.8, 0.8, 0.05), (0.92, 0.6, 0.3), (0.7, 0.7, 0.25)]
+    configs = [
+        make_sweep(root, "plain", points),
+        make_sweep(root, "own", points, config=settings),
+    ]
+    lines = dict(
+        (name, rest)
+        for name, *rest in orchestrator.compare("plain", "own", storage=root).list_lines()
+    )
+    alone = [
+        recommend_point(read_results(root, config.name).to_pylist(), objective_named(config.aim))
+        for config in configs
+    ]
+    assert lines["recommended"] == [row["trial_id"] if row else "-" for row in alone]
+    assert lines["its cost / retrain"] == [
+        f"{row['relative_cost']:.4f}" if row else "-" for row in alone
+    ]
+    assert (lines["recommended"][0] == lines["recommended"][1]) == (not settings)
 
 
 def test_the_command_prints_a_table_and_draws_a_picture(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
