@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tasks.artifacts import Trained, TrainingRecord
+from tasks.compute.draws import OwnDraws
 from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.training import train_model
 
@@ -58,6 +59,7 @@ def train_timed(
         return follow_training(
             _train(model, split, rng, epochs),
             meter,
+            OwnDraws(rng, split.device),
             what=what,
             epochs=epochs,
             device=split.device,
@@ -100,6 +102,7 @@ class _Told:
 def follow_training(
     steps: Steps,
     meter: CostMeter,
+    draws: OwnDraws,
     *,
     what: str,
     epochs: int,
@@ -109,12 +112,15 @@ def follow_training(
     progress: Progress = silent,
     watch: Callable[[], None] = lambda: None,
 ) -> Trained | None:
-    """Run a training of so many epochs, and record what `meter` and a clock saw of it; see `train_timed`."""
+    """Run a training of so many epochs, and record what `meter` and a clock saw of it; see `train_timed`.
+
+    `draws` are what its layers draw, in the steps alone.
+    """
     clock, done = Stopwatch(device), 0
     progress(what, done, epochs, 0.0)
     while True:
         try:
-            with clock.measure():
+            with draws.use(), clock.measure():
                 next(steps)
         except StopIteration as end:
             return end.value, _record(meter, clock, gradient_flops, device)

@@ -78,14 +78,17 @@ def count_steps(model: Network, split: Split, judged: tuple[Tensor, Tensor], goa
     """Count the steps of SGD on `split` until the accuracy on `judged` is `goal`; `model` is changed."""
     import torch
 
+    from tasks.compute.draws import OwnDraws
+
     rng, done = torch.Generator().manual_seed(0), 0
     if share_right(model, *judged) >= goal:
         return 0
-    while True:
-        for _ in _steps(model, split, RATE, BATCH, rng):
-            done += 1
-            if done >= CAP or share_right(model, *judged) >= goal:
-                return done
+    with OwnDraws(rng, split.device).use():
+        while True:
+            for _ in _steps(model, split, RATE, BATCH, rng):
+                done += 1
+                if done >= CAP or share_right(model, *judged) >= goal:
+                    return done
 
 
 def relearn(
@@ -94,11 +97,14 @@ def relearn(
     """Train `model` for EPOCHS on a share of `split` each; gives the accuracy on `judged` after each."""
     import torch
 
+    from tasks.compute.draws import OwnDraws
+
     rng, found = torch.Generator().manual_seed(0), []
-    for _ in range(EPOCHS):
-        for _ in _steps(model, split, lr, model.recipe.batch_size, rng, share):
-            pass
-        found.append(share_right(model, *judged))
+    with OwnDraws(rng, split.device).use():
+        for _ in range(EPOCHS):
+            for _ in _steps(model, split, lr, model.recipe.batch_size, rng, share):
+                pass
+            found.append(share_right(model, *judged))
     return np.array(found)
 
 

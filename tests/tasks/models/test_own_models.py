@@ -5,16 +5,24 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from tasks.compute.timed_training import silent
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.errors import InvalidValue
 from tasks.models import build_model, check_model, find_recipe, model_class
+from tasks.models.checkpoint import hash_weights
 from tasks.models.recipe_settings import read_settings, spell_settings
 from tasks.recipe import Recipe
-from tasks.roles import ORIGINAL
+from tasks.references import use_references
+from tasks.roles import ORIGINAL, RETRAINED
+from tasks.shadows.models import train as train_shadow
+from tasks.shadows.study import load_repeats
 from tasks.task import Task
+from tasks.trial import run_trial
+from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.workbench import Workbench
 
 CPU = torch.device("cpu")
@@ -51,6 +59,15 @@ def headless(channels, classes):
 
 def narrow(channels, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(3, classes))
+
+
+def dropping(channels, classes):
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(channels * 64, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, classes)
+    )
+
+
+dropping.recipe = Recipe(epochs=2, batch_size=32, lr=0.1)
 
 
 def number(channels, classes):
@@ -101,6 +118,64 @@ def test_its_weights_are_drawn_by_the_seed_as_its_constructor_draws_them(few: Da
     model.reset(model.head, torch.Generator().manual_seed(5))
     assert not torch.equal(model.head.weight, states[2])
     assert torch.equal(torch.get_rng_state(), before), "torch's own generator is left alone"
+
+
+def test_dropout_is_drawn_by_the_seed_of_a_training(few: Dataset, tmp_path: Path) -> None:
+    """Also of references, of needs and of shadow models; it was drawn from torch's own generator as it stood."""
+    found: list[dict[str, str]] = []
+    for turn in range(2):
+        torch.manual_seed(turn)
+        task = Task.named("digits-random:0.1", "own_nets:dropping")
+        bench = Workbench(task, few, tmp_path / str(turn), CPU)
+        before = torch.get_rng_state()
+
+        def disturb(*_: object) -> None:
+            torch.rand(1)
+
+        roles = (ORIGINAL, RETRAINED, "shards", "update_log")
+        states = {role: bench.artifact(role, disturb).state for role in roles}
+        states["shadow-0"] = train_shadow(bench, "shadow-0", 8).state
+        found.append({role: hash_weights(state) for role, state in states.items()})
+        assert not torch.equal(torch.get_rng_state(), before), "it was disturbed on the way"
+        before = torch.get_rng_state()
+        bench.artifact("reference-1")
+        assert torch.equal(torch.get_rng_state(), before), "nothing leaks out"
+    assert found[0] == found[1]
+
+
+def test_dropout_is_drawn_by_the_seed_of_a_trial(few: Dataset, tmp_path: Path) -> None:
+    """Whatever else draws between its points, and however its points are measured."""
+    task = Task.named("digits-random:0.1", "own_nets:dropping")
+    bench, found = Workbench(task, few, tmp_path, CPU), []
+    use_references(bench, 2)
+    asked = ["relearn_gap_tenth", "ain"]
+    for turn, seed in enumerate((0, 0, 1)):
+        bench._known.clear()
+        torch.manual_seed(turn)
+        for point in run_trial(bench, Finetune(epochs=3), seed, asked=asked):
+            torch.rand(turn + 1)
+            metrics = point.metrics
+        assert point.model is not None
+        found.append((hash_weights(point.model.state_dict()), metrics))
+        before = torch.get_rng_state()
+        [*run_trial(bench, Finetune(epochs=1), seed)]
+        assert torch.equal(torch.get_rng_state(), before), "nothing leaks out"
+    assert found[0] == found[1]
+    assert found[0][0] != found[2][0]
+
+
+def test_dropout_is_drawn_by_the_seed_where_a_method_chooses_or_shadows_unlearn(
+    few: Dataset, tmp_path: Path
+) -> None:
+    chosen, said = [], []
+    for turn in range(2):
+        torch.manual_seed(turn)
+        task = Task.named("digits-worst:finetune:30", "own_nets:dropping")
+        bench = Workbench(task, few, tmp_path / str(turn), CPU)
+        chosen.append(bench.choice.mask)
+        said.append(load_repeats(bench, Finetune(epochs=1), 0, 1, silent))
+    np.testing.assert_array_equal(chosen[0], chosen[1])
+    np.testing.assert_array_equal(said[0], said[1])
 
 
 def test_a_class_of_modules_is_taken_as_well(few: Dataset) -> None:
