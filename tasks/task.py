@@ -175,6 +175,14 @@ class Task:
         timeline = self.timeline(dataset)
         return timeline.whole if self.joint else timeline.steps[self.step - 1]
 
+    def known_first(self, dataset: Dataset) -> np.ndarray:
+        """Mark the training examples that the original is trained on: boolean (N,), as `change` leaves them."""
+        import numpy as np
+
+        if isinstance(self.forgotten, ScoredForgetSet):
+            return np.ones(len(dataset.train), bool)
+        return self.timeline(dataset).steps[0].before
+
     def gone_before(self, dataset: Dataset) -> tuple[int, ...]:
         """List the classes that earlier requests emptied."""
         return self.timeline(dataset).gone_before(self.step) if self.earlier else ()
@@ -229,10 +237,8 @@ class Task:
         """
         if self.original is not None:
             return self.original.key
-        held_back: dict[str, Any] = {}
-        if not isinstance(self.forgotten, ScoredForgetSet):
-            known = self.timeline(dataset).steps[0].before
-            held_back = {} if known.all() else {"held_back": hash_mask(~known)}
+        known = self.known_first(dataset)
+        held_back = {} if known.all() else {"held_back": hash_mask(~known)}
         training = self._training(dataset)
         return content_key(role="original", dtype=dtype, device=device, **held_back, **training)
 

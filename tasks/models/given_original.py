@@ -44,10 +44,7 @@ def adopt_original(
     what the accuracy is. Raises InvalidValue, in one line: for a file that cannot be read, weights of another
     model, others than the known ones, and a forget set that changes what the original is trained on.
     """
-    if task.change(dataset) is not dataset:
-        raise InvalidValue(
-            f"--original: {task.name} changes the data that the original is trained on, so that it must be trained"
-        )
+    check_trained_on_all(task, dataset)
     cache = ArtifactCache(artifacts)
     if not file.is_file():
         if known is None or cache.load(known) is None:
@@ -68,6 +65,17 @@ def adopt_original(
         say(line)
     cache.get(key, lambda is_over: (state, None))
     return dataclasses.replace(task, original=GivenOriginal(key, str(file)))
+
+
+def check_trained_on_all(task: Task, dataset: Dataset) -> None:
+    """Raise InvalidValue if the task's original knows other data than the data set as it was loaded."""
+    if task.change(dataset) is not dataset:
+        does = "changes the data that the original is trained on"
+    elif not task.known_first(dataset).all():
+        does = "holds images back from the original"
+    else:
+        return
+    raise InvalidValue(f"--original: {task.name} {does}, so that it must be trained")
 
 
 def describe_accuracy(model: Network, dataset: Dataset, what: str) -> list[str]:

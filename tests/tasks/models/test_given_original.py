@@ -174,6 +174,15 @@ def test_a_forget_set_that_changes_the_data_needs_an_original_of_its_own(
         adopt("digits-poison:100:3", file, digits)
 
 
+@pytest.mark.parametrize("task", ["digits-replace:1", "digits-class:1;replace:2"])
+def test_images_that_are_held_back_need_an_original_that_never_saw_them(
+    task: str, file: Path, digits: Dataset
+) -> None:
+    with pytest.raises(InvalidValue, match="holds images back from the original") as raised:
+        adopt(task, file, digits)
+    assert "\n" not in str(raised.value)
+
+
 def test_trials_start_from_it_and_references_are_those_of_other_sweeps(
     file: Path, state: dict[str, torch.Tensor], digits: Dataset
 ) -> None:
