@@ -115,14 +115,19 @@ def check_model(spec: str, dataset: Dataset) -> None:
 
 
 def _try_own(spec: str, dataset: Dataset) -> None:
-    """Raise InvalidValue unless a model of the user's own gives a training image logits, one for each class."""
+    """Raise InvalidValue unless a model of the user's own gives an image logits, one for each class.
+
+    All of its trainable parameters must decide them: methods differentiate by each.
+    """
     import torch
 
     shape, classes = dataset.train.images.shape[1:], len(dataset.classes)
     try:
         model = build_model(spec, dataset, torch.device("cpu"), torch.float32).eval()
-        with torch.inference_mode():
-            given = tuple(model(torch.zeros(2, *shape)).shape)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        with torch.enable_grad():
+            logits = model(torch.zeros(2, *shape))
+            slopes = torch.autograd.grad(logits.sum(), list(trained.values()), allow_unused=True)
     except InvalidValue:
         raise
     except Exception as error:  # the user's module may raise anything
@@ -130,9 +135,16 @@ def _try_own(spec: str, dataset: Dataset) -> None:
         raise InvalidValue(
             f"--model {spec} fails on images {shape}: {type(error).__name__}: {reason}"
         ) from error
+    given = tuple(logits.shape)
     if given != (2, classes):
         raise InvalidValue(
             f"--model {spec} gives two images {shape} outputs {given}, not {(2, classes)}"
+        )
+    pairs = zip(trained, slopes, strict=True)
+    idle = [name.removeprefix("body.") for name, slope in pairs if slope is None]
+    if idle:
+        raise InvalidValue(
+            f"--model {spec} gives outputs that do not depend on {', '.join(idle)}: leave it out, or freeze it"
         )
 
 

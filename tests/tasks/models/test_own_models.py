@@ -70,6 +70,13 @@ def dropping(channels, classes):
 dropping.recipe = Recipe(epochs=2, batch_size=32, lr=0.1)
 
 
+class Idle(Net):
+    def __init__(self, channels, classes):
+        super().__init__(channels, classes)
+        self.scale = nn.Parameter(torch.ones(classes))
+        self.frozen = nn.Parameter(torch.ones(classes), requires_grad=False)
+
+
 def number(channels, classes):
     return 3
 """
@@ -203,6 +210,7 @@ def test_the_user_s_file_is_in_the_key() -> None:
         ("own_nets:number", "returns int, not a torch.nn.Module"),
         ("own_nets:headless", "must end in a torch.nn.Linear with 10 outputs"),
         ("own_nets:narrow", r"fails on images \(1, 8, 8\): RuntimeError"),
+        ("own_nets:Idle", "own_nets:Idle gives outputs that do not depend on scale: "),
         ("own_nets:torch", "is not a subclass of"),
     ],
 )
