@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
 from orchestrator.cluster.answer import check_answer
@@ -102,7 +102,11 @@ def connect_ray(
         else:
             check_answer(address)
             options = {} if IN_A_JOB in os.environ else {"runtime_env": package_code()}
-        with interrupts.deferred(), keep_handlers(), without_helpers():
+        with (
+            interrupts.deferred(),
+            keep_handlers(),
+            without_helpers() if private else nullcontext(),
+        ):
             _initialise(address, options)
         _heed_signals()
         guard: list[NodeGuard] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -67,7 +69,8 @@ class UnlearnerStudy:
         self._show: Callable[[FrozenTrial], None] = _show_nobody
         self._running: dict[str, int] = {}
         """Numbers in the study, by trial_id."""
-        self._ids: set[str] = set()
+        self._unsearched: dict[str, dict[str, Any]] = {}
+        """The other hyper-parameters of stored and of running trials, by trial_id."""
         self._seeds: set[int] = set()
         """Of stored and of running trials."""
         self._next = 0
@@ -106,11 +109,11 @@ class UnlearnerStudy:
             params = self._class.from_params(dict(values)).params
             key = trial_key(task_key, self.unlearner, params, seed)
             trial_id = f"{self.unlearner}-{key[:KEY_DIGITS]}"
-            if trial_id not in self._ids:
+            if trial_id not in self._unsearched:
                 break
             # Stored with another seed by hand: one file cannot hold both.
             self._close(trial.number, TrialState.FAIL, None)
-        self._ids.add(trial_id)
+        self._unsearched[trial_id] = self._leave_searched(params)
         self._seeds.add(seed)
         self._running[trial_id] = trial.number
         trial.set_user_attr(TRIAL_ID, trial_id)
@@ -146,7 +149,8 @@ class UnlearnerStudy:
             trial.system_attrs |= generations.note_next(trial.state)
             self._storage.create_new_trial(self._study_id, trial)
             self._add_end(trial, rows[-1])
-            self._ids.add(rows[-1]["trial_id"])
+            params = json.loads(rows[-1]["params"] or "{}")
+            self._unsearched[rows[-1]["trial_id"]] = self._leave_searched(params)
             self._seeds.add(rows[-1]["seed"])
         results = (t for t in self.trials if t.state in RESULTS)
         self._alike = all(t.params.keys() == self._space.keys() for t in results)
@@ -177,8 +181,14 @@ class UnlearnerStudy:
         for trial in self.trials:
             same = [params for params in left if self._searched(params) == trial.params]
             if TRIAL_ID in trial.user_attrs and same:
-                left.remove(same[0])
+                # Of those that differ in an option alone, the trial is the one that has its options.
+                others = self._unsearched[trial.user_attrs[TRIAL_ID]]
+                left.remove(min(same, key=partial(self._count_differing, others)))
         return left[0] if left else {}
+
+    def _count_differing(self, others: Mapping[str, Any], params: Mapping[str, Any]) -> int:
+        own = self._leave_searched(params)
+        return sum(own.get(name) != others.get(name) for name in own.keys() | others.keys())
 
     def _next_first(self) -> FirstPoint | None:
         """Return the first of the first points that no stored and no running trial has; None if all are tried."""
@@ -193,6 +203,10 @@ class UnlearnerStudy:
         """Return those of a trial's hyper-parameters that are searched."""
         whole = {**self._maker.unstored, **params}
         return {name: whole[name] for name in self._space}
+
+    def _leave_searched(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of a trial's hyper-parameters that are not searched, such as options."""
+        return {name: value for name, value in params.items() if name not in self._space}
 
     def _close(self, number: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
         known = self._find(number)

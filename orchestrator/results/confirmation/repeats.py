@@ -7,14 +7,14 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from orchestrator.results.columns import COSTS, MEASURED
-from orchestrator.results.confirmation.setting import Setting
+from orchestrator.results.confirmation.setting import Setting, find_repeated, list_declared
 from orchestrator.results.noise import FREE
 from orchestrator.results.objectives import Objective, objective_named, score
 from orchestrator.results.recommendation import POINTS
@@ -77,11 +77,6 @@ class Repeated:
         if row["epoch"] == self.searched["epoch"] and row["state"] != "failed":
             kept = self.repeats.setdefault(row["task_seed"], dict(row))
             kept.update({name: value for name, value in row.items() if kept.get(name) is None})
-
-    @cached_property
-    def setting(self) -> Setting:
-        """The method and the hyper-parameters that it shares with its repeats."""
-        return Setting.of(self.searched)
 
     @property
     def is_whole(self) -> bool:
@@ -177,12 +172,14 @@ def build_confirmation(
     models = [row for row in average_references(searched) if row["role"] in (ORIGINAL, RETRAINED)]
     baselines = {row["trial_id"]: Repeated(row) for row in models}
     repeats = [row for row in average_references(rows) if row["confirms"] == name]
+    declared_by = cache(list_declared)  # a method that is not installed takes a second
+    settings = [Setting.of(point.searched, declared_by) for point in points]
     for row in sorted(repeats, key=lambda row: (row["sweep"], row["trial_id"])):
         if row["trial_id"] in baselines:
             baselines[row["trial_id"]].add(row)
         elif row["role"] == "trial":
-            for point in _find_repeated(points, row):
-                point.add(row)
+            for place in find_repeated(settings, Setting.of(row, declared_by)):
+                points[place].add(row)
     tried = [point for point in points if point.tried]
     return Confirmation(objective, baselines, tried, len(points) - len(tried))
 
@@ -237,10 +234,3 @@ def _quantile(n: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(n - 1, (1 + LEVEL) / 2))
-
-
-def _find_repeated(points: Sequence[Repeated], row: Row) -> list[Repeated]:
-    """Return the points of which a row is a repeat: those of one trial, which differ in their epochs."""
-    setting = Setting.of(row)
-    same = [point for point in points if point.setting == setting]
-    return same or [point for point in points if setting.extends(point.setting)]

@@ -121,8 +121,7 @@ def _list_row_files(configs: Sequence[SweepConfig]) -> list[str]:
     """List the files of rows of these sweeps and of those that confirm them: they change as trials end."""
     storage = configs[0].storage
     place, own = open_root(storage), [str(config.name) for config in configs]
-    confirming = [other for name in own for other in list_confirming(name, storage)]
-    sweeps = dict.fromkeys([*own, *confirming])
+    sweeps = dict.fromkeys([*own, *list_confirming(own, storage)])
     return [f"{name}/{file}" for name in sweeps for file in place.list_names(f"{ROWS}/{name}")]
 
 

@@ -72,5 +72,7 @@ def _leave_out_again(config: SweepConfig, before: SweepConfig) -> SweepConfig:
     kept = tuple(name for name in asked if name not in before.left_out)
     if not kept or kept == asked:
         return config
-    given = keep_assignments(config.set, kept)
+    # What is of no use to any of them is a mistake, and refused later.
+    useful, still = (keep_assignments(config.set, methods) for methods in (asked, kept))
+    given = tuple(text for text in config.set if text in still or text not in useful)
     return dataclasses.replace(config, unlearners=kept if config.unlearners else (), set=given)

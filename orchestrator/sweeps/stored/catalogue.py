@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -84,12 +84,12 @@ def find_latest(storage: str) -> tuple[str, int]:
     return max(names, key=lambda name: ranks[name]), len(names)
 
 
-def list_confirming(name: str, storage: str) -> list[str]:
-    """Return the sweeps that run points of sweep `name` again; one with a damaged configuration is left out."""
+def list_confirming(names: Collection[str], storage: str) -> list[str]:
+    """Return the sweeps that run points of these sweeps again; one with a damaged configuration is left out."""
     found = []
     for other in list_sweep_names(storage):
         try:
-            if read_config(other, storage).confirms == name:
+            if read_config(other, storage).confirms in names:
                 found.append(other)
         except StorageError:
             raise

@@ -73,7 +73,7 @@ def plan_removal(name: str, storage: str, *, models: bool = False) -> Removal:
     place.reach()
     if not any(place.list_names(f"{part}/{check_name(name)}") for part in (SWEEPS, ROWS)):
         read_config(name, storage)  # raises: it lists the known ones
-    sweeps = (name, *list_confirming(name, storage))
+    sweeps = (name, *list_confirming([name], storage))
     for other in sweeps:
         if is_held(other, storage):
             refuse_sweep(other)

@@ -83,7 +83,7 @@ def plan_renaming(old: str, new: str, storage: str) -> Renaming:
         raise InvalidValue(
             f"sweep {old!r} is named after {config.confirms!r}, which it confirms: rename that one"
         )
-    confirming = list_confirming(old, storage)
+    confirming = list_confirming([old], storage)
     named = [name for name in confirming if name.startswith(f"{old}+")]
     names = {name: check_name(f"{new}{name.removeprefix(old)}") for name in (old, *named)}
     place = open_root(storage)

@@ -96,6 +96,20 @@ def test_points_on_the_way_to_what_was_set_run_again_once_each(
     assert [{n: params[n] for n in given[0]} for params in resumed] == left
 
 
+@pytest.mark.parametrize("ended", [0, 1])
+def test_of_two_points_that_differ_in_an_option_a_resumed_confirmation_runs_the_other(
+    ended: int,
+) -> None:
+    """Options are not searched, so that a study's trials of the two look the same."""
+    plain = {"lr": 0.01, "epochs": 5, "retain_share": 1.0}
+    given = [plain, {**plain, "sam": 1.0}]
+    first = UnlearnerStudy("finetune", PARETO, "tpe", 0, (), given)
+    trials = [first.ask(TASK) for _ in given]
+    rows = [stored(trials[ended], [row(1)], ended)]
+    again = UnlearnerStudy("finetune", PARETO, "tpe", 0, rows, given)
+    assert again.ask(TASK)["params"].get("sam") == given[1 - ended].get("sam")
+
+
 def test_a_confirmation_runs_each_given_trial_as_it_was() -> None:
     given = [
         {"lr": 0.7, "epochs": 5, "momentum": 0.5, "mask": "saliency"},
