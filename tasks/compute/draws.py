@@ -19,22 +19,18 @@ class OwnDraws:
         upcoming = int(torch.randint(2**62, (), generator=twin))
         seed = int.from_bytes(hashlib.sha256(str(upcoming).encode()).digest()[:7])
         self._gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
-        places = [torch.device("cpu"), *(torch.device("cuda", gpu) for gpu in self._gpus)]
-        self._states = [torch.Generator(place).manual_seed(seed).get_state() for place in places]
+        gpus = [torch.cuda.default_generators[gpu] for gpu in self._gpus]
+        self._generators = [torch.default_generator, *gpus]
+        fresh = (torch.Generator(own.device).manual_seed(seed) for own in self._generators)
+        self._states = [own.get_state() for own in fresh]
 
     @contextmanager
     def use(self) -> Iterator[None]:
         """Draw in the block from where the last block ended; the process's own numbers go on as before it."""
-        with torch.random.fork_rng(devices=self._gpus):
-            self._restore()
+        with torch.random.fork_rng(devices=self._gpus):  # restores what is set here
+            for own, state in zip(self._generators, self._states, strict=True):
+                own.set_state(state)
             try:
                 yield
             finally:
-                gpus = (torch.cuda.get_rng_state(gpu) for gpu in self._gpus)
-                self._states = [torch.get_rng_state(), *gpus]
-
-    def _restore(self) -> None:
-        own, *others = self._states
-        torch.set_rng_state(own)
-        for gpu, state in zip(self._gpus, others, strict=True):
-            torch.cuda.set_rng_state(state, gpu)
+                self._states = [own.get_state() for own in self._generators]
