@@ -33,7 +33,7 @@ from tasks.models.network import Network
 from tasks.needs import NEEDS, check_replayable, list_trained, trained_need
 from tasks.needs.base import Origin
 from tasks.roles import ORIGINAL, training_seed
-from tasks.scoring.choice import Choice, choose_examples
+from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
@@ -83,7 +83,7 @@ class Trainer:
         self.loader = self._source.name
         everything = Split(self._source, torch.arange(len(self.trained_on.train)), self.trained_on)
         self._everything = self._all = everything
-        self.choice = self._choose(artifacts, progress)
+        self.choice = choose_examples(task, dataset, artifacts, lambda: self._scorer(progress))
         """What is forgotten."""
         self.step = task.find_step(dataset, self.choice.mask)
         """Which examples its models may know before and after."""
@@ -242,11 +242,6 @@ class Trainer:
         model = self.fresh_model()
         meter.watch(model)
         return model
-
-    def _choose(self, root: str | Path, progress: Progress) -> Choice:
-        """Choose what is forgotten; a method may run for that, whose layers draw."""
-        with OwnDraws(self.generator(self.task.seed), self.device).use():
-            return choose_examples(self.task, self.dataset, root, lambda: self._scorer(progress))
 
     def _scorer(self, progress: Progress) -> Scorer:
         """Make what scores the training examples; it trains its models when they are first asked."""

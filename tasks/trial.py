@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tasks.artifacts import Artifact
-from tasks.compute.draws import OwnDraws
 from tasks.compute.meters import CostMeter, Stopwatch
 from tasks.errors import Diverged, InvalidValue
 from tasks.evaluation.shadows.outputs import Shadows
@@ -99,13 +98,12 @@ def run_trial(
     load, learn, look = (Stopwatch(bench.device) for _ in range(3))
     with load.measure():
         problem, meter = bench.problem(unlearner, seed)
-    draws = OwnDraws(problem.rng, bench.device)
-    with draws.use(), learn.measure():
+    with learn.measure():
         steps = begin_unlearning(unlearner, problem)
     epoch, finished = 0, False
     point: Point | None = None
     while not finished:
-        with draws.use(), learn.measure():
+        with learn.measure():
             finished = _advance(steps)
         epoch += not finished
         if not epoch:

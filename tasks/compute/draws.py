@@ -34,3 +34,13 @@ class OwnDraws:
                 yield
             finally:
                 self._states = [own.get_state() for own in self._generators]
+
+    def run(self, steps: Iterator[None]) -> Iterator[None]:
+        """Run steps that draw here; nothing else does, between two of them."""
+        while True:
+            with self.use():
+                try:
+                    next(steps)
+                except StopIteration:
+                    return
+            yield

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tasks.compute.draws import OwnDraws
 from tasks.compute.timed_training import Progress, silent
 from tasks.evaluation.metric import Needs
 from tasks.evaluation.outputs import outputs
@@ -124,9 +123,8 @@ class _Study:
 
     def _unlearn(self, problem: Problem, judged: tuple[Split, ...]) -> np.ndarray:
         first = [outputs(problem.model, split) for split in judged]
-        with OwnDraws(problem.rng, self._bench.device).use():
-            for _ in begin_unlearning(self._unlearner, problem):
-                pass
+        for _ in begin_unlearning(self._unlearner, problem):
+            pass
         last = [outputs(problem.model, split) for split in judged]
         phi = [np.concatenate([seen.phi for seen in part]) for part in (first, last)]
         return np.stack([*phi, np.concatenate([seen.correct for seen in first])])

@@ -208,17 +208,22 @@ class SGDUnlearner(Unlearner):
 def begin_unlearning(unlearner: Unlearner, problem: Problem) -> Iterator[None]:
     """Call `unlearner.unlearn`, also that of a plug-in from before there were problems.
 
-    Such a one takes (model, retain, forget, rng). Raises InvalidValue if it returns nothing that yields.
+    Such a one takes (model, retain, forget, rng). What layers draw by themselves is decided by `problem.rng`. Raises
+    InvalidValue if it returns nothing that yields.
     """
+    from tasks.compute.draws import OwnDraws
+
+    draws = OwnDraws(problem.rng, problem.device)
     unlearn: Callable[..., Iterator[None]] = unlearner.unlearn
     required = [p for p in inspect.signature(unlearn).parameters.values() if p.default is p.empty]
     parts = (problem.model, problem.retain, problem.forget, problem.rng)
-    steps = unlearn(*parts) if len(required) == 4 else unlearn(problem)
+    with draws.use():
+        steps = unlearn(*parts) if len(required) == 4 else unlearn(problem)
     if not isinstance(steps, Iterator):
         raise InvalidValue(
             f"{type(unlearner).__name__}.unlearn() returns {type(steps).__name__}, which yields nothing"
         )
-    return steps
+    return draws.run(steps)
 
 
 def passes_of(cls: type[Unlearner]) -> Passes:

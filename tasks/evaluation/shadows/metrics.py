@@ -32,6 +32,8 @@ from tasks.roles import FEWEST_HALVED
 from tasks.scoring.memorisation import measure_memorisation
 
 SEED = 0
+over_seeds = functools.partial(metric, half="none", best="references", needs="repeats")
+"""Declares a metric of the distribution over training seeds."""
 
 
 @metric(half="none", best=0.5, needs="shadows")
@@ -150,7 +152,7 @@ def mean_memorisation(evaluation: Evaluation) -> float | None:
     )
 
 
-@metric(half="none", best="references", needs="repeats", fewest_references=2 * FEWEST)
+@over_seeds(fewest_references=2 * FEWEST)
 def forgetting_quality(evaluation: Evaluation) -> float | None:
     """Measure how hard N unlearned models are to tell from N retrained ones, example by example: F; null for N < 3.
 
@@ -161,20 +163,14 @@ def forgetting_quality(evaluation: Evaluation) -> float | None:
     return None if found is None else found.value
 
 
-@metric(half="none", best="references", needs="repeats", fewest_references=2 * FEWEST)
+@over_seeds(fewest_references=2 * FEWEST)
 def forgetting_quality_null(evaluation: Evaluation) -> float | None:
     """Measure forgetting_quality of one half of the references against the other: its ideal."""
     found = _quality(evaluation)
     return None if found is None else found.null
 
 
-@metric(
-    half="none",
-    best="references",
-    needs="repeats",
-    unit="nats",
-    fewest_references=FEWEST_HALVED,
-)
+@over_seeds(unit="nats", fewest_references=FEWEST_HALVED)
 def klom_mean(evaluation: Evaluation) -> float | None:
     """Measure the divergence of N unlearned models' margins from N retrained ones', mean over the forget set.
 
@@ -184,39 +180,21 @@ def klom_mean(evaluation: Evaluation) -> float | None:
     return None if found is None else found.mean
 
 
-@metric(
-    half="none",
-    best="references",
-    needs="repeats",
-    unit="nats",
-    fewest_references=FEWEST_HALVED,
-)
+@over_seeds(unit="nats", fewest_references=FEWEST_HALVED)
 def klom_95(evaluation: Evaluation) -> float | None:
     """Measure klom_mean as the 95th percentile over the forget set; its floor is klom_floor_95."""
     found = _klom(evaluation)
     return None if found is None else found.high
 
 
-@metric(
-    half="none",
-    best="references",
-    needs="repeats",
-    unit="nats",
-    fewest_references=FEWEST_HALVED,
-)
+@over_seeds(unit="nats", fewest_references=FEWEST_HALVED)
 def klom_floor(evaluation: Evaluation) -> float | None:
     """Measure klom_mean of one half of the references against the other: its ideal."""
     found = _klom(evaluation)
     return None if found is None else found.floor_mean
 
 
-@metric(
-    half="none",
-    best="references",
-    needs="repeats",
-    unit="nats",
-    fewest_references=FEWEST_HALVED,
-)
+@over_seeds(unit="nats", fewest_references=FEWEST_HALVED)
 def klom_floor_95(evaluation: Evaluation) -> float | None:
     """Measure klom_95 of one half of the references against the other: its ideal."""
     found = _klom(evaluation)
