@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.models.network import Network
 
 
-def _count_nothing(flops: float) -> None:
+def _count_nothing(amount: float) -> None:
     pass
 
 
@@ -43,6 +43,8 @@ class Problem:
     """What was trained beforehand for the needs that the method declares; read it by `prepared`."""
     count_flops: Callable[[float], None] = _count_nothing
     """Adds FLOPs to the cost: those computed outside of a model's passes, which nobody else counts."""
+    count_backwards: Callable[[int], None] = _count_nothing
+    """Adds backward passes to the cost, in examples: those beyond the first that follows each forward pass."""
 
     @property
     def classes(self) -> int:

@@ -11,8 +11,8 @@ import torch
 
 from tasks.artifacts import Artifact, ArtifactCache, Trained
 from tasks.compute.draws import OwnDraws
-from tasks.compute.flops import flops_per_example
-from tasks.compute.meters import CostMeter
+from tasks.compute.flops import forward_flops, gradient_flops
+from tasks.compute.meters import CostMeter, Gradients
 from tasks.compute.repeatable import make_repeatable
 from tasks.compute.timed_training import (
     Progress,
@@ -75,8 +75,10 @@ class Trainer:
         model = self.fresh_model()
         self._recipe = model.recipe
         self.dtype = str(model.compute_dtype).removeprefix("torch.")
-        shape = dataset.train.images.shape[1:]
-        self.forward_flops, self.gradient_flops = flops_per_example(model, shape)
+        self._shape = dataset.train.images.shape[1:]
+        self.forward_flops = forward_flops(model, self._shape)
+        self._flops_by_gradients: dict[Gradients, float] = {}
+        self.gradient_flops = self.flops_of(Gradients.of_training(model))
         self.trained_on = task.change(dataset)
         """The data set as the requests changed it."""
         self._source = open_source(loader, self.trained_on, device)
@@ -89,6 +91,23 @@ class Trainer:
         """Which examples its models may know before and after."""
         self._all = self.examples(self.step.before)
         self.retain, self.forget = (self.examples(m) for m in (self.step.retain, self.step.forget))
+
+    def flops_of(self, wanted: Gradients) -> float:
+        """Return the FLOPs of one example, forward, and backward for the wanted gradients alone."""
+        if wanted not in self._flops_by_gradients:
+            found = gradient_flops(self.fresh_model(), self._shape, wanted)
+            self._flops_by_gradients[wanted] = found
+        return self._flops_by_gradients[wanted]
+
+    def sum_flops(self, meter: CostMeter) -> float:
+        """Add up the FLOPs of all that a meter counted."""
+        samples = meter.by_gradients.items()
+        return (
+            sum(count * self.flops_of(wanted) for wanted, count in samples)
+            + meter.forward_samples * self.forward_flops
+            + meter.further_backwards * (self.gradient_flops - self.forward_flops)
+            + meter.other_flops
+        )
 
     def restart(self, start: Artifact) -> None:
         """Let every trial from now on start from these weights: what another last request left."""

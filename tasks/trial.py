@@ -133,11 +133,7 @@ def _sum_up(
     bench: Workbench, unlearner: Unlearner, meter: CostMeter, load: Stopwatch, learn: Stopwatch
 ) -> Cost:
     """Return what a trial took so far, but for its evaluation."""
-    flops = (
-        meter.gradient_samples * bench.gradient_flops
-        + meter.forward_samples * bench.forward_flops
-        + meter.other_flops
-    )
+    flops = bench.sum_flops(meter)
     return Cost(
         learn.seconds,
         load.seconds,

@@ -140,6 +140,7 @@ class Workbench(Trainer):
             calibration=calibration,
             trained_needs=trained,
             count_flops=meter.count_flops,
+            count_backwards=meter.count_backwards,
         )
         return problem, meter
 

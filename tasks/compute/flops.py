@@ -9,30 +9,50 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tasks.compute.meters import Gradients
 from tasks.models.network import Network
 
 PROBE = 2
 
 
-def flops_per_example(model: Network, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Count the FLOPs of one image of `shape` (C, H, W): forward alone, and forward with backward.
+def forward_flops(model: Network, shape: tuple[int, ...]) -> float:
+    """Count the FLOPs of the forward pass of one image of `shape` (C, H, W).
 
     The rules are those of torch.utils.flop_counter (matrix products and convolutions; a multiply-add is two).
     """
-    device = next(model.parameters()).device
-    x = torch.zeros(PROBE, *shape, device=device)
-    y = torch.zeros(PROBE, dtype=torch.int64, device=device)
     was_training = model.training
     model.eval()
-    with _Flops() as forward:
-        loss = F.cross_entropy(model(x), y)
-    with _Flops() as backward:
-        torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad])
+    with torch.no_grad(), CountedFlops() as forward:
+        model(torch.zeros(PROBE, *shape, device=next(model.parameters()).device))
     model.train(was_training)
-    return forward.total / PROBE, (forward.total + backward.total) / PROBE
+    return forward.total / PROBE
 
 
-class _Flops(TorchDispatchMode):
+def gradient_flops(model: Network, shape: tuple[int, ...], wanted: Gradients) -> float:
+    """Count the FLOPs of one image of `shape` (C, H, W): forward, and backward for the wanted gradients alone.
+
+    Below the lowest layer that learns there is nothing to go back through. The model is left as it was.
+    """
+    weights = list(model.parameters())
+    before = [weight.requires_grad for weight in weights]
+    x = torch.zeros(PROBE, *shape, device=weights[0].device, requires_grad=wanted.images)
+    y = torch.zeros(PROBE, dtype=torch.int64, device=x.device)
+    was_training = model.training
+    model.eval()
+    try:
+        for weight, learns in zip(weights, wanted.weights, strict=True):
+            weight.requires_grad_(learns)
+        with CountedFlops() as both:
+            loss = F.cross_entropy(model(x), y)
+            torch.autograd.grad(loss, [w for w in (x, *weights) if w.requires_grad])
+    finally:
+        for weight, learned in zip(weights, before, strict=True):
+            weight.requires_grad_(learned)
+        model.train(was_training)
+    return both.total / PROBE
+
+
+class CountedFlops(TorchDispatchMode):
     """Adds up the FLOPs of the matrix products and convolutions in the block.
 
     It replaces torch.utils.flop_counter.FlopCounterMode, which imports torch's compiler: see

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -39,6 +41,21 @@ class Stopwatch:
         return time.process_time() if self._device.type == "cpu" else time.perf_counter()
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """Which gradients can follow a forward pass: they decide what its backward pass takes."""
+
+    weights: tuple[bool, ...]
+    """Of each of the model's parameters, in their order."""
+    images: bool = False
+    """Of the images that pass."""
+
+    @classmethod
+    def of_training(cls, model: nn.Module) -> Gradients:
+        """Return those of the weights that the model learns at present."""
+        return cls(tuple(parameter.requires_grad for parameter in model.parameters()))
+
+
 class CostMeter:
     """Counts the examples that pass through a model, through copies made of it, and through what it watches.
 
@@ -48,8 +65,10 @@ class CostMeter:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.gradient_samples = 0
+        self.by_gradients: Counter[Gradients] = Counter()
+        """Gradient samples, by which gradients their backward pass may give."""
         self.forward_samples = 0
+        self.further_backwards = 0
         self.other_flops = 0.0
         self.paused = False
 
@@ -57,13 +76,20 @@ class CostMeter:
         def count(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             if self.paused:
                 return
-            if torch.is_grad_enabled() and (inputs[0].requires_grad or _learns(module)):
-                self.gradient_samples += len(inputs[0])
+            images = inputs[0]
+            wanted = replace(Gradients.of_training(module), images=images.requires_grad)
+            if torch.is_grad_enabled() and (wanted.images or any(wanted.weights)):
+                self.by_gradients[wanted] += len(images)
             else:
-                self.forward_samples += len(inputs[0])
+                self.forward_samples += len(images)
 
         self._count = count
         self.watch(model)
+
+    @property
+    def gradient_samples(self) -> int:
+        """Examples whose forward pass can be followed by a backward pass."""
+        return self.by_gradients.total()
 
     def watch(self, model: nn.Module) -> None:
         """Count what passes through another model as well: a teacher is part of a method's cost."""
@@ -74,6 +100,11 @@ class CostMeter:
         if not self.paused:
             self.other_flops += flops
 
+    def count_backwards(self, examples: int) -> None:
+        """Count further backward passes of examples whose first one counts already, as second derivatives take."""
+        if not self.paused:
+            self.further_backwards += examples
+
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Do not count examples in the block: evaluation is not part of a method's cost."""
@@ -82,7 +113,3 @@ class CostMeter:
             yield
         finally:
             self.paused = False
-
-
-def _learns(model: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in model.parameters())

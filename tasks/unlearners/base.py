@@ -63,7 +63,7 @@ class Unlearner:
     preparation: ClassVar[Passes] = Passes()
     """What it reads once, before its first epoch."""
     counts_beside: ClassVar[bool] = False
-    """Whether it counts what it computes beside its passes, by `problem.count_flops`: no estimate has that."""
+    """Whether it counts more than its passes, by `problem.count_flops` or `count_backwards`: no estimate has that."""
     verified: ClassVar[Verified | None] = None
     """What was verified of it. A class speaks for itself alone, not for those that extend it: see `verified_of`."""
 

@@ -17,7 +17,8 @@ from program import ENVIRONMENT, ROOT
 from benchmarks.cluster.packing import mps
 from benchmarks.compute import airbench94
 from benchmarks.compute.training import RIVAL
-from tasks.compute.flops import flops_per_example
+from tasks.compute.flops import gradient_flops
+from tasks.compute.meters import Gradients
 from tasks.models import AUTO, model_class
 
 
@@ -92,5 +93,5 @@ def test_the_original_model_of_a_gpu_takes_no_more_than_the_rival():
     """By operations: within a tenth. What they take by the clock a GPU must say."""
     cls, options = model_class(AUTO["cifar10"]["cuda"])
     models = cls(3, 10, **options), airbench94.Airbench94(classes=10)
-    ours, theirs = (flops_per_example(model, (3, 32, 32))[1] for model in models)
+    ours, theirs = (gradient_flops(m, (3, 32, 32), Gradients.of_training(m)) for m in models)
     assert cls.recipe.epochs * ours <= 1.1 * airbench94.EPOCHS * theirs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, cross_entropy, trainable
-from tasks.unlearners.steps.curvature import hessian_vector_product
+from tasks.unlearners.steps.curvature import FURTHER_BACKWARDS, hessian_vector_product
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, split_like, write_weights
 from tasks.unlearners.steps.noise import add_noise
 from tasks.unlearners.verified import Verified
@@ -35,6 +35,7 @@ class StochasticNewton(Unlearner):
     )
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(retain=1)
+    counts_beside: ClassVar[bool] = True
 
     scale: Annotated[float, Float(3.0, 1e4, log=True, above=0)] = 20.0
     """Bound on the largest eigenvalue of the Hessian: below it the recursion diverges, far above it crawls."""
@@ -73,6 +74,7 @@ class StochasticNewton(Unlearner):
             for x, y in batches():
                 loss = cross_entropy(model(x), y)
                 product = hessian_vector_product(loss, weights, split_like(h, weights))
+                problem.count_backwards(FURTHER_BACKWARDS * len(y))
                 h = h + gradient - (flatten(product) + shift * h) / self.scale
             write_weights(model, start - h / self.scale)
             add_noise(weights, self.sigma, rng)

@@ -37,6 +37,7 @@ class FisherForgetting(Unlearner):
         ),
     )
     passes: ClassVar[Passes] = Passes(retain=1)
+    counts_beside: ClassVar[bool] = True
 
     strength: Annotated[float, Float(1e-9, 1e-3, log=True, above=0)] = 1e-6
     """Variance α of the noise, for F = 1."""
@@ -55,6 +56,7 @@ class FisherForgetting(Unlearner):
         )
         head = {id(p) for p in model.head.parameters()}
         fishers = label_fisher(model, part)
+        problem.count_backwards((problem.classes - 1) * len(part))
         with torch.no_grad():
             for weight, fisher in zip(trainable(model), fishers, strict=True):
                 variance = self.variance(fisher, head=id(weight) in head)

@@ -1,14 +1,15 @@
 """Adversarial images. Sizes are in pixels scaled to [0, 1], whatever the normalisation of the images.
 
-The gradient of an image costs a gradient sample, also where the model's weights are frozen; the weights' own
-gradients are left alone.
+The gradient of an image costs a gradient sample, without the gradients of the weights: these are left alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.unlearners.descent import cross_entropy
+from tasks.unlearners.descent import cross_entropy, trainable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -101,9 +102,23 @@ def differentiate(
 
     black, white = pixels
     images = (black + (white - black) * u).requires_grad_()
-    logits = model(images)
-    (gradient,) = torch.autograd.grad(cross_entropy(logits, y) * len(y), images)
+    with _learning_nothing(model):
+        logits = model(images)
+        (gradient,) = torch.autograd.grad(cross_entropy(logits, y) * len(y), images)
     return gradient * (white - black), logits.detach()
+
+
+@contextmanager
+def _learning_nothing(model: nn.Module) -> Iterator[None]:
+    """Let no weight want a gradient in the block, so that none is computed nor counted."""
+    weights = trainable(model)
+    try:
+        for weight in weights:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 def norms(images: Tensor) -> Tensor:

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from tasks.datasets.splits import Batch
     from tasks.models.network import Network
 
+FURTHER_BACKWARDS = 3
+"""Backward passes that a product with the Hessian takes beyond a gradient's, by its FLOPs: measured in a test."""
+
 
 def hessian_vector_product(
     loss: Tensor, weights: Sequence[Tensor], vector: Sequence[Tensor]
 ) -> list[Tensor]:
     """Multiply the Hessian of `loss` with respect to `weights` by `vector`, of the same shapes.
 
-    Exact, by differentiating twice (Pearlmutter, 1994): it costs about two gradients. The graph of `loss`
-    is kept, for further products.
+    Exact, by differentiating twice (Pearlmutter, 1994): it takes `FURTHER_BACKWARDS` backward passes more than a
+    gradient, which the caller counts. The graph of `loss` is kept, for further products.
     """
     import torch
 
@@ -33,8 +36,13 @@ def hessian_vector_product(
     return list(products)
 
 
-def mean_hessian_product(model: Network, batches: Iterable[Batch], vector: Tensor) -> Tensor:
-    """Multiply the Hessian of the mean cross-entropy over all the batches' examples by a vector."""
+def mean_hessian_product(
+    model: Network, batches: Iterable[Batch], vector: Tensor, count_backwards: Callable[[int], None]
+) -> Tensor:
+    """Multiply the Hessian of the mean cross-entropy over all the batches' examples by a vector.
+
+    `count_backwards` is told of the backward passes beyond a gradient's.
+    """
     import torch
 
     weights = trainable(model)
@@ -42,6 +50,7 @@ def mean_hessian_product(model: Network, batches: Iterable[Batch], vector: Tenso
     total, count = torch.zeros_like(vector), 0
     for x, y in batches:
         product = hessian_vector_product(cross_entropy(model(x), y), weights, parts)
+        count_backwards(FURTHER_BACKWARDS * len(y))
         total.add_(flatten(product), alpha=len(y))
         count += len(y)
     return total / count

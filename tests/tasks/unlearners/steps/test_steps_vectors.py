@@ -7,7 +7,11 @@ import torch
 from tiny_problem import everything, flat, linear_problem
 from torch.nn import functional as F
 
-from tasks.unlearners.steps.curvature import conjugate_gradients, mean_hessian_product
+from tasks.unlearners.steps.curvature import (
+    FURTHER_BACKWARDS,
+    conjugate_gradients,
+    mean_hessian_product,
+)
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, split_like, write_weights
 from tasks.unlearners.steps.noise import add_noise
 
@@ -50,7 +54,10 @@ def test_means_over_batches_of_unequal_sizes_are_means_over_examples(batch_size:
     _, product = torch.autograd.functional.hvp(loss, point, vector)
     found = mean_gradient(problem.model, problem.retain.ordered(batch_size))
     torch.testing.assert_close(found, gradient, rtol=1e-10, atol=1e-12)
-    found = mean_hessian_product(problem.model, problem.retain.ordered(batch_size), vector)
+    counted: list[int] = []
+    batches = problem.retain.ordered(batch_size)
+    found = mean_hessian_product(problem.model, batches, vector, counted.append)
+    assert sum(counted) == FURTHER_BACKWARDS * 12
     torch.testing.assert_close(found, product, rtol=1e-10, atol=1e-12)
 
 
