@@ -47,7 +47,7 @@ def print_table(table: Table, *, markdown: bool = False) -> None:
     if markdown:
         print(_markdown(table))
         return
-    console = Console()
+    console = Console(emoji=False)  # else `digits-loss:top:60` has one
     grid = _grid(table)
     if not sys.stdout.isatty():  # a file or a pipe has no limited width
         unbounded = console.options.update(max_width=10_000)

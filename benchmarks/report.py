@@ -31,7 +31,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> No
         table.add_column(name, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
-    console = Console()
+    console = Console(emoji=False)
     if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
+        console = Console(width=PLAIN_WIDTH, emoji=False)
     console.print(table)

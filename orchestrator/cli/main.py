@@ -59,6 +59,10 @@ def sweep(
     """Search the hyper-parameters of unlearning methods and report the Pareto front."""
     if dry_run:
         from orchestrator.sweeps.preview.preview import preview_sweep
+        from orchestrator.sweeps.report.write import check_page
+
+        if report is not None:
+            check_page("--report", report)
 
         _print("".join(f"{line}\n" for line in preview_sweep(config).list_lines()))
         return DONE
@@ -120,7 +124,8 @@ def confirm(
 ) -> int:
     """Run a sweep's front again with fresh seeds, and print which of its points hold.
 
-    Each seed trains two new models. After an interruption, the same command continues.
+    Each seed trains an original model, and as many references as the sweep has. After an interruption, the same
+    command continues.
 
     Parameters
     ----------

@@ -151,12 +151,10 @@ def _confirm_there(*arguments: Any) -> Answer:
 
 
 def _collect(work: Callable[..., int], *arguments: Any) -> Answer:
-    from rich.console import Console
-
-    from orchestrator.reporting.terminal import PLAIN_WIDTH
+    from orchestrator.reporting.terminal import open_console
 
     text = io.StringIO()
-    complete = work(*arguments, table=Console(file=text, width=PLAIN_WIDTH))
+    complete = work(*arguments, table=open_console(text))
     return complete, text.getvalue()
 
 

@@ -10,7 +10,7 @@ from orchestrator.results.objectives import SCORE, objective_named
 from orchestrator.search.allocation import ADAPTIVE
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, list_of_shadows
-from tasks.evaluation.shadows.incidence import FEWEST_MODELS, check_models
+from tasks.evaluation.shadows.incidence import check_models
 from tasks.roles import FEWEST
 
 RANGES = {
@@ -19,7 +19,6 @@ RANGES = {
     "cpus_per_trial": (1, 10**4),
     "gpus_per_trial": (0, 10**4),
     "references": (FEWEST, 10**4),
-    "shadows": (FEWEST_MODELS, 10**5),
     "trial_seconds": (1, 10**9),
     "cost_limit": (0, 10**6),
 }
@@ -34,8 +33,7 @@ def check_requested(metrics: str, shadows: int, *, confirms: bool) -> None:
             f"--metrics {', '.join(of_shadows)}: trains shadow models, which `orchestrator run` and `confirm` do, and "
             "no search"
         )
-    if of_shadows:
-        check_models(shadows)
+    check_models(shadows)
 
 
 def check_numbers(settings: object) -> None:
@@ -84,10 +82,10 @@ def check_deterministic(settings: Any) -> None:
         )
 
 
-def check_seed(seed: int) -> int:
-    """Return the seed; raise InvalidValue if the generators do not accept it."""
+def check_seed(seed: int, flag: str = "--seed") -> int:
+    """Return the seed; raise InvalidValue, with the flag's name, if the generators do not accept it."""
     if not 0 <= seed < 2**63:
-        raise InvalidValue(f"--seed {seed} is out of range: 0..{2**63 - 1}")
+        raise InvalidValue(f"{flag} {seed} is out of range: 0..{2**63 - 1}")
     return seed
 
 

@@ -27,7 +27,7 @@ class Observer:
         """
 
     def started(self, progress: Progress) -> None:
-        """Receive the start of the search. The two models are trained and measured by then."""
+        """Receive the start of the search. The models are trained and measured by then."""
 
     def trial_finished(self, rows: Sequence[Row], progress: Progress) -> None:
         """Receive the rows of a trial that has ended, in order of epoch."""

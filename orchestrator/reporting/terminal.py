@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -74,6 +75,10 @@ class Terminal(Observer):
             )
 
 
-def open_console() -> Console:
-    """Return the console of a command: as wide as the terminal, else PLAIN_WIDTH columns."""
-    return Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+def open_console(file: TextIO | None = None) -> Console:
+    """Return the console of a command, or one that writes to `file`: as wide as the terminal, else PLAIN_WIDTH columns.
+
+    It has no emoji: `digits-loss:top:60` would be printed with one.
+    """
+    width = None if file is None and sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(file=file, width=width, emoji=False)

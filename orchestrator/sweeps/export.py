@@ -89,14 +89,19 @@ def check_output(flag: str, path: Path, *suffixes: str) -> Path:
 def choose_row(config: SweepConfig, trial_id: str | None) -> Row:
     """Return the last row of a trial, or without a name the recommended one; raise InvalidValue if there is none."""
     rows = read_results(config.storage, config.name).to_pylist()
+    trials = sorted((r for r in rows if r["role"] == "trial"), key=lambda r: r["epoch"])
+    last = {r["trial_id"]: r for r in trials if r["state"] != "failed"}
+    if not last:
+        raise InvalidValue(f"no trial of sweep {config.name!r} has weights")
     if trial_id is None:
         row = recommend_point(rows, objective_named(config.aim))
         if row is None:
             limits = f" that meets {', '.join(config.require)}" if config.require else " yet"
             raise InvalidValue(f"sweep {config.name!r} has no front{limits}: name a trial")
         return row
-    found = [r for r in rows if r["role"] == "trial" and r["state"] != "failed"]
-    last = {r["trial_id"]: r for r in sorted(found, key=lambda r: r["epoch"])}
+    failed = next((r for r in trials if r["trial_id"] == trial_id and trial_id not in last), None)
+    if failed is not None:
+        raise InvalidValue(f"trial {trial_id} failed, it has no weights: {failed['error']}")
     return last[one_of("trial", trial_id, last)]
 
 

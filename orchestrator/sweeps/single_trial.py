@@ -11,6 +11,7 @@ from orchestrator.config import check_seed
 from orchestrator.sweeps.local_bench import LocalBench, Progress, Say
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, metric_named, names_shadows
+from tasks.evaluation.shadows.incidence import check_models
 from tasks.needs import CALIBRATION, check_replayable, list_trained
 from tasks.registry import one_of
 from tasks.roles import check_count
@@ -153,8 +154,9 @@ class SingleTrial(LocalBench):
     def _begin(self, say: Say) -> tuple[Task, Dataset, Unlearner]:
         """Check the settings, and load the task; say what is going to run."""
         self.check_settings()
-        check_seed(self.trial_seed)
+        check_seed(self.trial_seed, "--trial-seed")
         check_count(self.references)
+        check_models(self.shadows)
         needs = {metric_named(name).needs for name in self._asked}
         method = unlearner_class(self.unlearner).from_params(dict(self.params))
         check_replayable(self.original, method.needs, self.unlearner)

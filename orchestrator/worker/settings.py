@@ -41,7 +41,7 @@ class WorkerSettings:
     options: DataOptions = AS_THEY_ARE
     """How the data are read."""
     dtype: str | None = None
-    """Dtype of the forward pass: the one of the two models, even if this node's device has another default."""
+    """Dtype of the forward pass: the one of the prepared models, even if this node's device has another default."""
     confirms: str | None = None
     """See the setting of that name."""
     references: int = 2

@@ -97,5 +97,7 @@ def _list(words: str, names: list[str]) -> str:
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of an error: torch adds paragraphs of advice."""
+    """Return the first line of an error, as torch adds paragraphs of advice; of a mere code what it means."""
+    if isinstance(error, KeyError):  # a byte that is no instruction of pickle's
+        return "neither torch.save nor safetensors wrote it"
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -48,7 +48,8 @@ def adopt_original(
     cache = ArtifactCache(artifacts)
     if not file.is_file():
         if known is None or cache.load(known) is None:
-            raise InvalidValue(f"--original {file}: there is no such file")
+            what = "it is a folder" if file.is_dir() else "there is no such file"
+            raise InvalidValue(f"--original {file}: {what}")
         say(f"NOTICE: --original {file} is gone; its weights are kept in {artifacts}")
         return dataclasses.replace(task, original=GivenOriginal(known, str(file)))
     model = build_model(task.model, dataset, CPU, torch.float32)

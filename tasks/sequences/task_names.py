@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from tasks.datasets import DATASETS
 from tasks.errors import InvalidValue
 from tasks.forget_sets import FORGET_SETS
@@ -35,7 +37,18 @@ def split_name(name: str) -> tuple[str, str]:
         dataset, spec = name[:place], name[place + 1 :]
         if DATASETS.has(dataset) and FORGET_SETS.has(FORGET_SETS.split(spec)[0]):
             return dataset, spec
-    patterns = [f"{d}-{k}:…" for d in DATASETS.names() for k in FORGET_SETS.names()]
     raise InvalidValue(
-        f"unknown task {name!r}; valid: {', '.join(TASKS)} (in general {', '.join(patterns)})"
+        f"unknown task {name!r}{_suggest(name)}; valid: DATASET-KIND:ARGUMENT, such as digits-class:1; data sets: "
+        f"{', '.join(DATASETS.names())}; kinds: {', '.join(FORGET_SETS.names())}"
     )
+
+
+def _suggest(name: str) -> str:
+    """Return the nearest task in brackets, with the argument that was given; nothing if none is near."""
+    head, colon, argument = name.partition(":")
+    known = [f"{d}-{k}" for d in DATASETS.names() for k in FORGET_SETS.names()]
+    usual = [task for task in TASKS if task.startswith(f"{name}-")]
+    if usual:
+        return f" (did you mean {usual[0]}?)"
+    close = difflib.get_close_matches(head, known, 1)
+    return f" (did you mean {close[0]}{colon or ':'}{argument or '…'}?)" if close else ""

@@ -100,8 +100,29 @@ def test_a_task_s_name_is_split_between_data_set_and_forget_set(
     "name", ["few", "few-", "few-second:2", "no_such:load-class:1", "own_things:load_few-clas:1"]
 )
 def test_a_task_of_plug_ins_that_are_not_there_lists_those_that_are(own: Path, name: str) -> None:
-    with pytest.raises(InvalidValue, match=r"unknown task .*few-first:…"):
+    with pytest.raises(InvalidValue, match=r"unknown task .*data sets: .*few.*kinds: .*first"):
         Task.named(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("digit-class:1", "digits-class:1"),
+        ("digits-clas:1", "digits-class:1"),
+        ("digits", "digits-class:1"),
+        ("cifar10-smal-random:0.1", "cifar10-small-random:0.1"),
+        ("digits-rndom", "digits-random:…"),
+        ("few-frst:2", "few-first:2"),
+    ],
+)
+def test_a_mistyped_task_is_told_the_nearest(own: Path, typed: str, meant: str) -> None:
+    with pytest.raises(InvalidValue, match=rf"did you mean {meant}\?"):
+        split_name(typed)
+
+
+def test_a_task_that_resembles_none_gets_no_suggestion(own: Path) -> None:
+    with pytest.raises(InvalidValue, match=r"unknown task 'xyz'; valid: DATASET-KIND:ARGUMENT"):
+        split_name("xyz")
 
 
 @pytest.mark.parametrize(

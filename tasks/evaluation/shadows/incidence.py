@@ -13,8 +13,8 @@ OUT, IN, UNLEARN = 0, 1, 2
 """Never seen; seen and kept; seen and unlearned."""
 SHARES = ((OUT, 1), (IN, 1), (UNLEARN, 2))
 """Of each four models, how many have a role for an example."""
-FEWEST_MODELS = 8
-"""Models by which an attack can judge."""
+FEWEST_MODELS, MOST_MODELS = 8, 10**5
+"""Models by which an attack can judge, and what no cluster trains."""
 
 
 def assign_roles(models: int, targets: int, seed: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def assign_roles(models: int, targets: int, seed: int) -> np.ndarray:
 
 def check_models(models: int) -> None:
     """Raise InvalidValue unless so many shadow models can be balanced."""
-    if models < FEWEST_MODELS or models % 4:
+    if not FEWEST_MODELS <= models <= MOST_MODELS or models % 4:
         raise InvalidValue(
-            f"{models} shadow models: valid are multiples of 4, from {FEWEST_MODELS} up"
+            f"{str(models)[:30]} shadow models: valid are multiples of 4 in {FEWEST_MODELS}..{MOST_MODELS:,}"
         )

@@ -110,6 +110,24 @@ def test_bad_input_is_one_line_before_anything_runs(
     assert err.count("\n") == 1
 
 
+def test_a_failed_trial_has_no_weights_and_says_why(
+    trained: Path, row: Row, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = {**row, "sweep": "failing", "state": "failed", "error": "Diverged: of nothing"}
+    other = {**row, "sweep": "failing", "trial_id": "finetune-1", "trial_key": "finetune+1"}
+    config = SweepConfig(name="failing", task="digits-class:1", storage=str(trained))
+    (trained / "sweeps" / "failing").mkdir(exist_ok=True)
+    (trained / "sweeps" / "failing" / "config.json").write_text(config.to_json())
+    write_rows(str(trained), "failing", failed["trial_key"], [failed])
+    asked = ["failing", "--storage", trained, "--output", "m.safetensors"]
+    assert export(*asked) == export(*asked, failed["trial_id"]) == 2
+    assert capsys.readouterr().err.count("no trial of sweep 'failing' has weights") == 2
+    write_rows(str(trained), "failing", other["trial_key"], [other])
+    assert export(*asked, failed["trial_id"]) == 2
+    said = capsys.readouterr().err
+    assert f"trial {failed['trial_id']} failed, it has no weights: Diverged: of nothing" in said
+
+
 def test_the_command_of_the_recommended_point_gives_its_row_again(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,7 @@ def test_every_example_has_each_role_in_as_many_models() -> None:
     shares = (roles == OUT).mean(1)
     assert shares.min() > 0.15, "no model is far from a quarter"
     assert shares.max() < 0.35
-    with pytest.raises(InvalidValue, match="10 shadow models: valid are multiples of 4, from 8 up"):
+    with pytest.raises(InvalidValue, match="10 shadow models: valid are multiples of 4 in 8"):
         assign_roles(10, 300, seed=0)
 
 

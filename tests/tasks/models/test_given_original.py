@@ -96,8 +96,9 @@ class Evil:
         ({"weights": [1, 2]}, "holds no state dict"),
         (Evil(), "cannot be read as weights"),
         (b"", "cannot be read as weights"),
+        (b"hello\n", "neither torch.save nor safetensors wrote it"),
     ],
-    ids=["shape", "name", "no tensors", "code", "empty"],
+    ids=["shape", "name", "no tensors", "code", "empty", "text"],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line(
     content: object, said: str, tmp_path: Path, digits: Dataset
@@ -240,3 +241,8 @@ def test_shadow_models_and_repeats_are_those_of_an_original_that_is_trained(
     for role in ("repeat-0", "shadow-0"):
         assert find_key(given, role, 8) == find_key(trained, role, 8), "they never read the file"
     assert given.key("shards") != trained.key("shards"), "a need may read the weights"
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path: Path, digits: Dataset) -> None:
+    with pytest.raises(InvalidValue, match="it is a folder"):
+        adopt("digits-class:1", tmp_path, digits)
