@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, cross_entropy, descend
 from tasks.unlearners.forget_alone import ForgetAlone
+from tasks.unlearners.steps.blocks import other_head
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -49,36 +50,32 @@ class BoundaryExpand(ForgetAlone):
 
         model = problem.model
         narrow, wide = model.head, widened(problem)
-        model.head = wide
-        optimizer = self.optimizer(model)
+        with other_head(model, wide):
+            optimizer = self.optimizer(model)
         for _ in self.epochs_of(model):
-            model.head = wide
-            with self.forget_pass(model):
+            with other_head(model, wide), self.forget_pass(model):
                 for x, y in self.forget_batches(problem):
                     added = torch.full_like(y, problem.classes)
                     descend(optimizer, lambda: cross_entropy(model(x), added))
             keep_first_rows(wide, narrow)
-            model.head = narrow
             yield
 
 
 def widened(problem: Problem) -> nn.Linear:
-    """Make a head with a row more than the model's: the last is drawn from `problem.rng`, the others are copied."""
+    """Make a head with a row more than the model's: the last is drawn from `problem.rng`, the others are copied.
+
+    The drawn row is one of a head that is drawn as before training: only the model knows how that is.
+    """
     import torch
     from torch import nn
 
-    narrow = problem.model.head
-    rows, inputs = narrow.weight.shape
+    fresh, narrow = copy.deepcopy(problem.model), problem.model.head
+    fresh.draw([fresh.head], problem.rng)
     wide = copy.deepcopy(narrow)  # a new nn.Linear would draw from torch's own generator
-    wide.out_features = rows + 1
-    wide.weight = nn.Parameter(narrow.weight.new_empty(rows + 1, inputs))
+    wide.out_features += 1
+    wide.weight = nn.Parameter(torch.cat([narrow.weight, fresh.head.weight[:1]]).detach())
     if narrow.bias is not None:
-        wide.bias = nn.Parameter(narrow.bias.new_empty(rows + 1))
-    problem.model.draw([wide], problem.rng)
-    with torch.no_grad():
-        wide.weight[:rows] = narrow.weight
-        if narrow.bias is not None:
-            wide.bias[:rows] = narrow.bias
+        wide.bias = nn.Parameter(torch.cat([narrow.bias, fresh.head.bias[:1]]).detach())
     return wide
 
 

@@ -47,6 +47,20 @@ def last_blocks(model: Network, count: int) -> Block:
     return [module for block in blocks(model)[-count - 1 :] for module in block]
 
 
+@contextmanager
+def other_head(model: Network, head: nn.Linear) -> Iterator[None]:
+    """Have `head` in the place of the model's last layer in the block, whatever the model calls that layer."""
+    own = model.head
+    place = next(name for name, module in model.named_modules() if module is own)
+    parent, _, name = place.rpartition(".")
+    holder = model.get_submodule(parent)
+    try:
+        setattr(holder, name, head)
+        yield
+    finally:
+        setattr(holder, name, own)
+
+
 def convolutions(model: Network) -> list[nn.Conv2d]:
     """List the convolutions that an unlearner may move, in order; a whitening layer, say, is frozen."""
     from torch import nn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -45,7 +46,9 @@ class Convolutional(Network):
         return self.head(torch.tanh(self.hidden(torch.tanh(inside))))
 
 
-def tiny_problem(network: type[Network] = Linear, seed: int = 0, classes: int = CLASSES) -> Problem:
+def tiny_problem(
+    network: Callable[[], Network] = Linear, seed: int = 0, classes: int = CLASSES
+) -> Problem:
     """A problem whose model has drawn weights; the retain set holds the first `classes` classes alone."""
     rng = torch.Generator().manual_seed(17)
     count = RETAIN + FORGET
