@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -56,23 +56,44 @@ def mixed_batches(
     """Pass once over a random `share` of `retain` and over all of `others`, both in each batch.
 
     Yields images (B, C, H, W), labels (B,) and which of them (B,) are of `others`. Each batch holds the two
-    in the proportion of their sizes: a shuffle of both would do so on average.
+    in the proportion of their sizes, up to one example: a shuffle of both would do so on average.
     """
     import torch
 
-    kept = round(share * len(retain))
-    steps = math.ceil((kept + len(others)) / batch_size)
-    pairs = itertools.zip_longest(
-        retain.batches(math.ceil(kept / steps), rng, share=share) if kept else (),
-        others.batches(math.ceil(len(others) / steps), rng),
+    kept, made = round(share * len(retain)), len(others)
+    steps = math.ceil((kept + made) / batch_size)
+    # One is rounded down and the other up: then not even a batch of one example is empty.
+    kept_ends = [step * kept // steps for step in range(steps + 1)]
+    made_ends = [-(-step * made // steps) for step in range(steps + 1)]
+    pairs = zip(
+        _cut(retain.batches(math.ceil(kept / steps), rng, share=share), kept_ends),
+        _cut(others.batches(math.ceil(made / steps), rng), made_ends),
+        strict=True,
     )
     for pair in pairs:
-        parts = [(*batch, other) for batch, other in zip(pair, (False, True), strict=True) if batch]
+        parts = [
+            (*part, other)
+            for parts, other in zip(pair, (False, True), strict=True)
+            for part in parts
+        ]
         yield (
             torch.cat([x for x, _, _ in parts]),
             torch.cat([y for _, y, _ in parts]),
             torch.cat([torch.full_like(y, other, dtype=torch.bool) for _, y, other in parts]),
         )
+
+
+def _cut(batches: Iterator[Batch], ends: list[int]) -> Iterator[list[Batch]]:
+    """Cut a stream of examples anew: yield the parts from one of the `ends` to the next, none where they are equal."""
+    held: Batch | None = None
+    for start, end in pairwise(ends):
+        missing, parts = end - start, []
+        while missing:
+            x, y = next(batches) if held is None else held
+            parts.append((x[:missing], y[:missing]))
+            held = (x[missing:], y[missing:]) if len(y) > missing else None
+            missing -= len(parts[-1][1])
+        yield parts
 
 
 def wrong_labels(y: Tensor, classes: int, rng: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from tasks.unlearners.steps.attacks import (
     nearest_adversary,
     projected_gradient,
 )
-from tasks.unlearners.steps.batches import MadeExamples, mixed_batches, random_labels
+from tasks.unlearners.steps.batches import random_labels
 from tasks.unlearners.steps.distillation import entropy, soft_targets, without_class
 from tasks.unlearners.steps.importance import summed_gradient
 from tasks.unlearners.steps.schedules import cosine, set_learning_rate
@@ -187,35 +187,6 @@ def test_a_split_gives_its_labels_and_the_examples_at_positions(bench: Workbench
     images, labels = bench.retain.take(chosen)
     assert torch.equal(images, x[chosen])
     assert torch.equal(labels, y[chosen])
-
-
-@pytest.mark.parametrize(
-    ("retain", "made", "size", "share"), [(90, 10, 20, 1.0), (7, 40, 8, 1.0), (80, 5, 10, 0.5)]
-)
-def test_mixed_batches_read_everything_once_in_proportion(
-    rng: torch.Generator, retain: int, made: int, size: int, share: float
-) -> None:
-    problem = linear_problem(retain=retain, forget=2)
-    numbered = torch.arange(made).float().view(-1, 1, 1, 1).expand(-1, 1, 1, 3)
-    others = MadeExamples(numbered, torch.full((made,), 9))
-    batches = list(mixed_batches(problem.retain, others, size, rng, share=share))
-    assert sum(int(mark.sum()) for *_, mark in batches) == made
-    assert sum(int((~mark).sum()) for *_, mark in batches) == round(share * retain)
-    seen = torch.cat([x[mark] for x, _, mark in batches])[:, 0, 0, 0]
-    assert torch.equal(seen.sort().values, torch.arange(made).float())
-    assert not torch.equal(seen, torch.arange(made).float()), "shuffled"
-    for _, y, mark in batches:
-        assert torch.equal(y == 9, mark)
-        assert len(y) <= size + 2
-    ratio = made / (made + share * retain)
-    assert all(abs(float(m.float().mean()) - ratio) <= 1.5 / len(m) for *_, m in batches[:-1])
-
-
-def test_made_examples_come_in_even_batches(rng: torch.Generator) -> None:
-    made = MadeExamples(torch.zeros(21, 1, 1, 1), torch.arange(21))
-    labels = [y for _, y in made.batches(10, rng)]
-    assert [len(y) for y in labels] == [7, 7, 7]
-    assert torch.equal(torch.cat(labels).sort().values, torch.arange(21))
 
 
 def test_random_labels_are_uniform_over_all_classes(rng: torch.Generator) -> None:
