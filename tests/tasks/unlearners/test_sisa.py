@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -19,10 +19,12 @@ from tasks.needs.shards import Shards, read_slices, stage_epochs
 from tasks.problem import Problem
 from tasks.recipe import Recipe
 from tasks.unlearners.exact.retrain import Retrain
-from tasks.unlearners.training_time.sisa import ClusteredSisa, Sisa, make_member
+from tasks.unlearners.training_time.sisa import ClusteredSisa, Sisa, deal_new, make_member
 from tasks.workbench import Workbench
 
 State = Mapping[str, torch.Tensor]
+NONE = torch.empty(0, dtype=torch.int64)
+"""No new examples."""
 
 
 class OneShard(Shards):
@@ -94,7 +96,7 @@ def test_only_the_affected_shard_is_retrained_from_its_slice_on(
     prepared = problem.prepared("shards")
     shards = read_slices(prepared)
     problem = forgetting(problem, shards[3][stage][:1])
-    members = [make_member(problem, prepared, s, slices) for s, slices in enumerate(shards)]
+    members = [make_member(problem, prepared, s, slices, NONE) for s, slices in enumerate(shards)]
     for shard, member in enumerate(members):
         assert member is not None
         kept = same(member.state_dict(), pick_state(prepared, f"{shard}.4"))
@@ -112,7 +114,7 @@ def test_a_retrained_member_is_one_that_never_saw_the_example(bench: Workbench) 
     problem = forgetting(problem, slices[3][:1])
     wrong = {k: v * 0 for k, v in prepared.items() if k.startswith(("0.3", "0.4"))}
     found = [
-        make_member(replace(problem, rng=bench.generator(0)), p, 0, slices)
+        make_member(replace(problem, rng=bench.generator(0)), p, 0, slices, NONE)
         for p in (prepared, prepared | wrong)
     ]
     assert found[0] is not None
@@ -125,9 +127,31 @@ def test_a_shard_of_which_nothing_remains_has_no_member(bench: Workbench) -> Non
     prepared = problem.prepared("shards")
     slices = read_slices(prepared)[2]
     problem = forgetting(problem, torch.cat(slices))
-    assert make_member(problem, prepared, 2, slices) is None
+    assert make_member(problem, prepared, 2, slices, NONE) is None
     assert len(list(Sisa().unlearn(problem))) == 1
     assert len(problem.model.get_submodule("others")) == 3  # type: ignore[arg-type]
+
+
+def test_new_examples_are_dealt_to_all_shards_and_learned_with_the_last_slice(
+    workbenches: Callable[..., Workbench],
+) -> None:
+    """Corrected examples, which lay in no shard: a member that forgets nothing repeats its last stage with its part."""
+    bench = workbenches("digits-relabel:0.2")
+    problem, meter = bench.problem(Sisa(), 0)
+    prepared = problem.prepared("shards")
+    shards = read_slices(prepared)
+    dealt = deal_new(problem, shards)
+    assert torch.equal(
+        torch.cat(list(dealt)).sort().values, torch.from_numpy(bench.step.new).nonzero().flatten()
+    )
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+    problem = forgetting(problem, shards[0][0][:1])
+    member = make_member(problem, prepared, 3, shards[3], dealt[3])
+    assert member is not None
+    assert not same(member.state_dict(), pick_state(prepared, "3.4"))
+    assert len(dealt[3]) > 40
+    size = sum(map(len, shards[3])) + len(dealt[3])
+    assert meter.gradient_samples == stage_epochs(20, 5)[4] * size
 
 
 def test_an_ensemble_says_the_mean_of_its_members_probabilities(bench: Workbench) -> None:
