@@ -156,13 +156,13 @@ def differentiate_layer(layer: nn.Module, entered: Tensor, slope: Tensor) -> dic
     from torch import nn
     from torch.nn import functional as F
 
+    from tasks.unlearners.steps.layers import patches
+
     entered, slope = (t.to(next(layer.parameters()).dtype) for t in (entered, slope))
     if isinstance(layer, nn.Linear) and entered.ndim == 2:
         found = {"weight": slope[:, :, None] * entered[:, None, :], "bias": slope}
-    elif isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.padding_mode == "zeros":
-        shape = layer.kernel_size, layer.dilation, layer.padding, layer.stride
-        patches = F.unfold(entered, *shape)  # type: ignore[arg-type]
-        weight = torch.bmm(slope.flatten(2), patches.transpose(1, 2))
+    elif isinstance(layer, nn.Conv2d) and layer.groups == 1:
+        weight = torch.bmm(slope.flatten(2), patches(layer, entered).transpose(1, 2))
         weight = weight.view(len(slope), *layer.weight.shape)
         found = {"weight": weight, "bias": slope.sum((2, 3))}
     elif isinstance(layer, nn.BatchNorm2d) and not layer.training:

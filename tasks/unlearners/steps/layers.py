@@ -30,17 +30,34 @@ def matrix_layers(model: Network) -> list[nn.Conv2d | nn.Linear]:
 def input_rows(layer: nn.Module, inputs: Tensor) -> Tensor:
     """Reshape what enters a layer to rows (N, D) that its flattened weight (outputs, D) multiplies.
 
-    The rows of a convolution are its patches, zero-padded: N counts images times positions.
+    The rows of a convolution are its patches: N counts images times positions.
     """
     from torch import nn
 
     if isinstance(layer, nn.Conv2d):
-        patches = nn.functional.unfold(
-            inputs.float() if inputs.element_size() < 4 else inputs,
-            layer.kernel_size, layer.dilation, layer.padding, layer.stride,  # type: ignore[arg-type]
-        )  # fmt: skip
-        return patches.transpose(1, 2).flatten(0, 1)
+        inputs = inputs.float() if inputs.element_size() < 4 else inputs
+        return patches(layer, inputs).transpose(1, 2).flatten(0, 1)
     return inputs.flatten(0, -2)
+
+
+def patches(layer: nn.Conv2d, images: Tensor) -> Tensor:
+    """Cut images (N, C, H, W) into what the kernel of a convolution meets: (N, D, positions).
+
+    They are padded as the layer pads them, at most a pixel more behind than before.
+    """
+    from torch.nn import functional as F
+
+    sides: list[int] = []
+    for axis in (1, 0):  # F.pad begins with the last dimension
+        if layer.padding == "same":
+            total = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+            sides += [total // 2, total - total // 2]
+        else:
+            sides += [0 if layer.padding == "valid" else int(layer.padding[axis])] * 2
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return F.unfold(
+        F.pad(images, sides, mode), layer.kernel_size, layer.dilation, stride=layer.stride
+    )
 
 
 def input_products(

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from tasks.errors import InvalidValue
 from tasks.models.network import Network
+from tasks.models.own import wrap_function
 from tasks.models.resnet9 import ResNet9
 from tasks.models.small_cnn import SmallCNN
 from tasks.needs import noisy_training
@@ -46,9 +47,21 @@ def by_autograd(model: Network, x: torch.Tensor, y: torch.Tensor) -> list[list[t
     return [list(torch.autograd.grad(cross_entropy(model(a), b), weights)) for a, b in pairs]
 
 
-@pytest.mark.parametrize("family", [SmallCNN(1, 10), ResNet9(3, 10, 0.1)], ids=["small", "resnet9"])
+def padding(channels: int, classes: int) -> nn.Module:
+    """A model whose convolutions pad images in other ways than with a number of zeros."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 3, 3, padding="same"), nn.ReLU(),
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"), nn.Flatten(), nn.Linear(256, classes),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "family",
+    [SmallCNN(1, 10), ResNet9(3, 10, 0.1), wrap_function(padding)(1, 10)],
+    ids=["small", "resnet9", "padding"],
+)
 def test_gradients_of_single_examples_are_those_of_autograd(family: Network) -> None:
-    shape = (1, 8, 8) if isinstance(family, SmallCNN) else (3, 32, 32)
+    shape = (3, 32, 32) if isinstance(family, ResNet9) else (1, 8, 8)
     model, x, y = made_up(family, *shape)
     found = differentiate_examples(model, x, y)
     weights = [p for p in model.parameters() if p.requires_grad]

@@ -21,6 +21,14 @@ from tasks.unlearners.steps.layers import (
     [
         (nn.Conv2d(3, 5, 3, padding=1, bias=False), (2, 3, 6, 7)),
         (nn.Conv2d(3, 5, (3, 2), stride=2, padding=(0, 1), dilation=2, bias=False), (2, 3, 9, 9)),
+        (nn.Conv2d(3, 5, (5, 3), padding="same", dilation=(1, 2), bias=False), (2, 3, 6, 7)),
+        (nn.Conv2d(3, 5, 3, padding="valid", bias=False), (2, 3, 6, 7)),
+        (nn.Conv2d(3, 5, 3, padding=(2, 1), padding_mode="circular", bias=False), (2, 3, 6, 7)),
+        (nn.Conv2d(3, 5, 4, padding="same", padding_mode="reflect", bias=False), (2, 3, 6, 7)),
+        (
+            nn.Conv2d(3, 5, 3, stride=2, padding=1, padding_mode="replicate", bias=False),
+            (2, 3, 6, 7),
+        ),
         (nn.Linear(4, 5, bias=False), (6, 4)),
     ],
 )
