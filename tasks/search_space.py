@@ -4,8 +4,10 @@
     \"\"\"SGD learning rate.\"\"\"
 
 A field without a domain is a setting: it can be set and is stored with the results, but no
-sampler moves it. An option is a setting that is off by default, and is stored only where it is on:
+sampler moves it. It may say which values are valid. An option is a setting that is off by default,
+and is stored only where it is on:
 
+    delta: Annotated[float, Setting(Float(0.0, 1.0, above=0, below=1))] = 1e-5
     sam: Annotated[float, Option(Float(0.0, 10.0))] = 0.0
 """
 
@@ -32,7 +34,7 @@ EPOCHS = "epochs"
 class Numbers:
     """Numbers from `low` to `high`, both included, searched on a logarithmic scale if `log`.
 
-    Valid are the same numbers, unless one of `above`, `least` and `most` is given. Then the given ones alone bound
+    Valid are the same numbers, unless one of `above`, `least`, `most` and `below` is given. Then these alone bound
     what is valid: `Float(1e-4, 1e-1, log=True, above=0)` is searched up to .1 and may be set to any positive number.
     """
 
@@ -43,6 +45,8 @@ class Numbers:
     """What every valid number exceeds."""
     least: float | None = None
     most: float | None = None
+    below: float | None = None
+    """What every valid number is less than."""
 
     def __contains__(self, value: object) -> bool:
         return self.is_number(value) and self.low <= value <= self.high  # type: ignore[operator]
@@ -58,16 +62,22 @@ class Numbers:
             (self.above is None or value > self.above)  # type: ignore[operator]
             and (self.least is None or value >= self.least)  # type: ignore[operator]
             and (self.most is None or value <= self.most)  # type: ignore[operator]
+            and (self.below is None or value < self.below)  # type: ignore[operator]
         )
 
     @property
     def is_wider(self) -> bool:
         """Whether more is valid than is searched."""
-        return (self.above, self.least, self.most) != (None, None, None)
+        return (self.above, self.least, self.most, self.below) != (None,) * 4
 
     def spell_valid(self) -> str:
         """Spell what is valid, as in "above 0, at most 1"."""
-        bounds = {"above": self.above, "at least": self.least, "at most": self.most}
+        bounds = {
+            "above": self.above,
+            "at least": self.least,
+            "at most": self.most,
+            "below": self.below,
+        }
         given = [f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None]
         return ", ".join(given) or f"in {self}"
 
@@ -135,6 +145,13 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """The valid values of a setting."""
+
+    values: Domain
+
+
+@dataclass(frozen=True)
 class Parameter:
     """What a class declares of one of its fields."""
 
@@ -145,11 +162,13 @@ class Parameter:
     """From which a sampler draws; None if none does."""
     help: str
     option: Option | None = None
+    setting: Setting | None = None
 
     @property
     def declared(self) -> Domain | None:
         """What says which values are valid, searched or not; None if the type alone decides."""
-        return self.option.values if self.option is not None else self.domain
+        given = self.option or self.setting
+        return given.values if given is not None else self.domain
 
     def parse(self, text: str) -> Any:
         """Return the value that `text` spells; raises InvalidValue naming the type and the range."""
@@ -193,8 +212,11 @@ def _parameters(cls: Any) -> dict[str, Parameter]:
         plain, *extras = typing.get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
         domain = next((e for e in extras if isinstance(e, Float | Int | Categorical)), None)
         option = next((e for e in extras if isinstance(e, Option)), None)
+        setting = next((e for e in extras if isinstance(e, Setting)), None)
         help_text = _attribute_docs(cls).get(field.name, "")
-        found[field.name] = Parameter(field.name, plain, field.default, domain, help_text, option)
+        found[field.name] = Parameter(
+            field.name, plain, field.default, domain, help_text, option, setting
+        )
     return found
 
 

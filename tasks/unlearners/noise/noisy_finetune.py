@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from tasks.search_space import Float, Int
+from tasks.search_space import Float, Int, Setting
 from tasks.unlearners.base import Passes, SGDUnlearner, cross_entropy, descend, trainable
 from tasks.unlearners.steps.batch_norm import reset_statistics
 from tasks.unlearners.steps.gradients import flatten, split_like
@@ -53,7 +53,7 @@ class NoisyFinetune(SGDUnlearner):
     """SGD learning rate of the free epochs."""
     epochs: Annotated[int, Int(1, 20, least=1)] = 5
     """Passes over the chosen share of the retain set: a noisy one, then free ones."""
-    delta: float = 1e-5
+    delta: Annotated[float, Setting(Float(0.0, 1.0, above=0, below=1))] = 1e-5
     """Probability δ with which the certificate may fail."""
     batch_size: int = 64
     """Examples per step."""

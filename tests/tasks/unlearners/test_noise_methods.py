@@ -8,6 +8,8 @@ import pytest
 import torch
 from tiny_problem import flat, linear_problem, run
 
+from tasks.errors import InvalidValue
+from tasks.search_space import search_space
 from tasks.unlearners.base import Unlearner, trainable
 from tasks.unlearners.finetuning.finetune import Finetune
 from tasks.unlearners.noise.noisy_finetune import NoisyFinetune, clip_weights
@@ -28,6 +30,15 @@ def test_the_noise_is_what_the_budget_asks_for(epsilon: float, delta: float) -> 
     orders = 1 + torch.logspace(-4, 4, 200_001, dtype=torch.float64)
     best = (rho * orders + math.log(1 / delta) / (orders - 1)).min()
     assert float(best) == pytest.approx(epsilon, rel=1e-6)
+
+
+@pytest.mark.parametrize("delta", [0.0, 1.0, 2.0])
+def test_a_probability_of_failure_lies_between_0_and_1(delta: float) -> None:
+    """And no sampler moves it."""
+    with pytest.raises(InvalidValue, match=r"delta=.* is out of range: a float above 0, below 1"):
+        NoisyFinetune.from_params({"delta": delta})
+    assert "delta" not in search_space(NoisyFinetune)
+    assert NoisyFinetune.from_params({"delta": 1e-3}).params["delta"] == 1e-3
 
 
 def test_it_says_what_it_guarantees_and_what_that_assumes() -> None:
