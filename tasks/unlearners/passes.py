@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.search_space import EPOCHS
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -48,6 +50,8 @@ class Passes:
     """Batches of images that the method makes up."""
     steps: bool = True
     """Whether steps are taken with it, not only looks: `sam` reads it twice."""
+    first: str | None = None
+    """Name of a hyper-parameter: in so many of the first epochs alone."""
     times: tuple[str, ...] = ()
     """Names of hyper-parameters that multiply all of these."""
     also: tuple[Passes, ...] = ()
@@ -81,5 +85,8 @@ class Passes:
         )
         if self.steps and values.get("sam"):
             own *= 2
+        if self.first is not None:
+            epochs = values[EPOCHS]
+            own *= min(values[self.first], epochs) / epochs
         more = sum(part.count(sizes, values) for part in self.also)
         return math.prod(values[name] for name in self.times) * own + more

@@ -27,7 +27,7 @@ class AscentDescent(ForgetAlone):
         "authors' code, RoyRin/data-unlearning-bench",
         ("ascent descent climbs, then descends with one momentum",),
     )
-    passes: ClassVar[Passes] = Passes(retain=1, forget=1)
+    passes: ClassVar[Passes] = Passes(retain=1, also=(Passes(forget=1, first="ascent_epochs"),))
 
     lr: Annotated[float, Float(1e-5, 1e-1, log=True, above=0)] = 1e-3
     """SGD learning rate of both phases."""

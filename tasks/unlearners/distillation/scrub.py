@@ -41,9 +41,7 @@ class Scrub(ForgetAlone):
         "authors' code, meghdadk/SCRUB",
         ("scrub climbs on the forget set and descends on the retain set",),
     )
-    passes: ClassVar[Passes] = Passes(retain=1)
-    # Not before the first epoch, but not in each either.
-    preparation: ClassVar[Passes] = Passes(forget=1, times=("forget_epochs",))
+    passes: ClassVar[Passes] = Passes(retain=1, also=(Passes(forget=1, first="forget_epochs"),))
 
     lr: Annotated[float, Float(1e-4, 1e-1, log=True, above=0)] = 5e-4
     """SGD learning rate of the first epochs."""
