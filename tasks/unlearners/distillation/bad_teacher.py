@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, step, trainable
-from tasks.unlearners.steps.batches import mixed_batches
+from tasks.unlearners.steps.batches import count_share, mixed_batches
 from tasks.unlearners.steps.distillation import kl_divergence, soft_targets
 from tasks.unlearners.verified import Verified
 
@@ -51,7 +51,7 @@ class BadTeacher(Unlearner):
 
         model, rng, temperature = problem.model, problem.rng, self.temperature
         good, bad = problem.original(), problem.blank().eval().requires_grad_(False)
-        retain = problem.retain.subset(round(self.retain_share * len(problem.retain)), rng)
+        retain = problem.retain.subset(count_share(problem.retain, self.retain_share), rng)
         optimizer = Adam(trainable(model), self.lr)
         for _ in range(self.epochs):
             model.train()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.needs import CALIBRATION
 from tasks.search_space import Categorical, Float, Int
 from tasks.unlearners.base import Passes, Unlearner, step, trainable
-from tasks.unlearners.steps.batches import mixed_batches
+from tasks.unlearners.steps.batches import count_share, mixed_batches
 from tasks.unlearners.steps.distillation import is_correct
 from tasks.unlearners.steps.noise import gumbel_noise
 from tasks.unlearners.verified import Verified
@@ -67,7 +67,7 @@ class LogitTempering(Unlearner):
         from tasks.compute.adam import Adam
 
         model, rng, teacher = problem.model, problem.rng, problem.original()
-        retain = problem.retain.subset(round(self.retain_share * len(problem.retain)), rng)
+        retain = problem.retain.subset(count_share(problem.retain, self.retain_share), rng)
         optimizer = Adam(trainable(model), self.lr, self.weight_decay, decoupled=True)
         unseen = unseen_accuracy(problem)
         for epoch in range(self.epochs):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from tasks.errors import InvalidValue
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, cross_entropy, step, trainable
-from tasks.unlearners.steps.batches import MadeExamples, mixed_batches
+from tasks.unlearners.steps.batches import MadeExamples, count_share, mixed_batches
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Unsir(Unlearner):
             raise InvalidValue("unsir forgets whole classes, and this task forgets none")
         parts = [self.noise(problem, c) for c in problem.forgotten_classes]
         labels = torch.tensor(problem.forgotten_classes, device=problem.device)
-        sample = problem.retain.subset(round(self.retain_share * len(problem.retain)), rng)
+        sample = problem.retain.subset(count_share(problem.retain, self.retain_share), rng)
         count = max(1, round(self.noise_share * len(sample)))
         again = torch.arange(count) % size
         noise = torch.cat([part[again] for part in parts])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float
 from tasks.unlearners.base import Passes, Unlearner, trainable
+from tasks.unlearners.steps.batches import count_share
 from tasks.unlearners.verified import Verified
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class FisherForgetting(Unlearner):
         from tasks.datasets.splits import send_to_device
 
         model, rng, rows = problem.model.eval(), problem.rng, list(problem.forgotten_classes)
-        part = problem.retain.subset(
-            max(1, round(self.retain_share * len(problem.retain))), problem.rng
-        )
+        part = problem.retain.subset(count_share(problem.retain, self.retain_share), problem.rng)
         head = {id(p) for p in model.head.parameters()}
         fishers = label_fisher(model, part)
         problem.count_backwards((problem.classes - 1) * len(part))

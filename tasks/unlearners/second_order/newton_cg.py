@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tasks.search_space import Float, Int
 from tasks.unlearners.base import Passes, Unlearner, trainable
+from tasks.unlearners.steps.batches import count_share
 from tasks.unlearners.steps.curvature import conjugate_gradients, mean_hessian_product
 from tasks.unlearners.steps.gradients import flatten, mean_gradient, write_weights
 from tasks.unlearners.verified import Verified
@@ -55,10 +56,9 @@ class NewtonStep(Unlearner):
     def unlearn(self, problem: Problem) -> Iterator[None]:
         """Yields per step of conjugate gradients."""
         model, retain = problem.model.eval(), problem.retain
+        part = retain
         if self.retain_share < 1:
-            part = retain.subset(max(1, round(self.retain_share * len(retain))), problem.rng)
-        else:
-            part = retain
+            part = retain.subset(count_share(retain, self.retain_share), problem.rng)
         start = flatten(trainable(model))
         gradient = mean_gradient(model, problem.forget.ordered(self.batch_size))
 

@@ -60,7 +60,7 @@ def mixed_batches(
     """
     import torch
 
-    kept, made = round(share * len(retain)), len(others)
+    kept, made = count_share(retain, share), len(others)
     steps = math.ceil((kept + made) / batch_size)
     # One is rounded down and the other up: then not even a batch of one example is empty.
     kept_ends = [step * kept // steps for step in range(steps + 1)]
@@ -81,6 +81,11 @@ def mixed_batches(
             torch.cat([y for _, y, _ in parts]),
             torch.cat([torch.full_like(y, other, dtype=torch.bool) for _, y, other in parts]),
         )
+
+
+def count_share(split: Split, share: float) -> int:
+    """Count the examples of a share of a split, as its batches do: at least one."""
+    return split.steps(1, share)
 
 
 def _cut(batches: Iterator[Batch], ends: list[int]) -> Iterator[list[Batch]]:

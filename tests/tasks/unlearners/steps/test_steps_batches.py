@@ -68,3 +68,9 @@ def test_made_examples_come_in_even_batches(rng: torch.Generator) -> None:
     labels = [y for _, y in made.batches(10, rng)]
     assert [len(y) for y in labels] == [7, 7, 7]
     assert torch.equal(torch.cat(labels).sort().values, torch.arange(21))
+
+
+def test_the_smallest_share_of_the_retain_set_is_one_example(rng: torch.Generator) -> None:
+    problem = linear_problem(retain=20, forget=5)
+    mixed = mixed_batches(problem.retain, problem.forget, 3, rng, share=1e-3)
+    assert sum(int((~mark).sum()) for *_, mark in mixed) == 1
