@@ -75,6 +75,7 @@ def _unlearner(name: str) -> Iterator[str]:
         return
     limits = [f"needs {', '.join(sorted(cls.needs))}"] if cls.needs else []
     limits += ["forgets whole classes only"] if cls.class_forgetting else []
+    limits += ["changes convolutions"] if cls.changes_convolutions else []
     limits += [] if cls.anytime else ["its last epoch alone counts"]
     told = f" [{'; '.join(limits)}]" if limits else ""
     yield f"{name}: {(cls.__doc__ or '').splitlines()[0]}{told}"

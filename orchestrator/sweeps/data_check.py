@@ -67,12 +67,29 @@ def choose_task(
     elif "classes" not in traits:
         why = f"only for whole classes, and {wanted.name} forgets none"
         config = _leave_out(config, lambda cls: cls.class_forgetting, why, say)
+    if _lacks_convolutions(wanted, dataset):
+        why = f"they change convolutions, and {wanted.model} has none that learns"
+        config = _leave_out(config, lambda cls: cls.changes_convolutions, why, say)
     if config.original is not None:
         why = "they need the training of the original, which --original does not have"
         config = _leave_out(config, lambda cls: bool(list_replaying(cls.needs)), why, say)
     config = dataclasses.replace(config, task=wanted.name, data_dir=_folder(config))
     config = _with_calibration(config, dataset, say)
     return _with_original(config, wanted, dataset, say) if keep_original else config
+
+
+def _lacks_convolutions(task: Task, dataset: Dataset) -> bool:
+    """Tell whether a model of the user's own has no convolution that learns; all of MODELS have one."""
+    from tasks.models import MODELS
+
+    if MODELS.split(task.model)[0] in MODELS:
+        return False
+    import torch
+
+    from tasks.models import build_model
+    from tasks.unlearners.steps.blocks import convolutions
+
+    return not convolutions(build_model(task.model, dataset, torch.device("cpu")))
 
 
 def check_same_data(plan: SweepPlan, finished: Mapping[str, Sequence[Any]]) -> Dataset:

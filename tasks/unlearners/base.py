@@ -54,6 +54,8 @@ class Unlearner:
     total number of epochs: then only the last yield counts."""
     class_forgetting: ClassVar[bool] = False
     """Whether the method only makes sense when whole classes are forgotten."""
+    changes_convolutions: ClassVar[bool] = False
+    """Whether the method only makes sense on a model with a convolution that learns."""
     deterministic: ClassVar[bool] = False
     """Whether it draws no random number at its defaults: every seed then gives the same weights."""
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -209,10 +211,15 @@ def begin_unlearning(unlearner: Unlearner, problem: Problem) -> Iterator[None]:
     """Call `unlearner.unlearn`, also that of a plug-in from before there were problems.
 
     Such a one takes (model, retain, forget, rng). What layers draw by themselves is decided by `problem.rng`. Raises
-    InvalidValue if it returns nothing that yields.
+    InvalidValue if it returns nothing that yields, or if it changes convolutions and the model has none.
     """
     from tasks.compute.draws import OwnDraws
+    from tasks.unlearners.steps.blocks import convolutions
 
+    if unlearner.changes_convolutions and not convolutions(problem.model):
+        raise InvalidValue(
+            f"{type(unlearner).__name__} changes convolutions, and this model has none that learns"
+        )
     draws = OwnDraws(problem.rng, problem.device)
     unlearn: Callable[..., Iterator[None]] = unlearner.unlearn
     required = [p for p in inspect.signature(unlearn).parameters.values() if p.default is p.empty]

@@ -30,7 +30,8 @@ class ResetAndDistil(SGDUnlearner):
 
     First a few epochs down KL(p0 ‖ p) at temperature T on the calibration split, which the original never saw. Then
     epochs down CE + H(p0, p) + KL(p0 ‖ p) on the retain set, the last two at T and without the factor T². The second
-    learning rate falls along a cosine, once an epoch. A first convolution that never learns is passed over.
+    learning rate falls along a cosine, once an epoch. A first convolution that never learns is passed over; where there
+    is none, the head alone is reset, as in the port.
     """
 
     verified: ClassVar[Verified] = Verified(

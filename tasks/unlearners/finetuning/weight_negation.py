@@ -30,6 +30,7 @@ class WeightNegation(SGDUnlearner):
         "the paper, as there is no public code; which layers to negate is not verified",
         ("negating twice changes nothing and once the first convolution alone",),
     )
+    changes_convolutions: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(retain=1)
 
     lr: Annotated[float, Float(1e-2, 2e-1, log=True, above=0)] = 5e-2

@@ -33,6 +33,7 @@ class ConfusedWeights(SGDUnlearner):
         ("cfw adds noise of its deviation to the first convolution alone",),
     )
     anytime: ClassVar[bool] = False
+    changes_convolutions: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(retain=1)
 
     lr: Annotated[float, Float(5e-4, 1e-1, log=True, above=0)] = 3e-2

@@ -32,6 +32,7 @@ class ConvolutionTranspose(SGDUnlearner):
         "a port, xcadet/deepunlearn", ("transposing twice changes nothing and once every kernel",)
     )
     anytime: ClassVar[bool] = False
+    changes_convolutions: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(retain=1)
 
     lr: Annotated[float, Float(1e-3, 2e-1, log=True, above=0)] = 3e-2

@@ -43,6 +43,7 @@ class MaskedSmallGradients(SGDUnlearner):
         ),
     )
     anytime: ClassVar[bool] = False
+    changes_convolutions: ClassVar[bool] = True
     passes: ClassVar[Passes] = Passes(retain=1)
     preparation: ClassVar[Passes] = Passes(forget=2, steps=False)
 

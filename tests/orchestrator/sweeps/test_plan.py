@@ -20,6 +20,13 @@ from tasks.unlearners import UNLEARNERS
 
 HEAD_ALONE = Resources(((0, 0),))
 """A head that holds no trial, of a cluster that has no workers yet."""
+FLAT = """
+from torch import nn
+
+
+def flat(channels, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * 64, classes))
+"""
 TWO_CPUS = Resources(((2, 0),))
 TWO_NODES = Resources(((4, 1), (4, 1)))
 
@@ -133,6 +140,21 @@ def test_methods_for_whole_classes_are_left_out_where_none_is_forgotten():
         choose_task(dataclasses.replace(config, unlearners=("unsir",)), said.append)
     whole = SweepConfig(task="digits-class:1", unlearners=("unsir",))
     assert choose_task(whole, said.append).unlearners == ("unsir",)
+
+
+def test_methods_that_change_convolutions_are_left_out_where_the_model_has_none(tmp_path, monkeypatch):  # fmt: skip
+    (tmp_path / "own_flat.py").write_text(FLAT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said: list[str] = []
+    config = SweepConfig(
+        task="digits-class:1", model="own_flat:flat", unlearners=("not", "finetune", "ct")
+    )
+    assert choose_task(config, said.append).unlearners == ("finetune",)
+    assert said == [
+        "NOTICE: left out not, ct: they change convolutions, and own_flat:flat has none that learns"
+    ]
+    with pytest.raises(InvalidValue, match="they change convolutions"):
+        choose_task(dataclasses.replace(config, unlearners=("not",)), said.append)
 
 
 @pytest.mark.parametrize(

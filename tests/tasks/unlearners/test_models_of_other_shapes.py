@@ -6,18 +6,25 @@ import contextlib
 import copy
 import functools
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
-from drawn_problem import tiny_problem
+from drawn_problem import Convolutional, tiny_problem
 from tiny_problem import same
 from torch import nn
 
+from tasks.errors import InvalidValue
 from tasks.models import LEAST_SIDE, MODELS, model_class
 from tasks.models.network import Network
 from tasks.models.own import wrap_function
+from tasks.unlearners import UNLEARNERS, unlearner_class
+from tasks.unlearners.base import begin_unlearning
 from tasks.unlearners.relabelling.boundary_expand import BoundaryExpand, widened
+from tasks.unlearners.steps.batches import count_share
 from tasks.unlearners.steps.blocks import other_head
+
+CONVOLUTIONAL = [name for name in UNLEARNERS if unlearner_class(name).changes_convolutions]
 
 
 def mlp(channels: int, classes: int, sides: tuple[int, int]) -> nn.Module:
@@ -62,3 +69,24 @@ def test_the_added_row_is_drawn_as_the_user_s_function_draws_a_head() -> None:
     fresh.draw([fresh.head], torch.Generator().manual_seed(0))
     row = widened(problem).weight[-1]
     torch.testing.assert_close(row, fresh.head.weight[0], rtol=0, atol=0)
+
+
+def test_some_methods_change_convolutions() -> None:
+    assert CONVOLUTIONAL == ["not", "msg", "ct", "cfw"]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_a_method_that_changes_convolutions_refuses_a_model_without_one(name: str) -> None:
+    method = unlearner_class(name)
+    problem = tiny_problem(functools.partial(build, "mlp"))
+    with pytest.raises(InvalidValue, match=f"^{method.__name__} changes convolutions, and"):
+        begin_unlearning(method(), problem)
+
+
+@pytest.mark.parametrize("name", ["unsir", "bad-teacher"])
+def test_the_smallest_share_is_one_example(name: str) -> None:
+    """Here it would round to none: the retain set has twelve."""
+    problem = replace(tiny_problem(Convolutional), forgotten_classes=(1,))
+    method = unlearner_class(name).from_params({"retain_share": 1e-3, "batch_size": 4})
+    assert len(list(method.unlearn(problem))) >= 1
+    assert count_share(problem.retain, 1e-3) == 1
