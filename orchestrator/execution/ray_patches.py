@@ -5,7 +5,7 @@ classes that also have the methods below stand in the place of Tune's. They do n
 The private names that only make a sweep faster are in ray_speed.py, those that start a private cluster sooner in
 orchestrator/cluster/lean_node.py; no other file has any.
 
-Functions alone import Tune here: a driver does so while a worker prepares the two models.
+Functions alone import Tune here: a driver does so while a worker prepares the models.
 """
 
 from __future__ import annotations

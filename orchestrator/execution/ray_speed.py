@@ -4,7 +4,7 @@ Tune takes time that short trials feel, and has no public way to change that. Ea
 and the private names of Ray that it relies on. Prices are what a change saves, of the driver's processor time for a
 trial where nothing else is said; docs/performance.md says how they were measured ("What the changes to Ray Tune save").
 
-Functions alone import Tune here: a driver does so while a worker prepares the two models.
+Functions alone import Tune here: a driver does so while a worker prepares the models.
 """
 
 from __future__ import annotations
@@ -78,15 +78,14 @@ class _PlainActors(TuneController):
         self._class_cache: Any = SimpleNamespace(get=functools.cache(ray.remote))
 
 
-class _LeftToTheCluster(TuneController):
-    """Leaves the workers of a private cluster to its end, which ends them.
+class _EndedAtOnce(TuneController):
+    """Kills the workers of a private cluster, whether they run a trial, are idle, or still start.
 
-    Tune would wait for workers that are asked to end while they still start: five seconds at the end of a
-    sweep of few trials.
+    Tune would ask them to end, and wait: five seconds at the end of a sweep of few trials, for those that still start.
     """
 
     def _cleanup_trials(self) -> None:
-        pass
+        self._actor_manager.cleanup()
 
 
 class _Remembering:
@@ -156,10 +155,12 @@ ray.tune.execution.class_cache:_ActorClassCache
         "its end waits for workers",
         uses(f"""
 {CONTROLLER}
-    _cleanup_trials(self): num_total_actors, next
+    _cleanup_trials(self): _actor_manager, num_total_actors, next, cleanup
     cleanup(self): _cleanup_trials
+ray.air.execution._internal.actor_manager:RayActorManager
+    cleanup(self): _live_actors_to_ray_actors_resources, kill, free_resources
 """),
-        methods=_LeftToTheCluster,
+        methods=_EndedAtOnce,
         on_private_only=True,
     ),
     SpeedUp(
