@@ -136,7 +136,7 @@ class Tuning:
     def _callback(
         self, search: StudySearch, progress: Progress, observer: Observer
     ) -> ProgressCallback:
-        limit = self._settings.trial_seconds
+        limit = self._settings.limit_seconds
         return ProgressCallback(
             progress,
             observer,
@@ -154,7 +154,7 @@ class Tuning:
     def _close_overdue(self, proposed: Mapping[str, Any]) -> None:
         """Its worker died without a row: it hung in what no thread of Python can interrupt."""
         if self._deaths.counts(proposed["trial_id"]):
-            self._closed(proposed, explain_overrun(self._config.trial_seconds))
+            self._closed(proposed, explain_overrun(self._settings.limit_seconds))
 
     def _closed(self, proposed: Mapping[str, Any], error: str) -> list[Row]:
         return crashed_rows(self._settings, self._shared, proposed, error)
