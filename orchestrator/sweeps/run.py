@@ -28,7 +28,12 @@ from orchestrator.sweeps.plan import SweepPlan, getting_ready, resolve
 from orchestrator.sweeps.report.live import ReportPage
 from orchestrator.sweeps.stages.search import Search
 from orchestrator.sweeps.stored.adopted import adopt_stored
-from orchestrator.sweeps.stored.ended import Outcome, find_ended_rows, tell_ended
+from orchestrator.sweeps.stored.ended import (
+    Outcome,
+    explain_no_trial,
+    find_ended_rows,
+    tell_ended,
+)
 from orchestrator.sweeps.stored.resumed import explain_resume, resumable
 from orchestrator.sweeps.stored.sealed_config import check_own_rows
 from orchestrator.sweeps.stored.warm_start import add_warm_points
@@ -104,6 +109,8 @@ def _run_on_ray(
             if plan.config.budget is not None:
                 ended = {study.unlearner: study.count_ended() for study in studies}
                 store_end(plan.config, ended, own)
+                if not any(ended.values()):
+                    observer.say(explain_no_trial(plan.config))
             return Outcome(plan.config, progress.done, progress.failed)
 
 

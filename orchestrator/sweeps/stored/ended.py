@@ -53,7 +53,7 @@ def find_ended_rows(config: SweepConfig) -> dict[str, list[Row]] | None:
     check_own_rows(config, (trial[-1] for trial in rows.values()))
     roles = [trial[-1]["role"] for trial in rows.values()]
     whole = ORIGINAL in roles and roles.count(RETRAINED) >= config.references
-    return rows if whole and TRIAL in roles else None
+    return rows if whole and (TRIAL in roles or is_over(config)) else None
 
 
 def tell_ended(
@@ -64,16 +64,27 @@ def tell_ended(
 
     trials = {k: v for k, v in rows.items() if v[-1]["role"] == "trial"}
     show_studies(config, list(trials.values()), board, observer.say)
-    said = f"sweep {config.name} is finished: {len(trials)} trials, nothing is left to run"
-    if not config.confirms:
-        more = ("--trials", str(2 * (config.trials or 1)))
-        if config.budget is not None:
-            more = ("--budget", config.budget)
-        said += f"; for more trials: {spell_resume(config, *more)}"
-    observer.say(said)
+    observer.say(_explain_end(config, len(trials)) if trials else explain_no_trial(config))
     models = [v[-1] for v in rows.values() if v[-1]["role"] != "trial"]
     progress = Progress(objective_named(config.aim), len(trials), find_noise_floor(models), None)
     progress.resume(list(trials.values()))
     observer.started(progress)
     observer.ended(progress)
     return Outcome(config, progress.done, progress.failed)
+
+
+def explain_no_trial(config: SweepConfig) -> str:
+    """Say that a budget of time was over before any trial ended; the models are there, for the next one."""
+    assert config.budget is not None
+    more = spell_resume(config, "--budget", config.budget)
+    return f"no trial fitted into the budget of {config.budget}; for more: {more}"
+
+
+def _explain_end(config: SweepConfig, trials: int) -> str:
+    said = f"sweep {config.name} is finished: {trials} trials, nothing is left to run"
+    if config.confirms:
+        return said
+    more = ("--trials", str(2 * (config.trials or 1)))
+    if config.budget is not None:
+        more = ("--budget", config.budget)
+    return f"{said}; for more trials: {spell_resume(config, *more)}"

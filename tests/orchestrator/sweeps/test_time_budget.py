@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from program import SWEEP
 from store_sweeps import contents, make_sweep
 
 from orchestrator.cli.main import main
@@ -238,6 +239,25 @@ def test_a_method_without_anything_to_search_has_no_share_in_an_adaptive_sweeps_
         "finetune": 40,
         "ssd": 1,
     }
+
+
+def test_resuming_a_budget_in_which_no_trial_fitted_says_so_without_ray(tmp_path, capsys):
+    root = str(tmp_path)
+    timed = {"trials": None, "budget": "30m", "granted_at": NOON.isoformat(), "budgets": {"ssd": 0}}
+    make_sweep(root, "s", [], config=timed)
+    assert main(["resume", "s", "--storage", root]) == 1
+    said = capsys.readouterr().out
+    assert "no trial fitted into the budget of 30m; for more: " in said
+    assert f"orchestrator resume s --budget 30m --storage {root}\n" in said
+    assert "starting Ray" not in said
+
+
+@pytest.mark.slow  # the models take longer than the budget
+def test_a_budget_in_which_no_trial_fits_says_so_at_the_end(tmp_path, orchestrate):
+    done = orchestrate(*SWEEP[:3], "--budget", "10s", "--recipe", "epochs=100", "--unlearners", "ssd",
+                       "--storage", tmp_path, "--name", "s")  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("no trial fitted into the budget of 10s; for more: ") == 1
 
 
 def test_progress_says_how_much_of_the_budget_is_left():
