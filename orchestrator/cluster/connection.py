@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
 from orchestrator.cluster.answer import check_answer
-from orchestrator.cluster.interrupts import Interrupts, is_hangup_ignored, keep_handlers
+from orchestrator.cluster.interrupts import Interrupts, is_ignored, keep_handlers
 from orchestrator.cluster.last_words import Watcher, open_scratch
 from orchestrator.cluster.lean_node import without_helpers
 from orchestrator.cluster.node_guard import NodeGuard, guard_node
@@ -56,13 +56,13 @@ IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 def warm_environment(slots: int, cpus_per_trial: int) -> dict[str, str]:
     """Return variables that let the first processes of a private cluster import modules early.
 
-    There is one process for each of `slots` concurrent trials, and one that prepares the two models.
+    There is one process for each of `slots` concurrent trials, and one that prepares the original model.
     They import while the cluster is still starting.
     """
     return {
         "RAY_preload_python_modules": ",".join(PRELOADED),
         "RAY_worker_maximum_startup_concurrency": str(slots + 1),
-        # While one process prepares the models on all CPUs, Ray would end the idle processes.
+        # Ray would end idle processes beyond one per CPU: trials wait for the models, and may have several CPUs each.
         "RAY_num_workers_soft_limit": str(slots + 1),
         # Ray tells a worker its number of threads with its first trial: too late for early imports.
         "OMP_NUM_THREADS": str(cpus_per_trial),
@@ -142,7 +142,7 @@ def _initialise(address: str, options: Mapping[str, Any]) -> None:
 def _heed_signals() -> None:
     """End on SIGTERM as on Ctrl-C, and so if the terminal is closed, unless nohup started this process."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not is_hangup_ignored():
+    if not is_ignored(signal.SIGHUP):
         signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 

@@ -12,16 +12,14 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def is_hangup_ignored() -> bool:
-    """Tell whether this process outlives its terminal, as nohup asks for."""
-    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+def is_ignored(number: int) -> bool:
+    """Tell whether a signal is ignored: SIGHUP under nohup, SIGINT in a background process of a script."""
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def interrupt_driver() -> None:
     """Ask this process to stop, from any of its threads, as a user would."""
-    # SIGINT is ignored in a background process of a script.
-    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    os.kill(os.getpid(), signal.SIGTERM if deaf else signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM if is_ignored(signal.SIGINT) else signal.SIGINT)
 
 
 class Interrupts:
@@ -32,8 +30,8 @@ class Interrupts:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Hold requests back for the length of the block."""
-        numbers = [n for n in SIGNALS if n != signal.SIGHUP or not is_hangup_ignored()]
+        """Hold requests back for the length of the block; signals that are ignored stay so."""
+        numbers = [n for n in SIGNALS if not is_ignored(n)]
         before = {number: signal.signal(number, self._note) for number in numbers}
         try:
             yield

@@ -23,12 +23,14 @@ def test_a_signal_stops_at_the_next_safe_point(number):
         signal.signal(number, before)
 
 
-def test_a_driver_that_nohup_started_outlives_its_terminal():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_is_ignored_stays_so(number):
+    """SIGHUP of a driver that nohup started, SIGINT of a background job of a script."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         interrupts = Interrupts()
         with interrupts.deferred():
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), number)
             interrupts.check()
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
