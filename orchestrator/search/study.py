@@ -27,6 +27,8 @@ from orchestrator.search.samplers import derived_seed, fixed, sampler_named
 from orchestrator.search.study_trials import TRIAL_ID, Row, TrialMaker, in_order
 from tasks.unlearners import unlearner_class
 
+DRAWS = 10
+"""Times that a sampler draws a trial, at most, while what it draws is one of the first points."""
 KEY_DIGITS = 12
 """Of a trial's content key, in its id."""
 RESULTS = TrialState.COMPLETE, TrialState.PRUNED
@@ -57,6 +59,8 @@ class UnlearnerStudy:
         self._sampler, self._seed, self._given = sampler, seed, given
         self._first = list(first)
         """Points that have had no trial yet, as far as is known."""
+        self._not_again = [dict(point.values) for point in first]
+        """What no sampler is to propose: the table's points came from samplers, some with this very seed."""
         self._class = unlearner_class(unlearner)
         searched = narrow_space(unlearner, assignments, given or ())
         self._fixed = searched.fixed
@@ -164,16 +168,25 @@ class UnlearnerStudy:
 
     def _sampled(self, number: int, chosen: Mapping[str, Any] | FirstPoint | None) -> optuna.Trial:
         values = chosen.values if isinstance(chosen, FirstPoint) else chosen
-        sampler = self._make_sampler(number)
         if values is not None:
-            sampler = fixed(values, sampler)
-        elif self._alike:
-            sampler = KnownSpace(sampler, self._space)
-        self._study.sampler = sampler
+            self._study.sampler = fixed(values, self._make_sampler(number))
+            return self._study.ask(self._space)
+        trial = self._draw(number)
+        for again in range(1, DRAWS):
+            if trial.params not in self._not_again:
+                break
+            self._close(trial.number, TrialState.FAIL, None)
+            trial = self._draw(number, again)
+        return trial
+
+    def _draw(self, *parts: int) -> optuna.Trial:
+        sampler = self._make_sampler(*parts)
+        self._study.sampler = KnownSpace(sampler, self._space) if self._alike else sampler
         return self._study.ask(self._space)
 
-    def _make_sampler(self, number: int) -> BaseSampler:
-        return sampler_named(self._sampler, self._seed, self.unlearner, number)
+    def _make_sampler(self, *parts: int) -> BaseSampler:
+        """Make the sampler of a trial by its number, and of a repeated draw by the number of that too."""
+        return sampler_named(self._sampler, self._seed, self.unlearner, *parts)
 
     def _next_given(self) -> Mapping[str, Any]:
         """Return the first of the given that no stored and no running trial has; empty if none are given."""

@@ -120,6 +120,31 @@ def test_a_point_that_runs_or_has_failed_is_not_run_twice_and_one_cut_short_is()
     assert again.ask(TASK)["proposed_by"] == "sampler"
 
 
+@pytest.mark.parametrize("sampler", QUICK)
+def test_a_sampler_that_draws_a_first_point_draws_again_and_a_resume_does_the_same(sampler):
+    """The shipped points were found by sweeps with this seed."""
+    found = UnlearnerStudy("ssd", PARETO, sampler, 0)
+    drawn = [found.ask(TASK)["params"] for _ in range(3)][1:]
+    space = search_space(unlearner_class("ssd"))
+    first = [FirstPoint({name: params[name] for name in space}, "table") for params in drawn]
+    study = UnlearnerStudy("ssd", PARETO, sampler, 0, first=first)
+    trials = [study.ask(TASK) for _ in range(5)]
+    assert [trial["proposed_by"] for trial in trials] == ["table"] * 2 + ["sampler"] * 3
+    assert len({json.dumps(trial["params"]) for trial in trials}) == 5
+    for trial in trials:
+        study.tell(trial["trial_id"], rows := [row(1, unlearner="ssd")])
+    kept = [stored(trial, rows, number) for number, trial in enumerate(trials[:2])]
+    again = UnlearnerStudy("ssd", PARETO, sampler, 0, kept, first=first)
+    assert again.ask(TASK) == trials[2]
+
+
+def test_where_hardly_anything_is_searched_a_sampler_may_repeat_a_first_point():
+    texts = ["lr=1e-3", "epochs=2,3", "retain_share=.5"]
+    first = [FirstPoint({"epochs": number}, "table") for number in (2, 3)]
+    study = UnlearnerStudy("finetune", PARETO, "random", 0, assignments=texts, first=first)
+    assert [study.ask(TASK)["params"]["epochs"] for _ in range(4)][:2] == [2, 3]
+
+
 def test_a_sweep_starts_from_the_best_points_of_another(tmp_path):
     root = str(tmp_path)
     make_sweep(root, "before", [(0.9, 0.8, 0.1), (0.5, 0.2, 0.2)])
