@@ -27,10 +27,16 @@ def open_private_folder(watcher: Watcher | None = None) -> Iterator[str]:
 
     Whatever still runs for the folder is ended then. `watcher` does the same if this process is killed.
 
+    Raises InvalidValue if RAY_TMPDIR cannot be used.
     The path is short, because Ray's sockets lie in it. /tmp/ray, Ray's default, is readable for everybody.
     """
     where = os.environ.get("RAY_TMPDIR") or "/tmp"
-    folder = tempfile.mkdtemp(prefix="ray-", dir=where)
+    try:
+        folder = tempfile.mkdtemp(prefix="ray-", dir=where)
+    except OSError as error:
+        raise InvalidValue(
+            f"RAY_TMPDIR {where}: no folder can be made there ({error.strerror})"
+        ) from error
     try:
         if watcher is not None:
             watcher.remove(folder)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from program import SWEEP
 from running import Sweep
 
+from orchestrator.cli.main import main
 from orchestrator.cluster.private_node import make_token_private
 
 
@@ -49,6 +51,17 @@ def test_every_socket_of_a_local_sweep_is_on_loopback(storage, tmp_path):
     assert set(modes.values()) == {0o700}
     assert [folder for folder in modes if folder.exists()] == []
     assert stat.S_IMODE((home / ".ray" / "auth_token").stat().st_mode) == 0o600
+
+
+def test_a_place_for_ray_that_cannot_be_used_is_one_line_and_exit_code_2(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").touch()
+    for place, reason in (("none", "No such file or directory"), ("file", "Not a directory")):
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / place))
+        assert main([*SWEEP, "--storage", str(tmp_path / "storage")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"RAY_TMPDIR {tmp_path / place}: no folder can be made there ({reason})" in line
 
 
 def test_the_token_is_made_once_and_only_for_this_user(tmp_path, monkeypatch):
