@@ -41,7 +41,7 @@ nodes=$!
 timeout 300 python - <<END
 import ray, time
 from orchestrator.cluster.answer import check_answer
-check_answer("auto")
+check_answer("auto", patience=280)  # within the timeout above
 ray.init("auto", log_to_driver=False)
 while sum(node["Alive"] for node in ray.nodes()) < $SLURM_JOB_NUM_NODES:
     time.sleep(0.5)
