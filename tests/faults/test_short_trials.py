@@ -48,6 +48,8 @@ def test_a_trial_that_takes_its_worker_with_it_fails_alone(
         monkeypatch.setenv(name, value)
     (runs := tmp_path / "runs").touch()
     monkeypatch.setenv(mortal.RUNS, str(runs))
+    # On a busy machine too the deadly trial shares its call.
+    monkeypatch.setattr("orchestrator.execution.searcher.CALL_SECONDS", 600.0)
     monkeypatch.setenv("PYTHONPATH", str(Path(mortal.__file__).parent), prepend=":")
     config = SweepConfig(
         task="digits-class:1", name="mortal", storage=str(storage), unlearners=(METHOD,), trials=TRIALS,
