@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from program import SWEEP
 from store_sweeps import contents, make_sweep
 
 from orchestrator.cli.main import main
@@ -250,14 +249,6 @@ def test_resuming_a_budget_in_which_no_trial_fitted_says_so_without_ray(tmp_path
     assert "no trial fitted into the budget of 30m; for more: " in said
     assert f"orchestrator resume s --budget 30m --storage {root}\n" in said
     assert "starting Ray" not in said
-
-
-@pytest.mark.slow  # the models take longer than the budget
-def test_a_budget_in_which_no_trial_fits_says_so_at_the_end(tmp_path, orchestrate):
-    done = orchestrate(*SWEEP[:3], "--budget", "10s", "--recipe", "epochs=100", "--unlearners", "ssd",
-                       "--storage", tmp_path, "--name", "s")  # fmt: skip
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stdout.count("no trial fitted into the budget of 10s; for more: ") == 1
 
 
 def test_progress_says_how_much_of_the_budget_is_left():
