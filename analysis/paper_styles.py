@@ -80,7 +80,7 @@ def measure_utility(row: Row, _: Row) -> float | None:
 def judge_likeness(row: Row, _: Row) -> float | None:
     """Return the p-value of the two-sample Kolmogorov-Smirnov test against the retrained: TOFU's forget quality.
 
-    Asymptotic, for samples of half the forget set each; the distance is a mean over the references.
+    Asymptotic, for samples of the test half of the forget set each; the distance is a mean over the references.
     """
     distance, count = row["confidence_ks"], row["forget_count"]
     if distance is None or not count:

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.evaluation.metric import metric
 from tasks.evaluation.outputs import Evaluation, HeldOut
 from tasks.evaluation.predictions import (
-    confidences,
+    forgotten_confidences,
     probabilities,
     reference_probabilities,
     references_of,
@@ -44,15 +44,15 @@ def forget_divergence_floor(evaluation: Evaluation) -> float | None:
 
 @metric(half="test", best="references", needs="references")
 def confidence_ks(evaluation: Evaluation) -> float | None:
-    """Measure the Kolmogorov-Smirnov distance of this model's label log odds on half of the forget
-    set from those of a reference, averaged over the references.
+    """Measure the Kolmogorov-Smirnov distance of this model's label log odds on the test half of
+    the forget set from those of a reference, averaged over the references.
     """
-    members, _ = confidences(evaluation, "test")
-    if members is None:
+    forgotten = forgotten_confidences(evaluation, "test")
+    if forgotten is None:
         return None
     distances = [
-        ks_distance(members.model, each)
-        for number, each in enumerate(members.references)
+        ks_distance(forgotten.model, each)
+        for number, each in enumerate(forgotten.references)
         if number != evaluation.reference
     ]
     return float(np.mean(distances))
@@ -60,13 +60,13 @@ def confidence_ks(evaluation: Evaluation) -> float | None:
 
 @metric(half="test", best=0.5, needs="references")
 def oracle_auc(evaluation: Evaluation) -> float | None:
-    """Rank this model's label log odds on half of the forget set among those of a reference, each less the
+    """Rank this model's label log odds on the test half of the forget set among those of a reference, each less the
     mean of the other references; above .5 it under-, below it over-unlearned. Null for a reference.
     """
-    members, _ = confidences(evaluation, "test")
-    if members is None or evaluation.reference is not None:
+    forgotten = forgotten_confidences(evaluation, "test")
+    if forgotten is None or evaluation.reference is not None:
         return None
-    own, left_out = members.model - members.means, members.references - members.means
+    own, left_out = forgotten.model - forgotten.means, forgotten.references - forgotten.means
     return float(np.mean([auc(a, b) for a, b in zip(own, left_out, strict=True)]))
 
 
@@ -106,7 +106,8 @@ def excess_divergence(evaluation: Evaluation) -> float | None:
 
 @metric(half="test", best="references", needs="references", on_request=True)
 def share_over_unlearned(evaluation: Evaluation) -> float | None:
-    """Measure the share of forgotten examples with a label log odds 2 deviations below the references'.
+    """Measure the share of forgotten examples, of the test half, with a label log odds 2 deviations below the
+    references'.
 
     The deviation is pooled over the examples. A mean difference of 0 can hide it. Ideal is a reference's
     own value. Range [0, 1].
@@ -116,7 +117,8 @@ def share_over_unlearned(evaluation: Evaluation) -> float | None:
 
 @metric(half="test", best="references", needs="references", on_request=True)
 def share_under_unlearned(evaluation: Evaluation) -> float | None:
-    """Measure the share of forgotten examples with a label log odds 2 deviations above the references'.
+    """Measure the share of forgotten examples, of the test half, with a label log odds 2 deviations above the
+    references'.
 
     See share_over_unlearned.
     """
@@ -124,12 +126,12 @@ def share_under_unlearned(evaluation: Evaluation) -> float | None:
 
 
 def _share_beyond(evaluation: Evaluation, side: int, deviations: float = 2.0) -> float | None:
-    members, _ = confidences(evaluation, "test")
-    if members is None:
+    forgotten = forgotten_confidences(evaluation, "test")
+    if forgotten is None:
         return None
-    count = len(members.references)
-    spread = pooled_deviation(members.references) * math.sqrt(1 + 1 / (count - 1))
-    beyond = side * (members.model - members.means) > deviations * spread
+    count = len(forgotten.references)
+    spread = pooled_deviation(forgotten.references) * math.sqrt(1 + 1 / (count - 1))
+    beyond = side * (forgotten.model - forgotten.means) > deviations * spread
     return evaluation.mean_over_references(beyond.mean(-1))
 
 

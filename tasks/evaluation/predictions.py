@@ -1,4 +1,4 @@
-"""The model's predictions beside the references', at the examples that a half's attackers see."""
+"""The model's predictions beside the references', at the forgotten examples of a half and at what attackers see."""
 
 from __future__ import annotations
 
@@ -57,6 +57,18 @@ def confidences(
         _at(sample.members, read_forgotten(evaluation, half).phi[sample.chosen], members),
         _at(sample.others, held_out.phi[sample.others], others),
     )
+
+
+def forgotten_confidences(evaluation: Evaluation, half: HeldOut) -> Predictions | None:
+    """Gather log odds φ of all of a half's forgotten examples, with or without non-members of their classes.
+
+    None without references.
+    """
+    references, sample = references_of(evaluation), sample_of(evaluation, half)
+    if references is None:
+        return None
+    known = _log_odds(references, "forget", evaluation.forget.labels.tobytes())
+    return _at(sample.forgotten, read_forgotten(evaluation, half).phi, known)
 
 
 def _at(
