@@ -24,6 +24,9 @@ from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED
 Row = dict[str, Any]
 LEVEL = 0.95
 """Level of the confidence intervals."""
+ROUNDING = 1e-9
+"""Half of an interval, as a share of the mean or of 1, below which the values are equal: (k + 1) / n - k / n is not
+the same float for each k."""
 AVERAGED = tuple(column.name for column in (*MEASURED, *COSTS))
 
 
@@ -224,9 +227,8 @@ def estimate_mean(values: Iterable[float | None]) -> Estimate | None:
     n = len(found)
     if n == 1:
         return Estimate(found[0], None, n)
-    return Estimate(
-        statistics.fmean(found), _quantile(n) * statistics.stdev(found) / math.sqrt(n), n
-    )
+    mean, half = statistics.fmean(found), _quantile(n) * statistics.stdev(found) / math.sqrt(n)
+    return Estimate(mean, half if half > ROUNDING * max(1.0, abs(mean)) else 0.0, n)
 
 
 def _quantile(n: int) -> float:

@@ -94,12 +94,13 @@ class ForgettingMatrix:
     def reversal(self) -> Beside | None:
         """Return the largest A[t, j] - A[j, j] over t > j: how far what was forgotten comes back.
 
-        None of a single request.
+        Beside it stands the mean of each reference's largest: the largest of their mean would be smaller. None of a
+        single request.
         """
         if self.count < 2:
             return None
-        found = [float(max(self._returns(m))) for m in self._both()]
-        return Beside(*self._filled_one(found))
+        each = [max(self._returns(one)) for one in np.moveaxis(self.references, 1, 0)]
+        return Beside(float(max(self._returns(self.model))), float(np.mean(each)) if each else None)
 
     def _returns(self, accuracies: np.ndarray) -> list[float]:
         pairs = [(t, j) for j in range(1, self.count) for t in range(j + 1, self.count + 1)]

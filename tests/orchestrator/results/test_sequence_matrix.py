@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,16 @@ def test_reversal_is_the_furthest_return() -> None:
     assert found.unlearned == pytest.approx(0.4)
     assert found.references == 0
     assert found.excess == pytest.approx(0.4)
+
+
+def test_the_references_reversal_is_the_mean_of_each_one_s() -> None:
+    """One reference has group a back by .3, the other group b by .1; of their mean it is .15."""
+    references = np.zeros((4, 2, 4))
+    references[2:, 0, 0] = 0.3
+    references[3, 1, 1] = 0.1
+    found = dataclasses.replace(made(), references=references).reversal()
+    assert found is not None
+    assert found.references == pytest.approx(0.2)
 
 
 def test_a_single_request_has_neither_transfer_nor_reversal() -> None:
