@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tasks.evaluation import every_metric
@@ -190,6 +191,18 @@ MEASURED = tuple(
 )
 
 COLUMNS: dict[str, Column] = {c.name: c for c in (*IDENTITY, *MEASURED, *COSTS, *PROVENANCE)}
+
+NOT_NEGATIVE = frozenset({"bits", "nats", "ratio", "sum of shares"})
+"""Units of numbers that are at least 0 and may be above 1."""
+
+
+def find_bounds(name: str) -> tuple[float, float]:
+    """Return the least and the largest value that a measured column or a cost can have; infinite if there is none."""
+    column = COLUMNS[name]
+    if column in COSTS or column.unit in NOT_NEGATIVE:
+        return 0.0, math.inf
+    return (0.0, 1.0) if column.unit in ("fraction", "flag") else (-math.inf, math.inf)
+
 
 HEADED = tuple(c.name for c in (*MEASURED, *COSTS) if c.headline)
 """What a table shows of a model by default."""

@@ -25,7 +25,7 @@ def nomus(evaluation: Evaluation) -> float:
     return combine_nomus(share_correct(evaluation.test), hidden)
 
 
-@metric(half="test", best="up", needs="original")
+@metric(half="test", best="up", unit="ratio", needs="original")
 def aus_random(evaluation: Evaluation) -> float | None:
     """Divide 1 - (test accuracy lost) by 1 + |accuracy on the forget set - test accuracy|: AUS, random form.
 
@@ -38,11 +38,11 @@ def aus_random(evaluation: Evaluation) -> float | None:
     return divide_aus(before - after, share_correct(evaluation.forget) - after)
 
 
-@metric(half="test", best="up", needs="original", only="classes")
+@metric(half="test", best="up", unit="ratio", needs="original", only="classes")
 def aus_class(evaluation: Evaluation) -> float | None:
     """Divide 1 - (test accuracy lost) by 1 + accuracy on test images of forgotten classes: AUS, class form.
 
-    The accuracy lost is that of retained classes. Ideal 1; a changed head alone can reach it. Source:
+    The accuracy lost is that of retained classes. Range [0, 2], ideal 1; a changed head alone can reach it. Source:
     Cotogni et al. (DUCK), 2023.
     """
     gone = np.isin(evaluation.test.labels, evaluation.forgotten_classes)

@@ -7,13 +7,22 @@ import math
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestrator.results.columns import COLUMNS, COSTS, REAL, ROLES, STATES, WHOLE, Column
+from orchestrator.results.columns import (
+    COLUMNS,
+    COSTS,
+    NOT_NEGATIVE,
+    REAL,
+    ROLES,
+    STATES,
+    WHOLE,
+    Column,
+)
 from tasks.evaluation import METRICS
 
 ROUNDING = 1e-6
 CHOICES = {"role": ROLES, "state": STATES}
 ANY = -math.inf, math.inf
-NOT_NEGATIVE = 0.0, math.inf
+AT_LEAST_0 = 0.0, math.inf
 LOOSE = -1.0, 2.0
 """Fractions that may leave [0, 1]: a difference, an end of an interval, a sum of two shares."""
 COST_NAMES = frozenset(column.name for column in COSTS)
@@ -31,8 +40,8 @@ def check_ranges(rows: pa.Table) -> None:
 
 def find_limits(column: Column) -> tuple[float, float]:
     """Return the least and the largest value of a column, which are infinite if nothing is known."""
-    if column.type == WHOLE or column.name in COST_NAMES or column.unit == "bits":
-        return NOT_NEGATIVE
+    if column.type == WHOLE or column.name in COST_NAMES or column.unit in NOT_NEGATIVE:
+        return AT_LEAST_0
     if column.name not in METRICS:  # a plug-in's metric
         return ANY
     if column.unit == "flag" or column.best == "up" or column.name.endswith("accuracy"):

@@ -27,7 +27,7 @@ def validation_targeted_error(evaluation: Evaluation) -> float | None:
     return _share_deceived(evaluation, "validation")
 
 
-@metric(half="test", best="references", only="confusion")
+@metric(half="test", best="references", unit="sum of shares", only="confusion")
 def interclass_error(evaluation: Evaluation) -> float | None:
     """Measure the error on clean test images of two classes that are mixed up, added over both (IC-ERR);
     null for any other forget set.

@@ -31,7 +31,7 @@ def validation_verification_auc(evaluation: Evaluation) -> float | None:
     return verify(evaluation, "validation")
 
 
-@metric(half="test", best=0.0, needs="references", only="persons")
+@metric(half="test", best=0.0, unit="difference", needs="references", only="persons")
 def verification_leakage(evaluation: Evaluation) -> float | None:
     """Measure how far verification_auc lies above the references': features still identify forgotten
     persons; below 0 they do so less than if the persons had never been seen.
@@ -39,7 +39,7 @@ def verification_leakage(evaluation: Evaluation) -> float | None:
     return _leakage(evaluation, "test")
 
 
-@metric(half="validation", best=0.0, needs="references", only="persons")
+@metric(half="validation", best=0.0, unit="difference", needs="references", only="persons")
 def validation_verification_leakage(evaluation: Evaluation) -> float | None:
     """Measure verification_leakage on the other half of the forget set, with validation images."""
     return _leakage(evaluation, "validation")

@@ -44,7 +44,13 @@ def test_every_column_is_typed_and_documented_in_the_file_itself(three: str) -> 
 
 def test_seconds_flops_and_fractions_have_units() -> None:
     assert {COLUMNS[n].unit for n in COLUMNS if n.endswith("_seconds")} == {"s"}
-    assert {COLUMNS[n].unit for n in list_in_rows()} == {"fraction", "bits", "flag"}
+    assert {COLUMNS[n].unit for n in list_in_rows()} == {
+        "fraction",
+        "bits",
+        "flag",
+        "difference",
+        "sum of shares",
+    }
     others = {"difference", "ratio", "nats"}
     assert {COLUMNS[n].unit for n in list_on_request()} == {"fraction", *others}
     assert {n for n in METRICS if COLUMNS[n].half == "test"} >= {"tow", "indistinguishability"}
