@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.results.columns import COSTS, ROLES
+from orchestrator.results.columns import COSTS, MEASURED, ROLES
 
 Row = Mapping[str, Any]
 _, ORIGINAL, RETRAINED = ROLES
@@ -17,15 +17,18 @@ LEVEL = 0.95
 FEWEST = 3
 """Values below which no interval is shown: of two it is more than ten times as wide as they are apart."""
 LEAST_STEP = 0.1
-"""Share of the way from the original to a score of 1 that counts as a step.
+"""Share of the way from the original to what a reference has that counts as a step.
 
-Two references are at the same distance from each other, so that their scores do not differ and show no noise.
+Two references are at the same distance from each other: their scores do not differ, nor do other columns of what lies
+between them, and they show no noise.
 """
 CLOSE = 0.1
 """Way from the original to a score of 1 that two references cannot judge. On the digits, with eight, a further retrain
 lies within .17 of their mean."""
 SCORES = ("indistinguishability", "validation_indistinguishability")
 """Columns whose best value is 1 by definition: what a reference has."""
+LIKE_REFERENCES = frozenset(column.name for column in MEASURED if column.best == "references")
+"""Columns whose best value is what the references have."""
 FREE = frozenset(column.name for column in COSTS)
 """Columns in which nothing beats the original model: it costs nothing."""
 
@@ -74,6 +77,10 @@ class NoiseFloor:
         quantile = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
         return quantile * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
 
+    def tell_width(self, column: str) -> float | None:
+        """Return `width` for a reader; None for fewer than FEWEST references with a value."""
+        return self.width(column) if len(self.values(column)) >= FEWEST else None
+
     def spread(self, column: str) -> float:
         """Return the standard deviation of a column between the references; 0 for fewer than two values."""
         values = self.values(column)
@@ -110,8 +117,17 @@ class NoiseFloor:
 
     def least_gain(self, name: str) -> float:
         """Return what a difference in a column must exceed to be more than noise."""
-        step = LEAST_STEP * (1 - (self.original.get(name) or 0.0)) if name in SCORES else 0.0
-        return max(self.width(name), step)
+        return max(self.width(name), self._least_step(name))
+
+    def _least_step(self, name: str) -> float:
+        """Return what counts as a step from the original towards what a reference has; 0 where the width tells."""
+        original = self.original.get(name) or 0.0
+        if name in SCORES:
+            return LEAST_STEP * (1 - original)
+        values = self.values(name)
+        if name not in LIKE_REFERENCES or not values or len(values) >= FEWEST:
+            return 0.0
+        return LEAST_STEP * abs(statistics.fmean(values) - original)
 
 
 def explain_what_is_to_forget(floor: NoiseFloor) -> str:
@@ -128,7 +144,7 @@ def explain_what_is_to_forget(floor: NoiseFloor) -> str:
     mean, spread = statistics.fmean(values), statistics.stdev(values)
     seen = (
         f"indistinguishability of the original {original:.3f}, of {len(values)} retrained models "
-        f"{mean:.3f} ± {spread:.3f}"
+        f"{mean:.3f}, standard deviation {spread:.3f}"
     )
     if len(values) == 2 and 0 < 1 - original < CLOSE:
         return (

@@ -72,6 +72,27 @@ def test_two_references_are_alike_to_each_other_yet_not_without_noise() -> None:
     assert names(front_rows([*two, small, large], PARETO)) == ["large-a"]
 
 
+@pytest.mark.parametrize(("apart", "least"), [(0.0, 0.08), (1e-17, 0.08), (0.02, 0.254)])
+def test_two_references_protect_every_column_of_what_lies_between_them(
+    apart: float, least: float
+) -> None:
+    """A divergence from one another is the same for both: its spread of 0 would let every step pass."""
+    name = "validation_forget_divergence"
+    values = (0.9, 0.1 + apart / 2, 0.1 - apart / 2)
+    original, *references = [{name: value} for value in values]
+    assert NoiseFloor(original, references).least_gain(name) == pytest.approx(least, rel=0.3)
+    more = [{name: 0.1}] * 3
+    assert NoiseFloor(original, more).least_gain(name) == 0.0, "three that agree show it"
+    up = {"validation_accuracy_retained": 0.9}
+    assert NoiseFloor(up, [up, up]).least_gain("validation_accuracy_retained") == 0.0
+
+
+def test_below_three_references_no_width_is_told() -> None:
+    for count, told in ((2, False), (3, True)):
+        floor = NoiseFloor({}, [{"a": 0.1 * n} for n in range(count)])
+        assert (floor.tell_width("a") is not None) == told
+
+
 def test_a_better_accuracy_alone_is_no_forgetting_but_counts_where_nothing_else_is_asked_for() -> (
     None
 ):
@@ -100,7 +121,7 @@ def test_what_there_is_to_forget_is_told_before_the_trials() -> None:
     said = explain_what_is_to_forget(like_a_retrain)
     assert said.startswith("NOTICE: this task cannot show forgetting")
     assert "0.930" in said
-    assert "0.950 ± 0.050" in said
+    assert "0.950, standard deviation 0.050" in said
 
 
 def test_two_references_do_not_tell_whether_an_original_close_to_them_forgot_nothing() -> None:
