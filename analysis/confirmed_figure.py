@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -10,12 +9,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from orchestrator.results.columns import find_bounds
 from orchestrator.results.confirmation.repeats import Confirmation, Estimate, Repeated
 from orchestrator.results.confirmation.table import spell_seeds
 from orchestrator.results.figures.axes import Axis, choose_axes
 from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
 from orchestrator.results.figures.points import assign_colours, assign_shapes
-from orchestrator.results.noise import FEWEST
+from orchestrator.results.figures.values import spell_count
 from orchestrator.results.sweep_rows import ORIGINAL
 
 CAPTION = (
@@ -24,8 +24,8 @@ CAPTION = (
 )
 
 
-def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
-    """Write the figure; raise OSError if the file cannot be written."""
+def draw_confirmed(found: Confirmation, task: str, path: Path, points: str = "front") -> None:
+    """Write the figure of the `points` (see POINTS) that ran again; raise OSError if the file cannot be written."""
     figure = Figure(figsize=(9.5, 6.6), dpi=180, facecolor="white")
     axes = figure.add_axes((0.085, 0.1, 0.89, 0.72))
     colours = assign_colours([point.searched for point in found.points])
@@ -46,7 +46,11 @@ def draw_confirmed(found: Confirmation, task: str, path: Path) -> None:
     title = f"What holds with fresh seeds: {task}"
     chances = [chance for chance in found.judge_points() if chance is not None]
     undominated = f"; {sum(chances):.1f} are undominated, on average" if chances else ""
-    told = f"{len(found.points)} points of the front, {seeds} seeds{undominated}."
+    chosen = {
+        "front": f"{spell_count(len(found.points), 'point')} of the front",
+        "methods": spell_count(len(found.points), "method"),
+    }
+    told = f"{chosen[points]}, {spell_count(seeds, 'seed')}{undominated}."
     figure.text(0.085, 0.95, title, fontsize=15, fontweight="bold", color=INK)
     figure.text(
         0.085,
@@ -99,7 +103,5 @@ def _bars(found: Estimate, side: Axis) -> list[list[float]]:
 
 
 def _ends(found: Estimate, side: Axis) -> tuple[float, float]:
-    """Return the ends of the interval that is drawn: within what can be, and none of fewer than FEWEST seeds."""
-    if found.n < FEWEST:
-        return found.mean, found.mean
-    return found.clip(0.0, 1.0) if side.is_share else found.clip(-math.inf, math.inf)
+    """Return the ends of the interval that is drawn, within what can be."""
+    return found.clip(*find_bounds(side.column))

@@ -57,7 +57,7 @@ def confirmed_front(
     print_table(make_table(found.name, found.task, confirmed, points), markdown=markdown)
     path = figures_folder(results, out) / f"confirmed_{points}-{found.name}.png"
     with make_folder(path.parent):
-        draw_confirmed(confirmed, found.task, path)
+        draw_confirmed(confirmed, found.task, path, points)
     print_note(f"wrote {path}")
 
 

@@ -49,7 +49,7 @@ def write_page(front: Front, path: Path) -> None:
     figure = go.Figure()
     costs = make_scale(front.drawn)
     rows = [*front.drawn, *front.baselines.values(), *front.references]
-    window = choose_window(rows, front.axes)
+    window = choose_window(rows, front.axes, front.recommended)
     x, y = front.axes
     for name in front.colours:
         for on_front in (False, True):

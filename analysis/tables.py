@@ -94,7 +94,7 @@ def list_models(sweep: Sweep, columns: Sequence[str]) -> Iterator[list[str]]:
     yield [name, *(spell_spread(c, found[c]) for c in columns)]
     floor = find_noise_floor(sweep.rows)
     if floor is not None and len(references) >= FEWEST:
-        widths = [floor.width(c) if len(found[c]) >= FEWEST else None for c in columns]
+        widths = [floor.tell_width(c) for c in columns]
         yield [
             "another retrain",
             *(spell_floor(c, w) for c, w in zip(columns, widths, strict=True)),

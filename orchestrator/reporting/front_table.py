@@ -15,7 +15,7 @@ from orchestrator.reporting.fitted_table import FittedTable, Line
 from orchestrator.reporting.numbers import spell_column, spell_number
 from orchestrator.reporting.plain_text import make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
-from orchestrator.results.columnar.points import count_trials, keep_telling
+from orchestrator.results.columnar.points import count_trials, has_points, keep_telling
 from orchestrator.results.columns import COLUMNS, HEADED
 from orchestrator.results.confirmation.repeats import read_confirmation
 from orchestrator.results.confirmation.table import (
@@ -25,8 +25,14 @@ from orchestrator.results.confirmation.table import (
     list_requested,
 )
 from orchestrator.results.noise import FEWEST, find_noise_floor
-from orchestrator.results.objectives import SCORING, front_rows, objective_named, read_value
-from orchestrator.results.recommendation import TIED, choose_point, find_tied
+from orchestrator.results.objectives import (
+    SCORING,
+    Objective,
+    front_rows,
+    objective_named,
+    read_value,
+)
+from orchestrator.results.recommendation import TIED, choose_point, explain_lack, find_tied
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import (
     FORGET_SET,
@@ -87,11 +93,11 @@ def print_front(config: SweepConfig, console: Console, read: pa.Table | None = N
     said = [
         f"The front is chosen on {', '.join(objective.metrics)}; its best {objective.metrics[0]} is last."
     ]
-    if not front and ended:
-        said.append("No point is better than the original model beyond the noise between retrains.")
+    if best is None and ended:
+        lack = explain_lack(front, objective, measured=has_points(every, objective))
+        said.append(f"{lack.value.capitalize()}.")
     if MISSED in marks.values():
-        limits = ", ".join(map(str, objective.required))
-        said.append(f"{MISSED} does not meet what is required: {limits}")
+        said.append(f"{MISSED} {spell_missed(objective)}")
     if any(ties):
         said.append(f"≈ {TIED}")
     if best is not None:
@@ -120,6 +126,11 @@ def _make_table(
     )
 
 
+def spell_missed(objective: Objective) -> str:
+    """Say what points marked MISSED do not meet."""
+    return f"does not meet what is required: {', '.join(map(str, objective.required))}"
+
+
 def spell_heading(name: str) -> str:
     """Spell a column as a heading of several short lines."""
     column = COLUMNS.get(name)
@@ -145,13 +156,7 @@ def _model_lines(rows: list[Row], shown: list[str]) -> Iterator[tuple[str, list[
     )
     floor = find_noise_floor(rows)
     if floor is not None and len(references) >= FEWEST:
-        yield (
-            ANOTHER,
-            [
-                floor.width(name) if len(values) >= FEWEST and name in COLUMNS else None
-                for name, values in zip(shown, found, strict=True)
-            ],
-        )
+        yield ANOTHER, [floor.tell_width(name) for name in shown]
 
 
 def print_confirmed(config: SweepConfig, points: str, console: Console) -> None:

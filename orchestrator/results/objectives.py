@@ -17,6 +17,7 @@ from tasks.forget_sets.traits import Trait
 from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
+_MEASURED = frozenset(column.name for column in MEASURED)
 SCORE = "score"
 OWN = "METRIC:DIRECTION,…"
 AT_LEAST, AT_MOST = ">=", "<="
@@ -113,6 +114,12 @@ OBJECTIVES: dict[str, Objective] = {
 def steers_on_test(objective: Objective) -> list[str]:
     """List the columns of an objective that are measured on the test half."""
     return [name for name in _named(objective) if COLUMNS[name].half == "test"]
+
+
+def steers_on_whole(objective: Objective) -> list[str]:
+    """List the metrics of an objective and its limits that are of no half: they are reported as they steered."""
+    names = [*_named(objective), *(limit.column for limit in objective.required)]
+    return [n for n in dict.fromkeys(names) if n in _MEASURED and COLUMNS[n].half == "none"]
 
 
 def find_undefined(objective: Objective, traits: Collection[Trait]) -> dict[str, Trait]:

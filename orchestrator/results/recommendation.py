@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any
 
 from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
@@ -45,17 +46,40 @@ def choose_point(
 def recommend_for_methods(rows: Iterable[Row], objective: Objective) -> dict[str, Row | None]:
     """Choose a point of each method, by name, as if it had been the sweep's only one; see `recommend_point`.
 
-    None for a method no point of which is better than the original beyond the noise.
+    None for a method no point of which is better than the original beyond the noise, and meets the limits.
     """
-    rows = list(rows)
+    return {
+        method: recommend_point(own, objective)
+        for method, own in split_by_method(list(rows)).items()
+    }
+
+
+def split_by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each method with those of the models, by its name."""
     models = [row for row in rows if row["role"] != TRIAL]
     trials = [row for row in rows if row["role"] == TRIAL and row["unlearner"]]
     return {
-        method: recommend_point(
-            [*models, *(r for r in trials if r["unlearner"] == method)], objective
-        )
+        method: [*models, *(row for row in trials if row["unlearner"] == method)]
         for method in sorted({row["unlearner"] for row in trials})
     }
+
+
+class Lack(Enum):
+    """Why nothing is recommended."""
+
+    POINT = "no trial gave a point"
+    GAIN = "no point is better than the original model beyond the noise between retrains"
+    LIMITS = "no point that is better than the original model meets what is required"
+    SCORE = "no point of the front has a score: accuracy × indistinguishability × (1 − cost)"
+
+
+def explain_lack(front: Sequence[Row], objective: Objective, *, measured: bool) -> Lack:
+    """Say why no point of a front is recommended; `measured` is whether there is any point at all."""
+    if any(map(objective.meets_limits, front)):
+        return Lack.SCORE
+    if front:
+        return Lack.LIMITS
+    return Lack.GAIN if measured else Lack.POINT
 
 
 def choose_of_each_method(rows: Sequence[Row], objective: Objective) -> list[Row]:

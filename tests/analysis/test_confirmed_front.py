@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from analysis.confirmed_figure import draw_confirmed
 from analysis.confirmed_front import main
+from orchestrator.results.confirmation.repeats import build_confirmation
+from orchestrator.results.objectives import objective_named
 
 
 def repeats(row, trial_id, *accuracies, **columns):
@@ -33,6 +38,18 @@ def test_means_and_intervals_over_the_seeds_beside_what_was_searched(store, row,
     assert "validation_accuracy_retained +0.020" in out
     with Image.open(root / "figures" / "confirmed_front-deck.png") as picture:
         assert len(picture.convert("RGB").getcolors(2**24)) > 50
+
+
+@pytest.mark.parametrize(
+    ("points", "told"), [("front", "1 point of the front, 2"), ("methods", "1 method, 2")]
+)
+def test_the_picture_says_which_points_it_shows(row, points, told, tmp_path, monkeypatch):
+    texts = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, _: texts.extend(self.texts))
+    rows = [row("ssd-0", confirms=None), *repeats(row, "ssd-0", 0.8, 0.81)]
+    found = build_confirmation(rows, "deck", objective_named("pareto"), points)
+    draw_confirmed(found, "t", tmp_path / "a.png", points)
+    assert any(text.get_text().startswith(f"{told} seeds") for text in texts)
 
 
 def test_a_front_that_was_not_run_again_is_said_in_one_line(store, row, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from PIL import Image
 
@@ -9,7 +11,13 @@ from analysis.pareto_front import main
 from analysis.results import read_sweep
 from orchestrator.results.figures.axes import choose_axes
 from orchestrator.results.figures.front import choose_window, make_figure
-from orchestrator.results.figures.points import COLOURS, CostScale, assign_shapes, select_front
+from orchestrator.results.figures.points import (
+    COLOURS,
+    CostScale,
+    Front,
+    assign_shapes,
+    select_front,
+)
 from orchestrator.results.objectives import OBJECTIVES, objective_named
 
 
@@ -110,6 +118,42 @@ def test_close_up_leaves_out_collapsed_models(row):
     window = choose_window([good, poor])
     assert good in window
     assert poor not in window
+
+
+def test_close_up_holds_the_recommended_point(row):
+    """However little accuracy it kept: the title speaks of it."""
+    good, poor = row("finetune-0", accuracy=0.9), row("ssd-0", accuracy=0.6)
+    assert poor not in choose_window([good, poor])
+    assert poor in choose_window([good, poor], recommended=poor)
+
+
+def test_a_picture_says_how_many_points_it_leaves_out_and_names_the_recommended_one_inside(
+    store, row, baselines
+):
+    steering = row("finetune-1", indistinguishability=None, test_accuracy_retained=None)
+    poor = row("ssd-0", accuracy=0.6, mia=0.5, unlearn_seconds=1.0)
+    read = read_sweep(str(store(*baselines, steering, poor, row("finetune-0", accuracy=0.9))))
+    front = dataclasses.replace(select_front(read, OBJECTIVES["pareto"]), recommended=None)
+    (drawn,) = (r for r in front.drawn if r["trial_id"] == "ssd-0")
+    figure = make_figure(dataclasses.replace(front, recommended=drawn))
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert "2 points of 3 trials" in texts
+    assert "1 more point has no value on an axis" in " ".join(texts.split())
+    (name,) = (t for t in figure.axes[0].texts if t.get_text() == "recommended")
+    assert name.get_ha() == "left", "the point is at the left edge"
+
+
+@pytest.mark.parametrize(
+    ("aim", "said"),
+    [
+        ("pareto", "had no part in the selection."),
+        ("forget", "but what has no halves had: forget_accuracy."),
+        ("pareto,forget_accuracy<=.1", "but what has no halves had: forget_accuracy."),
+        ("test_accuracy_retained:up", "too optimistic."),
+    ],
+)
+def test_the_caption_says_what_of_the_reported_numbers_steered(aim, said):
+    assert Front("t", objective_named(aim), [], [], {}).caption.endswith(said)
 
 
 def test_marker_sizes_are_logarithmic_in_cost():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from orchestrator.config import SweepConfig
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.recommended import spell_export, spell_run
-from orchestrator.results.confirmation.table import ENOUGH, spell_best, spell_estimate
+from orchestrator.results.confirmation.table import ENOUGH, list_best, spell_estimate
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.points import NEITHER, find_kind, spell_cost
-from orchestrator.results.figures.values import spell_value
+from orchestrator.results.figures.values import spell_count, spell_value
 from orchestrator.results.noise import explain_what_is_to_forget
 from orchestrator.results.objectives import steers_on_test
-from orchestrator.results.recommendation import RULE
+from orchestrator.results.recommendation import RULE, Lack, explain_lack
 from orchestrator.results.sweep_rows import FORGET_SET, FORGOTTEN, ORIGINAL, Row
 
 TILES = {
@@ -28,7 +27,6 @@ TILES = {
     COST: "cost, in retrains",
 }
 """Columns of the tiles, and their headings."""
-NO_POINT = "No point is better than the original model beyond the noise between retrains."
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,7 @@ def give_answer(content: SweepContent) -> Answer:
     row = content.front.recommended
     cautions = list(_list_cautions(content, row))
     if row is None:
-        sentence = NO_POINT if content.front.measured else "No trial has been measured yet."
-        return Answer(
-            "Nothing is recommended", sentence, [], cautions, _list_commands(content, None)
-        )
+        return Answer("Nothing is recommended", _spell_lack(content), [], cautions, [])
     told = (*content.shown, X, Y, COST)
     heading = f"Recommended: {row['unlearner']}, epoch {row['epoch']}"
     tiles = [
@@ -70,6 +65,19 @@ def give_answer(content: SweepContent) -> Answer:
     return Answer(
         heading, _spell_sentence(content, row), tiles, cautions, _list_commands(content, row)
     )
+
+
+def _spell_lack(content: SweepContent) -> str:
+    """Say why nothing is recommended."""
+    if not content.ended:
+        return "No trial has been measured yet."
+    lack = explain_lack(
+        content.front.front, content.objective, measured=bool(content.front.measured)
+    )
+    told = lack.value
+    if lack is Lack.LIMITS:
+        told += f": {', '.join(map(str, content.objective.required))}"
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def _spell_sentence(content: SweepContent, row: Row) -> str:
@@ -100,8 +108,8 @@ def mean_of_references(content: SweepContent, column: str) -> float | None:
 def _make_tile(content: SweepContent, row: Row, column: str) -> Tile:
     original = content.sweep.baseline(ORIGINAL)
     floor, mean = content.front.floor, mean_of_references(content, column)
-    width = floor.width(column) if floor and column != COST else math.inf
-    spread = f" ± {spell_value(column, width)}" if math.isfinite(width) else ""
+    width = floor.tell_width(column) if floor and column != COST else None
+    spread = "" if width is None else f"; another retrain ± {spell_value(column, width)}"
     return Tile(
         TILES[column],
         spell_value(column, row[column]),
@@ -117,9 +125,8 @@ def _percent(value: float | None) -> str:
 def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
     """Yield what a reader must know before believing the answer."""
     front = content.front
-    ended = len(content.sweep.finals) + len(content.sweep.pruned) + len(content.sweep.failures)
-    if ended < content.budget:
-        yield f"The sweep is {content.state}: {ended} of {content.budget} trials so far, so this may change."
+    if content.ended < content.budget:
+        yield f"The sweep is {content.state}: {content.ended} of {content.budget} trials so far, so this may change."
     if row is not None:
         yield f"It is {RULE}."
         if find_kind(row) != NEITHER:
@@ -129,9 +136,10 @@ def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
             )
         yield _spell_confirmed(content, row)
     front_again = content.confirmations.get(SweepConfig.points)
-    best = None if front_again is None else front_again.find_best()
-    if best is not None and best.searched is not row:
-        yield spell_best(best)
+    if front_again is not None:
+        best = front_again.find_best()
+        if best is None or best.searched is not row:
+            yield from list_best(front_again)
     if front.floor is not None:
         told = explain_what_is_to_forget(front.floor).removeprefix("NOTICE: ")
         yield f"{told[:1].upper()}{told[1:]}."
@@ -139,7 +147,7 @@ def _list_cautions(content: SweepContent, row: Row | None) -> Iterator[str]:
         yield front.caption
     lost = len(content.sweep.failures)
     if lost:
-        yield f"{lost} trials failed; the reasons are below."
+        yield f"{spell_count(lost, 'trial')} failed; the reasons are below."
 
 
 def _spell_confirmed(content: SweepContent, row: Row) -> str:
@@ -150,17 +158,17 @@ def _spell_confirmed(content: SweepContent, row: Row) -> str:
             f"It is the best of {len(content.front.measured)} noisy points, and the best of many flatters. "
             "The last command here runs the front again with fresh seeds."
         )
-    accuracy, hidden = (spell_estimate(point.over_seeds(name)) for name in (X, Y))
+    means = [point.over_seeds(name) for name in (X, Y)]
+    accuracy, hidden = map(spell_estimate, means)
+    what = "mean, with its 95 % interval" if any(m and m.has_interval for m in means) else "mean"
     few = "" if len(point.tried) >= ENOUGH else " That is few."
     return (
-        f"Run again with {len(point.tried)} fresh seeds, with models of their own: accuracy {accuracy}, "
-        f"indistinguishability {hidden} (mean, 95 % interval).{few}"
+        f"Run again with {spell_count(len(point.tried), 'fresh seed')}, with models of their own: accuracy {accuracy}, "
+        f"indistinguishability {hidden} ({what}).{few}"
     )
 
 
-def _list_commands(content: SweepContent, row: Row | None) -> list[tuple[str, str]]:
-    if row is None:
-        return []
+def _list_commands(content: SweepContent, row: Row) -> list[tuple[str, str]]:
     return [
         ("run it again", spell_run(content.config, row, PROGRAM)),
         ("export its weights", spell_export(content.config, PROGRAM)),

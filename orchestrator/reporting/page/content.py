@@ -57,6 +57,11 @@ class SweepContent:
         """Its points and its front, as the figures of a notebook have them."""
         return select_front(self.sweep, self.objective)
 
+    @property
+    def ended(self) -> int:
+        """The number of trials that have ended."""
+        return len(self.sweep.finals) + len(self.sweep.pruned) + len(self.sweep.failures)
+
     @cached_property
     def shown(self) -> tuple[str, ...]:
         """The columns of its tables of points."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.tables import Cell, SortedTable, make_methods_table
 from orchestrator.results.figures.values import escape_latex
 
+SEEDS = re.compile(r"\d+ seeds?: ")
+"""How a note begins that says what fresh seeds have."""
 WORDS = frozenset({"hyper-parameters"})
 """Columns that a paper's table has no room for."""
 
@@ -33,7 +37,7 @@ def spell_latex(table: SortedTable, title: str) -> str:
 
 def _spell_cell(cell: Cell) -> str:
     """Spell a cell with what fresh seeds say of it; other notes are trials, which a paper does not name."""
-    return f"{cell.text} ({cell.note})" if "seeds: " in cell.note else cell.text
+    return f"{cell.text} ({cell.note})" if SEEDS.match(cell.note) else cell.text
 
 
 def _spell_line(texts: list[str]) -> str:

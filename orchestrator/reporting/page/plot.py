@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import ALSO, SweepContent, list_points
 from orchestrator.reporting.recommended import spell_run
-from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
+from orchestrator.results.columns import COLUMNS, COSTS, MEASURED, find_bounds
+from orchestrator.results.confirmation.repeats import Estimate
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.front import REACH
 from orchestrator.results.figures.points import NEITHER, find_kind
@@ -115,13 +116,6 @@ def list_card(axes: Sequence[str]) -> list[str]:
     return [name for name in axes if name not in ALSO]
 
 
-def bound_values(name: str) -> tuple[float, float]:
-    """Return the least and the highest value that a column can have."""
-    if name in _MEASURED:
-        return (0.0, 1.0) if COLUMNS[name].unit == "fraction" else (-math.inf, math.inf)
-    return 0.0, math.inf
-
-
 def describe_models(content: SweepContent) -> Iterable[Plot]:
     """Yield the original and the references, with their values."""
     original = content.sweep.baseline(ORIGINAL)
@@ -149,19 +143,21 @@ def _describe_trials(content: SweepContent, rows: Sequence[Row]) -> list[Plot]:
 
 
 def _describe_confirmed(content: SweepContent, rows: Sequence[Row]) -> Iterable[Plot]:
-    """Yield the means of confirmed points over fresh seeds, with the ends of their intervals."""
+    """Yield the means of confirmed points over fresh seeds, each with the ends of its interval if it has one."""
     places = {(row["trial_id"], row["epoch"]): n for n, row in enumerate(rows)}
     for point in list_points(content.confirmations.values()):
         place = places.get((point.searched["trial_id"], point.searched["epoch"]))
         means = {name: point.over_seeds(name) for name in content.axes}
         if place is None or not point.repeats:
             continue
-        ends = {
-            name: [_short(v) for v in (m.mean, *m.clip(*bound_values(name)))]
-            for name, m in means.items()
-            if m
-        }
-        yield {"point": place, "seeds": len(point.repeats), "values": ends}
+        values = {name: _list_ends(name, found) for name, found in means.items() if found}
+        yield {"point": place, "seeds": len(point.repeats), "values": values}
+
+
+def _list_ends(name: str, found: Estimate) -> list[float | None]:
+    """Return a mean, and the ends of its interval if it has one."""
+    ends = found.clip(*find_bounds(name)) if found.has_interval else ()
+    return [_short(value) for value in (found.mean, *ends)]
 
 
 def _rank(content: SweepContent, row: Row) -> int:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.reporting.page.answer import give_answer
+from orchestrator.reporting.page.confirmed import make_confirmed_tables
 from orchestrator.reporting.page.content import SweepContent
 from orchestrator.reporting.page.hyperparameters import describe_coordinates, weigh_methods
 from orchestrator.reporting.page.losses import draw_losses, hint_at_losses, list_ticks
@@ -22,7 +23,6 @@ from orchestrator.reporting.page.provenance import list_commands, list_facts, ma
 from orchestrator.reporting.page.robustness import make_robustness_table
 from orchestrator.reporting.page.tables import (
     make_comparison,
-    make_confirmed_tables,
     make_front_table,
     make_methods_table,
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from orchestrator.reporting.page.content import SweepContent, list_points
 from orchestrator.reporting.page.tables import Cell, Heading, SortedTable
-from orchestrator.results.columns import COLUMNS
+from orchestrator.results.columns import COLUMNS, find_bounds
 from orchestrator.results.confirmation.repeats import Repeated
 from orchestrator.results.confirmation.table import spell_estimate
-from orchestrator.results.figures.values import MISSING, spell_value
+from orchestrator.results.figures.values import MISSING, spell_count, spell_value
 from orchestrator.results.recommendation import choose_of_each_method
 from orchestrator.results.sweep_rows import ORIGINAL, Row
 
@@ -32,7 +31,8 @@ NOTES = [
     "corruptions: the share of test images of retained classes that stay right; below 0 the model is easier to "
     "deceive than a retrained one. Bits and relearned (on retained images, then given a tenth of the forget set too): "
     "how much of the forget set comes back; above 0 knowledge was left.",
-    "± is half a 95 % interval over fresh seeds; without it the number is the search's own.",
+    "n seeds: the mean over fresh seeds, and from three seeds on ± half its 95 % interval; otherwise the number is the "
+    "search's own.",
 ]
 
 
@@ -79,6 +79,8 @@ def _list_models(content: SweepContent) -> Iterator[tuple[str, Row | None, Repea
 def _make_cell(name: str, searched: Row | None, repeated: Repeated | None) -> Cell:
     found = repeated.over_seeds(name) if repeated else None
     if found is not None:
-        return Cell(spell_estimate(found, -math.inf, math.inf), found.mean, f"{found.n} seeds")
+        return Cell(
+            spell_estimate(found, *find_bounds(name)), found.mean, spell_count(found.n, "seed")
+        )
     value = searched.get(name) if searched else None
     return Cell(spell_value(name, value), value)

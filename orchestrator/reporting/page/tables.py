@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.reporting.front_table import choose_shown, spell_searched
+from orchestrator.reporting.front_table import (
+    MISSED,
+    choose_shown,
+    spell_missed,
+    spell_searched,
+)
 from orchestrator.reporting.page.content import SweepContent
-from orchestrator.reporting.page.plot import bound_values
-from orchestrator.results.columns import COLUMNS
-from orchestrator.results.confirmation.repeats import Confirmation
+from orchestrator.results.columns import COLUMNS, find_bounds
 from orchestrator.results.confirmation.table import (
-    list_header,
-    list_lines,
-    list_notes,
-    list_requested,
     spell_estimate,
 )
 from orchestrator.results.figures.axes import COST
 from orchestrator.results.figures.points import NEITHER, find_kind
-from orchestrator.results.figures.values import MISSING, spell_value
+from orchestrator.results.figures.values import MISSING, spell_count, spell_value
+from orchestrator.results.noise import FEWEST
+from orchestrator.results.objectives import front_rows
 from orchestrator.results.recommendation import (
     RULE,
     TIED,
+    Lack,
     choose_of_each_method,
+    explain_lack,
     recommend_for_methods,
+    split_by_method,
 )
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 ANOTHER = "another retrain, ±"
+RETRAIN = f"{ANOTHER}: a further retrain lies within it of the mean with 95 % probability; given from three on."
+SHORT = {
+    Lack.POINT: "gave no point",
+    Lack.GAIN: "does not beat the original",
+    Lack.LIMITS: "does not meet what is required",
+    Lack.SCORE: "has no score",
+}
+"""Why a method has no recommended point, below its name."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,8 @@ class SortedTable:
     notes: list[str] = field(default_factory=list)
 
 
-WORDS = {"method": "name of the method", "hyper-parameters": "those that the search chose"}
+METHOD = Heading("method", "name of the method", number=False)
+HYPER_PARAMETERS = Heading("hyper-parameters", "those that the search chose", number=False)
 
 
 def make_front_table(content: SweepContent) -> SortedTable:
@@ -70,7 +82,7 @@ def make_front_table(content: SweepContent) -> SortedTable:
     front = content.front
     rows = []
     for row in sorted(front.front, key=lambda row: row[COST] or 0.0):
-        mark = "*" if row is front.recommended else "≈" if front.is_tied(row) else ""
+        mark = _mark(content, row)
         kind = "" if find_kind(row) == NEITHER else f", {find_kind(row)}"
         which = f"{row['trial_id']}{kind}"
         method = Cell(f"{mark} {row['unlearner']}".strip(), row["unlearner"], which)
@@ -85,10 +97,10 @@ def make_front_table(content: SweepContent) -> SortedTable:
     return SortedTable(
         f"Pareto front: {len(front.front)} of {len(front.measured)} points of {front.trials} trials",
         [
-            _word("method"),
+            METHOD,
             Heading("epoch"),
             *_headings(content.shown),
-            _word("hyper-parameters"),
+            HYPER_PARAMETERS,
         ],
         rows,
         [[name, Cell(""), *values, Cell("")] for name, values in _list_models(content)],
@@ -96,14 +108,28 @@ def make_front_table(content: SweepContent) -> SortedTable:
             front.caption,
             f"* recommended: {RULE}.",
             f"≈ tied: {TIED}.",
-            "Another retrain lies within ± of the mean with 95 % probability.",
+            *(
+                [f"{MISSED} {spell_missed(content.objective)}."]
+                if content.objective.required
+                else []
+            ),
+            RETRAIN,
         ],
     )
+
+
+def _mark(content: SweepContent, row: Row) -> str:
+    """Return what stands before a point of the front, as in the terminal."""
+    if not content.objective.meets_limits(row):
+        return MISSED
+    front = content.front
+    return "*" if row is front.recommended else "≈" if front.is_tied(row) else ""
 
 
 def make_methods_table(content: SweepContent) -> SortedTable:
     """Return each method at its recommended point, else its best attempt, with what fresh seeds say of it."""
     recommended = recommend_for_methods(content.rows, content.objective)
+    split = split_by_method(content.rows)
     chosen = {
         row["unlearner"]: row for row in choose_of_each_method(content.rows, content.objective)
     }
@@ -112,7 +138,9 @@ def make_methods_table(content: SweepContent) -> SortedTable:
         row = chosen.get(method)
         on_front = _number(_count(content.front.front, method))
         told = [] if row is None else [f"{row['trial_id']}, epoch {row['epoch']}"]
-        told += [] if recommended.get(method) is not None else ["does not beat the original"]
+        if recommended.get(method) is None:
+            own = front_rows(split[method], content.objective)
+            told.append(SHORT[explain_lack(own, content.objective, measured=row is not None)])
         values = (
             [Cell(MISSING)] * len(content.shown)
             if row is None
@@ -122,11 +150,11 @@ def make_methods_table(content: SweepContent) -> SortedTable:
         name = Cell(method, method, "; ".join(told))
         rows.append([name, _count_trials(content, method), on_front, *values, params])
     header = [
-        _word("method"),
+        METHOD,
         Heading("trials", "trials that ended"),
         Heading("on the front", "points of the method on the front of the sweep"),
         *_headings(content.shown),
-        _word("hyper-parameters"),
+        HYPER_PARAMETERS,
     ]
     models = [
         [name, Cell(""), Cell(""), *values, Cell("")] for name, values in _list_models(content)
@@ -134,39 +162,11 @@ def make_methods_table(content: SweepContent) -> SortedTable:
     notes = [
         f"Best: {RULE}, on the front of this method alone; else the point with the highest accuracy × "
         "indistinguishability.",
-        "n seeds: the mean over fresh seeds, with its 95 % interval. AUC: the 95 % interval of the loss attack.",
+        "n seeds: the mean over fresh seeds, and from three seeds on ± half its 95 % interval. AUC: the 95 % interval "
+        "of the loss attack.",
+        RETRAIN,
     ]
     return SortedTable("Each method at its best point", header, rows, models, notes)
-
-
-def make_confirmed_tables(content: SweepContent) -> Iterator[SortedTable]:
-    """Yield the tables of `confirm`: the front, then one point of each method."""
-    for which, found in content.confirmations.items():
-        yield _make_confirmed(f"{which.capitalize()}, run again with fresh seeds", found)
-        header, lines = list_requested(found)
-        if lines:
-            yield SortedTable(
-                f"Metrics on request, {which}, over fresh seeds",
-                [Heading(text, number=n > 1) for n, text in enumerate(header)],
-                [[Cell(text, text) for text in line] for line in lines],
-            )
-
-
-def _make_confirmed(title: str, found: Confirmation) -> SortedTable:
-    models: list[list[Cell]] = []
-    rows: list[list[Cell]] = []
-    for model, cells in list_lines(found):
-        line = [
-            Cell(cells[0], cells[0]),
-            *(Cell(text, _leading_number(text)) for text in cells[1:]),
-        ]
-        line.append(_text(spell_searched(model.searched)))
-        (rows if model.searched["role"] == "trial" else models).append(line)
-    header = [
-        Heading(" ".join(text.replace("-\n", "").split()), number=n > 0)
-        for n, text in enumerate(list_header(found))
-    ]
-    return SortedTable(title, [*header, _word("hyper-parameters")], rows, models, list_notes(found))
 
 
 def make_comparison(contents: Sequence[SweepContent]) -> SortedTable:
@@ -184,12 +184,11 @@ def make_comparison(contents: Sequence[SweepContent]) -> SortedTable:
             if row is None
             else Cell(row["unlearner"], row["unlearner"], f"epoch {row['epoch']}")
         )
-        ended = len(content.sweep.finals) + len(content.sweep.pruned) + len(content.sweep.failures)
         rows.append(
             [
                 _text(name),
                 *map(_text, asked),
-                *map(_number, (config.seed, ended, len(content.front.front))),
+                *map(_number, (config.seed, content.ended, len(content.front.front))),
                 method,
                 *values,
             ]
@@ -210,7 +209,10 @@ def _measured_cells(content: SweepContent, row: Row, columns: Sequence[str]) -> 
     cells = []
     for column in columns:
         found = point.over_seeds(column) if point else None
-        note = f"{found.n} seeds: {spell_estimate(found, *bound_values(column))}" if found else ""
+        note = ""
+        if found:
+            mean = spell_estimate(found, *find_bounds(column))
+            note = f"{spell_count(found.n, 'seed')}: {mean}"
         if not note and column == "mia_class_matched_accuracy":
             note = _spell_auc(row)
         cells.append(Cell(spell_value(column, row[column]), row[column], note))
@@ -234,12 +236,9 @@ def _list_models(content: SweepContent) -> Iterator[tuple[Cell, list[Cell]]]:
     many = f", mean of {len(references)}" if len(references) > 1 else ""
     yield Cell(f"{RETRAINED}{many}"), [Cell(spell_value(n, m), m) for n, m in means.items()]
     floor = content.front.floor
-    if floor is not None:
-        widths = {name: floor.width(name) for name in content.shown}
-        yield (
-            Cell(ANOTHER),
-            [Cell(spell_value(n, w) if math.isfinite(w) else MISSING) for n, w in widths.items()],
-        )
+    if floor is not None and len(references) >= FEWEST:
+        widths = {name: floor.tell_width(name) for name in content.shown}
+        yield Cell(ANOTHER), [Cell(spell_value(n, w)) for n, w in widths.items()]
 
 
 def _count_trials(content: SweepContent, method: str) -> Cell:
@@ -270,21 +269,9 @@ def _join(headline: str) -> str:
     return headline.replace("-\n", "").replace("\n", " ")
 
 
-def _word(name: str) -> Heading:
-    return Heading(name, WORDS[name], number=False)
-
-
 def _number(value: float) -> Cell:
     return Cell(str(value), value)
 
 
 def _text(text: str) -> Cell:
     return Cell(text, text)
-
-
-def _leading_number(text: str) -> float | None:
-    """Return the number that a cell begins with, for sorting."""
-    try:
-        return float(text.split()[0])
-    except (IndexError, ValueError):
-        return None

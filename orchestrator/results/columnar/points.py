@@ -109,6 +109,12 @@ def keep_telling(rows: pa.Table, objective: Objective) -> pa.Table:
     return rows.filter(pa.array(kept))
 
 
+def has_points(rows: pa.Table, objective: Objective) -> bool:
+    """Tell whether a trial among the rows of one sweep has a point with a value of all that the objective asks for."""
+    gave = pc.and_(mask_trials(rows), pc.invert(_equal(rows, "state", FAILED)))
+    return bool((np.isfinite(_measure(rows, objective)).all(1) & _to_numpy(gave)).any())
+
+
 def find_front_of_many(points: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the indices of the points (N, values) that no other dominates, as `find_front` does.
 

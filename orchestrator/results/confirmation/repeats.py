@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from orchestrator.results.columns import COSTS, MEASURED
 from orchestrator.results.confirmation.setting import Setting, find_repeated, list_declared
-from orchestrator.results.noise import FREE
+from orchestrator.results.noise import FEWEST, FREE
 from orchestrator.results.objectives import Objective, objective_named, score
 from orchestrator.results.recommendation import POINTS
 from orchestrator.results.store import read_results
@@ -41,9 +41,14 @@ class Estimate:
     half: float | None
     n: int
 
+    @property
+    def has_interval(self) -> bool:
+        """Tell whether there are values enough for an interval that says something."""
+        return self.half is not None and self.n >= FEWEST
+
     def clip(self, least: float, most: float) -> tuple[float, float]:
-        """Return the ends of the interval, within what the quantity can be."""
-        half = self.half or 0.0
+        """Return the ends of the interval, within what the quantity can be; without an interval, the mean twice."""
+        half = (self.half or 0.0) if self.has_interval else 0.0
         return max(least, self.mean - half), min(most, self.mean + half)
 
     def p_value(self) -> float | None:
@@ -143,14 +148,21 @@ class Confirmation:
     def find_best(self) -> Repeated | None:
         """Return the point with the highest mean score over the fresh seeds, on the validation half.
 
-        The score is accuracy × indistinguishability × (1 − cost). None if no point was measured with every seed.
+        The score is accuracy × indistinguishability × (1 − cost). None if no point was measured with every seed and
+        meets the objective's limits by its means.
         """
         means = {}
         for place, point in enumerate(self.points):
             scores = [score(row) for row in point.repeats.values()]
-            if scores and None not in scores and point.is_whole:
+            if scores and None not in scores and point.is_whole and self.meets_limits(point):
                 means[place] = statistics.fmean(value for value in scores if value is not None)
         return self.points[max(means, key=lambda place: means[place])] if means else None
+
+    def meets_limits(self, point: Repeated) -> bool:
+        """Tell whether the means of a point over the fresh seeds meet every limit of the objective."""
+        columns = {limit.column for limit in self.objective.required}
+        means = {name: found.mean for name in columns if (found := point.over_seeds(name))}
+        return self.objective.meets_limits(means)
 
     def measure_flattery(self, metric: str) -> float | None:
         """Return the mean excess of the sweep's values of a metric over the means over the seeds.

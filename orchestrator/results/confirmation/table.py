@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 
-from orchestrator.results.columns import COLUMNS, MEASURED, Column
+from orchestrator.results.columns import COLUMNS, MEASURED, Column, find_bounds
 from orchestrator.results.confirmation.differences import (
     COMPARED,
     Difference,
@@ -14,6 +14,7 @@ from orchestrator.results.confirmation.differences import (
     name_difference,
 )
 from orchestrator.results.confirmation.repeats import LEVEL, Confirmation, Estimate, Repeated
+from orchestrator.results.figures.values import spell_count
 from orchestrator.results.noise import FEWEST
 from orchestrator.results.objectives import STEERING
 from orchestrator.results.sweep_rows import (
@@ -68,7 +69,7 @@ def list_requested(found: Confirmation) -> tuple[list[str], list[list[str]]]:
     for column in MEASURED:
         means = [model.over_seeds(column.name) for model in models]
         if column.tier == "request" and any(means):
-            cells = [spell_estimate(mean, -math.inf, math.inf) for mean in means]
+            cells = [spell_estimate(mean, *find_bounds(column.name)) for mean in means]
             lines.append([column.name, spell_ideal(column), *cells])
     return header, lines
 
@@ -98,19 +99,18 @@ def list_notes(found: Confirmation) -> list[str]:
             f"all of the objective's true means. {sum(chances):.1f} of {len(chances)} points are, on average."
         )
     said += _spell_many(found)
-    best = found.find_best()
-    if best is not None:
-        said.append(spell_best(best))
+    said += list_best(found)
     if seeds < FEWEST:
         said.append(f"Below {FEWEST} seeds no interval is given.")
     if seeds < ENOUGH:
-        said.append(f"{seeds} seeds tell little: for {ENOUGH}, give --seeds {ENOUGH} to confirm.")
+        tell = f"{spell_count(seeds, 'seed')} {'tells' if seeds == 1 else 'tell'} little"
+        said.append(f"{tell}: for {ENOUGH}, give --seeds {ENOUGH} to confirm.")
     if cut:
         said.append(
-            f"{cut} points were not reached with every seed: their trials failed or were stopped."
+            f"{spell_count(cut, 'point')} not reached with every seed: trials failed or were stopped."
         )
     if found.left_out:
-        said.append(f"{found.left_out} chosen points did not run again.")
+        said.append(f"{spell_count(found.left_out, 'chosen point')} did not run again.")
     if told:
         said.append(
             "Value of the search minus the mean over fresh seeds, averaged over the points: "
@@ -144,7 +144,19 @@ def _spell_many(found: Confirmation) -> list[str]:
     ]
 
 
-def spell_best(point: Repeated) -> str:
+def list_best(found: Confirmation) -> list[str]:
+    """Say which point is the best over fresh seeds, or that none meets the limits there."""
+    best, required = found.find_best(), found.objective.required
+    if best is not None:
+        return [_spell_best(best)]
+    if required and found.points and not any(map(found.meets_limits, found.points)):
+        return [
+            f"The means over fresh seeds of no point meet what is required: {', '.join(map(str, required))}."
+        ]
+    return []
+
+
+def _spell_best(point: Repeated) -> str:
     """Say which point is the best over fresh seeds, by the validation half, and what its test half has."""
     names = ("test_accuracy_retained", "indistinguishability")
     accuracy, hidden = (spell_estimate(point.over_seeds(name)) for name in names)
@@ -161,7 +173,7 @@ def spell_estimate(found: Estimate | None, least: float = 0.0, most: float = 1.0
     """
     if found is None:
         return "-"
-    if found.half is None or found.n < FEWEST:
+    if not found.has_interval:
         return f"{found.mean:.3f}"
     low, high = found.clip(least, most)
     if (low, high) != found.clip(-math.inf, math.inf):

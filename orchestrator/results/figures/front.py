@@ -31,6 +31,7 @@ from orchestrator.results.figures.plane import (
     tidy,
 )
 from orchestrator.results.figures.points import CostScale, Front, make_scale
+from orchestrator.results.figures.values import spell_count
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 REACH = 0.15
@@ -64,15 +65,17 @@ def render_front(front: Front, form: str = "png") -> bytes:
     return content.getvalue()
 
 
-def choose_window(rows: Sequence[Row], sides: tuple[Axis, Axis] = USUAL) -> Window:
-    """Return what holds all points whose accuracy is at most REACH from the best.
+def choose_window(
+    rows: Sequence[Row], sides: tuple[Axis, Axis] = USUAL, recommended: Row | None = None
+) -> Window:
+    """Return what holds the recommended point and all whose accuracy is at most REACH from the best.
 
     If the first axis is no fraction, it holds all.
     """
     x, y = (side.column for side in sides)
     best = (max if sides[0].up else min)(row[x] for row in rows)
     reach = REACH if sides[0].is_share else math.inf
-    near = [row for row in rows if abs(row[x] - best) <= reach]
+    near = [row for row in rows if abs(row[x] - best) <= reach or row is recommended]
     (left, right), (bottom, top) = (
         (min(row[c] for row in near), max(row[c] for row in near)) for c in (x, y)
     )
@@ -89,10 +92,10 @@ def make_figure(front: Front) -> Figure:
     )
     main = figure.add_subplot(grid[:, 0])
     rows = [*front.drawn, *front.baselines.values(), *front.references]
-    costs, window = make_scale(front.drawn), choose_window(rows, front.axes)
+    costs, window = make_scale(front.drawn), choose_window(rows, front.axes, front.recommended)
     draw_points(main, front, costs)
-    mark_recommended(main, front)
     _frame(main, front, window)
+    mark_recommended(main, front)
     outside = any(row not in window for row in rows)
     _draw_forgotten(figure.add_subplot(grid[0 if outside else slice(None), 1]), front, costs)
     if outside:
@@ -191,9 +194,14 @@ def _legend(axes: Axes, front: Front, costs: CostScale) -> None:
 
 def _words(figure: Figure, front: Front) -> None:
     title = f"What unlearning costs: {front.task}"
+    drawn, outlined = len(front.drawn), sum(map(front.is_on, front.drawn))
     told = (
-        f"{len(front.drawn)} points of {front.trials} trials; the {len(front.front)} outlined form "
-        f"the Pareto front. A larger marker cost more. {front.caption}"
+        f"{drawn} points of {spell_count(front.trials, 'trial')}; the {outlined} outlined form the Pareto front. "
+        f"A larger marker cost more. {front.caption}"
     )
+    if drawn < len(front.measured):
+        more = len(front.measured) - drawn
+        verb = "has" if more == 1 else "have"
+        told += f" {spell_count(more, 'more point')} {verb} no value on an axis here."
     figure.text(0.06, 0.95, title, fontsize=15, fontweight="bold", color=INK)
     figure.text(0.06, 0.935, fill(told, 170), fontsize=10, color=FAINT, va="top")

@@ -61,18 +61,20 @@ def draw_ranks(
 
 
 def mark_recommended(axes: Axes, front: Front) -> None:
-    """Ring the recommended point and name it."""
+    """Ring the recommended point and name it, on the side where there is room within the frame."""
     row = front.recommended
     if row is None or not is_drawable(row, front.axes):
         return
     x, y = (row[axis.column] for axis in front.axes)
     axes.scatter(x, y, s=420, facecolors="none", edgecolors=INK, linewidths=1.6, zorder=5)
+    low, high = axes.get_xlim()
+    is_left = x < (low + high) / 2
     axes.annotate(
         "recommended",
         (x, y),
-        xytext=(-16, 0),
+        xytext=(16 if is_left else -16, 0),
         textcoords="offset points",
-        ha="right",
+        ha="left" if is_left else "right",
         va="center",
         fontsize=10,
         fontweight="bold",

@@ -7,13 +7,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.results.columns import COLUMNS
+from orchestrator.results.columns import find_bounds
 from orchestrator.results.figures.axes import COST, Axis, choose_axes, is_drawable
-from orchestrator.results.noise import FEWEST, NoiseFloor, find_noise_floor
+from orchestrator.results.noise import NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import (
     Objective,
     front_rows,
     steers_on_test,
+    steers_on_whole,
 )
 from orchestrator.results.recommendation import choose_point, find_tied
 from orchestrator.results.sweep_rows import (
@@ -102,17 +103,13 @@ class Front:
         return any(row is other for other in self.tied)
 
     def find_band(self, column: str) -> tuple[float, float] | None:
-        """Return where a further retrain lies with 95 % probability, in [0, 1].
-
-        None if unknown, or of fewer than FEWEST.
-        """
+        """Return where a further retrain lies with 95 % probability, within what can be; None if it is unknown."""
         values = [row[column] for row in self.references if row[column] is not None]
-        width = self.floor.width(column) if self.floor else math.inf
-        if len(values) < FEWEST or not math.isfinite(width):
+        width = self.floor.tell_width(column) if self.floor else None
+        if not values or width is None:
             return None
         mean = statistics.fmean(values)
-        share = COLUMNS[column].unit == "fraction"
-        low, high = (0.0, 1.0) if share else (-math.inf, math.inf)
+        low, high = find_bounds(column)
         return max(low, mean - width), min(high, mean + width)
 
     @property
@@ -123,6 +120,11 @@ class Front:
         told = ", ".join(f"{metric} {sign}" for metric, sign in pairs)
         if steers_on_test(self.objective):
             return f"Front selected on {told}. These include test columns, so its test values are too optimistic."
+        if whole := steers_on_whole(self.objective):
+            return (
+                f"Front selected on {told}. The reported test half had no part in the selection, but what has no "
+                f"halves had: {', '.join(whole)}."
+            )
         return f"Front selected on {told}. The reported test half had no part in the selection."
 
 

@@ -22,6 +22,11 @@ def spell_value(column: str, value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def spell_count(number: int, noun: str) -> str:
+    """Return `1 seed`, `2 seeds`: a number with a noun whose plural ends in s."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def escape_latex(text: str) -> str:
     """Return a text with every character that LaTeX reads as a command, or may not have, replaced."""
     return "".join(ESCAPES.get(character, character) for character in text)

@@ -18,6 +18,8 @@ FIGURE = "document.querySelector('[data-kind=plane]')"
 POINTS = f"{FIGURE}.querySelectorAll('.point').length"
 TIP = f"(t => t.hidden ? '' : t.textContent)({FIGURE}.querySelector('.tip'))"
 METHODS = "[...document.querySelectorAll('table.sorted')][1]"
+AGAIN = 0.52
+"""The mean accuracy over fresh seeds, far below that of the search."""
 COLUMN = f"[...{METHODS}.tBodies[1].rows].map(r => r.cells[%d].textContent)"
 
 
@@ -26,7 +28,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a made-up sweep."""
     find_chromium()
     folder = tmp_path_factory.mktemp("report")
-    root = store_sweep(folder / "storage", "s", confirmed=True)
+    root = store_sweep(folder / "storage", "s", confirmed=True, held=AGAIN)
     best = recommend_point(read_results(root, "s").to_pylist(), OBJECTIVES["pareto"])
     assert best is not None
     store_losses(root, "s", best)
@@ -74,6 +76,21 @@ def test_hovering_a_point_shows_its_trial_and_leaving_hides_it(tab: Tab) -> None
     )
     tab.move(2, 2)
     assert tab.ask(TIP) == ""
+
+
+def test_a_mean_over_fresh_seeds_lies_where_the_axis_says(tab: Tab) -> None:
+    """The fresh seeds ruined every point, to where none of the search lies: the axis reaches there."""
+    tab.ask(f"[...{FIGURE}.querySelectorAll('.controls input')].at(-1).click()")
+    moves = f"[...{FIGURE}.querySelectorAll('.mean .move')]"
+    found = tab.ask(f"{moves}.map(l => Number(l.getAttribute('x2')))")
+    words = (
+        f"[...{FIGURE}.querySelectorAll('.canvas > svg > text[text-anchor=middle]:not(.title)')]"
+    )
+    ticks = tab.ask(f"{words}.map(t => [t.getAttribute('x'), t.textContent].map(Number))")
+    (x0, v0), (x1, v1) = ticks[0], ticks[-1]
+    means = [v0 + (x - x0) * (v1 - v0) / (x1 - x0) for x in found]
+    assert means
+    assert means == pytest.approx([AGAIN] * len(means), abs=1e-3)
 
 
 def test_a_method_of_the_legend_is_hidden_and_shown(tab: Tab) -> None:

@@ -45,7 +45,7 @@ class Plane {
     }
     if (this.paths) return;
     key(sample("circle", "ring"), "outlined: on the front; larger: costs more; a tick up: over-unlearned, down: under-unlearned; arrows point to better values");
-    if (this.data.confirmed.length) key(sample("plus", "mark"), "thin cross: the mean over fresh seeds, with 95 % intervals");
+    if (this.data.confirmed.length) key(sample("plus", "mark"), "thin cross: the mean over fresh seeds; from three seeds on, its arms are 95 % intervals");
   }
 
   listen() {
@@ -89,8 +89,10 @@ class Plane {
     const indices = this.visible();
     const models = this.data.models.filter((m) => Number.isFinite(m.values[this.y]) && !this.hidden.has(m.method));
     const placed = models.filter((m) => Number.isFinite(m.values[this.x]));
-    const xs = [...indices.map((n) => this.value(n, this.x)), ...placed.map((m) => m.values[this.x])];
-    const ys = [...indices.map((n) => this.value(n, this.y)), ...models.map((m) => m.values[this.y])];
+    const shown = new Set(indices), again = this.paths ? [] : this.data.confirmed.filter((c) => shown.has(c.point) && c.values[this.x] && c.values[this.y]);
+    const means = (name) => again.map((c) => c.values[name][0]);
+    const xs = [...indices.map((n) => this.value(n, this.x)), ...placed.map((m) => m.values[this.x]), ...means(this.x)];
+    const ys = [...indices.map((n) => this.value(n, this.y)), ...models.map((m) => m.values[this.y]), ...means(this.y)];
     const right = wide - MARGIN.right, bottom = high - MARGIN.bottom;
     this.sx = makeScale(xs, MARGIN.left, right, this.axes.get(this.x).log);
     this.sy = makeScale(ys, bottom, MARGIN.top, this.axes.get(this.y).log);
@@ -182,7 +184,7 @@ class Plane {
     }
   }
 
-  /* Crosses: the mean over fresh seeds with its 95 % intervals, joined with what the search had seen. */
+  /* Crosses: the mean over fresh seeds, joined with what the search had seen. Their intervals end at the frame. */
   addMeans(indices) {
     const shown = new Set(indices.filter((n) => this.means || this.data.points.rank[n] === 3));
     for (const found of this.data.confirmed) {
@@ -195,8 +197,9 @@ class Plane {
     const keep = (v, from, to) => Math.max(Math.min(from, to), Math.min(Math.max(from, to), v));
     const across = values[this.x], up = values[this.y];
     if (!across || !up) return null;
-    const inX = (v) => keep(this.sx.at(v), MARGIN.left, this.size.wide - MARGIN.right), inY = (v) => keep(this.sy.at(v), MARGIN.top, this.size.high - MARGIN.bottom);
-    const [x, x1, x2] = across.map(inX), [y, y1, y2] = up.map(inY), group = make("g", { class: `${this.tone(point)} mean` });
+    const [x, ...xs] = across.map(this.sx.at), [y, ...ys] = up.map(this.sy.at), group = make("g", { class: `${this.tone(point)} mean` });
+    const inX = (v) => keep(v, MARGIN.left, this.size.wide - MARGIN.right), inY = (v) => keep(v, MARGIN.top, this.size.high - MARGIN.bottom);
+    const [x1, x2] = xs.length ? xs.map(inX) : [x - 4, x + 4], [y1, y2] = ys.length ? ys.map(inY) : [y - 4, y + 4];
     group.append(make("line", { x1: this.sx.at(this.value(point, this.x)), y1: this.sy.at(this.value(point, this.y)), x2: x, y2: y, class: "move" }));
     group.append(make("path", { d: `M${x1},${y}H${x2}M${x},${y1}V${y2}`, class: "whisker" }));
     return group;
@@ -208,8 +211,8 @@ class Plane {
     if (!drawn) return;
     this.top.append(drawn);
     for (const name of new Set([this.x, this.y])) {
-      const axis = this.axes.get(name), [mean, low, high] = found.values[name].map((v) => spell(axis, v));
-      pairs.push([`${axis.label}, ${found.seeds} fresh seeds`, `${mean} [${low}, ${high}]`]);
+      const axis = this.axes.get(name), [mean, ...ends] = found.values[name].map((v) => spell(axis, v));
+      pairs.push([`${axis.label}, ${found.seeds} fresh seed${found.seeds === 1 ? "" : "s"}`, ends.length ? `${mean} [${ends.join(", ")}]` : mean]);
     }
   }
 
