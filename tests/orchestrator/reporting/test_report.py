@@ -40,7 +40,7 @@ def test_the_answer_is_that_of_the_terminal_with_its_commands(store: Path) -> No
     assert spell_run(read_config("s", str(store)), best, PROGRAM) in text
     assert f"orchestrator export s --storage {store} --output model.safetensors" in text
     assert "Run again with 3 fresh seeds" in text
-    assert "1 trials failed" in text
+    assert "1 trial failed" in text
 
 
 def test_without_a_confirmation_the_page_says_that_the_best_flatters(tmp_path: Path) -> None:
