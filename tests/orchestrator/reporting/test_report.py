@@ -91,7 +91,7 @@ def test_the_methods_are_a_table_for_a_paper(
     assert main(["report", "s", *where]) == 0
     assert capsys.readouterr().out == f"{store}/t.tex: 1 kB\n"
     lines = (store / "t.tex").read_text().splitlines()
-    assert "tabular" in lines[3]
+    assert "tabular" in lines[4]
     body = [line for line in lines if line.endswith(r"\\")]
     assert {line.count("&") for line in body} == {8}
     (finetune,) = [line for line in body if line.startswith("finetune")]
