@@ -14,6 +14,7 @@ from orchestrator.config import SweepConfig
 from orchestrator.results.objectives import objective_named
 from orchestrator.search.adaptive import (
     FLOOR,
+    PRIOR,
     SAMPLES,
     SHARE,
     Adaptive,
@@ -98,6 +99,19 @@ def test_every_method_has_its_floor_and_its_share_before_rates_decide():
     assert turns.count("bad") >= FLOOR + 2
 
 
+def test_every_eighth_turn_goes_to_the_method_with_fewest_however_much_the_best_one_gains():
+    allocation, turns, left = Adaptive(AIM, 0), list[str](), {"best": 1000, "bad": 1000}
+    for number in range(2 * FLOOR + 4 * SHARE):
+        name = allocation.choose(left)
+        assert name is not None
+        turns.append(name)
+        accuracy = 0.5 + 0.3 * (number * 0.618 % 1) if name == "best" else 0.1
+        allocation.note(name, trial(name, accuracy, 1.2 - accuracy if name == "best" else 0.9))
+    after = range(2 * FLOOR, len(turns))
+    expected = ["best" if number % SHARE else "bad" for number in after]
+    assert turns[2 * FLOOR :] == expected
+
+
 def moving(name: str, at: float, seconds: float) -> list[list[Row]]:
     """Trials that spread around a point of the trade-off."""
     return [trial(name, at + 0.1 * step, 0.4 + 0.1 * step, seconds) for step in (0, 1, -1, 2)]
@@ -115,6 +129,28 @@ def test_told_trials_are_judged_against_the_common_front_a_second():
     assert slow["high"] == pytest.approx(found["high"] / 10)
     alone = rates(moving("low", 0.2, 1.0))
     assert alone["low"] > found["low"], "its own front is not the measure"
+
+
+def test_what_trials_did_add_counts_beside_what_is_expected_of_them():
+    """Base fills the quarter up to (.5, .5); b adds the eighth of the box above it, and then nothing."""
+    base = [trial("base", 0.0, 1.0), *[trial("base", 0.5, 0.5)] * 3]
+    added = [trial("b", 1.0, 0.75, seconds=2.0)] * 2
+    rates = Adaptive(AIM, 0, [*base, *added]).measure_rates(["b"])
+    expected, added_by_two, seconds = 0.0, 0.125 + 0.0, 2.0  # its next trial would add nothing
+    counted = (PRIOR * expected + added_by_two) / (PRIOR + 2)
+    assert rates["b"] == pytest.approx(counted / seconds, rel=0.05)
+
+
+def test_a_front_that_another_method_moves_is_what_a_method_is_judged_by_next():
+    rows = [*moving("a", 0.6, 1.0), *moving("b", 0.5, 1.0)]
+    allocation = Adaptive(AIM, 0, rows)
+    before = allocation.measure_rates(["a", "b"])
+    assert allocation.choose({"b": 1}) == "b"
+    better = trial("b", 0.95, 0.1)
+    allocation.note("b", better)
+    after = allocation.measure_rates(["a", "b"])
+    assert after == Adaptive(AIM, 0, [*rows, better]).measure_rates(["a", "b"])
+    assert after["a"] < before["a"]
 
 
 def test_trials_that_run_already_make_the_next_one_worth_less():
