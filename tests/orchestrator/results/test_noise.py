@@ -68,7 +68,7 @@ def test_two_references_are_alike_to_each_other_yet_not_without_noise() -> None:
     floor = find_noise_floor(two)
     assert floor is not None
     assert floor.width("validation_indistinguishability") == 0.0
-    small, large = row("small-a", 0.9, 0.27), row("large-a", 0.9, 0.29)  # a tenth of .8 is .08
+    small, large = row("small-a", 0.9, 0.27, 0.05), row("large-a", 0.9, 0.29)  # a tenth of .8: .08
     assert names(front_rows([*two, small, large], PARETO)) == ["large-a"]
 
 

@@ -38,12 +38,20 @@ MODELS = [
 def test_the_cheapest_within_one_deviation_of_the_highest_score_is_recommended() -> None:
     best = row("best", 0.90, 0.90, 0.10)
     alike = row("alike", 0.895, 0.885, 0.09)
-    worse = row("worse", 0.87, 0.90, 0.085)  # .03 less accurate
-    hidden = row("hidden", 0.90, 0.80, 0.02)  # .1 less indistinguishable
+    worse = row("worse", 0.885, 0.90, 0.087)  # 1.5 deviations less accurate
+    hidden = row("hidden", 0.90, 0.87, 0.075)  # 1.5 deviations less indistinguishable
     rows = [*MODELS, best, alike, worse, hidden]
     assert max(rows[4:], key=lambda r: score(r) or 0) is best
     assert recommend_point(rows, PARETO) is alike
     assert recommend_point([*MODELS, best, worse, hidden], PARETO) is best
+
+
+def test_of_points_that_cost_the_same_the_one_with_the_higher_score_is_recommended() -> None:
+    best = row("best", 0.90, 0.90, 0.10)
+    lower, higher = row("lower", 0.892, 0.890, 0.095), row("higher", 0.899, 0.889, 0.095)
+    rows = [*MODELS, best, lower, higher]
+    assert front_rows(rows, PARETO) == [best, lower, higher]
+    assert recommend_point(rows, PARETO) is higher
 
 
 def test_it_lies_on_the_front_and_never_where_nothing_was_forgotten() -> None:
@@ -72,6 +80,20 @@ def test_a_point_is_tied_if_a_cheaper_one_is_as_good_beyond_the_noise() -> None:
     front = front_rows(rows, PARETO)
     assert front == [cheap, tied, better]
     assert find_tied(front, find_noise_floor(rows), PARETO) == [False, True, False]
+
+
+def test_points_of_equal_cost_are_not_tied_with_each_other() -> None:
+    one, other = row("one", 0.90, 0.60, 0.05), row("other", 0.895, 0.61, 0.05)
+    assert find_tied([one, other], find_noise_floor(MODELS), PARETO) == [False, False]
+
+
+def test_a_gain_as_large_as_the_noise_is_no_gain() -> None:
+    """Two references of equal accuracy: no difference in it is noise, and none at all is no gain."""
+    two = [MODELS[0], *(row(f"r{n}", 0.90, 0.97, 1.0, "retrained") for n in range(2))]
+    cheap, dear = row("cheap", 0.90, 0.60, 0.05), row("dear", 0.90, 0.65, 0.20)
+    better = row("better", 0.901, 0.65, 0.30)
+    tied = find_tied([cheap, dear, better], find_noise_floor(two), PARETO)
+    assert tied == [False, True, False]
 
 
 def test_nothing_is_tied_where_the_noise_is_unknown_or_cost_is_all_that_counts() -> None:

@@ -211,6 +211,12 @@ def test_the_number_of_trials_of_an_adaptive_sweep_is_one_for_all_methods():
     assert not any(trials_left(config, ended).values())
 
 
+def test_what_one_method_had_beyond_its_own_budget_is_taken_from_all_others_in_turn():
+    config = SweepConfig(unlearners=("finetune", "ssd", "jit"), trials=10, allocation="adaptive")
+    ended = {f"t{n}": [{"role": "trial", "unlearner": "jit"}] for n in range(25)}
+    assert trials_left(config, ended) == {"finetune": 2, "ssd": 3, "jit": 0}
+
+
 def test_an_unknown_allocation_names_the_valid_ones():
     with pytest.raises(InvalidValue, match="valid: equal, adaptive"):
         SweepConfig(allocation="fair").validate()
