@@ -91,7 +91,9 @@ def test_a_sweep_in_a_bucket_survives_kill_9(bucket: str, orchestrate) -> None:
 @pytest.fixture
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that renews its claim every half second."""
-    s3 = pytest.importorskip("tasks.storage.s3")
+    pytest.importorskip("boto3", reason="needs boto3, of the extra s3")
+    from tasks.storage import s3
+
     monkeypatch.setattr(s3.S3Storage, "takeover_seconds", 3.0)
 
 

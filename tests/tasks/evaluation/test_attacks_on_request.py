@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_outputs import asked, held, made
+from made_outputs import asked, held, held_against, made, model_outputs, references
 from scipy import stats
 
 from tasks.evaluation import (
@@ -23,8 +24,8 @@ from tasks.evaluation.attacks.rates import (
 from tasks.evaluation.attacks.svc import svc_efficacy
 from tasks.evaluation.attacks.two_sample import log_probabilities, two_sample_auc
 from tasks.evaluation.logits import log_odds, softmax
-from tasks.evaluation.outputs import Evaluation
-from tasks.evaluation.references import ReferenceOutputs
+from tasks.evaluation.outputs import Evaluation, Outputs
+from tasks.evaluation.references import SPLITS, ReferenceOutputs
 from tasks.evaluation.shadows.interpolation import interpolation_scores
 from tasks.evaluation.shadows.rmia import online_mean, population_mean, rmia_scores
 
@@ -123,6 +124,34 @@ def test_leak_of_retained_classes() -> None:
     shifted = np.add(values, [0.0, -3.0])
     assert two_sample_auc(values, shifted) > 0.9
     assert asked(held(0.0), "retained_class_leak")["retained_class_leak"] is None
+
+
+def test_a_model_that_says_the_same_of_the_retained_classes_shows_no_leak_and_a_sure_one_does() -> (
+    None
+):
+    """Only what is said of the retained classes counts: class 0 is forgotten."""
+    model = model_outputs(1)
+    alike = ReferenceOutputs(**{name: np.stack([model[name].logits] * 2) for name in SPLITS})
+    for added, expected in (([5.0, 0, 0, 0], 0.5), ([0, 0, 30.0, 0], 1.0)):
+        changed = {
+            n: Outputs(seen.logits + np.float32(added), seen.labels) for n, seen in model.items()
+        }
+        case = Evaluation(**changed, forgotten_classes=(0,), references=alike)
+        found = asked(case, "retained_class_leak")["retained_class_leak"]
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["rmia_auc", "interpolation_score", "retained_class_leak"])
+def test_a_reference_is_held_against_the_others_alone(name: str) -> None:
+    """As a model with the same outputs is, beside references without it."""
+    models = references(4)
+    others = {split: getattr(models, split)[[0, 2, 3]] for split in SPLITS}
+    original = held_against(model_outputs(2, on_forget=3.0))
+    one = held_against(model_outputs(101), forgotten=(0,), reference=1)
+    one = replace(one, original=lambda: original)
+    assert np.array_equal(one.forget.logits, models.forget[1])
+    another = replace(one, references=ReferenceOutputs(**others), reference=None)
+    assert asked(one, name)[name] == pytest.approx(asked(another, name)[name], abs=1e-9)
 
 
 def test_rmia_by_hand() -> None:

@@ -132,7 +132,9 @@ sys.stdin.readline()
 @pytest.fixture
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes over from dead processes after seconds, in a bucket too."""
-    s3 = pytest.importorskip("tasks.storage.s3")
+    pytest.importorskip("boto3", reason="needs boto3, of the extra s3")
+    from tasks.storage import s3
+
     monkeypatch.setattr(s3.S3Storage, "takeover_seconds", 3.0)
 
 
