@@ -55,12 +55,6 @@ def reference_outputs(
     return found
 
 
-def has_outputs(bench: Workbench, number: int) -> bool:
-    """Say whether a worker can load the outputs of reference `number`."""
-    stored = open_root(bench.cache.root).read(f"{outputs_key(bench, number)}.outputs")
-    return ReferenceOutputs.from_bytes(stored) is not None
-
-
 def outputs_key(bench: Workbench, number: int) -> str:
     """Give the content key of the stored outputs of reference `number`: of its model, and of the splits."""
     return content_key(

@@ -53,14 +53,6 @@ def forget_set(spec: str, seed: int) -> ForgetSet:
     return cls(argument, seed)
 
 
-def forget_mask(dataset: Dataset, spec: str, seed: int) -> np.ndarray:
-    """Mark what `KIND:ARGUMENT` forgets of the training split: boolean (N,); raises InvalidValue.
-
-    A kind that a model chooses raises it too: see tasks.scoring.choice.
-    """
-    return forget_set(spec, seed).mask(dataset)
-
-
 def traits_of(dataset: Dataset, spec: str, seed: int) -> set[Trait]:
     """List the traits of `KIND:ARGUMENT`, before any model is trained."""
     forgotten = forget_set(spec, seed)

@@ -49,12 +49,6 @@ def divergences(unlearned: np.ndarray, retrained: np.ndarray, bins: int = BINS) 
     return np.array([_divergence(a, b, bins) for a, b in zip(*sides, strict=True)])
 
 
-def gaussian_divergences(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-    """Compute KL(u ‖ r) of normal distributions with the samples' moments: (examples,), for few models."""
-    (m, s), (n, t) = ((side.mean(0), side.std(0, ddof=1)) for side in (unlearned, retrained))
-    return np.log(t / s) + (s**2 + (m - n) ** 2) / (2 * t**2) - 0.5
-
-
 def _divergence(a: np.ndarray, b: np.ndarray, bins: int) -> float:
     limits = float(min(a.min(), b.min())), float(max(a.max(), b.max()))
     if limits[0] == limits[1]:

@@ -38,14 +38,6 @@ def score_u_lira(model: np.ndarray, seen: np.ndarray, never: np.ndarray) -> np.n
     return 1 / (1 + np.exp(-np.clip(difference, -500, 500)))
 
 
-def score_by_kernels(model: np.ndarray, seen: np.ndarray, never: np.ndarray) -> np.ndarray:
-    """Compute log p_in(φ) − log p_out(φ) by a normal kernel at each model's signal, as RULI does.
-
-    The kernels' width follows from the spread and the number of models (Silverman); no constant is hidden.
-    """
-    return _log_kernels(model, seen) - _log_kernels(model, never)
-
-
 def attack_each(
     phi: np.ndarray, seen: np.ndarray, never: np.ndarray, score: Score, outside: np.ndarray | None = None
 ) -> np.ndarray:  # fmt: skip
@@ -102,12 +94,3 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, float]:
 def _log_density(model: np.ndarray, values: np.ndarray) -> np.ndarray:
     mean, spread = _moments(values)
     return -(((model - mean) / spread) ** 2) / 2 - np.log(spread)
-
-
-def _log_kernels(model: np.ndarray, values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    counts = known.sum(0)
-    width = 1.06 * _moments(values)[1] * counts ** (-1 / 5)
-    exponents = np.where(known, -(((model - values) / width) ** 2) / 2, -np.inf)
-    top = exponents.max(0)
-    return top + np.log(np.exp(exponents - top).sum(0) / counts) - np.log(width)

@@ -88,6 +88,7 @@ def ruli_efficacy_auc(evaluation: Evaluation) -> float | None:
     """Tell unlearned examples from those never seen by a model that unlearned nothing: ideal .5.
 
     Offline, with the models before unlearning as retrained ones. Range [0, 1]; below .5 over-unlearned.
+    The score is LiRA's offline one: the authors compare kernel densities, whose width of 1 is a hidden constant.
     Source: Naderloui et al. (RULI), 2025.
     """
 

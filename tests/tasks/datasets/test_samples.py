@@ -13,7 +13,7 @@ from tasks.datasets.halves import held_out_halves
 from tasks.errors import InvalidValue
 from tasks.evaluation.outputs import Evaluation, Outputs
 from tasks.evaluation.samples import check_attackable, class_matched, sample_of
-from tasks.forget_sets import forget_mask
+from tasks.forget_sets import forget_set
 from tasks.task import Task
 
 
@@ -45,7 +45,7 @@ def test_the_halves_attack_no_member_twice_however_rare_its_class(
 ) -> None:
     """A class with one forgotten example gave that one to both halves."""
     for seed in range(30):
-        forget = digits.train.labels[forget_mask(digits, f"random:{share}", seed)]
+        forget = digits.train.labels[forget_set(f"random:{share}", seed).mask(digits)]
         validation, test = held_out_halves(digits.held_out.labels, seed)
         parts = {
             "forget": forget,

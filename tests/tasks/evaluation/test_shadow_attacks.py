@@ -16,12 +16,11 @@ from tasks.evaluation.shadows.forgetting_quality import (
     mean_quality,
 )
 from tasks.evaluation.shadows.incidence import IN, OUT, UNLEARN, assign_roles
-from tasks.evaluation.shadows.klom import divergences, gaussian_divergences, klom
+from tasks.evaluation.shadows.klom import divergences, klom
 from tasks.evaluation.shadows.likelihood import (
     attack_each,
     bootstrap_auc,
     measure_auc,
-    score_by_kernels,
     score_offline,
     score_online,
     score_u_lira,
@@ -62,7 +61,7 @@ def shadows(models: int, shift: float, seed: int = 0, count: int = 1500) -> tupl
     return phi, seen, never
 
 
-@pytest.mark.parametrize("score", [score_online, score_offline, score_by_kernels])
+@pytest.mark.parametrize("score", [score_online, score_offline])
 def test_calibrated_attacks_come_near_the_ideal_that_no_plain_one_can(score) -> None:  # type: ignore[no-untyped-def]
     """Ideal Φ(1/√2) = .760; an attack without calibration has .588."""
     phi, seen, never = shadows(64, 1.0)
@@ -110,16 +109,6 @@ def test_u_lira_is_the_share_of_one_density_and_ranks_as_the_ratio_does() -> Non
     assert (
         score_u_lira(target, seen, never).argsort() == score_online(target, seen, never).argsort()
     ).all()
-
-
-def test_kernels_are_scipys() -> None:
-    rng = np.random.default_rng(0)
-    seen, never, target = rng.normal(2, 1, (12, 1)), rng.normal(0, 1, (9, 1)), np.array([0.7])
-    theirs = [
-        stats.gaussian_kde(side[:, 0], 1.06 * len(side) ** -0.2).logpdf(target)
-        for side in (seen, never)
-    ]
-    assert score_by_kernels(target, seen, never) == pytest.approx(theirs[0] - theirs[1])
 
 
 def test_efficacy_reads_who_never_saw_before_unlearning() -> None:
@@ -230,13 +219,6 @@ def test_klom_is_shown_with_its_floor() -> None:
     assert found.floor_mean == same.floor_mean
     with pytest.raises(ValueError, match="too few"):
         klom(models, models)
-
-
-def test_gaussian_divergence_by_hand() -> None:
-    """KL(N(1, 1) ‖ N(0, 4)) = ln 2 + 2/8 − ½."""
-    a = np.array([[0.0], [2.0]]) / math.sqrt(2) + 1 - 1 / math.sqrt(2)
-    b = np.array([[-1.0], [1.0]]) * math.sqrt(2)
-    assert gaussian_divergences(a, b) == pytest.approx([math.log(2) + 2 / 8 - 0.5])
 
 
 def test_swap_cancels_what_reads_the_images_alone() -> None:

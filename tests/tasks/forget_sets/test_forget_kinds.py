@@ -10,7 +10,7 @@ import pytest
 
 from tasks.datasets.dataset import Dataset, LabelledImages
 from tasks.errors import InvalidValue
-from tasks.forget_sets import forget_mask, forget_set, forgotten_classes, traits_of
+from tasks.forget_sets import forget_set, forgotten_classes, traits_of
 from tasks.forget_sets.description import count_classes, describe_mask, hash_mask
 from tasks.forget_sets.ranking import mark_ranked
 from tasks.task import Task
@@ -31,19 +31,19 @@ def fine(digits: Dataset) -> Dataset:
 
 
 def test_several_classes_are_all_of_each(digits: Dataset) -> None:
-    mask = forget_mask(digits, "class:1+7", seed=0)
+    mask = forget_set("class:1+7", seed=0).mask(digits)
     assert np.array_equal(mask, np.isin(digits.train.labels, [1, 7]))
     assert forgotten_classes(digits, mask) == (1, 7)
 
 
 def test_a_class_name_may_hold_a_plus_sign(digits: Dataset) -> None:
     named = replace(digits, classes=("c++", *digits.classes[1:]))
-    assert np.array_equal(forget_mask(named, "class:c++", 0), digits.train.labels == 0)
+    assert np.array_equal(forget_set("class:c++", 0).mask(named), digits.train.labels == 0)
 
 
 def test_a_share_of_a_class_is_drawn_by_the_seed(digits: Dataset) -> None:
     of_class = digits.train.labels == 4
-    first, same, other = (forget_mask(digits, "class-share:4:.25", s) for s in (1, 1, 2))
+    first, same, other = (forget_set("class-share:4:.25", s).mask(digits) for s in (1, 1, 2))
     assert first.sum() == round(0.25 * of_class.sum())
     assert not (first & ~of_class).any()
     assert np.array_equal(first, same)
@@ -52,7 +52,7 @@ def test_a_share_of_a_class_is_drawn_by_the_seed(digits: Dataset) -> None:
 
 @pytest.mark.parametrize("kind", ["subclass", "identity"])
 def test_a_subclass_is_a_part_of_a_class_that_stays(fine: Dataset, kind: str) -> None:
-    mask = forget_mask(fine, f"{kind}:7", seed=0)
+    mask = forget_set(f"{kind}:7", seed=0).mask(fine)
     assert np.array_equal(mask, fine.train.subclasses == 7)
     assert count_classes(fine, mask) == {"2 or 7": mask.sum()}
     always = {"subclass": {"parts"}, "identity": {"parts", "persons"}}[kind]
@@ -61,7 +61,7 @@ def test_a_subclass_is_a_part_of_a_class_that_stays(fine: Dataset, kind: str) ->
 
 
 def test_a_person_is_a_class_where_there_are_no_subclasses(digits: Dataset) -> None:
-    assert np.array_equal(forget_mask(digits, "identity:3", 0), digits.train.labels == 3)
+    assert np.array_equal(forget_set("identity:3", 0).mask(digits), digits.train.labels == 3)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".txt"])
@@ -111,7 +111,7 @@ def test_a_file_that_is_no_list_of_indices_is_refused(
     elif content is not None:
         np.save(file, content)
     with pytest.raises(InvalidValue, match=reason) as raised:
-        forget_mask(digits, f"index:{file}", 0)
+        forget_set(f"index:{file}", 0).mask(digits)
     assert "\n" not in str(raised.value)
 
 
@@ -119,14 +119,14 @@ def test_numbers_of_ones_own_are_ranked(digits: Dataset, tmp_path: Path) -> None
     numbers = np.random.default_rng(0).permutation(len(digits.train)) / 7
     np.save(tmp_path / "c.npy", numbers)
     top, low, mid = (
-        forget_mask(digits, f"scores:{tmp_path}/c.npy:{w}:98", 0) for w in ("top", "low", "mid")
+        forget_set(f"scores:{tmp_path}/c.npy:{w}:98", 0).mask(digits) for w in ("top", "low", "mid")
     )
     assert numbers[top].min() > np.delete(numbers, np.flatnonzero(top)).max()
     assert np.array_equal(np.sort(numbers[low] * 7).round(), np.arange(98))
     assert np.array_equal(np.sort(numbers[mid] * 7).round(), np.arange(550, 648))
     np.save(tmp_path / "c.npy", numbers[:-1])
     with pytest.raises(InvalidValue, match="a finite number for each of 1198"):
-        forget_mask(digits, f"scores:{tmp_path}/c.npy:top:98", 0)
+        forget_set(f"scores:{tmp_path}/c.npy:top:98", 0).mask(digits)
 
 
 def test_equal_values_are_ordered_by_the_tie_breaker_and_else_by_chance() -> None:
@@ -224,12 +224,12 @@ def test_a_bad_argument_is_one_line_that_says_what_is_valid(
     digits: Dataset, spec: str, reason: str
 ) -> None:
     with pytest.raises(InvalidValue, match=reason) as raised:
-        forget_mask(digits, spec, 0)
+        forget_set(spec, 0).mask(digits)
     assert "\n" not in str(raised.value)
 
 
 def test_the_line_that_describes_a_forget_set_counts_every_example(digits: Dataset) -> None:
-    mask = forget_mask(digits, "class:1+7", 0)
+    mask = forget_set("class:1+7", 0).mask(digits)
     ones, sevens = ((digits.train.labels == c).sum() for c in (1, 7))
     larger, smaller = sorted([(ones, "1"), (sevens, "7")], key=lambda pair: -pair[0])
     assert describe_mask(digits, mask) == (

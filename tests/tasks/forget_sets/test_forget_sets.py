@@ -10,31 +10,33 @@ from hypothesis import strategies as st
 from tasks.datasets.dataset import Dataset
 from tasks.datasets.halves import held_out_halves
 from tasks.errors import InvalidValue
-from tasks.forget_sets import FORGET_SETS, forget_mask, forget_set, forgotten_classes
+from tasks.forget_sets import FORGET_SETS, forget_set, forgotten_classes
 from tasks.task import Task
 
 
 def test_a_class_forget_set_is_every_training_example_of_it(digits: Dataset) -> None:
-    mask = forget_mask(digits, "class:7", seed=0)
+    mask = forget_set("class:7", seed=0).mask(digits)
     assert np.array_equal(mask, digits.train.labels == 7)
     assert forgotten_classes(digits, mask) == (7,)
 
 
 def test_a_class_forget_set_does_not_depend_on_the_seed(digits: Dataset) -> None:
-    assert np.array_equal(forget_mask(digits, "class:7", 0), forget_mask(digits, "class:7", 1))
+    assert np.array_equal(
+        forget_set("class:7", 0).mask(digits), forget_set("class:7", 1).mask(digits)
+    )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
 def test_a_random_forget_set_has_its_share_and_no_class_is_gone(
     digits: Dataset, share: float
 ) -> None:
-    mask = forget_mask(digits, f"random:{share}", seed=0)
+    mask = forget_set(f"random:{share}", seed=0).mask(digits)
     assert mask.sum() == round(share * len(digits.train))
     assert forgotten_classes(digits, mask) == ()
 
 
 def test_a_random_forget_set_is_decided_by_its_seed(digits: Dataset) -> None:
-    first, same, other = (forget_mask(digits, "random:0.1", seed) for seed in (3, 3, 4))
+    first, same, other = (forget_set("random:0.1", seed).mask(digits) for seed in (3, 3, 4))
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
 
@@ -42,24 +44,24 @@ def test_a_random_forget_set_is_decided_by_its_seed(digits: Dataset) -> None:
 @pytest.mark.parametrize("argument", ["0", "1", "1.5", "-0.1", "nan", "inf", "tenth", ""])
 def test_a_share_outside_zero_to_one_is_refused(digits: Dataset, argument: str) -> None:
     with pytest.raises(InvalidValue, match=r"\(0, 1\)"):
-        forget_mask(digits, f"random:{argument}", seed=0)
+        forget_set(f"random:{argument}", seed=0).mask(digits)
 
 
 @pytest.mark.parametrize("share", ["0.00001", "0.004", "0.9999"])
 def test_a_share_that_leaves_too_few_on_either_side_is_refused(digits: Dataset, share: str) -> None:
     """An attack cannot be cross-validated on five examples, nor a model kept on none."""
     with pytest.raises(InvalidValue, match=share):
-        forget_mask(digits, f"random:{share}", seed=0)
+        forget_set(f"random:{share}", seed=0).mask(digits)
 
 
 def test_an_unknown_class_lists_the_classes(digits: Dataset) -> None:
     with pytest.raises(InvalidValue, match="0, 1, 2, 3, 4, 5, 6, 7, 8, 9"):
-        forget_mask(digits, "class:eleven", seed=0)
+        forget_set("class:eleven", seed=0).mask(digits)
 
 
 def test_an_unknown_kind_lists_the_kinds(digits: Dataset) -> None:
     with pytest.raises(InvalidValue) as raised:
-        forget_mask(digits, "superclass:x", seed=0)
+        forget_set("superclass:x", seed=0).mask(digits)
     assert all(kind in str(raised.value) for kind in FORGET_SETS)
 
 
@@ -67,7 +69,7 @@ def test_a_random_forget_set_is_the_start_of_a_permutation(digits: Dataset) -> N
     """As ever since 0.1.0: the models that stores hold were retrained without these examples."""
     count = len(digits.train)
     chosen = np.random.default_rng(3).permutation(count)[: round(0.1 * count)]
-    mask = forget_mask(digits, "random:0.1", seed=3)
+    mask = forget_set("random:0.1", seed=3).mask(digits)
     assert mask.dtype == bool
     assert np.array_equal(np.flatnonzero(mask), np.sort(chosen))
 

@@ -13,7 +13,7 @@ from tasks.datasets.dataset import Dataset
 from tasks.errors import InvalidValue
 from tasks.evaluation.outputs import Evaluation
 from tasks.evaluation.traits.updates import learned_accuracy, stale_answers
-from tasks.forget_sets import forget_mask, traits_of
+from tasks.forget_sets import forget_set, traits_of
 from tasks.roles import ORIGINAL, RETRAINED
 from tasks.task import Task
 from tasks.trial import baseline_point
@@ -45,7 +45,7 @@ def test_a_share_of_the_labels_is_wrong_and_comes_again_with_the_right_ones(
     kept = np.flatnonzero(step.retain)
     right = sorted(data.train.labels[kept].tolist())
     assert right == sorted(digits.train.labels.tolist())
-    assert np.array_equal(forget_mask(digits, "relabel:0.1", 0), step.forget[:count])
+    assert np.array_equal(forget_set("relabel:0.1", 0).mask(digits), step.forget[:count])
 
 
 def test_a_half_of_a_class_is_held_back_and_replaces_the_other(digits: Dataset) -> None:
