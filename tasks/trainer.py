@@ -15,6 +15,7 @@ from tasks.compute.flops import forward_flops, gradient_flops
 from tasks.compute.meters import CostMeter, Gradients
 from tasks.compute.repeatable import make_repeatable
 from tasks.compute.timed_training import (
+    ELSEWHERE,
     Progress,
     Watch,
     follow_training,
@@ -37,8 +38,6 @@ from tasks.scoring.choice import choose_examples
 from tasks.scoring.scorer import Scorer
 from tasks.task import Task
 from tasks.unlearners.base import Unlearner
-
-ELSEWHERE = "another process trains it"
 
 
 class Trainer:

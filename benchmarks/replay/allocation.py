@@ -25,6 +25,7 @@ from orchestrator.results.noise import NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import OBJECTIVES, FrontRule
 from orchestrator.search.adaptive import Adaptive
 from orchestrator.search.allocation import ADAPTIVE, EQUAL, Allocation
+from orchestrator.sweeps.budget import ENDLESS
 
 Row = dict[str, Any]
 Trial = list[Row]
@@ -32,7 +33,6 @@ Trial = list[Row]
 Curve = list[tuple[float, float]]
 """Compute seconds and hypervolume after each trial."""
 PARETO = OBJECTIVES["pareto"]
-ENDLESS = 10**6
 REACHED, SHARE, GIVEN = 0.95, 1 / 3, 0.5
 """Of the equal arm's hypervolume and compute seconds; and what the adaptive arm gets of the latter."""
 

@@ -30,13 +30,13 @@ from orchestrator.reporting.progress import Progress
 from orchestrator.results.noise import NoiseFloor, find_noise_floor
 from orchestrator.results.objectives import OBJECTIVES
 from orchestrator.search.study import UnlearnerStudy
+from orchestrator.sweeps.budget import ENDLESS
 
 Row = dict[str, Any]
 PARETO = OBJECTIVES["pareto"]
 MODES = ("kept", "last")
 CHECKS = 20
 """Times the hypervolume is read, at equal distances of compute seconds."""
-ENDLESS = 10**6
 
 
 def main() -> None:

@@ -7,7 +7,14 @@ from enum import Enum
 from typing import Any
 
 from orchestrator.results.noise import FREE, NoiseFloor, find_noise_floor
-from orchestrator.results.objectives import STEERING, Objective, front_rows, rate_attempt, score
+from orchestrator.results.objectives import (
+    SCORING,
+    STEERING,
+    Objective,
+    front_rows,
+    rate_attempt,
+    score,
+)
 from orchestrator.results.sweep_rows import TRIAL
 from tasks.registry import one_of
 
@@ -102,6 +109,8 @@ POINTS: dict[str, Callable[[list[Row], Objective], list[Row]]] = {
     "methods": choose_of_each_method,
 }
 """Which points of a sweep `confirm` runs again."""
+NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
+"""Columns by which points are chosen and identified, in addition to the objective's columns."""
 
 
 def check_points(points: str) -> str:

@@ -18,7 +18,8 @@ TRIAL, ORIGINAL, RETRAINED = ROLES
 """Roles of rows. The models of the last two roles have trial ids: the first retrained model has its role's."""
 NUMBER = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
 """A number in a reason, but for the line number behind the name of a file."""
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Sorts what has not ended before all that has."""
 
 
 FORGOTTEN, FORGET_SET = "test_accuracy_forgotten", "forget_accuracy"
@@ -104,4 +105,4 @@ def _join(reasons: list[str]) -> str:
 
 def finished_at(row: Row) -> datetime:
     """Return the end of a row's trial; the earliest possible moment if the row has none."""
-    return row["finished_at"] or _NEVER
+    return row["finished_at"] or NEVER

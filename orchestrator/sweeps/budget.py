@@ -33,7 +33,7 @@ def is_open(config: SweepConfig) -> bool:
 def budgets(config: SweepConfig) -> dict[str, int]:
     """Trials of the whole sweep, by unlearner: one where there is nothing to search.
 
-    A method that is here no more is taken for one that was searched.
+    A method that no longer exists counts as one that was searched.
     """
     if config.given is not None:
         return {name: len(config.given[name]) for name in config.unlearners}
@@ -64,7 +64,7 @@ def stored_budgets(config: SweepConfig) -> dict[str, int]:
 
 
 def missing(unlearner: str) -> str:
-    """Why a method cannot be had; nothing if it can."""
+    """Say why no method of that name can be used; nothing if it can."""
     try:
         unlearner_class(unlearner)
     except InvalidValue as error:

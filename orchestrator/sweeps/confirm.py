@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config import SweepConfig
-from orchestrator.results.objectives import SCORING, objective_named
-from orchestrator.results.recommendation import POINTS
+from orchestrator.results.objectives import objective_named
+from orchestrator.results.recommendation import NEEDED, POINTS
 from orchestrator.results.store import read_finished_trials, read_results
 from orchestrator.search.narrowing import keep_assignments
 from orchestrator.sweeps.budget import trials_left
@@ -51,8 +51,6 @@ NOT_TO_GIVE = (
     "preset",
 )
 """Settings that a confirming sweep cannot have: it runs the chosen points and nothing else."""
-NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
-"""Columns by which points are chosen and identified, in addition to the objective's columns."""
 
 
 def plan_repeats(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float, int, float], None]
 """Called with (what is being trained, epochs done, epochs in all, seconds so far), also within a long epoch."""
+ELSEWHERE = "another process trains it"
+"""What is reported of a model that this process waits for."""
 WITHIN_EVERY_SECONDS = 10.0
 Watch = Callable[["Network"], None]
 """Called with a model after each epoch of its training."""

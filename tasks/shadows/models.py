@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from tasks.artifacts import Artifact
-from tasks.compute.timed_training import Progress, silent
+from tasks.compute.timed_training import ELSEWHERE, Progress, silent
 from tasks.roles import REPEAT, SHADOW
 from tasks.shadows.design import ShadowDesign, draw_design
 from tasks.task import content_key
 
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
-
-ELSEWHERE = "another process trains it"
 
 
 def make_design(bench: Workbench, models: int) -> ShadowDesign:

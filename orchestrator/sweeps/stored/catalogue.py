@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from orchestrator.config.spelling import spell_command
 from orchestrator.results.store import read_results
+from orchestrator.results.sweep_rows import NEVER
 from orchestrator.sweeps.folder import CONFIG, is_held, open_sweeps, read_config
 from orchestrator.sweeps.status import RUNNING, read_status
 from tasks.errors import InvalidValue, StorageError
@@ -15,7 +16,6 @@ from tasks.storage.base import read_several
 from tasks.storage.roots import normalise_root
 
 DAMAGED = "damaged"
-_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def list_sweeps(storage: str) -> list[StoredSweep]:
     """
     storage = normalise_root(storage)
     found = [_describe(name, storage) for name in list_sweep_names(storage)]
-    return sorted(found, key=lambda s: (s.state == RUNNING, s.ended_at or _NEVER, s.name))
+    return sorted(found, key=lambda s: (s.state == RUNNING, s.ended_at or NEVER, s.name))
 
 
 def list_sweep_names(storage: str) -> list[str]:
@@ -78,9 +78,9 @@ def find_latest(storage: str) -> tuple[str, int]:
     rows = read_results(storage, None, columns, lambda file, error: None)
     latest = rows.group_by(["sweep", "confirms"]).aggregate([("finished_at", "max")])
     for row in latest.to_pylist():
-        rank = not row["confirms"], row["finished_at_max"] or _NEVER
+        rank = not row["confirms"], row["finished_at_max"] or NEVER
         ended[row["sweep"]] = max(rank, ended.get(row["sweep"], rank))
-    ranks = {n: (is_held(n, storage), *ended.get(n, (False, _NEVER))) for n in names}
+    ranks = {n: (is_held(n, storage), *ended.get(n, (False, NEVER))) for n in names}
     return max(names, key=lambda name: ranks[name]), len(names)
 
 

@@ -7,14 +7,12 @@ import json
 from typing import Any
 
 from orchestrator.config import DEFAULT_UNLEARNERS, SweepConfig
-from orchestrator.results.objectives import SCORING, objective_named
-from orchestrator.results.recommendation import POINTS
+from orchestrator.results.objectives import objective_named
+from orchestrator.results.recommendation import NEEDED, POINTS
 from orchestrator.results.store import read_results
 from orchestrator.sweeps.folder import read_config
 from tasks.errors import InvalidValue
 from tasks.search_space import EPOCHS
-
-NEEDED = ("role", "unlearner", "trial_id", "state", "epoch", "final", "params", *SCORING)
 
 
 def add_warm_points(config: SweepConfig) -> SweepConfig:
