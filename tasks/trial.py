@@ -121,11 +121,10 @@ def run_trial(
         with look.measure(), meter.pause():
             if judge is not None:
                 point = replace(point, metrics=judge(problem.model))
-            elif thrift is not None and not last:
-                point = _measure_thriftily(bench, point, thrift)
+            elif last:
+                point = _measure(bench, point, asked, shadows)
             else:
-                metrics = bench.evaluate(problem.model, None, asked if last else (), shadows)
-                point = replace(point, metrics=metrics)
+                point = _measure(bench, point, (), shadows, thrift)
         yield _with_seconds(point, look.seconds)
 
 
@@ -165,8 +164,17 @@ def _complete(
     return replace(point, metrics=metrics, measured=ALL) if same else point
 
 
-def _measure_thriftily(bench: Workbench, point: Point, thrift: Thrift) -> Point:
+def _measure(
+    bench: Workbench,
+    point: Point,
+    asked: Collection[str],
+    shadows: Shadows | None,
+    thrift: Thrift | None = None,
+) -> Point:
+    """Measure a point: all of it, and the metrics that are `asked` for, or what `thrift` wants of it."""
     assert point.model is not None
+    if thrift is None:
+        return replace(point, metrics=bench.evaluate(point.model, None, asked, shadows))
     metrics, measure_rest = bench.measure_steering(point.model, thrift.columns)
     seen = replace(point, metrics=metrics, measured=STEERING)
     if thrift.is_wanted(seen):

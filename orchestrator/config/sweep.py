@@ -15,33 +15,26 @@ from cyclopts import Parameter
 
 from orchestrator.config.checks import (
     check_deterministic,
-    check_name,
     check_numbers,
-    check_requested,
 )
+from orchestrator.config.choices import check_choices
 from orchestrator.config.conversion import check_types, convert_settings, convert_stored
-from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS, REMOTE
+from orchestrator.config.defaults import DEFAULT_UNLEARNERS, LOCAL, PRESETS
 from orchestrator.config.differences import list_differences
 from orchestrator.config.files import read_settings
 from orchestrator.config.flags import INNER, NAMES, TEXTS
 from orchestrator.config.wall_time import read_duration
-from orchestrator.loggers import open_loggers
-from orchestrator.results.objectives import objective_named, read_requirement
-from orchestrator.results.recommendation import check_points
-from orchestrator.search.allocation import ALLOCATIONS, EQUAL
+from orchestrator.search.allocation import EQUAL
 from orchestrator.search.database_url import normalise_database, remove_password
-from orchestrator.search.first.points import FIRST, TABLE
+from orchestrator.search.first.points import TABLE
 from orchestrator.search.narrowing import check_assignments
-from orchestrator.search.samplers import SAMPLERS, check_sampler
-from orchestrator.worker.settings import MEASURES
-from tasks.datasets.loaders import LOADERS
 from tasks.datasets.options import DataOptions
 from tasks.errors import InvalidValue
 from tasks.evaluation import choose_metrics, names_shadows
 from tasks.models.recipe_settings import spell_settings
 from tasks.registry import one_of
 from tasks.storage.roots import normalise_root
-from tasks.unlearners import expand_names, unlearner_class
+from tasks.unlearners import expand_names
 
 ASKED = ("code", "more_trials", "log")
 """Settings that a store neither keeps nor gives: a user asks for them each time."""
@@ -154,6 +147,19 @@ class SweepConfig:
 
         Raises InvalidValue, which names the valid choices.
         """
+        config = self._spell_out()
+        config.data_options  # noqa: B018  # raises for a value out of range
+        check_choices(config)
+        check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
+        check_numbers(config)
+        config.budget_seconds  # noqa: B018  # raises for what is no duration
+        if config.deterministic:
+            check_deterministic(config)
+            config = dataclasses.replace(config, max_concurrent=1)
+        return config
+
+    def _spell_out(self) -> SweepConfig:
+        """Return the settings with the preset filled in, and each in the one form that is stored."""
         # Absolute: a sweep may be resumed from another folder.
         config = dataclasses.replace(
             self._with_preset(),
@@ -163,40 +169,9 @@ class SweepConfig:
         )
         if config.recipe is not None:
             config = dataclasses.replace(config, recipe=spell_settings(config.recipe) or None)
-        self.data_options  # noqa: B018  # raises for a value out of range
-        config = dataclasses.replace(config, unlearners=expand_names(config.unlearners))
-        for limit in config.require:
-            read_requirement(limit)
-        objective_named(config.aim)
-        check_requested(config.metrics, config.shadows, confirms=config.confirms is not None)
         url = config.optuna_storage and normalise_database(config.optuna_storage)
-        config = dataclasses.replace(config, optuna_storage=url)
-        if config.sampler not in SAMPLERS:  # the check imports Optuna
-            check_sampler(config.sampler)
-        one_of("loader", config.loader, LOADERS)
-        one_of("--measure", config.measure, MEASURES)
-        one_of("choice of first trials", config.first, FIRST)
-        one_of("allocation", config.allocation, ALLOCATIONS)
-        if check_points(config.points) != SweepConfig.points and config.confirms is None:
-            raise InvalidValue(f"--points {config.points} is for a sweep that --confirms another")
-        open_loggers(config.log)
-        for name in config.unlearners:
-            unlearner_class(name)
-        if len(dict.fromkeys(config.unlearners)) < len(config.unlearners):
-            raise InvalidValue("--unlearners names a method twice")
-        check_assignments(config.set, config.unlearners or DEFAULT_UNLEARNERS)
-        check_numbers(config)
-        config.budget_seconds  # noqa: B018  # raises for what is no duration
-        if config.deterministic:
-            check_deterministic(config)
-            config = dataclasses.replace(config, max_concurrent=1)
-        if config.address not in (LOCAL, "auto") and not config.address.startswith(REMOTE):
-            raise InvalidValue(
-                f"--address {config.address!r} is not one of: {LOCAL}, auto, {REMOTE}HOST:PORT"
-            )
-        for name in filter(None, (config.name, config.warm_start)):
-            check_name(name)
-        return config
+        names = expand_names(config.unlearners)
+        return dataclasses.replace(config, unlearners=names, optuna_storage=url)
 
     def _with_preset(self) -> SweepConfig:
         if self.preset is None:

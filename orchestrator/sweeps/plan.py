@@ -167,38 +167,45 @@ def resolve(config: SweepConfig, name: str, resources: Resources, say: Say) -> S
         calibration=task.calibration,
     )
     _warn_of_random_search(decided.sampler, decided.trials or ENDLESS, say)
-    decided, trials_of_each = _count_trials(decided)
+    return _lay_out(decided, name, task, gpus=gpus, references=references, concurrent=concurrent)
+
+
+def _lay_out(
+    config: SweepConfig, name: str, task: Task, *, gpus: float, references: int, concurrent: int
+) -> SweepPlan:
+    """Return the plan that decided settings make."""
+    config, trials_of_each = _count_trials(config)
     return SweepPlan(
         name=name,
         task=task,
-        config=decided,
-        storage=decided.storage,
-        data_dir=(decided.data_dir or DEFAULT_DATA_DIR).absolute(),
-        options=decided.data_options,
-        loader=decided.loader,
+        config=config,
+        storage=config.storage,
+        data_dir=(config.data_dir or DEFAULT_DATA_DIR).absolute(),
+        options=config.data_options,
+        loader=config.loader,
         budgets=trials_of_each,
-        objective=objective_named(decided.aim),
-        sampler=decided.sampler,
-        seed=decided.seed,
-        cpus=decided.cpus_per_trial,
+        objective=objective_named(config.aim),
+        sampler=config.sampler,
+        seed=config.seed,
+        cpus=config.cpus_per_trial,
         gpus=gpus,
         references=references,
         concurrent=concurrent,
-        trial_seconds=decided.trial_seconds or math.inf,
-        cost_limit=decided.cost_limit,
-        address=decided.address,
-        optuna_storage=decided.optuna_storage or "",
-        confirms=decided.confirms or "",
-        given=decided.given or {},
-        metrics=choose_metrics(decided.metrics),
-        shadows=decided.shadows if names_shadows(decided.metrics) else 0,
-        keep_shadows=decided.keep_shadows,
-        measure=decided.measure,
+        trial_seconds=config.trial_seconds or math.inf,
+        cost_limit=config.cost_limit,
+        address=config.address,
+        optuna_storage=config.optuna_storage or "",
+        confirms=config.confirms or "",
+        given=config.given or {},
+        metrics=choose_metrics(config.metrics),
+        shadows=config.shadows if names_shadows(config.metrics) else 0,
+        keep_shadows=config.keep_shadows,
+        measure=config.measure,
     )
 
 
 def _count_trials(config: SweepConfig) -> tuple[SweepConfig, dict[str, int]]:
-    """Return the trials of each method, and the settings that keep them, or that keep when the time began to count."""
+    """Return the settings that keep the trials of each method, or when the time began to count; and these trials."""
     counts = budgets(config)
     if config.budget is None:
         return dataclasses.replace(config, budgets=counts), counts

@@ -48,6 +48,13 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     refuse_unnamed(
         config.name, list_code_of_config(filled), [*list_code_of_config(config), *config.code]
     )
+    _refuse_differences(filled, before)
+    return filled
+
+
+def _refuse_differences(filled: SweepConfig, before: SweepConfig) -> None:
+    """Raise InvalidValue, which says how to go on, for settings that are not those of the stored sweep."""
+    assert filled.name is not None
     more = list_more(filled, before)
     grown = before
     if more or filled.more_trials:
@@ -56,11 +63,10 @@ def adopt_stored(config: SweepConfig) -> SweepConfig:
     if different:
         only_more = more * (not grown.list_differences(filled))
         raise InvalidValue(
-            f"sweep {config.name!r} exists with another configuration ({'; '.join(different)}); "
+            f"sweep {filled.name!r} exists with another configuration ({'; '.join(different)}); "
             "choose another --name, or go on with it by: "
-            + spell_command(["resume", config.name, *only_more, "--storage", config.storage])
+            + spell_command(["resume", filled.name, *only_more, "--storage", filled.storage])
         )
-    return filled
 
 
 def _leave_out_again(config: SweepConfig, before: SweepConfig) -> SweepConfig:
