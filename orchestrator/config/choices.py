@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from orchestrator.config.checks import check_name, check_requested
 from orchestrator.config.defaults import LOCAL, REMOTE
@@ -18,12 +18,9 @@ from tasks.errors import InvalidValue
 from tasks.registry import one_of
 from tasks.unlearners import unlearner_class
 
-if TYPE_CHECKING:
-    from orchestrator.config.sweep import SweepConfig
 
-
-def check_choices(settings: SweepConfig) -> None:
-    """Raise InvalidValue, which lists the valid ones, for a name that a setting does not allow."""
+def check_choices(settings: Any) -> None:
+    """Raise InvalidValue for a name among the `settings` of a sweep that is not one of the valid ones."""
     for limit in settings.require:
         read_requirement(limit)
     objective_named(settings.aim)
