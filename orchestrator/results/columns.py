@@ -189,6 +189,8 @@ MEASURED = tuple(
     Column(n, REAL, m.help, m.unit, m.half, m.best, m.headline, m.only, m.tier)
     for n, m in every_metric().items()
 )
+METRICS = frozenset(column.name for column in MEASURED)
+"""Names of the columns that are metrics."""
 
 COLUMNS: dict[str, Column] = {c.name: c for c in (*IDENTITY, *MEASURED, *COSTS, *PROVENANCE)}
 

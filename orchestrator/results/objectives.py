@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from orchestrator.results.columns import COLUMNS, COSTS, MEASURED
+from orchestrator.results.columns import COLUMNS, COSTS, MEASURED, METRICS
 from orchestrator.results.noise import Bar, NoiseFloor, find_noise_floor
 from orchestrator.results.pareto import find_front
 from tasks.errors import InvalidValue
@@ -17,7 +17,6 @@ from tasks.forget_sets.traits import Trait
 from tasks.registry import one_of
 
 DIRECTIONS = {"maximize": 1.0, "max": 1.0, "up": 1.0, "minimize": -1.0, "min": -1.0, "down": -1.0}
-_MEASURED = frozenset(column.name for column in MEASURED)
 SCORE = "score"
 OWN = "METRIC:DIRECTION,…"
 AT_LEAST, AT_MOST = ">=", "<="
@@ -119,7 +118,7 @@ def steers_on_test(objective: Objective) -> list[str]:
 def steers_on_whole(objective: Objective) -> list[str]:
     """List the metrics of an objective and its limits that are of no half: they are reported as they steered."""
     names = [*_named(objective), *(limit.column for limit in objective.required)]
-    return [n for n in dict.fromkeys(names) if n in _MEASURED and COLUMNS[n].half == "none"]
+    return [n for n in dict.fromkeys(names) if n in METRICS and COLUMNS[n].half == "none"]
 
 
 def find_undefined(objective: Objective, traits: Collection[Trait]) -> dict[str, Trait]:

@@ -55,6 +55,16 @@ class Gradients:
         """Return those of the weights that the model learns at present."""
         return cls(tuple(parameter.requires_grad for parameter in model.parameters()))
 
+    @classmethod
+    def of_pass(cls, model: nn.Module, images: torch.Tensor) -> Gradients:
+        """Return those of the weights, and of the images if these want one."""
+        return replace(cls.of_training(model), images=images.requires_grad)
+
+    @property
+    def are_any(self) -> bool:
+        """Tell whether a backward pass can follow at all."""
+        return self.images or any(self.weights)
+
 
 class CostMeter:
     """Counts the examples that pass through a model, through copies made of it, and through what it watches.
@@ -77,8 +87,8 @@ class CostMeter:
             if self.paused:
                 return
             images = inputs[0]
-            wanted = replace(Gradients.of_training(module), images=images.requires_grad)
-            if torch.is_grad_enabled() and (wanted.images or any(wanted.weights)):
+            # Without gradients no weight is asked: a pass of evaluation pays nothing.
+            if torch.is_grad_enabled() and (wanted := Gradients.of_pass(module, images)).are_any:
                 self.by_gradients[wanted] += len(images)
             else:
                 self.forward_samples += len(images)

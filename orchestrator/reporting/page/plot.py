@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.config.spelling import PROGRAM
 from orchestrator.reporting.page.content import ALSO, SweepContent, list_points
 from orchestrator.reporting.recommended import spell_run
-from orchestrator.results.columns import COLUMNS, COSTS, MEASURED, find_bounds
+from orchestrator.results.columns import COLUMNS, COSTS, METRICS, find_bounds
 from orchestrator.results.confirmation.repeats import Estimate
 from orchestrator.results.figures.axes import COST, X, Y
 from orchestrator.results.figures.front import REACH
@@ -22,7 +22,6 @@ SHAPES = ("circle", "square", "up", "diamond", "cross", "down", "plus", "hexagon
 """Markers of methods. With the colours, of which there are 11, the first 88 methods differ."""
 MOST_POINTS = 6000
 """Points that a page draws: above, points that are neither last nor on the front are left out, evenly."""
-_MEASURED = {column.name for column in MEASURED}
 _COSTS = {column.name for column in COSTS}
 
 
@@ -107,7 +106,7 @@ def describe_axis(name: str) -> Plot:
         "unit": "" if column.unit == "fraction" else column.unit,
         "better": {"up": "more", "down": "less"}.get(str(column.best), ""),
         "log": name in _COSTS,
-        "decimals": name in _MEASURED,
+        "decimals": name in METRICS,
     }
 
 
@@ -176,7 +175,7 @@ def _side(row: Row) -> str:
 
 
 def _band(content: SweepContent, name: str) -> list[float | None] | None:
-    band = content.front.find_band(name) if name in _MEASURED else None
+    band = content.front.find_band(name) if name in METRICS else None
     return None if band is None else [_short(end) for end in band]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.results.columns import MEASURED
+from orchestrator.results.columns import METRICS
 
 MISSING = "—"
 ESCAPES = {
@@ -10,14 +10,13 @@ ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "—": "---", "°": r"$^\circ$", "−": "$-$",
     "×": r"$\times$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$",
 }  # fmt: skip
-_MEASURED = {column.name for column in MEASURED}
 
 
 def spell_value(column: str, value: float | None) -> str:
     """Return a value of a column as text: three decimals for a measured fraction, else three digits."""
     if value is None:
         return MISSING
-    if column in _MEASURED:
+    if column in METRICS:
         return f"{value:.3f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 

@@ -5,11 +5,10 @@ The gradient of an image costs a gradient sample, without the gradients of the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tasks.unlearners.descent import cross_entropy, trainable
+from tasks.unlearners.steps.blocks import frozen_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,23 +101,12 @@ def differentiate(
 
     black, white = pixels
     images = (black + (white - black) * u).requires_grad_()
-    with _learning_nothing(model):
+    with frozen_weights(
+        trainable(model)
+    ):  # so that their gradients are neither computed nor counted
         logits = model(images)
         (gradient,) = torch.autograd.grad(cross_entropy(logits, y) * len(y), images)
     return gradient * (white - black), logits.detach()
-
-
-@contextmanager
-def _learning_nothing(model: nn.Module) -> Iterator[None]:
-    """Let no weight want a gradient in the block, so that none is computed nor counted."""
-    weights = trainable(model)
-    try:
-        for weight in weights:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight in weights:
-            weight.requires_grad_(True)
 
 
 def norms(images: Tensor) -> Tensor:

@@ -78,14 +78,24 @@ def training_only(model: Network, parts: Iterable[nn.Module]) -> Iterator[None]:
     others = [(module, module.training) for module in model.modules() if module not in inside]
     moved = {id(p) for module in inside for p in module.parameters(recurse=False)}
     frozen = [p for p in model.parameters() if p.requires_grad and id(p) not in moved]
+    with frozen_weights(frozen):
+        try:
+            for module, _ in others:
+                module.training = False  # train(False) would reach into the parts as well
+            yield
+        finally:
+            for module, training in others:
+                module.training = training
+
+
+@contextmanager
+def frozen_weights(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Let weights that learn want no gradient in the block."""
+    weights = list(weights)
     try:
-        for module, _ in others:
-            module.training = False  # train(False) would reach into the parts as well
-        for p in frozen:
-            p.requires_grad_(False)
+        for weight in weights:
+            weight.requires_grad_(False)
         yield
     finally:
-        for module, training in others:
-            module.training = training
-        for p in frozen:
-            p.requires_grad_(True)
+        for weight in weights:
+            weight.requires_grad_(True)
