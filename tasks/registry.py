@@ -7,6 +7,7 @@ the user's own adds names by entry points, and `module:attribute` needs no name 
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import pkgutil
 import re
@@ -92,7 +93,13 @@ class Registry(Mapping[str, str]):
 
     def _plugins(self) -> dict[str, str]:
         """The entry points of the group. They come last everywhere: listing them takes milliseconds."""
-        return {point.name: point.value for point in entry_points(group=self.group)}
+        return _list_entry_points(self.group, tuple(sys.path))
+
+
+@functools.cache
+def _list_entry_points(group: str, path: tuple[str, ...]) -> dict[str, str]:
+    """List what is installed below the folders of `path`, which is Python's; what is installed later is not found."""
+    return {point.name: point.value for point in entry_points(group=group)}
 
 
 def is_installed(reference: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import FEWER, ROOT
+from program import ENVIRONMENT, FEWER, ROOT
 
 IMPORTED = """
 import sys
@@ -69,3 +69,37 @@ def test_the_driver_of_a_sweep_gets_by_without_torch(storage: Path) -> None:
     )
     assert "1/1 trials" in done.stdout
     assert "False False" in done.stderr.splitlines()
+
+
+NOSY = """
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.unlearners.base import Unlearner
+
+
+@dataclass(frozen=True)
+class Nosy(Unlearner):
+    heavy = {"ray.tune", "ray.data", "sklearn", "torch._dynamo", "scipy.optimize", "optuna"}
+
+    def unlearn(self, model, retain, forget, rng):
+        (Path(os.environ["NOSY"]) / str(os.getpid())).write_text(" ".join(self.heavy & set(sys.modules)))
+        yield
+"""
+
+
+def test_the_workers_of_a_sweep_import_what_a_trial_uses_alone(tmp_path: Path) -> None:
+    """Each takes a tenth of a second to a second, in every worker, on the cores that wait for the first trial."""
+    (tmp_path / "nosy.py").write_text(NOSY)
+    found = tmp_path / "found"
+    found.mkdir()
+    trials = ["--task", "digits-class:1", "--unlearners", "nosy:Nosy", "--trials", "2", *FEWER]
+    subprocess.run(
+        [sys.executable, "-m", "orchestrator", "sweep", *trials, "--storage", str(tmp_path / "s")],
+        cwd=tmp_path, env={**ENVIRONMENT, "NOSY": str(found)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = [file.read_text() for file in found.iterdir()]
+    assert said
+    assert not any(said), said

@@ -10,7 +10,7 @@ from orchestrator.results.objectives import FrontRule
 from orchestrator.worker.call import fold
 from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.settings import WorkerSettings
-from orchestrator.worker.trainable import UnlearningTrial
+from orchestrator.worker.trial_worker import TrialWorker
 from tasks.task import Task
 
 FREE = Limits(cost=100.0)
@@ -41,8 +41,7 @@ def answer(
     rule: FrontRule | None = None,
 ) -> dict[str, Any]:
     """Return what a worker reports of a call of these trials."""
-    worker = UnlearningTrial.__new__(UnlearningTrial)  # Tune's own set-up wants a cluster
-    worker.setup(fold(trials), settings, {"task_key": "key"}, limits, rule)
-    while not (result := worker.step())["done"]:
+    worker = TrialWorker(settings, {"task_key": "key"}, limits, rule)
+    while not (result := worker.run(fold(trials)))["done"]:
         pass
     return dict(result)

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.report import RESULTS, show, write
 
 Row = dict[str, Any]
-WORKER = "ray::UnlearningTrial", "ray::ResourceTrainable"
+WORKER = "ray::TrialWorker", "ray::ResourceTrainable"
 """How Ray titles a process that runs trials, between two of Tune's calls and in one."""
 EVERY_SECONDS = 0.05
 MEGABYTE = 1e6

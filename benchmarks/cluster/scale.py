@@ -33,6 +33,7 @@ from orchestrator.reporting.terminal import Terminal, open_console
 from orchestrator.worker.runner import TrialRunner
 from orchestrator.worker.settings import get_workbench
 from orchestrator.worker.trainable import UnlearningTrial
+from orchestrator.worker.trial_worker import TrialWorker
 from tasks.evaluation import list_in_rows
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class StubRunner(TrialRunner):
         yield Point(1, {name: rng.random() for name in list_in_rows()}, cost)
 
 
-class StubTrial(UnlearningTrial):
+class StubWorker(TrialWorker):
     """Runs such trials."""
 
     runner_class = StubRunner
@@ -136,7 +137,7 @@ def watched(config: SweepConfig, nodes: int, slots: int) -> list[Row]:
     watch.rows = []
     with (
         simulated_nodes(nodes, slots),
-        patch("orchestrator.execution.tuning.UnlearningTrial", StubTrial),
+        patch.object(UnlearningTrial, "worker_class", StubWorker),
     ):
         run_sweep(config, watch)
     return watch.rows

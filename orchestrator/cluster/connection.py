@@ -15,10 +15,10 @@ from typing import Any
 from orchestrator.cluster.answer import check_answer
 from orchestrator.cluster.interrupts import Interrupts, is_ignored, keep_handlers
 from orchestrator.cluster.last_words import Watcher, open_scratch
-from orchestrator.cluster.lean_node import without_helpers
-from orchestrator.cluster.node_guard import NodeGuard, guard_node
 from orchestrator.cluster.own_code import package_code
-from orchestrator.cluster.private_node import (
+from orchestrator.cluster.private.lean_node import without_helpers
+from orchestrator.cluster.private.node_guard import NodeGuard, guard_node
+from orchestrator.cluster.private.private_node import (
     LOOPBACK,
     make_token_private,
     open_private_folder,
@@ -44,8 +44,9 @@ ENVIRONMENT = {
     # Idle OpenMP threads sleep instead of spinning on cores that other trials need.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-PRELOADED = ("torch", "ray.tune")
-"""Modules whose import takes the first seconds of every worker."""
+PRELOADED = ("torch", "pyarrow.parquet")
+"""Modules whose import takes the first seconds of every worker. None is of this program: a worker learns only later
+where its driver's code is, which may be another copy than the one that is installed."""
 COLD: Mapping[str, str] = {}
 _ABANDONED = threading.Event()
 """Set once Ray was left without a shutdown."""

@@ -3,7 +3,7 @@
 Ray Tune judges dead workers in its own way, and has no public way to change that. For the length of a block,
 classes that also have the methods below stand in the place of Tune's. They do nothing until a worker dies.
 The private names that only make a sweep faster are in ray_speed.py, those that start a private cluster sooner in
-orchestrator/cluster/lean_node.py; no other file has any.
+orchestrator/cluster/private/lean_node.py; no other file has any.
 
 Functions alone import Tune here: a driver does so while a worker prepares the models.
 """
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orchestrator.cluster import lean_node
+from orchestrator.cluster.private import lean_node
 from orchestrator.cluster.ray_contract import Use, problems, replaced, resolve, uses
-from orchestrator.execution.ray_speed import CONTROLLER, SPEED
+from orchestrator.execution.ray_speed import CONTROLLER, MANAGER, SPEED, Workers
 from orchestrator.execution.worker_deaths import Deaths, UnfitWorker, has_other_nodes
 from tasks.errors import InvalidValue
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
 else:  # `amended` puts Tune's own classes below these, once Tune is imported
     RayActorManager = TuneController = object
-
-MANAGER = "ray.air.execution._internal.actor_manager:RayActorManager"
 
 
 def free_resources() -> list[dict[str, float]]:
@@ -156,16 +154,18 @@ def check_ray(say: Callable[[str], object]) -> None:
 
 
 @contextmanager
-def amended(deaths: Deaths, *, private: bool) -> Iterator[None]:
+def amended(deaths: Deaths, *, private: bool, workers: Workers | None = None) -> Iterator[None]:
     """Within the block, Tune judges dead workers as `deaths` does, and is as fast as the installed Ray allows.
 
-    On a `private` cluster trials run in the processes that are there, and end with it.
+    On a `private` cluster trials run in the processes that are there, and end with it. There `workers` run them,
+    and not Tune's trainables.
     """
     speed = [s for s in SPEED if (private or not s.on_private_only) and not problems(s.uses)]
     methods = [s.methods for s in speed if s.methods]
-    own = {"deaths": deaths}
+    of_manager = (s.of_manager for s in speed if s.of_manager)
+    own = {"deaths": deaths, "workers": workers}
     controller = type("Controller", (*methods, _JudgingController, resolve(CONTROLLER)), own)
-    manager = type("ActorManager", (_JudgingManager, resolve(MANAGER)), own)
+    manager = type("ActorManager", (*of_manager, _JudgingManager, resolve(MANAGER)), own)
     with ExitStack() as stack:
         stack.enter_context(replaced("ray.tune.tune:TuneController", controller))
         where = CONTROLLER.replace("TuneController", "RayActorManager")

@@ -10,21 +10,30 @@ Functions alone import Tune here: a driver does so while a worker prepares the m
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-
-import ray
 
 from orchestrator.cluster.ray_contract import Use, uses
 
 if TYPE_CHECKING:
+    from ray.air.execution._internal import RayActorManager
     from ray.tune.execution.tune_controller import TuneController
-else:  # `amended` puts Tune's own class below this, once Tune is imported
-    TuneController = object
+else:  # `amended` puts Tune's own classes below these, once Tune is imported
+    RayActorManager = TuneController = object
 
 CONTROLLER = "ray.tune.execution.tune_controller:TuneController"
+MANAGER = "ray.air.execution._internal.actor_manager:RayActorManager"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How workers are made that are no trainables of Tune's."""
+
+    actor: Any
+    """What `ray.remote` made of a class that has the methods of TrialWorker."""
+    arguments: Mapping[str, Any]
+    """What the class is given."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class SpeedUp:
     uses: tuple[Use, ...]
     methods: type[Any] | None = None
     """Methods for the controller."""
+    of_manager: type[Any] | None = None
+    """Methods for the manager of the actors."""
     replaced: str | None = None
     """Name of another object that is replaced."""
     by: Callable[[Any], Any] = lambda original: original
@@ -57,25 +68,38 @@ class _ResetWithTheRun(TuneController):
     def _schedule_trial_train(self, trial: Any) -> None:
         self._schedule_trial_task(
             trial=trial,
-            method_name="run",  # UnlearningTrial.run
+            method_name="run",  # of UnlearningTrial, or of TrialWorker
             args=(trial.config,),
             on_result=self._on_training_result,
             on_error=self._trial_task_failure,
         )
 
 
-class _PlainActors(TuneController):
-    """Runs trials in the processes that Ray started with the private cluster, which have imported torch.
+class _OwnWorkers(RayActorManager):
+    """Runs trials in the processes that Ray started with the private cluster, which have imported torch, without Tune.
 
-    The first trial ends five seconds sooner.
+    The first trial ends five seconds sooner, and another one where the machine is slow.
     Tune gives its actors environment variables of their own, for which Ray starts other processes
-    (ray-project/ray#15371). On a private cluster every process has the driver's variables already.
+    (ray-project/ray#15371), and each imports Tune for a second. On a private cluster every process has the driver's
+    variables already.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        # `ray.remote` registers the class with Ray, once.
-        self._class_cache: Any = SimpleNamespace(get=functools.cache(ray.remote))
+    workers: Workers | None
+
+    def add_actor(
+        self,
+        cls: Any,
+        kwargs: dict[str, Any],
+        resource_request: Any,
+        *,
+        on_start: Any = None,
+        on_stop: Any = None,
+        on_error: Any = None,
+    ) -> Any:
+        if self.workers is not None:
+            cls, kwargs = self.workers.actor, dict(self.workers.arguments)
+        told = {"on_start": on_start, "on_stop": on_stop, "on_error": on_error}
+        return super().add_actor(cls, kwargs, resource_request, **told)
 
 
 class _EndedAtOnce(TuneController):
@@ -125,10 +149,7 @@ def _uncounted(count: Any) -> Callable[[Any], bool]:
     return lambda callbacks: False
 
 
-SPEED = (
-    SpeedUp(
-        "a worker is told of its next trial by a call of its own",
-        uses(f"""
+RESET_WITH_THE_RUN = uses(f"""
 {CONTROLLER}
     _maybe_add_actors(self): _maybe_reuse_cached_actor
     _maybe_reuse_cached_actor(self, trial): _resetting_trials, _schedule_trial_reset
@@ -136,19 +157,29 @@ SPEED = (
     _on_trial_reset(self, trial, success): _resetting_trials, _actor_started
     _schedule_trial_train(self, trial): _schedule_trial_task, _on_training_result, _trial_task_failure
     _schedule_trial_task(self, trial, method_name, args, kwargs, on_result, on_error, _return_future)
-"""),
+""")
+SPEED = (
+    SpeedUp(
+        "a worker is told of its next trial by a call of its own",
+        RESET_WITH_THE_RUN,
         methods=_ResetWithTheRun,
     ),
     SpeedUp(
-        "the first trials wait for new processes, which import torch",
-        uses(f"""
+        "the first trials wait for new processes, which import torch and Tune",
+        (
+            *RESET_WITH_THE_RUN,  # Tune would call other methods
+            *uses(f"""
 {CONTROLLER}
-    __init__: _class_cache
-    _schedule_trial_actor(self, trial): _class_cache, get
-ray.tune.execution.class_cache:_ActorClassCache
-    get(self, trainable_cls)
+    _schedule_trial_actor(self, trial): _actor_manager, add_actor
+    _remove_actor(self, tracked_actor): stop
+ray.tune.experiment.trial:Trial
+    set_ray_actor(self, ray_actor): get_auto_filled_metrics
+{MANAGER}
+    add_actor(self, cls, kwargs, resource_request, on_start, on_stop, on_error): _pending_actors_to_attrs
+    _try_start_actors(self, max_actors): _pending_actors_to_attrs, annotate_remote_entities, remote, __ray_ready__
 """),
-        methods=_PlainActors,
+        ),
+        of_manager=_OwnWorkers,
         on_private_only=True,
     ),
     SpeedUp(
@@ -157,7 +188,7 @@ ray.tune.execution.class_cache:_ActorClassCache
 {CONTROLLER}
     _cleanup_trials(self): _actor_manager, num_total_actors, next, cleanup
     cleanup(self): _cleanup_trials
-ray.air.execution._internal.actor_manager:RayActorManager
+{MANAGER}
     cleanup(self): _live_actors_to_ray_actors_resources, kill, free_resources
 """),
         methods=_EndedAtOnce,

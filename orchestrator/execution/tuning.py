@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import ray
 from ray import tune
 
 from orchestrator.cluster.interrupts import Interrupts
@@ -14,6 +15,7 @@ from orchestrator.config import LOCAL, SweepConfig
 from orchestrator.execution.callback import ProgressCallback
 from orchestrator.execution.pace import keep_pace
 from orchestrator.execution.ray_patches import amended, node_of
+from orchestrator.execution.ray_speed import Workers
 from orchestrator.execution.searcher import StudySearch
 from orchestrator.execution.time_limit import TimeIsUp
 from orchestrator.execution.worker_deaths import MAX_DEATHS, Deaths, crashed_rows, read_ended
@@ -57,7 +59,13 @@ class Tuning:
         self._allocation = allocation
         self._config, self._settings = config, settings
         self._shared = shared_columns(retrained)
-        self._limits = Limits(config.cost_limit)
+        self._given = {
+            "settings": settings,
+            "shared": self._shared,
+            "limits": Limits(config.cost_limit),
+            "rule": rule,
+        }
+        """What each worker is given."""
         self._deaths, self._interrupts = Deaths(node_of), Interrupts()
 
     def run(
@@ -111,9 +119,10 @@ class Tuning:
                 ),
             )
             private = config.address == LOCAL
+            workers = Workers(ray.remote(UnlearningTrial.worker_class), self._given)
             with (
                 self._interrupts.deferred(),
-                amended(self._deaths, private=private),
+                amended(self._deaths, private=private, workers=workers),
                 contextlib.suppress(TimeIsUp),
             ):
                 tuner.fit()
@@ -123,13 +132,7 @@ class Tuning:
     def _trainable(self) -> Any:
         settings = self._settings
         return tune.with_resources(
-            tune.with_parameters(
-                UnlearningTrial,
-                settings=settings,
-                shared=self._shared,
-                limits=self._limits,
-                rule=self._rule,
-            ),
+            tune.with_parameters(UnlearningTrial, **self._given),
             {"cpu": settings.cpus, "gpu": settings.gpus},
         )
 

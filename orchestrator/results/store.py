@@ -30,6 +30,7 @@ from orchestrator.results.files import (
     OnDamage,
     Part,
     encode_table,
+    list_files,
     name_merged_file,
     read_file,
     read_generation,
@@ -153,6 +154,8 @@ def read_finished_trials(
 
     For `on_damage` see `read_results`. `columns` must include trial_id and final.
     """
+    if not list_files(open_root(storage), sweep):  # as where a worker begins: its first trial waits
+        return {}
     rows = read_results(storage, sweep, columns, on_damage).to_pylist()
     ended = {row["trial_id"] for row in rows if row["final"]}
     trials: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in sorted(ended)}

@@ -21,9 +21,9 @@ from tasks.roles import is_further_role
 if TYPE_CHECKING:
     from tasks.workbench import Workbench
 
-CALIBRATION_SECONDS = 0.5
+CALIBRATION_SECONDS = 0.25
 CALIBRATION_PASSES = 4
-"""Least number of passes: one pass of a large model may already take half a second."""
+"""Least number of passes: one pass of a large model may already take that long."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchestrator.results.columns import (
     COLUMNS,
@@ -50,6 +49,8 @@ def find_limits(column: Column) -> tuple[float, float]:
 
 
 def _check_choice(name: str, values: pa.ChunkedArray) -> None:
+    import pyarrow.compute as pc  # takes a fifth of a second
+
     found = set(pc.unique(values).to_pylist()) - {None, *CHOICES[name]}
     if found:
         raise ValueError(f"{name} is {min(found)!r}, not {'|'.join(CHOICES[name])}")
@@ -58,6 +59,8 @@ def _check_choice(name: str, values: pa.ChunkedArray) -> None:
 def _check_limits(name: str, values: pa.ChunkedArray, least: float, most: float) -> None:
     if (least, most) == ANY:
         return
+    import pyarrow.compute as pc
+
     found = pc.min_max(values).as_py()
     if found["min"] is None:
         return

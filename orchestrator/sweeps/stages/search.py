@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,11 @@ class Search:
 
         plan = self._plan
         preparation = Preparation(self._settings, resources, calibrate=any(self._left.values()))
-        # Only now, while that process starts: it imports Ray Tune.
+        # Only now, while that process starts: it imports Ray Tune, as the next does, and the third is for the noise.
         from orchestrator.execution.ray_patches import check_ray
+
+        for needed in ("orchestrator.execution.tuning", "scipy.special"):
+            importlib.import_module(needed)
 
         check_ray(observer.say)
         self._announce(observer)

@@ -11,7 +11,7 @@ from program import SWEEP
 from running import Sweep
 
 from orchestrator.cli.main import main
-from orchestrator.cluster.private_node import make_token_private
+from orchestrator.cluster.private.private_node import make_token_private
 
 
 def list_listeners(process: psutil.Process) -> dict[str, str]:

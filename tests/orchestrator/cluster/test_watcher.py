@@ -18,8 +18,8 @@ from remains import is_alive
 
 from orchestrator.cluster.interrupts import Interrupts, keep_handlers
 from orchestrator.cluster.last_words import DEAF_TO, TMPDIR, open_scratch, open_watcher
-from orchestrator.cluster.node_guard import guard_node
-from orchestrator.cluster.private_node import open_private_folder
+from orchestrator.cluster.private.node_guard import guard_node
+from orchestrator.cluster.private.private_node import open_private_folder
 from tasks.errors import ClusterFault
 
 DRIVER = """

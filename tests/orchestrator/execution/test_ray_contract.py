@@ -16,12 +16,14 @@ from program import ROOT
 from ray.exceptions import RayActorError
 from ray.tune.experiment.trial import Trial
 
-from orchestrator.cluster import connection, lean_node
+from orchestrator.cluster import connection
+from orchestrator.cluster.private import lean_node
 from orchestrator.cluster.ray_contract import Use, problems, replaced, resolve, uses
 from orchestrator.execution import ray_patches
 from orchestrator.execution.ray_patches import DEAD_WORKERS, FREE, MANAGER, check_ray
 from orchestrator.execution.ray_speed import CONTROLLER, SPEED
 from orchestrator.worker.trainable import UnlearningTrial
+from orchestrator.worker.trial_worker import TrialWorker
 from tasks.errors import InvalidValue
 
 AUTO_FILLED = uses("""
@@ -54,6 +56,7 @@ def test_nothing_is_replaced_that_the_contract_leaves_out() -> None:
         ray_patches._JudgingManager: MANAGER,
         ray_patches._JudgingController: CONTROLLER,
         **{s.methods: CONTROLLER for s in SPEED if s.methods},
+        **{s.of_manager: MANAGER for s in SPEED if s.of_manager},
     }
     named = {use.name: use for use in USES}
     for ours, theirs in classes.items():
@@ -62,11 +65,13 @@ def test_nothing_is_replaced_that_the_contract_leaves_out() -> None:
                 use = named[f"{theirs}.{name}"]
                 assert tuple(inspect.signature(function).parameters) == use.takes, use.name
     for speed in SPEED:
-        assert speed.methods or speed.replaced in named or resolve(str(speed.replaced)), speed.loss
+        own = speed.methods or speed.of_manager
+        assert own or speed.replaced in named or resolve(str(speed.replaced)), speed.loss
 
 
-def test_a_worker_says_nothing_of_itself_whatever_tune_asks() -> None:
-    ours, theirs = UnlearningTrial.get_auto_filled_metrics, AUTO_FILLED[0].takes
+@pytest.mark.parametrize("worker", [UnlearningTrial, TrialWorker])
+def test_a_worker_says_nothing_of_itself_whatever_tune_asks(worker: Any) -> None:
+    ours, theirs = worker.get_auto_filled_metrics, AUTO_FILLED[0].takes
     assert theirs is not None
     inspect.signature(ours).bind(*theirs)
     inspect.signature(ours).bind("self", debug_metrics_only=True)
@@ -134,9 +139,11 @@ def test_a_changed_name_for_speed_is_a_notice(altered: Callable[..., None], said
     notices: list[str] = []
     with replaced(RESET, altered):
         check_ray(notices.append)
-    assert len(notices) == 1
-    assert notices[0].startswith("NOTICE: Ray ")
-    assert f"{RESET} {said}" in notices[0]
+    slower = [s.loss for s in SPEED if RESET in {use.name for use in s.uses}]
+    assert len(notices) == len(slower) > 0
+    for notice, loss in zip(notices, slower, strict=True):
+        assert notice.startswith("NOTICE: Ray ")
+        assert f"{loss} ({RESET} {said}" in notice
 
 
 def test_a_changed_name_for_dead_workers_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:

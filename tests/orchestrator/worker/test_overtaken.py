@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from workers import propose, settings
+from workers import answer, propose, settings
 
 from orchestrator.results.rows import trial_rows
 from orchestrator.results.store import read_finished_trials, write_rows
-from orchestrator.worker.early_stopping import Limits
 from orchestrator.worker.identity import proposed_identity
-from orchestrator.worker.trainable import UnlearningTrial
 from tasks.search_space import Float
 from tasks.unlearners.base import Unlearner
 
@@ -31,19 +29,6 @@ FOLDER = "OVERTAKEN_FOLDER"
 def proposal(unlearner: str) -> dict[str, Any]:
     """Return the one trial of a method here."""
     return propose(unlearner, lr=0.01)
-
-
-class Worker(UnlearningTrial):
-    """A worker, given its settings without Ray."""
-
-    def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-        super().setup(config, settings(os.environ[FOLDER]), {"task_key": "task"}, Limits(1.0))
-
-    def ended(self) -> dict[str, Any]:
-        """Step as often as it takes, and return what it says at last."""
-        while not (result := self.step())["done"]:
-            pass
-        return result
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
 ) -> None:
     """It was cut off, its trial was run again, and now store and study must go on agreeing."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    result = Worker(proposal(OVERTAKEN)).ended()
+    result = answer(settings(tmp_path), [proposal(OVERTAKEN)])
     (stored,) = read_finished_trials(tmp_path, "s")[f"{OVERTAKEN}-0000"]
     assert stored["error"] == "the other worker's"
     assert [(row["state"], row["error"]) for row in result["rows"]] == [
@@ -81,9 +66,8 @@ def test_a_worker_that_was_overtaken_reports_the_rows_that_are_stored(
 
 
 def test_a_bucket_that_went_away_is_not_the_death_of_a_worker(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
+    bucket: str,
 ) -> None:
     """The sweep ends with the reason, instead of running the trial three times more."""
-    monkeypatch.setenv(FOLDER, f"{bucket}-that-is-gone")
-    result = Worker(proposal("finetune")).ended()
+    result = answer(settings(f"{bucket}-that-is-gone"), [proposal("finetune")])
     assert "NoSuchBucket" in result["unstored"]
