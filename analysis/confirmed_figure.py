@@ -15,7 +15,7 @@ from orchestrator.results.confirmation.table import spell_seeds
 from orchestrator.results.figures.axes import Axis, choose_axes
 from orchestrator.results.figures.plane import FAINT, INK, STARS, style_plane
 from orchestrator.results.figures.points import assign_colours, assign_shapes
-from orchestrator.results.figures.values import spell_count
+from orchestrator.results.figures.values import escape_math, spell_count
 from orchestrator.results.sweep_rows import ORIGINAL
 
 CAPTION = (
@@ -51,7 +51,7 @@ def draw_confirmed(found: Confirmation, task: str, path: Path, points: str = "fr
         "methods": spell_count(len(found.points), "method"),
     }
     told = f"{chosen[points]}, {spell_count(seeds, 'seed')}{undominated}."
-    figure.text(0.085, 0.95, title, fontsize=15, fontweight="bold", color=INK)
+    figure.text(0.085, 0.95, escape_math(title), fontsize=15, fontweight="bold", color=INK)
     figure.text(
         0.085,
         0.935,

@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 from orchestrator.results.columns import COLUMNS
 from orchestrator.results.confirmation.repeats import Confirmation, build_confirmation
 from orchestrator.results.objectives import Objective, objective_named
+from orchestrator.results.plain_text import make_plain
 from orchestrator.results.recommendation import check_points
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep, finished_at
@@ -103,7 +104,7 @@ def make_folder(folder: Path) -> Iterator[None]:
 
 def print_note(message: str) -> None:
     """Print a remark to standard error, so that standard output stays the result alone."""
-    print(f"note: {message}", file=sys.stderr)
+    print(make_plain(f"note: {message}"), file=sys.stderr)
 
 
 def run_script(command: Callable[..., None], argv: Sequence[str] | None = None) -> int:
@@ -127,7 +128,7 @@ def run_script(command: Callable[..., None], argv: Sequence[str] | None = None) 
         app(sys.argv[1:] if argv is None else argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (BadInput, CycloptsError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(make_plain(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

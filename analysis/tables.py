@@ -6,7 +6,7 @@ import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from orchestrator.results.figures.values import MISSING, escape_latex, spell_value
 from orchestrator.results.noise import FEWEST, find_noise_floor
+from orchestrator.results.plain_text import make_plain
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row, Sweep
 
 __all__ = [
@@ -43,7 +44,8 @@ class Table:
 
 
 def print_table(table: Table, *, markdown: bool = False) -> None:
-    """Print a table to standard output."""
+    """Print a table to standard output; what a terminal would obey comes as its escape."""
+    table = _make_plain(table)
     if markdown:
         print(_markdown(table))
         return
@@ -60,6 +62,7 @@ def print_table(table: Table, *, markdown: bool = False) -> None:
 
 def print_latex(table: Table) -> None:
     """Print a table as a LaTeX tabular with the rules of booktabs, its caption as a comment above."""
+    table = _make_plain(table)
     lines = [f"% {line}" for line in (table.title, *table.caption.splitlines())]
     lines += [f"\\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule"]
     lines += [_latex_line(table.header), r"\midrule"]
@@ -120,6 +123,16 @@ def spell_params(row: Row) -> str:
     return " ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in params.items()
+    )
+
+
+def _make_plain(table: Table) -> Table:
+    return replace(
+        table,
+        title=make_plain(table.title),
+        header=[make_plain(name) for name in table.header],
+        rows=[[make_plain(cell) for cell in row] for row in table.rows],
+        caption=make_plain(table.caption),
     )
 
 

@@ -29,7 +29,7 @@ from orchestrator.cluster.connection import leave_process
 from orchestrator.cluster.jobs import submit_sweep
 from orchestrator.config import JobConfig, SweepConfig, check_name
 from orchestrator.config.version import __version__
-from orchestrator.reporting.plain_text import make_plain
+from orchestrator.results.plain_text import make_plain
 from tasks.errors import InputError
 from tasks.registry import one_of, see_current_folder
 

@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 
-from orchestrator.reporting.plain_text import make_plain
+from orchestrator.results.plain_text import make_plain
 
 LONGEST = 1000
 """Most characters of an error message."""

@@ -27,7 +27,7 @@ def report(
         Show the losses of forgotten and held-out images, before and after. The recommended trial runs again once.
     """
     from orchestrator.cli.reports import print_training
-    from orchestrator.reporting.plain_text import make_plain
+    from orchestrator.results.plain_text import make_plain
     from orchestrator.sweeps.report.write import watch_report, write_report
 
     def say(text: str) -> None:

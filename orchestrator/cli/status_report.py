@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.panel import Panel
 
 from orchestrator.config.spelling import spell_command
+from orchestrator.reporting.cells import make_cell
 from orchestrator.reporting.fitted_table import FittedTable, Line
 from orchestrator.reporting.front_table import FRONT_COLUMNS, print_front
-from orchestrator.reporting.plain_text import make_cell
 from orchestrator.reporting.terminal import Terminal, open_console
 from orchestrator.sweeps.status import RUNNING, SweepStatus, read_status
 from orchestrator.sweeps.stored.catalogue import StoredSweep, find_latest, list_sweeps

@@ -126,7 +126,7 @@ def compare(
 def _ask_there(name: str | None, watch: bool, storage: str | None, address: str) -> int:
     """Print what the cluster's own `status` says; return its exit code."""
     from orchestrator.cluster.jobs import ask_status_there
-    from orchestrator.reporting.plain_text import make_plain
+    from orchestrator.results.plain_text import make_plain
 
     if name is None or watch:
         what = "the NAME of a sweep" if name is None else "no --watch"
@@ -147,7 +147,7 @@ def _carry_out(change: Removal | Renaming, question: str, done: str, yes: bool) 
 
 def _agree(lines: Iterable[str], question: str, yes: bool) -> bool:
     """Print what will be done, and ask for it on a terminal; raise InvalidValue if there is nobody to ask."""
-    from orchestrator.reporting.plain_text import make_plain
+    from orchestrator.results.plain_text import make_plain
 
     if not (yes or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise InvalidValue("without a terminal nobody can be asked: add --yes")

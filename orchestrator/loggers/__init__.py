@@ -30,9 +30,10 @@ def open_loggers(specs: Sequence[str]) -> list[Logger]:
     Raises InvalidValue: for an unknown name, which lists the known ones, for one that is given twice, for a package
     that is not installed, and for a target that the logger refuses.
     """
-    if len(set(specs)) < len(specs):
+    opened = [_open_logger(spec) for spec in specs]
+    if len({(logger.name, logger.place) for logger in opened}) < len(opened):
         raise InvalidValue("--log names a logger twice")
-    return [_open_logger(spec) for spec in specs]
+    return opened
 
 
 def _open_logger(spec: str) -> Logger:

@@ -22,6 +22,10 @@ from tasks.errors import InvalidValue
 TRIAL = "trial_id"
 """Tag of a run."""
 STATUS = {"complete": "FINISHED", "failed": "FAILED", "pruned": "KILLED"}
+SCHEMES = (
+    "http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks", "databricks-uc", "uc"
+)  # fmt: skip
+"""Of MLflow's tracking stores; a database's may name its driver after a +."""
 PAGE = 1000
 """Runs that are asked for at a time."""
 MOST_OF_A_BATCH = 1000
@@ -41,9 +45,10 @@ class MLflow(Logger):
             self._password = urlsplit(target).password or ""
         except ValueError as error:
             raise InvalidValue(f"--log {name}: the target is no URI") from error
-        if target and ":" not in target:
+        if target and urlsplit(target).scheme.partition("+")[0] not in SCHEMES:
             raise InvalidValue(
-                f"--log {name}:{target} is no tracking URI, such as http://HOST:5000 or sqlite:///mlflow.db"
+                f"--log {name}:{self.hide(target)} is no tracking URI, such as http://HOST:5000 or "
+                f"sqlite:///mlflow.db; valid beginnings: {', '.join(SCHEMES)}"
             )
 
     @property

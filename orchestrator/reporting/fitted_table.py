@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.reporting.plain_text import make_cell, make_plain
+from orchestrator.reporting.cells import make_cell
+from orchestrator.results.plain_text import make_plain
 
 LEAST_OF_DETAIL = 24
 """Columns below which a detail is not folded: it gets a line of its own."""

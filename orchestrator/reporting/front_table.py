@@ -13,7 +13,6 @@ from rich.console import Console
 from orchestrator.config import SweepConfig
 from orchestrator.reporting.fitted_table import FittedTable, Line
 from orchestrator.reporting.numbers import spell_column, spell_number
-from orchestrator.reporting.plain_text import make_plain
 from orchestrator.reporting.recommended import NEEDED, list_recommendation
 from orchestrator.results.columnar.points import count_trials, has_points, keep_telling
 from orchestrator.results.columns import COLUMNS, HEADED
@@ -32,6 +31,7 @@ from orchestrator.results.objectives import (
     objective_named,
     read_value,
 )
+from orchestrator.results.plain_text import make_plain
 from orchestrator.results.recommendation import TIED, choose_point, explain_lack, find_tied
 from orchestrator.results.store import read_results
 from orchestrator.results.sweep_rows import (

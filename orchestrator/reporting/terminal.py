@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 
+from orchestrator.reporting.cells import make_cell
 from orchestrator.reporting.durations import spell_duration, spell_epochs
 from orchestrator.reporting.observer import Observer
-from orchestrator.reporting.plain_text import make_cell, make_plain
 from orchestrator.reporting.progress import Progress
+from orchestrator.results.plain_text import make_plain
 
 LIVE_EVERY_SECONDS, PLAIN_EVERY_SECONDS = 0.25, 10.0
 """Seconds between two updates. Tune steps hundreds of times a second, and a hypervolume is slow."""

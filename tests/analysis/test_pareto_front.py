@@ -221,3 +221,11 @@ def test_a_panel_shows_the_forgotten_accuracy_against_the_cost(
     title, told = figure.texts
     assert "no part in the selection" in told.get_text().replace("\n", " ")
     assert title.get_position()[1] >= told.get_position()[1] > 0.85
+
+
+def test_dollar_signs_in_a_task_are_drawn_as_they_are(store, row, baselines, tmp_path):
+    """Matplotlib reads what stands between two as a formula, and fails on `_2_1`."""
+    task = "folder-class:$5_2_1+$10"
+    root = store(*(r | {"task": task} for r in (*baselines, row("finetune-0"))))
+    assert main([str(root), "--out", str(tmp_path)]) == 0
+    assert list(tmp_path.glob("*.png"))

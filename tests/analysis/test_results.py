@@ -151,3 +151,14 @@ def test_an_ascii_terminal_gets_every_table(script, store, row, baselines, tmp_p
     assert script.main([str(root)]) == 0
     shown.flush()
     assert shown.buffer.getvalue().isascii()
+
+
+def test_what_a_terminal_would_obey_is_shown_as_its_escape(store, row, capsys):
+    """A store is data: a name in it could hide lines, or write to the clipboard."""
+    root = store(row("finetune-0", sweep="red\x1b[31m"), row("finetune-0", sweep="two"))
+    assert metric_table.main([str(root), "--sweep", "three"]) == 2
+    assert "valid: red\\x1b[31m, two" in one_error(capsys.readouterr())
+    assert metric_table.main([str(root), "--sweep", "red\x1b[31m"]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "red\\x1b[31m" in said.out + said.err

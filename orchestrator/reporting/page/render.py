@@ -26,8 +26,8 @@ from orchestrator.reporting.page.tables import (
     make_front_table,
     make_methods_table,
 )
-from orchestrator.reporting.plain_text import make_plain
 from orchestrator.results.figures.points import COLOURS
+from orchestrator.results.plain_text import make_plain
 
 TEMPLATES = files("orchestrator.reporting.page") / "template"
 SCRIPTS = (

@@ -31,7 +31,7 @@ from orchestrator.results.figures.plane import (
     tidy,
 )
 from orchestrator.results.figures.points import CostScale, Front, make_scale
-from orchestrator.results.figures.values import spell_count
+from orchestrator.results.figures.values import escape_math, spell_count
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 REACH = 0.15
@@ -203,5 +203,5 @@ def _words(figure: Figure, front: Front) -> None:
         more = len(front.measured) - drawn
         verb = "has" if more == 1 else "have"
         told += f" {spell_count(more, 'more point')} {verb} no value on an axis here."
-    figure.text(0.06, 0.95, title, fontsize=15, fontweight="bold", color=INK)
-    figure.text(0.06, 0.935, fill(told, 170), fontsize=10, color=FAINT, va="top")
+    figure.text(0.06, 0.95, escape_math(title), fontsize=15, fontweight="bold", color=INK)
+    figure.text(0.06, 0.935, escape_math(fill(told, 170)), fontsize=10, color=FAINT, va="top")

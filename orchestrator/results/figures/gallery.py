@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.results.figures.plane import FAINT, INK
+from orchestrator.results.figures.values import escape_math
 
 COLUMNS = 5
 CELL, HEIGHT = 1.25, 1.65
@@ -61,9 +62,13 @@ def render_gallery(title: str, told: str, question: Tile, groups: tuple[Group, G
         for place, tile in enumerate(group.tiles):
             _show(figure.add_subplot(cells[divmod(place, COLUMNS)]), tile, group.colour, size=8.5)
         x, y = grid[number + 1].get_position(figure).x0, 1 - 0.85 / high
-        figure.text(x, y, group.heading, fontsize=12, fontweight="bold", color=group.colour)
-    figure.text(0.012, 1 - 0.3 / high, title, fontsize=14, fontweight="bold", color=INK)
-    figure.text(0.012, 1 - 0.53 / high, told, fontsize=9.5, color=FAINT)
+        figure.text(
+            x, y, escape_math(group.heading), fontsize=12, fontweight="bold", color=group.colour
+        )
+    figure.text(
+        0.012, 1 - 0.3 / high, escape_math(title), fontsize=14, fontweight="bold", color=INK
+    )
+    figure.text(0.012, 1 - 0.53 / high, escape_math(told), fontsize=9.5, color=FAINT)
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
@@ -75,7 +80,7 @@ def _show(axes: Axes, tile: Tile, colour: str, size: float) -> None:
     pixels = tile.image[0] if channels == 1 else tile.image[:3].transpose(1, 2, 0)
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
-    axes.set_title(tile.above, fontsize=8, color=FAINT, pad=3)
-    axes.set_xlabel(tile.below, fontsize=size, color=tile.ink, labelpad=3)
+    axes.set_title(escape_math(tile.above), fontsize=8, color=FAINT, pad=3)
+    axes.set_xlabel(escape_math(tile.below), fontsize=size, color=tile.ink, labelpad=3)
     for side in axes.spines.values():
         side.set(color=colour, linewidth=1.5)

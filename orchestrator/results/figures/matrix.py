@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.results.figures.plane import FAINT, INK
+from orchestrator.results.figures.values import escape_math
 from orchestrator.results.sequences.matrix import ForgettingMatrix
 from orchestrator.results.sequences.report import list_numbers
 
@@ -57,9 +58,11 @@ def _draw(axes: Axes, found: ForgettingMatrix, values: np.ndarray) -> None:
     for j in range(found.count):
         axes.add_patch(_rectangle(j, frame, j + 1))
     names = ["original", *(f"{t}  {spec}" for t, spec in enumerate(found.requests, 1))]
-    axes.set_yticks(range(lines), [_short(name) for name in names], fontsize=9)
+    axes.set_yticks(range(lines), [escape_math(_short(name)) for name in names], fontsize=9)
     axes.set_xticks(
-        range(groups), [_short(name).replace(", ", "\n") for name in found.groups], fontsize=9
+        range(groups),
+        [escape_math(_short(name)).replace(", ", "\n") for name in found.groups],
+        fontsize=9,
     )
     axes.xaxis.tick_top()
     axes.tick_params(length=0, colors=INK)
@@ -78,12 +81,12 @@ def _write(figure: Figure, found: ForgettingMatrix, wide: float, high: float) ->
     """Write the title above, and the numbers of the whole sequence below."""
     x = 0.2 / wide
     title = f"{found.unlearner}: accuracy after each request"
-    figure.text(x, 1 - 0.35 / high, title, fontsize=14, fontweight="bold", color=INK)
+    figure.text(x, 1 - 0.35 / high, escape_math(title), fontsize=14, fontweight="bold", color=INK)
     told = f"{found.task}. A column is a group of images; a red frame: it is forgotten here."
-    figure.text(x, 1 - 0.62 / high, told, fontsize=9.5, color=FAINT)
+    figure.text(x, 1 - 0.62 / high, escape_math(told), fontsize=9.5, color=FAINT)
     for number, (name, value) in enumerate(list_numbers(found)):
         y = (BOTTOM - 0.35 - 0.24 * number) / high
-        figure.text(x, y, f"{name}:  {value}", fontsize=9.5, color=INK)
+        figure.text(x, y, escape_math(f"{name}:  {value}"), fontsize=9.5, color=INK)
 
 
 def _short(name: str) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from orchestrator.results.figures.axes import COST, X, Y, is_drawable
 from orchestrator.results.figures.plane import FAINT, INK, style_plane
 from orchestrator.results.figures.points import COLOURS, CostScale, make_scale, spell_cost
+from orchestrator.results.figures.values import escape_math
 from orchestrator.results.sweep_rows import Row
 
 SHAPES = "o", "s"
@@ -43,14 +44,21 @@ def render_two_fronts(task: str, verdict: str, first: Side, second: Side) -> byt
         _draw_models(axes, side, colour)
     style_plane(axes)
     axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="best")
-    figure.text(0.085, 0.945, f"Two fronts of {task}", fontsize=15, fontweight="bold", color=INK)
-    figure.text(0.085, 0.875, fill(verdict, 120), fontsize=10, color=FAINT)
+    figure.text(
+        0.085,
+        0.945,
+        escape_math(f"Two fronts of {task}"),
+        fontsize=15,
+        fontweight="bold",
+        color=INK,
+    )
+    figure.text(0.085, 0.875, escape_math(fill(verdict, 120)), fontsize=10, color=FAINT)
     span = f"{100 * costs.least:.2g} % to {spell_cost(costs.most)}"
     told = (
         "Strong markers are on the front, chosen on the validation half; drawn is the test half. A larger marker "
         f"cost more, from {span}. Stars: the original (hollow) and the retrained models."
     )
-    figure.text(0.085, 0.02, fill(told, 135), fontsize=8.5, color=FAINT, va="bottom")
+    figure.text(0.085, 0.02, escape_math(fill(told, 135)), fontsize=8.5, color=FAINT, va="bottom")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()

@@ -26,6 +26,11 @@ def spell_count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def escape_math(text: str) -> str:
+    """Return a text that Matplotlib shows as it is: between two dollar signs it would read a formula."""
+    return text.replace("$", r"\$")
+
+
 def escape_latex(text: str) -> str:
     """Return a text with every character that LaTeX reads as a command, or may not have, replaced."""
     return "".join(ESCAPES.get(character, character) for character in text)

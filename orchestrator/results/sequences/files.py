@@ -55,28 +55,49 @@ def write_sequence(root: str, stored: StoredSequence) -> str:
 
 def read_sequence(root: str, name: str) -> StoredSequence:
     """Read the sequence of that name; raises InvalidValue, listing those that there are."""
-    storage = open_root(f"{normalise_root(root)}/{FOLDER}")
-    raw = storage.read(f"{name}{SUFFIX}")
+    known = list_sequences(root)
+    raw = None
+    if name in known:  # `../sweeps/x` is no name: it would lead out of the folder
+        raw = open_root(f"{normalise_root(root)}/{FOLDER}").read(f"{name}{SUFFIX}")
     if raw is None:
-        known = list_sequences(root)
         raise InvalidValue(f"unknown sequence {name!r}; valid: {', '.join(known) or 'none yet'}")
     try:
         content = json.loads(raw)
-        count = len(content["groups"])
-        arrays = {n: np.array(content[n], float) for n in ARRAYS}
-        arrays["references"] = arrays["references"].reshape(len(content["model"]), -1, count)
-        matrix = ForgettingMatrix(
-            task=content["task"],
-            unlearner=content["unlearner"],
-            requests=tuple(content["requests"]),
-            groups=tuple(content["groups"]),
-            **arrays,
-        )
-        return StoredSequence(
-            content["name"], matrix, content["rows"], content["whole"], content["settings"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        matrix = _read_matrix(content)
+        # The name is the file's: what a file says of itself decides no path.
+        return StoredSequence(name, matrix, content["rows"], content["whole"], content["settings"])
+    except KeyError as error:
+        raise InvalidValue(f"sequence {name!r} cannot be read: it has no {error}") from error
+    except (TypeError, ValueError) as error:
         raise InvalidValue(f"sequence {name!r} cannot be read: {error}") from error
+
+
+def _read_matrix(content: Mapping[str, Any]) -> ForgettingMatrix:
+    """Return the matrix that a file holds; raise ValueError where its parts do not fit each other."""
+    if not isinstance(content, dict):
+        raise ValueError("it holds no sequence")
+    requests, groups = tuple(content["requests"]), tuple(content["groups"])
+    texts = content["task"], content["unlearner"], *requests, *groups
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name in it is no text")
+    arrays = {name: np.array(content[name], float) for name in ARRAYS}
+    steps, kinds = len(requests), len(groups)
+    shapes = {"model": (steps + 1, kinds), "costs": (steps,), "retrains": (steps,)}
+    for name, shape in shapes.items():
+        if not steps or arrays[name].shape != shape:
+            raise ValueError(f"{name} does not fit its {steps} requests and {kinds} groups")
+    arrays["references"] = arrays["references"].reshape(steps + 1, -1, kinds)
+    if not all(np.isfinite(values).all() for values in arrays.values()):
+        raise ValueError("a number in it is not finite")
+    if (arrays["retrains"] <= 0).any():
+        raise ValueError("a retrain in it costs nothing")
+    return ForgettingMatrix(
+        task=content["task"],
+        unlearner=content["unlearner"],
+        requests=requests,
+        groups=groups,
+        **arrays,
+    )
 
 
 def list_sequences(root: str) -> list[str]:

@@ -92,6 +92,7 @@ def test_a_package_that_is_missing_is_one_line_with_the_extra(name, monkeypatch,
         ("csv:README.md", "exists and is no CSV file of sweeps"),
         ("tensorboard:README.md", "is no folder"),
         ("mlflow:here", "is no tracking URI"),
+        ("mlflow:ftp://host", "valid beginnings: http, https, sqlite"),
         ("json:JSONDecoder", "is no subclass"),
     ],
 )
@@ -119,6 +120,12 @@ def test_wandb_without_a_key_is_one_line_and_asks_nothing(monkeypatch, tmp_path)
     assert open_loggers(["wandb"])[0].shown == "wandb"
 
 
-def test_a_logger_given_twice_is_refused():
+@pytest.mark.parametrize("again", ["csv:a.csv", "csv:./a.csv"])
+def test_a_logger_given_twice_is_refused(again, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidValue, match="twice"):
-        orchestrator.SweepConfig(log=("csv:a.csv", "csv:a.csv")).validate()
+        orchestrator.SweepConfig(log=("csv:a.csv", again)).validate()
+
+
+def test_two_files_are_two_loggers(tmp_path):
+    assert len(open_loggers([f"csv:{tmp_path}/a.csv", f"csv:{tmp_path}/b.csv"])) == 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis.forgetting_matrix import main
+from orchestrator.results.figures.matrix import render_matrix
 from orchestrator.results.sequences.files import (
     StoredSequence,
     list_sequences,
@@ -132,9 +134,61 @@ def test_a_sequence_is_read_as_it_was_stored(tmp_path: Path, references: int) ->
     assert list(format_lines(found.matrix)) == list(format_lines(stored.matrix))
     with pytest.raises(InvalidValue, match="unknown sequence 'other'; valid: some-1"):
         read_sequence(str(tmp_path), "other")
-    (tmp_path / "sequences" / "some-1.json").write_text('{"groups": []}')
-    with pytest.raises(InvalidValue, match="cannot be read"):
-        read_sequence(str(tmp_path), "some-1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"requests": ["class:a"] * 6}, "does not fit"),
+        ({"requests": []}, "does not fit"),
+        ({"costs": []}, "costs does not fit its 3 requests and 4 groups"),
+        ({"groups": [1, 2, 3, 4]}, "a name in it is no text"),
+        ({"retrains": [1.0, 0.0, 1.0]}, "costs nothing"),
+        ({"model": [[None] * 4] * 4}, "not finite"),
+        ({"task": None}, "no text"),
+    ],
+    ids=str,
+)
+def test_a_sequence_that_does_not_fit_together_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, object], said: str
+) -> None:
+    file = Path(write_sequence(str(tmp_path), StoredSequence("some-1", made(), [], {}, {})))
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    assert main([str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: sequence 'some-1' cannot be read: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "3", "no JSON"])
+def test_a_file_that_holds_no_sequence_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    Path(write_sequence(str(tmp_path), StoredSequence("some-1", made(), [], {}, {}))).write_text(
+        content
+    )
+    assert main([str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "sequence 'some-1' cannot be read" in line
+
+
+def test_a_store_decides_no_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a file says of itself is data: its picture lies where the file's own name says."""
+    root = tmp_path / "root"
+    file = Path(write_sequence(str(root), StoredSequence("some-1", made(), [], {}, {})))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"name": "/../../../evil"}))
+    (tmp_path / "outside.json").write_bytes(file.read_bytes())
+    assert main([str(root)]) == 0
+    assert [f.name for f in tmp_path.rglob("*.png")] == ["forgetting_matrix-some-1.png"]
+    assert main([str(root), "--name", "../../outside"]) == 2
+    assert "unknown sequence '../../outside'; valid: some-1" in capsys.readouterr().err
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are() -> None:
+    """Matplotlib reads what stands between two as a formula, and fails on `_2_1`."""
+    requests = ("class:$5_2_1", "class:$10", "class:c")
+    picture = render_matrix(made(task="made-class:$5_2_1;class:$10;class:c", requests=requests))
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_the_script_prints_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

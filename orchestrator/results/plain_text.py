@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 
 def make_plain(text: str) -> str:
     """Return the text with each character that a terminal would obey, or not show, as its escape.
@@ -14,11 +12,6 @@ def make_plain(text: str) -> str:
         return text
     shown = (c if c == "\n" or c.isprintable() else _escape(c) for c in text)
     return "".join(shown)
-
-
-def make_cell(text: str) -> Text:
-    """Return plain text for a table of the terminal library, which reads a str as markup."""
-    return Text(make_plain(text))
 
 
 def _escape(character: str) -> str:
