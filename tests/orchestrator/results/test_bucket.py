@@ -82,7 +82,7 @@ def test_a_sweep_in_a_bucket_survives_kill_9(bucket: str, orchestrate) -> None:
     done = orchestrate("resume", "s", "--storage", bucket, **os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "if it is dead, this one takes over within 60 s" in done.stdout
-    assert "training" not in done.stdout
+    assert "training the" not in done.stdout
     after = read_finished_trials(bucket, "s")
     assert {trial_id: after[trial_id] for trial_id in kept} == kept
     assert len([rows for rows in after.values() if rows[-1]["role"] == "trial"]) == 4
