@@ -83,7 +83,14 @@ def _mark(
         axes.plot([was_x, x.mean], [was_y, y.mean], color=colour, linewidth=0.8, alpha=0.5)
     bars = {"xerr": _bars(x, sides[0]), "yerr": _bars(y, sides[1])}
     axes.errorbar(
-        x.mean, y.mean, **bars, label=label, markeredgecolor=INK, elinewidth=0.8, capsize=2, **style
+        x.mean,
+        y.mean,
+        **bars,
+        label=escape_math(label),
+        markeredgecolor=INK,
+        elinewidth=0.8,
+        capsize=2,
+        **style,
     )
 
 

@@ -63,7 +63,7 @@ def print_table(table: Table, *, markdown: bool = False) -> None:
 def print_latex(table: Table) -> None:
     """Print a table as a LaTeX tabular with the rules of booktabs, its caption as a comment above."""
     table = _make_plain(table)
-    lines = [f"% {line}" for line in (table.title, *table.caption.splitlines())]
+    lines = [f"% {line}" for line in f"{table.title}\n{table.caption}".splitlines()]
     lines += [f"\\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule"]
     lines += [_latex_line(table.header), r"\midrule"]
     for number, row in enumerate(table.rows, start=1):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from orchestrator.loggers.base import Logger
+from orchestrator.loggers.base import LocalLogger, Logger
 from tasks.errors import InvalidValue
 from tasks.registry import Registry
 
@@ -31,9 +32,14 @@ def open_loggers(specs: Sequence[str]) -> list[Logger]:
     that is not installed, and for a target that the logger refuses.
     """
     opened = [_open_logger(spec) for spec in specs]
-    if len({(logger.name, logger.place) for logger in opened}) < len(opened):
+    if len({(logger.name, _find_place(logger)) for logger in opened}) < len(opened):
         raise InvalidValue("--log names a logger twice")
     return opened
+
+
+def _find_place(logger: Logger) -> str:
+    """Return where it writes, which has more than one spelling if it is a path."""
+    return os.path.realpath(logger.path) if isinstance(logger, LocalLogger) else logger.target
 
 
 def _open_logger(spec: str) -> Logger:

@@ -44,11 +44,6 @@ class Logger:
         return ""
 
     @property
-    def place(self) -> str:
-        """Where it writes: two loggers of one name and place would write everything twice."""
-        return self.target
-
-    @property
     def shown(self) -> str:
         """How a message calls this logger."""
         return self.hide(f"{self.name}:{self.target}" if self.target else self.name)
@@ -79,11 +74,6 @@ class LocalLogger(Logger):
         if not target:
             raise InvalidValue(f"--log {name} needs a path: {name}:PATH")
         self.path = Path(target).expanduser().absolute()
-
-    @property
-    def place(self) -> str:
-        """The path, however it was spelt."""
-        return str(self.path.resolve())
 
 
 def read_hyperparameters(row: Row) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +23,10 @@ from tasks.errors import InvalidValue
 TRIAL = "trial_id"
 """Tag of a run."""
 STATUS = {"complete": "FINISHED", "failed": "FAILED", "pruned": "KILLED"}
-SCHEMES = (
-    "http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks", "databricks-uc", "uc"
-)  # fmt: skip
-"""Of MLflow's tracking stores; a database's may name its driver after a +."""
+SCHEMES = "http", "https", "sqlite", "postgresql", "mysql", "mssql", "file", "databricks"
+"""Of MLflow's own tracking stores; a database's may name its driver after a +."""
+PLUGINS = "mlflow.tracking_store"
+"""Entry points of packages that add stores, by their schemes."""
 PAGE = 1000
 """Runs that are asked for at a time."""
 MOST_OF_A_BATCH = 1000
@@ -45,10 +46,13 @@ class MLflow(Logger):
             self._password = urlsplit(target).password or ""
         except ValueError as error:
             raise InvalidValue(f"--log {name}: the target is no URI") from error
-        if target and urlsplit(target).scheme.partition("+")[0] not in SCHEMES:
+        scheme = urlsplit(target).scheme.partition("+")[0]
+        valid = [*SCHEMES, *sorted(point.name for point in entry_points(group=PLUGINS))]
+        if scheme not in valid and target not in ("", "databricks"):
+            told = f":{target}" if "@" not in target else ""  # what is before it may be a password
             raise InvalidValue(
-                f"--log {name}:{self.hide(target)} is no tracking URI, such as http://HOST:5000 or "
-                f"sqlite:///mlflow.db; valid beginnings: {', '.join(SCHEMES)}"
+                f"--log {name}{told} is no tracking URI, such as http://HOST:5000 or sqlite:///mlflow.db; "
+                f"valid beginnings: {', '.join(valid)}"
             )
 
     @property

@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from orchestrator.results.figures.axes import COST, USUAL, Axis, is_drawable
 from orchestrator.results.figures.points import OVER, UNDER, CostScale, Front, find_kind, spell_cost
+from orchestrator.results.figures.values import escape_math
 from orchestrator.results.sweep_rows import ORIGINAL, RETRAINED, Row
 
 INK, FAINT, GRID = "#1F2933", "#6B7785", "#E6EAEE"
@@ -166,7 +167,7 @@ def _draw_star(axes: Axes, place: tuple[float, float], role: str, area: float) -
 
 def _mark(label: str, **style: Any) -> Line2D:
     mark = Line2D([], [], linestyle="none", marker="o", markersize=8.5, markeredgecolor="none")
-    mark.set(label=label, **style)
+    mark.set(label=escape_math(label), **style)
     return mark
 
 

@@ -75,7 +75,7 @@ def _draw_points(axes: Axes, side: Side, colour: str, shape: str, costs: CostSca
         [row[X] for row in side.front], [row[Y] for row in side.front],
         s=[LEAST + (MOST - LEAST) * costs.compute_share(row[COST]) for row in side.front],
         c=colour, marker=shape, alpha=0.85, edgecolors=INK, linewidths=1.0, zorder=3,
-        label=f"{side.name}: {len(side.front)} points on the front",
+        label=escape_math(f"{side.name}: {len(side.front)} points on the front"),
     )  # fmt: skip
 
 

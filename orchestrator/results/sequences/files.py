@@ -68,7 +68,7 @@ def read_sequence(root: str, name: str) -> StoredSequence:
         return StoredSequence(name, matrix, content["rows"], content["whole"], content["settings"])
     except KeyError as error:
         raise InvalidValue(f"sequence {name!r} cannot be read: it has no {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValue(f"sequence {name!r} cannot be read: {error}") from error
 
 
@@ -84,7 +84,7 @@ def _read_matrix(content: Mapping[str, Any]) -> ForgettingMatrix:
     steps, kinds = len(requests), len(groups)
     shapes = {"model": (steps + 1, kinds), "costs": (steps,), "retrains": (steps,)}
     for name, shape in shapes.items():
-        if not steps or arrays[name].shape != shape:
+        if not 0 < steps <= kinds or arrays[name].shape != shape:
             raise ValueError(f"{name} does not fit its {steps} requests and {kinds} groups")
     arrays["references"] = arrays["references"].reshape(steps + 1, -1, kinds)
     if not all(np.isfinite(values).all() for values in arrays.values()):

@@ -93,6 +93,7 @@ def test_a_package_that_is_missing_is_one_line_with_the_extra(name, monkeypatch,
         ("tensorboard:README.md", "is no folder"),
         ("mlflow:here", "is no tracking URI"),
         ("mlflow:ftp://host", "valid beginnings: http, https, sqlite"),
+        ("mlflow:me:word@host:5000", "--log mlflow is no tracking URI"),
         ("json:JSONDecoder", "is no subclass"),
     ],
 )
@@ -125,6 +126,14 @@ def test_a_logger_given_twice_is_refused(again, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidValue, match="twice"):
         orchestrator.SweepConfig(log=("csv:a.csv", again)).validate()
+
+
+@pytest.mark.parametrize(
+    "target", ["", "databricks", "databricks://profile", "mysql+pymysql://host/a"]
+)
+def test_what_mlflow_takes_is_taken(target, monkeypatch):
+    monkeypatch.setattr(LOGGERS.resolve("mlflow"), "packages", ())
+    assert open_loggers([f"mlflow:{target}".rstrip(":")])[0].target == target
 
 
 def test_two_files_are_two_loggers(tmp_path):

@@ -146,6 +146,8 @@ def test_a_sequence_is_read_as_it_was_stored(tmp_path: Path, references: int) ->
         ({"retrains": [1.0, 0.0, 1.0]}, "costs nothing"),
         ({"model": [[None] * 4] * 4}, "not finite"),
         ({"task": None}, "no text"),
+        ({"groups": ["a"], "model": [[1.0]] * 4, "references": [[[1.0]]] * 4}, "does not fit"),
+        ({"costs": [10**400, 1, 1]}, "too large"),
     ],
     ids=str,
 )
