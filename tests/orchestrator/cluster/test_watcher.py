@@ -118,9 +118,10 @@ def test_the_death_of_a_private_node_ends_its_driver_with_the_reason(tmp_path, n
 
     def drive() -> None:
         with guard_node() as guard:
-            node.kill()
             try:
-                signal.pause()
+                node.kill()
+                while True:  # a signal that comes just before `signal.pause` would leave it waiting
+                    guard.is_dead(0.1)
             except KeyboardInterrupt as interrupt:
                 assert guard.is_dead()
                 interrupt.add_note("to go on: this")
