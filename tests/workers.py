@@ -14,6 +14,8 @@ from orchestrator.worker.trial_worker import TrialWorker
 from tasks.task import Task
 
 FREE = Limits(cost=100.0)
+TASK_KEY = "key"
+"""The task's key, as the sweep's first process would tell it."""
 
 
 def settings(
@@ -41,7 +43,7 @@ def answer(
     rule: FrontRule | None = None,
 ) -> dict[str, Any]:
     """Return what a worker reports of a call of these trials."""
-    worker = TrialWorker(settings, {"task_key": "key"}, limits, rule)
+    worker = TrialWorker(settings, {"task_key": TASK_KEY}, limits, rule)
     while not (result := worker.run(fold(trials)))["done"]:
         pass
     return dict(result)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from workers import answer, propose, settings
+from workers import TASK_KEY, answer, propose, settings
 
 from orchestrator.results.rows import trial_rows
 from orchestrator.results.store import read_finished_trials, write_rows
@@ -43,7 +43,7 @@ class Overtaken(Unlearner):
     ) -> Iterator[None]:
         """Yields when the other one's rows are stored."""
         told = settings(os.environ[FOLDER])
-        identity = proposed_identity(told, "task", proposal(OVERTAKEN))
+        identity = proposed_identity(told, TASK_KEY, proposal(OVERTAKEN))
         rows = trial_rows([], state="failed", error="the other worker's", **identity)
         write_rows(told.storage, "s", identity["trial_key"], rows)
         yield
