@@ -46,7 +46,7 @@ class UnlearningTrial(tune.Trainable):
         self._worker.stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a trial that is cut short is run again from its start."""
+        """Do nothing: a trial that is cut short is run again from its start."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing: see `save_checkpoint`."""
+        """Do nothing: see `save_checkpoint`."""

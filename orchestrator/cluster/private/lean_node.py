@@ -15,8 +15,7 @@ from typing import Any
 from orchestrator.cluster.private import agent_stand_in
 from orchestrator.cluster.ray_contract import problems, replaced, resolve, uses
 
-NODE, UTILS = "ray._private.node:Node", "ray._private.utils"
-SERVICES = "ray._private.services"
+NODE, SERVICES, UTILS = "ray._private.node:Node", "ray._private.services", "ray._private.utils"
 LOSS = "a private cluster starts helpers of Ray that nobody asks"
 """What is slower where the installed Ray does not fit."""
 AGENTS = "--dashboard_agent_command", "--runtime_env_agent_command"

@@ -58,7 +58,7 @@ def render_two_fronts(task: str, verdict: str, first: Side, second: Side) -> byt
         "Strong markers are on the front, chosen on the validation half; drawn is the test half. A larger marker "
         f"cost more, from {span}. Stars: the original (hollow) and the retrained models."
     )
-    figure.text(0.085, 0.02, escape_math(fill(told, 135)), fontsize=8.5, color=FAINT, va="bottom")
+    figure.text(0.085, 0.02, fill(told, 135), fontsize=8.5, color=FAINT, va="bottom")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     return content.getvalue()
